@@ -1,0 +1,53 @@
+/**
+ * Every event the server tells a client unasked, as a JSON-RPC notification.
+ * @module
+ */
+import { z } from "zod";
+import { messageIdField, nameField, sequenceField, timeField } from "./fields.ts";
+
+/** Content of each event, by method name. */
+export const EVENTS = {
+  /** A message for this account; its sequence is higher than that of every one before it on this connection. */
+  message_received: z.object({
+    sequence: sequenceField,
+    id: messageIdField,
+    from: nameField,
+    text: z.string(),
+    storedAt: timeField,
+  }),
+  /** Every message sent to `by` up to these sequences was delivered, or read; only what has moved is told. */
+  receipt: z.object({
+    by: nameField,
+    delivered: sequenceField.optional(),
+    read: sequenceField.optional(),
+  }),
+  /** The server is going down; connect again after this time. */
+  server_stopping: z.object({ retryAfterMs: z.int() }),
+  /** This session ends, and trying again with its token does not help: the person must log in anew. */
+  session_ended: z.object({ reason: z.enum(["disabled", "password_changed", "removed"]) }),
+} as const satisfies Record<string, z.ZodType>;
+
+/** Name of an event. */
+export type EventName = keyof typeof EVENTS;
+
+/** Content of an event. */
+export type Event<E extends EventName> = z.output<(typeof EVENTS)[E]>;
+
+/** A message as `message_received` carries it. */
+export type ReceivedMessage = Event<"message_received">;
+
+/**
+ * Reads an event of the server.
+ *
+ * @returns `null` for an event this client does not know, or that has not the shape it should have: a newer server may
+ * tell more than we understand, and that is no reason to end.
+ */
+export function parseEvent(
+  method: string,
+  params: unknown,
+): { name: EventName; content: Event<EventName> } | null {
+  if (!Object.hasOwn(EVENTS, method)) return null;
+  const name = method as EventName;
+  const outcome = EVENTS[name].safeParse(params);
+  return outcome.success ? { name, content: outcome.data } : null;
+}

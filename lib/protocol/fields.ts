@@ -1,0 +1,87 @@
+/**
+ * Schemas of the fields that requests, results and events share.
+ * @module
+ */
+import { z } from "zod";
+import {
+  MAX_ESCAPED_TEXT_UNITS,
+  MAX_NAME_CHARS,
+  MAX_PASSWORD_CHARS,
+  MAX_TEXT_BYTES,
+  MIN_PASSWORD_CHARS,
+} from "./limits.ts";
+
+/** A JSON escape takes at most six units (`\u0000`); texts shorter than this need no measuring. */
+const SURELY_SHORT_UNITS = Math.min(Math.floor(MAX_TEXT_BYTES / 3), Math.floor(MAX_ESCAPED_TEXT_UNITS / 6));
+
+const utf8 = new TextEncoder();
+
+/** Bytes of a string in UTF-8. */
+export function utf8Bytes(text: string): number {
+  return utf8.encode(text).length;
+}
+
+function fitsText(text: string): boolean {
+  if (text.length <= SURELY_SHORT_UNITS) return true;
+  if (text.length > MAX_TEXT_BYTES || utf8Bytes(text) > MAX_TEXT_BYTES) return false;
+  return JSON.stringify(text).length <= MAX_ESCAPED_TEXT_UNITS;
+}
+
+/** Account name: 1 to 32 of `a-z 0-9 _ . -`. */
+export const nameField: z.ZodString = z.string().regex(new RegExp(`^[a-z0-9_.-]{1,${MAX_NAME_CHARS}}$`), {
+  error: (issue) =>
+    `a name is 1 to ${MAX_NAME_CHARS} of the characters a-z, 0-9, _ . and -: received ${brief(issue.input)}`,
+});
+
+/** Password in clear, as typed; compared after Unicode normalisation (NFKC). */
+export const passwordField: z.ZodString = z.string()
+  .min(MIN_PASSWORD_CHARS, `a password has at least ${MIN_PASSWORD_CHARS} characters`)
+  .max(MAX_PASSWORD_CHARS, `a password has at most ${MAX_PASSWORD_CHARS} characters`);
+
+/** Password of a login: no lower bound, so that a short wrong one is refused as wrong and not as invalid. */
+export const anyPasswordField: z.ZodString = z.string().max(
+  MAX_PASSWORD_CHARS,
+  `a password has at most ${MAX_PASSWORD_CHARS} characters`,
+);
+
+/** Message id, made by the sending client: a UUID, version 7 so that ids sort by time (RFC 9562 §5.7). */
+export const messageIdField: z.ZodString = z.string().regex(
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  "a message id is a UUID in lower case",
+);
+
+/** Message text: not empty, well-formed Unicode, at most 16 KiB of UTF-8. */
+export const textField: z.ZodString = z.string()
+  .min(1, "a text holds at least one character")
+  .refine((text) => text.isWellFormed(), "a text is well-formed Unicode: received a lone surrogate")
+  .refine(fitsText, {
+    error: (issue) =>
+      `a text has at most ${MAX_TEXT_BYTES} bytes of UTF-8: received ${
+        typeof issue.input === "string" ? utf8Bytes(issue.input) : "no string"
+      }`,
+    params: { code: "too_large" },
+  });
+
+/** Position in a mailbox: a whole number from 0 up. */
+export const sequenceField: z.ZodInt = z.int().min(0);
+
+/** Milliseconds since 1970-01-01 UTC. */
+export const timeField: z.ZodInt = z.int();
+
+/** E-mail address that a user publishes; its form is checked loosely, since only delivery proves it. */
+export const emailField: z.ZodString = z.string().max(254).regex(
+  /^[^\s<>@,;:"]+@[^\s<>@,;:"]+$/,
+  "an e-mail address looks like ann@example.org",
+);
+
+/** Free short text such as the name of a device. */
+export const labelField: z.ZodString = z.string().min(1).max(64).refine(
+  (text) => text.isWellFormed(),
+  "a label is well-formed Unicode",
+);
+
+/** A value as it may stand in an error: short, and escaped by JSON. */
+export function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

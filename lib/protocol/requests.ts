@@ -1,0 +1,234 @@
+/**
+ * Every request a client can send to the server, with the schemas of its parameters and of its result.
+ *
+ * The parameters are strict: an unknown field is refused. Results are not: a client ignores fields it does not know, so
+ * that a newer server can add some. The wire form around them is in `rpc.ts`; README.md beside this file explains each
+ * with an example.
+ * @module
+ */
+import { z } from "zod";
+import { ChatError } from "../errors.ts";
+import {
+  anyPasswordField,
+  emailField,
+  labelField,
+  messageIdField,
+  nameField,
+  passwordField,
+  sequenceField,
+  textField,
+  timeField,
+} from "./fields.ts";
+import { MAX_HISTORY_PER_PAGE, MAX_USERS_PER_PAGE } from "./limits.ts";
+
+const empty = z.strictObject({});
+const done = z.object({});
+
+const signedIn = z.object({
+  name: nameField,
+  /** Opens the next session without the password: 256 random bits, base64url. */
+  token: z.string(),
+  /** Names this device in later logins; its cursors are kept under it. */
+  deviceId: z.string(),
+  /** Highest sequence that this device has shown. */
+  readSequence: sequenceField,
+  shareRead: z.boolean(),
+  email: emailField.nullable(),
+});
+
+const device = {
+  /** The id that an earlier login on this device returned; absent on the first one. */
+  deviceId: z.string().max(64).optional(),
+  /** What to call the device; absent means `unnamed`. */
+  deviceName: labelField.optional(),
+};
+
+const userEntry = z.object({
+  name: nameField,
+  presence: z.enum(["online", "idle", "offline"]),
+  /** When the last session of this user ended or was last heard of; null before the first login. */
+  lastSeenAt: timeField.nullable(),
+  /** Messages from this user that the asking account has not read on any device. */
+  unreadCount: z.int().min(0),
+  /** Address that the user publishes; null when none. */
+  email: z.string().nullable(),
+});
+
+const historyEntry = z.object({
+  sequence: sequenceField,
+  id: messageIdField,
+  from: nameField,
+  to: nameField,
+  text: z.string(),
+  storedAt: timeField,
+  /** How far the message has got; only on messages that the asking account sent. */
+  state: z.enum(["stored", "delivered", "read"]).optional(),
+});
+
+/** Parameters and result of each request, by method name. */
+export const REQUESTS = {
+  hello: {
+    params: z.strictObject({
+      protocol: z.int(),
+      client: z.strictObject({ name: labelField, version: labelField }),
+    }),
+    result: z.object({
+      protocol: z.int(),
+      server: z.object({ name: z.string(), version: z.string() }),
+      /** The server's clock. */
+      time: timeField,
+      registration: z.enum(["open", "invite", "closed"]),
+      limits: z.object({
+        frameBytes: z.int(),
+        textBytes: z.int(),
+        nameChars: z.int(),
+        pendingRequests: z.int(),
+        pingAfterMs: z.int(),
+        deadAfterMs: z.int(),
+      }),
+    }),
+  },
+  register: {
+    params: z.strictObject({
+      name: nameField,
+      password: passwordField,
+      joinCode: z.string().max(64).optional(),
+      ...device,
+    }),
+    result: signedIn,
+  },
+  login: {
+    params: z.strictObject({ name: nameField, password: anyPasswordField, ...device }),
+    result: signedIn,
+  },
+  resume: { params: z.strictObject({ token: z.string().max(64) }), result: signedIn },
+  logout: { params: empty, result: done },
+  bye: { params: empty, result: done },
+  ping: { params: empty, result: z.object({ time: timeField }) },
+  list_users: {
+    params: z.strictObject({
+      /** Only this user; the page is then one entry, or empty. */
+      name: nameField.optional(),
+      /** Names after this one, in the order of their bytes. */
+      after: nameField.optional(),
+      limit: z.int().min(1).max(MAX_USERS_PER_PAGE).optional(),
+    }),
+    result: z.object({ users: z.array(userEntry), next: nameField.nullable() }),
+  },
+  send_message: {
+    params: z.strictObject({ id: messageIdField, to: nameField, text: textField }),
+    result: z.object({
+      id: messageIdField,
+      sequence: sequenceField,
+      storedAt: timeField,
+      /** True when this id had been stored before; nothing was stored now. */
+      duplicate: z.boolean(),
+    }),
+  },
+  subscribe: {
+    params: z.strictObject({ after: sequenceField.optional() }),
+    result: z.object({
+      /** Highest sequence in the mailbox now: when it has come (or is ≤ `after`), all that waited has come. */
+      upTo: sequenceField,
+    }),
+  },
+  acknowledge: {
+    params: z.strictObject({ delivered: sequenceField.optional(), read: sequenceField.optional() }),
+    result: done,
+  },
+  fetch_history: {
+    params: z.strictObject({
+      with: nameField,
+      /** Messages below this sequence; absent means the newest. */
+      before: sequenceField.optional(),
+      limit: z.int().min(1).max(MAX_HISTORY_PER_PAGE).optional(),
+    }),
+    result: z.object({
+      /** In the order of their sequence. */
+      messages: z.array(historyEntry),
+      /** Give it as `before` for the page of older messages; null when there is none. */
+      next: sequenceField.nullable(),
+    }),
+  },
+  set_presence: { params: z.strictObject({ presence: z.enum(["online", "idle"]) }), result: done },
+  update_settings: {
+    params: z.strictObject({ shareRead: z.boolean().optional(), email: emailField.nullable().optional() }),
+    result: z.object({ shareRead: z.boolean(), email: z.string().nullable() }),
+  },
+  block_user: { params: z.strictObject({ name: nameField }), result: done },
+  unblock_user: { params: z.strictObject({ name: nameField }), result: done },
+  list_blocked: { params: empty, result: z.object({ names: z.array(nameField) }) },
+  change_password: {
+    params: z.strictObject({ oldPassword: anyPasswordField, newPassword: passwordField }),
+    result: done,
+  },
+} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
+
+/** Name of a request. */
+export type RequestName = keyof typeof REQUESTS;
+
+/** Parameters of a request after they were checked. */
+export type Params<M extends RequestName> = z.output<(typeof REQUESTS)[M]["params"]>;
+
+/** Result of a request as it is sent. */
+export type Result<M extends RequestName> = z.output<(typeof REQUESTS)[M]["result"]>;
+
+/** One user in the reply to `list_users`. */
+export type UserEntry = z.output<typeof userEntry>;
+
+/** One message in the reply to `fetch_history`. */
+export type HistoryEntry = z.output<typeof historyEntry>;
+
+/** Reply to `register`, `login` and `resume`. */
+export type SignedIn = z.output<typeof signedIn>;
+
+/** Whether a method name is one of ours. */
+export function isRequestName(method: string): method is RequestName {
+  return Object.hasOwn(REQUESTS, method);
+}
+
+/**
+ * Checks the parameters of a request.
+ *
+ * @param method Name of the request.
+ * @param params What came on the wire; absent parameters count as `{}`.
+ * @throws {ChatError} `invalid` when a field is missing, unknown, of another type or against a rule; `too_large` when
+ * a text is over its limit.
+ */
+export function parseParams<M extends RequestName>(method: M, params: unknown): Params<M> {
+  return checked(REQUESTS[method].params, params ?? {}, method) as Params<M>;
+}
+
+/**
+ * Checks a result that the server sent; unknown fields are dropped.
+ *
+ * @throws {ChatError} `internal` when it does not have the shape that the protocol gives it.
+ */
+export function parseResult<M extends RequestName>(method: M, result: unknown): Result<M> {
+  const outcome = REQUESTS[method].result.safeParse(result);
+  if (outcome.success) return outcome.data as Result<M>;
+  throw new ChatError(
+    "internal",
+    `Cannot understand the server's reply to ${method}: ${sentence(outcome.error)}`,
+  );
+}
+
+/** Runs a schema over `value`, and turns its first complaint into a sentence about `what`. */
+export function checked<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
+  const outcome = schema.safeParse(value);
+  if (outcome.success) return outcome.data;
+  const first = outcome.error.issues[0];
+  const isTooLarge = first?.code === "custom" && first.params?.["code"] === "too_large";
+  throw new ChatError(
+    isTooLarge ? "too_large" : "invalid",
+    `Cannot take ${what}: ${sentence(outcome.error)}`,
+  );
+}
+
+function sentence(error: z.ZodError): string {
+  const issue = error.issues[0];
+  if (!issue) return "unknown reason";
+  const path = issue.path.join(".").slice(0, 60);
+  const text = issue.message.length > 200 ? `${issue.message.slice(0, 200)}…` : issue.message;
+  return path ? `${path}: ${text}` : text;
+}
