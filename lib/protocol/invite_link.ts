@@ -1,0 +1,154 @@
+/**
+ * Invite links and key fingerprints: what people paste, and how it reads.
+ *
+ * A link is `mini-chat://HOST[:PORT][/JOINCODE][#FINGERPRINT]` (DESIGN §7). The part after `#` is the SHA-256 of the
+ * server's public key (its DER SubjectPublicKeyInfo, as RFC 7469 §2.4 pins it, so that a renewed certificate with
+ * the same key stays the same server), written as ssh writes one: `SHA256:` and 43 characters, here in base64url so
+ * that it can stand in a link.
+ * @module
+ */
+import { isIPv6 } from "node:net";
+import { UsageError } from "../errors.ts";
+import { DEFAULT_PORT } from "./limits.ts";
+
+/** Where a server is, and what an invitation to it carries. */
+export interface InviteLink {
+  /** Host name in lower case, or an IP address; an IPv6 address stands here without brackets. */
+  readonly host: string;
+  /** TCP port, 1 to 65535. */
+  readonly port: number;
+  /** What allows one to register; unset when the server needs none, or the link is only for finding it. */
+  readonly joinCode?: string;
+  /** The server's key, see {@linkcode formatFingerprint}; unset for one whose certificate an authority vouches for. */
+  readonly fingerprint?: string;
+}
+
+const SCHEME = "mini-chat://";
+const SHAPE = "mini-chat://HOST:PORT/JOINCODE#FINGERPRINT";
+const FINGERPRINT_PREFIX = "SHA256:";
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/;
+const JOIN_CODE = /^[A-Za-z0-9_-]{1,128}$/;
+
+/**
+ * Reads an invite link, or the plain `HOST` or `HOST:PORT` that stands for one.
+ *
+ * Spaces around it, `<>` and quotes from a mail, capitals in the scheme and a `/` at the end are forgiven.
+ *
+ * @param text What was pasted.
+ * @returns Its parts, port 7667 where none was given.
+ * @throws {UsageError} When a part is wrong; the sentence names it.
+ */
+export function parseInviteLink(text: string): InviteLink {
+  const trimmed = text.trim().replace(/^[<"'“«]+|[>"'”».,;]+$/g, "").trim();
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed);
+  if (scheme && scheme[0].toLowerCase() !== SCHEME) {
+    throw new UsageError(`Cannot use link as it must look like ${SHAPE}: it begins with ${scheme[0]}`);
+  }
+  const rest = scheme ? trimmed.slice(SCHEME.length) : trimmed;
+  const [, authority = "", path, fragment] = /^([^/#]*)(?:\/([^#]*))?(?:#(.*))?$/s.exec(rest) ?? [];
+  const joinCode = path?.replace(/\/$/, "");
+  if (joinCode && !JOIN_CODE.test(joinCode)) {
+    throw new UsageError(
+      `Cannot use link as its join code must be letters, digits, - and _: it has ${quote(joinCode)}`,
+    );
+  }
+  return {
+    ...parseHostAndPort(authority),
+    ...(joinCode ? { joinCode } : {}),
+    ...(fragment ? { fingerprint: parseFingerprint(fragment) } : {}),
+  };
+}
+
+/**
+ * Writes an invite link.
+ *
+ * @param link Its parts; the port is always written, so that the link stays right if the default changes.
+ * @returns The link; {@linkcode parseInviteLink} gives the same parts back.
+ */
+export function formatInviteLink(link: InviteLink): string {
+  const code = link.joinCode === undefined ? "" : `/${link.joinCode}`;
+  const key = link.fingerprint === undefined ? "" : `#${link.fingerprint}`;
+  return `${SCHEME}${formatHostAndPort(link.host, link.port)}${code}${key}`;
+}
+
+/**
+ * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
+ *
+ * @param text What was typed.
+ * @returns The host in lower case and without brackets, and the port, 7667 where none was given.
+ * @throws {UsageError} When the host or the port is wrong.
+ */
+export function parseHostAndPort(text: string): { host: string; port: number } {
+  const typed = text.trim();
+  if (typed === "") {
+    throw new UsageError(`Cannot find the server as no host was given: type HOST or ${SHAPE}`);
+  }
+  if (isIPv6(typed)) return { host: typed.toLowerCase(), port: DEFAULT_PORT };
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?$/s.exec(typed) ?? [];
+  const host = (bracketed ?? plain ?? "").toLowerCase();
+  const isGood = bracketed === undefined ? HOST_NAME.test(host) : isIPv6(host);
+  if (!isGood) {
+    throw new UsageError(
+      `Cannot find the server as its host must be a name or an address (IPv6 in brackets): received ${
+        quote(typed)
+      }`,
+    );
+  }
+  return { host, port: portText === undefined ? DEFAULT_PORT : parsePort(portText) };
+}
+
+/** Writes a host and a port as one: `chat.example.org:7667`, `[2001:db8::1]:7667`. */
+export function formatHostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Writes the fingerprint of a key.
+ *
+ * @param digest SHA-256 of the key's DER SubjectPublicKeyInfo, 32 bytes.
+ * @returns `SHA256:` and 43 characters of base64url.
+ */
+export function formatFingerprint(digest: Uint8Array): string {
+  return FINGERPRINT_PREFIX + digest.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/**
+ * Reads a fingerprint as people paste it: with or without the prefix, in base64 or base64url, padded or not, or as
+ * 64 hexadecimal digits with or without colons. Two fingerprints are the same key when this gives the same string.
+ *
+ * @param text What was pasted.
+ * @returns The form that {@linkcode formatFingerprint} writes.
+ * @throws {UsageError} When it is none.
+ */
+export function parseFingerprint(text: string): string {
+  const bare = text.trim().replace(/^sha-?256:/i, "");
+  const digest = decodeDigest(bare);
+  if (digest?.length !== 32) {
+    throw new UsageError(
+      `Cannot use fingerprint as it must be ${FINGERPRINT_PREFIX} and 43 characters: received ${quote(text)}`,
+    );
+  }
+  return formatFingerprint(digest);
+}
+
+function decodeDigest(text: string): Uint8Array | undefined {
+  try {
+    if (/^(?:[0-9a-f]{2}:?){32}$/i.test(text)) return Uint8Array.fromHex(text.replaceAll(":", ""));
+    return Uint8Array.fromBase64(text.replaceAll("+", "-").replaceAll("/", "_"), { alphabet: "base64url" });
+  } catch {
+    return undefined;
+  }
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535) {
+    throw new UsageError(`Cannot use port as it must be a number from 1 to 65535: received ${quote(text)}`);
+  }
+  return port;
+}
+
+/** Quotes what was typed for a message: escaped, and cut where it is long. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+}
