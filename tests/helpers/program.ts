@@ -9,6 +9,9 @@
 /** How long a wait may last before the test fails, in milliseconds: generous, since two cores are shared. */
 const WAIT_DEADLINE_MS = 20_000;
 
+/** How long the output of a program that is gone is still read, in milliseconds, while a child of its holds it open. */
+const ORPHANED_OUTPUT_MS = 500;
+
 /** How a program is started. */
 export interface ProgramOptions {
   /** Variables set on top of the ones of this process. */
@@ -168,19 +171,32 @@ export class Program implements AsyncDisposable {
   }
 
   async #follow(): Promise<Deno.CommandStatus> {
-    await Promise.all([
-      this.#read(this.#child.stdout, (text) => this.#stdout += text),
-      this.#read(this.#child.stderr, (text) => this.#stderr += text),
+    const stdout = this.#child.stdout.getReader();
+    const stderr = this.#child.stderr.getReader();
+    const ends = Promise.all([
+      this.#read(stdout, (text) => this.#stdout += text),
+      this.#read(stderr, (text) => this.#stderr += text),
     ]);
     const status = await this.#child.status;
+    // A grandchild that outlives the program would hold the pipes open for ever.
+    const grace = setTimeout(() => {
+      stdout.cancel();
+      stderr.cancel();
+    }, ORPHANED_OUTPUT_MS);
+    await ends;
+    clearTimeout(grace);
     this.#status = status;
     await this.closeInput();
     this.#tellWaiters();
     return status;
   }
 
-  async #read(stream: ReadableStream<Uint8Array>, keep: (text: string) => void): Promise<void> {
-    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+  async #read(reader: ReadableStreamDefaultReader<Uint8Array>, keep: (text: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const text = decoder.decode(value, { stream: true });
       keep(text);
       this.#transcript += text;
       this.#tellWaiters();
