@@ -18,13 +18,13 @@ export const EVENTS = {
   /** Every message sent to `by` up to these sequences was delivered, or read; only what has moved is told. */
   receipt: z.object({
     by: nameField,
-    delivered: sequenceField.optional(),
-    read: sequenceField.optional(),
+    delivered: sequenceField.exactOptional(),
+    read: sequenceField.exactOptional(),
   }),
   /** The server is going down; connect again after this time. */
   server_stopping: z.object({ retryAfterMs: z.int() }),
   /** This session ends, and trying again with its token does not help: the person must log in anew. */
-  session_ended: z.object({ reason: z.enum(["disabled", "password_changed", "removed"]) }),
+  session_ended: z.object({ reason: z.enum(["revoked", "password_changed"]) }),
 } as const satisfies Record<string, z.ZodType>;
 
 /** Name of an event. */

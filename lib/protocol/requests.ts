@@ -38,9 +38,9 @@ const signedIn = z.object({
 
 const device = {
   /** The id that an earlier login on this device returned; absent on the first one. */
-  deviceId: z.string().max(64).optional(),
+  deviceId: z.string().max(64).exactOptional(),
   /** What to call the device; absent means `unnamed`. */
-  deviceName: labelField.optional(),
+  deviceName: labelField.exactOptional(),
 };
 
 const userEntry = z.object({
@@ -62,7 +62,7 @@ const historyEntry = z.object({
   text: z.string(),
   storedAt: timeField,
   /** How far the message has got; only on messages that the asking account sent. */
-  state: z.enum(["stored", "delivered", "read"]).optional(),
+  state: z.enum(["stored", "delivered", "read"]).exactOptional(),
 });
 
 /** Parameters and result of each request, by method name. */
@@ -92,7 +92,7 @@ export const REQUESTS = {
     params: z.strictObject({
       name: nameField,
       password: passwordField,
-      joinCode: z.string().max(64).optional(),
+      joinCode: z.string().max(64).exactOptional(),
       ...device,
     }),
     result: signedIn,
@@ -108,10 +108,10 @@ export const REQUESTS = {
   list_users: {
     params: z.strictObject({
       /** Only this user; the page is then one entry, or empty. */
-      name: nameField.optional(),
+      name: nameField.exactOptional(),
       /** Names after this one, in the order of their bytes. */
-      after: nameField.optional(),
-      limit: z.int().min(1).max(MAX_USERS_PER_PAGE).optional(),
+      after: nameField.exactOptional(),
+      limit: z.int().min(1).max(MAX_USERS_PER_PAGE).exactOptional(),
     }),
     result: z.object({ users: z.array(userEntry), next: nameField.nullable() }),
   },
@@ -126,22 +126,22 @@ export const REQUESTS = {
     }),
   },
   subscribe: {
-    params: z.strictObject({ after: sequenceField.optional() }),
+    params: z.strictObject({ after: sequenceField.exactOptional() }),
     result: z.object({
       /** Highest sequence in the mailbox now: when it has come (or is ≤ `after`), all that waited has come. */
       upTo: sequenceField,
     }),
   },
   acknowledge: {
-    params: z.strictObject({ delivered: sequenceField.optional(), read: sequenceField.optional() }),
+    params: z.strictObject({ delivered: sequenceField.exactOptional(), read: sequenceField.exactOptional() }),
     result: done,
   },
   fetch_history: {
     params: z.strictObject({
       with: nameField,
       /** Messages below this sequence; absent means the newest. */
-      before: sequenceField.optional(),
-      limit: z.int().min(1).max(MAX_HISTORY_PER_PAGE).optional(),
+      before: sequenceField.exactOptional(),
+      limit: z.int().min(1).max(MAX_HISTORY_PER_PAGE).exactOptional(),
     }),
     result: z.object({
       /** In the order of their sequence. */
@@ -152,7 +152,7 @@ export const REQUESTS = {
   },
   set_presence: { params: z.strictObject({ presence: z.enum(["online", "idle"]) }), result: done },
   update_settings: {
-    params: z.strictObject({ shareRead: z.boolean().optional(), email: emailField.nullable().optional() }),
+    params: z.strictObject({ shareRead: z.boolean().exactOptional(), email: emailField.nullable().exactOptional() }),
     result: z.object({ shareRead: z.boolean(), email: z.string().nullable() }),
   },
   block_user: { params: z.strictObject({ name: nameField }), result: done },

@@ -1,0 +1,99 @@
+/**
+ * Delivery: how a mailbox reaches one connection, every message once and in the order of the sequence.
+ *
+ * There are two ways to the wire. Caught up: a message that was just committed goes out at once. Behind (at the start, or when
+ * the reader is slow): messages are read from the store page by page, each after the last one is written. So the memory held
+ * for a slow reader is one page and the connection's outbox, and nobody else waits for it.
+ * @module
+ */
+import type { ChatStore, SessionPeer, StoredMessage } from "./ports.ts";
+
+/** Messages read from the store at once. */
+const PAGE_MESSAGES = 500;
+
+/** Bytes of text read from the store at once. */
+const PAGE_BYTES = 512 * 1024;
+
+/** What a delivery reads from. */
+export type MailboxReader = Pick<ChatStore, "listMailbox">;
+
+/** Delivers the mailbox of one account over one connection, from a sequence on. */
+export class Delivery {
+  readonly #accountId: number;
+  readonly #peer: SessionPeer;
+  readonly #store: MailboxReader;
+  /** Highest sequence handed to the peer. */
+  #sent: number;
+  /** True while the store holds nothing that was not handed to the peer. */
+  #isCaughtUp = false;
+  /** Set when a message was committed that the running page may not hold. */
+  #hasMore = false;
+  #isStopped = false;
+
+  /** Begins above `after`; call {@linkcode Delivery.run} to start. */
+  constructor(accountId: number, after: number, peer: SessionPeer, store: MailboxReader) {
+    this.#accountId = accountId;
+    this.#sent = after;
+    this.#peer = peer;
+    this.#store = store;
+  }
+
+  /**
+   * Takes a message that was just committed; they come in the order of their sequence.
+   *
+   * Hands it over at once when nothing older waits and the peer keeps up; otherwise it is read from the store in its turn.
+   */
+  offer(message: StoredMessage): void {
+    if (this.#isStopped || message.sequence <= this.#sent) return;
+    if (!this.#isCaughtUp) {
+      this.#hasMore = true;
+      return;
+    }
+    if (this.#peer.isBacklogged) {
+      this.#isCaughtUp = false;
+      this.#runInBackground();
+      return;
+    }
+    this.#hand(message);
+  }
+
+  /**
+   * Hands over what the store holds until there is no more, then returns; from then on `offer` does the rest.
+   *
+   * @throws what the store throws; the connection is then of no more use, and its client comes back.
+   */
+  async run(): Promise<void> {
+    while (!this.#isStopped) {
+      await this.#peer.drained();
+      if (this.#isStopped) return;
+      this.#hasMore = false;
+      const page = await this.#store.listMailbox({
+        accountId: this.#accountId,
+        after: this.#sent,
+        limit: PAGE_MESSAGES,
+        maxBytes: PAGE_BYTES,
+      });
+      if (this.#isStopped) return;
+      for (const message of page.messages) this.#hand(message);
+      if (page.next === null && !this.#hasMore) {
+        this.#isCaughtUp = true;
+        return;
+      }
+    }
+  }
+
+  /** Hands over nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #runInBackground(): void {
+    this.run().catch(() => this.#peer.close("the mailbox could not be read"));
+  }
+
+  #hand(message: StoredMessage): void {
+    this.#sent = message.sequence;
+    const { sequence, id, from, text, storedAt } = message;
+    this.#peer.notify("message_received", { sequence, id, from, text, storedAt });
+  }
+}

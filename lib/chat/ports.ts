@@ -1,0 +1,140 @@
+/**
+ * What the rules of chat need from the world: a store to keep things in, and the other end of a session.
+ *
+ * The server program passes the real ones; `lib/store` fits `ChatStore` by its shape alone, and knows nothing of this.
+ * @module
+ */
+import type { HistoryEntry } from "../protocol/requests.ts";
+
+/** A message as it lies in a mailbox. */
+export interface StoredMessage {
+  readonly sequence: number;
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
+  readonly storedAt: number;
+}
+
+/** A signed-in device, as found by its token or opened by a login. */
+export interface DeviceLogin {
+  readonly accountId: number;
+  readonly name: string;
+  readonly deviceId: string;
+  readonly readSequence: number;
+}
+
+/** What an account has chosen for itself. */
+export interface Settings {
+  readonly shareRead: boolean;
+  readonly email: string | null;
+}
+
+/** A user as another user sees it; presence is added by the hub. */
+export interface ListedUser {
+  readonly accountId: number;
+  readonly name: string;
+  readonly lastSeenAt: number | null;
+  readonly unreadCount: number;
+  readonly email: string | null;
+}
+
+/** News for one sender about how far its messages have got. */
+export interface ReceiptNews {
+  readonly senderId: number;
+  readonly delivered?: number;
+  readonly read?: number;
+}
+
+/** The verbs of the store that chat uses. Each rejects with a `ChatError`, or with a fault of its own. */
+export interface ChatStore {
+  /** @throws {ChatError} `conflict` name taken, `forbidden` join code not valid. */
+  createAccount(
+    account: { name: string; passwordHash: string; joinCode: string | null },
+  ): Promise<{ readonly accountId: number }>;
+  /** Null for an unknown name. */
+  findCredentials(
+    name: string,
+  ): Promise<{ accountId: number; name: string; passwordHash: string; isDisabled: boolean } | null>;
+  /** Replaces the stored hash. */
+  setPasswordHash(accountId: number, passwordHash: string): Promise<void>;
+  /** Starts a session of a device; a `deviceId` of this account is used again, else a new device is made. */
+  openDeviceSession(
+    session: { accountId: number; tokenHash: string; deviceId: string | null; deviceName: string },
+  ): Promise<{ readonly deviceId: string; readonly readSequence: number }>;
+  /** Null when the token is unknown, ended, or too long unused. */
+  findDeviceSession(
+    tokenHash: string,
+  ): Promise<(DeviceLogin & { readonly isDisabled: boolean; readonly settings: Settings }) | null>;
+  /** Ends a device's session; its cursors stay. */
+  closeDeviceSession(tokenHash: string): Promise<void>;
+  /** Ends all sessions of an account but one. */
+  endAllSessions(accountId: number, exceptTokenHash: string | null): Promise<void>;
+  /** Of these tokens, those that open no session any more. */
+  listEndedSessions(tokenHashes: readonly string[]): Promise<readonly string[]>;
+  /** Users in the order of their names. */
+  listUsers(
+    page: { viewerId: number; after: string | null; limit: number },
+  ): Promise<{ readonly users: readonly ListedUser[]; readonly next: string | null }>;
+  /** Null for an unknown name. */
+  findUser(name: string, viewerId: number): Promise<ListedUser | null>;
+  /** Notes when an account was last here. */
+  markSeen(accountId: number, at: number): Promise<void>;
+  /** What an account has chosen. */
+  getSettings(accountId: number): Promise<Settings>;
+  /** Changes what is given; returns all. */
+  updateSettings(
+    accountId: number,
+    changes: { shareRead?: boolean; email?: string | null },
+  ): Promise<Settings>;
+  /** @throws {ChatError} `not_found`. */
+  blockUser(accountId: number, name: string): Promise<void>;
+  /** @throws {ChatError} `not_found`. */
+  unblockUser(accountId: number, name: string): Promise<void>;
+  /** Names this account has blocked. */
+  listBlocked(accountId: number): Promise<readonly string[]>;
+  /**
+   * Commits a message; promises resolve in the order of the sequences.
+   *
+   * @throws {ChatError} `not_found`, `blocked`, `mailbox_full`, `conflict`, `unavailable`.
+   */
+  sendMessage(message: { senderId: number; id: string; to: string; text: string }): Promise<{
+    readonly sequence: number;
+    readonly storedAt: number;
+    readonly isDuplicate: boolean;
+    readonly recipientId: number;
+  }>;
+  /** Messages to an account above `after`, oldest first; `next` is null at the end of the mailbox. */
+  listMailbox(
+    page: { accountId: number; after: number; limit: number; maxBytes: number },
+  ): Promise<{ readonly messages: readonly StoredMessage[]; readonly next: number | null }>;
+  /** 0 for an empty mailbox. */
+  highestSequence(accountId: number): Promise<number>;
+  /** Moves a device's cursors forward; returns what senders should hear. */
+  acknowledge(
+    cursors: { accountId: number; deviceId: string; delivered?: number; read?: number },
+  ): Promise<readonly ReceiptNews[]>;
+  /** Messages between two accounts, oldest first, below `before`. */
+  listConversation(
+    page: { accountId: number; with: string; before: number | null; limit: number },
+  ): Promise<{
+    readonly messages: readonly (StoredMessage & { readonly state: HistoryEntry["state"] | null })[];
+    readonly next: number | null;
+  }>;
+}
+
+/** The other end of a session: where replies and events go. */
+export interface SessionPeer {
+  /** Names the connection in logs. */
+  readonly id: string;
+  /** Normalised IP address. */
+  readonly remoteAddress: string;
+  /** True while more bytes wait to be written than the peer takes. */
+  readonly isBacklogged: boolean;
+  /** Resolves when what waits has been written, or the connection has ended. */
+  drained(): Promise<void>;
+  /** Sends an event. Never blocks; does nothing once the connection has ended. */
+  notify(method: string, params: unknown): void;
+  /** Ends the connection after what waits is written. */
+  close(reason: string): void;
+}
