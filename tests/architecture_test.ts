@@ -1,0 +1,262 @@
+/**
+ * The picture of the program that cannot go stale: who may import whom, and where each outside thing lives.
+ *
+ * The tables come first, for people. A new folder, package or system call that is not in them fails the test.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { tempFolder } from "./helpers/temp_folder.ts";
+import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "./tools/permissions.ts";
+import { PROJECT_FOLDER } from "./tools/tool.ts";
+
+/** Each folder of `lib/`, and the other folders and files of `lib/` that it may import. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  "errors.ts": [],
+  "version.ts": [],
+  "protocol": ["errors.ts"],
+  "net": ["protocol", "errors.ts"],
+  "chat": ["protocol", "errors.ts", "version.ts"],
+  "store": ["errors.ts"],
+  "mail": ["errors.ts"],
+  "terminal": ["errors.ts"],
+  "client": ["net", "protocol", "errors.ts", "version.ts"],
+  "peer": ["net", "protocol", "errors.ts"],
+  "server": ["chat", "store", "net", "protocol", "peer", "errors.ts", "version.ts"],
+  "commands": [
+    "client",
+    "peer",
+    "mail",
+    "store",
+    "terminal",
+    "net",
+    "protocol",
+    "errors.ts",
+    "version.ts",
+  ],
+};
+
+/** Both entry points may import all of `lib/`. */
+const ENTRY_POINTS = ["server.ts", "client.ts"];
+
+/** Each outside package, and the only places that may import it. */
+const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
+  "kysely": ["store"],
+  "node:sqlite": ["store"],
+  "nodemailer": ["mail"],
+  "oauth4webapi": ["mail"],
+  "cliffy": ["terminal"],
+  "string-width": ["terminal"],
+  "fastest-levenshtein": ["terminal", "commands"],
+  "@peculiar/x509": ["net"],
+  "reflect-metadata": ["net"],
+  "node:net": ["net", "peer", "protocol"], // protocol: isIP() alone, which opens nothing
+  "node:tls": ["net", "peer"],
+  "@achingbrain/nat-port-mapper": ["peer"],
+  "rate-limiter-flexible": ["chat", "server"],
+  "@logtape/logtape": ["server", "server.ts"],
+  "commander": ["server", "commands", ...ENTRY_POINTS],
+  "uuid": ["client", "commands", "chat", "store", "peer", "protocol"],
+  "zod": ["protocol", "net", "chat", "client", "peer"],
+};
+
+/** Modules of the runtime that any folder may import: pure helpers, without sockets, processes or terminals. */
+const ANYWHERE = ["node:path", "node:url", "node:crypto", "node:buffer", "node:util", "node:events"];
+
+/** System calls, and the only places that may use them. */
+const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
+  { call: /\bDeno\.(listen|listenTls|connect|connectTls|startTls)\b/, home: ["net", "peer"] },
+  { call: /\bDeno\.(stdin|stdout|consoleSize)\b/, home: ["terminal", ...ENTRY_POINTS] },
+  { call: /\bDeno\.stderr\b/, home: ["terminal", "server", ...ENTRY_POINTS] }, // server: its log
+  {
+    call: /\bDeno\.(args|env|exit|addSignalListener|removeSignalListener)\b|\bprocess\.(env|argv|exit)\b/,
+    home: ENTRY_POINTS,
+  },
+  { call: /\bDeno\.Command\b/, home: ["terminal", "mail", "commands"] },
+  { call: /\bnew Worker\b/, home: ["store"] },
+];
+
+/** What no file of the project holds: where packages are fetched from, and where somebody once built it. */
+const FORBIDDEN_TEXT: readonly RegExp[] = [
+  new RegExp(["registry", "(npmjs|yarnpkg)", "(org|com)"].join("\\.")),
+  new RegExp(["(deb|security)", "debian", "org"].join("\\.")),
+  new RegExp("/" + "(work/(main|shared|\\.library)|root|home/[a-z]\\w*|Users/[a-z]\\w*)/"),
+];
+
+/** What is not the project's text: made by tools, or by people at run time. */
+const NOT_OURS = [".git", "dist", "node_modules", ".cache"];
+
+/** One module of the project and what it imports. */
+interface Module {
+  readonly path: string; // from the project's folder, with "/"
+  readonly imports: readonly string[]; // the same for ours, the specifier for others; types included
+  readonly loads: readonly string[]; // those of ours that run when this module does: imports that are not only types
+}
+
+Deno.test("architecture: each folder imports only what the table lets it", async () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of await readModules()) {
+    if (ENTRY_POINTS.includes(path)) continue;
+    const from = placeOf(path);
+    const allowed = MAY_IMPORT[from];
+    if (!allowed) wrong.push(`lib/${from} is not in the table`);
+    for (const imported of imports.filter(isOurs)) {
+      const to = placeOf(imported);
+      if (allowed && to !== from && !allowed.includes(to)) wrong.push(`${path} imports ${imported}`);
+    }
+  }
+  assert.deepEqual([...new Set(wrong)], []);
+});
+
+Deno.test("architecture: each outside package is imported only at its home", async () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of await readModules()) {
+    for (const specifier of imports.filter((imported) => !isOurs(imported))) {
+      const name = packageOf(specifier);
+      if (ANYWHERE.includes(name) || specifier === "deno.json") continue;
+      const home = HOME_OF_PACKAGE[name] ?? (name.startsWith("node:") ? undefined : []);
+      if (home && !home.includes(placeOf(path))) wrong.push(`${path} imports ${specifier}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("architecture: no modules load each other in a circle", async () => {
+  const modules = new Map((await readModules()).map((module) => [module.path, module.loads]));
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path);
+    assert.equal(start, -1, `import cycle: ${[...trail.slice(start), path].join(" → ")}`);
+    if (done.has(path)) return;
+    for (const loaded of modules.get(path) ?? []) visit(loaded, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of modules.keys()) visit(path, []);
+});
+
+Deno.test("architecture: sockets, terminal, environment and processes are touched only at their home", () => {
+  const wrong: string[] = [];
+  for (const path of sourcePaths()) {
+    const code = withoutComments(Deno.readTextFileSync(join(PROJECT_FOLDER, path)));
+    for (const { call, home } of HOME_OF_CALL) {
+      const match = call.exec(code);
+      if (match && !home.includes(placeOf(path))) wrong.push(`${path} uses ${match[0]}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("architecture: no file names a package registry or a folder of the machine it was made on", () => {
+  const wrong: string[] = [];
+  for (const path of filesIn("")) {
+    const text = new TextDecoder().decode(Deno.readFileSync(join(PROJECT_FOLDER, path)));
+    for (const [index, line] of text.split("\n").entries()) {
+      if (FORBIDDEN_TEXT.some((pattern) => pattern.test(line))) {
+        wrong.push(`${path}:${index + 1}: ${line.trim().slice(0, 120)}`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("architecture: tasks are described, grant what the executables grant, and never everything", () => {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(join(PROJECT_FOLDER, "deno.json"))) as {
+    tasks: Record<string, { description?: string; command: string }>;
+  };
+  for (const [name, { description, command }] of Object.entries(tasks)) {
+    assert.ok(description, `task ${name} has no description`);
+    assert.doesNotMatch(command, /\s(-A|--allow-all)\b/, `task ${name} grants everything`);
+  }
+  for (const [name, flags] of [["server", SERVER_PERMISSIONS], ["client", CLIENT_PERMISSIONS]] as const) {
+    const quoted = flags.map((flag) => flag.includes("*") ? `'${flag}'` : flag);
+    assert.equal(tasks[name]?.command, `deno run -q ${quoted.join(" ")} ${name}.ts`);
+  }
+});
+
+/** The folder of `lib/` that a file is in; its own name for a file directly in `lib/` and for an entry point. */
+function placeOf(path: string): string {
+  return path.replace(/^lib\//, "").split("/")[0] ?? path;
+}
+
+function isOurs(imported: string): boolean {
+  return imported.startsWith("lib/") || ENTRY_POINTS.includes(imported);
+}
+
+/** `npm:@scope/name@1.2/sub` and `@scope/name/sub` are both `@scope/name`. */
+function packageOf(specifier: string): string {
+  if (specifier.startsWith("node:")) return specifier.split("/")[0] ?? specifier;
+  const [, name = specifier] = /^(?:npm:)?\/?((?:@[^/]+\/)?[^/@]+)/.exec(specifier) ?? [];
+  return name;
+}
+
+let modules: Promise<Module[]> | undefined; // read once for all tests of this file
+
+function readModules(): Promise<Module[]> {
+  return modules ??= askDeno();
+}
+
+/** Asks Deno's own parser what every module imports, types included. */
+async function askDeno(): Promise<Module[]> {
+  using folder = tempFolder();
+  const entry = join(folder.path, "all.ts");
+  const imports = sourcePaths().map((path) =>
+    `import ${JSON.stringify(pathToFileURL(join(PROJECT_FOLDER, path)).href)};`
+  );
+  await Deno.writeTextFile(entry, imports.join("\n"));
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--config", join(PROJECT_FOLDER, "deno.json"), entry],
+    env: { NO_COLOR: "1" },
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const graph = JSON.parse(new TextDecoder().decode(stdout)) as {
+    modules: { specifier: string; dependencies?: DependencyInfo[] }[];
+  };
+  const ours = new Set(sourcePaths());
+  return graph.modules.flatMap(({ specifier, dependencies = [] }) => {
+    const path = pathOf(specifier);
+    if (path === undefined || !ours.has(path)) return [];
+    return [{
+      path,
+      imports: dependencies.map((it) => pathOf(targetOf(it)) ?? it.specifier),
+      loads: dependencies.flatMap((it) => pathOf(it.code?.specifier ?? "") ?? []).filter(isOurs),
+    }];
+  });
+}
+
+/** What `deno info --json` tells of one import. */
+interface DependencyInfo {
+  readonly specifier: string;
+  readonly code?: { readonly specifier?: string };
+  readonly type?: { readonly specifier?: string };
+}
+
+function targetOf(dependency: DependencyInfo): string {
+  return dependency.code?.specifier ?? dependency.type?.specifier ?? dependency.specifier;
+}
+
+/** The path from the project's folder of a module of the project; undefined for any other. */
+function pathOf(specifier: string): string | undefined {
+  const root = pathToFileURL(PROJECT_FOLDER).href + "/";
+  return specifier.startsWith(root) ? decodeURIComponent(specifier.slice(root.length)) : undefined;
+}
+
+/** Every module of the programs. */
+function sourcePaths(): string[] {
+  const isEntry = (path: string) => ENTRY_POINTS.includes(path);
+  return filesIn("").filter((path) => isEntry(path) || /^lib\/.*\.ts$/.test(path)).sort();
+}
+
+function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(join(PROJECT_FOLDER, folder))].flatMap((entry) => {
+    if (NOT_OURS.includes(entry.name) || entry.isSymlink) return [];
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (entry.isDirectory) return path === "data" ? ["data/README.md"] : filesIn(path);
+    return [relative(PROJECT_FOLDER, join(PROJECT_FOLDER, path)).replaceAll("\\", "/")];
+  });
+}
+
+/** Cuts comments out, so that a call named in documentation does not count. */
+function withoutComments(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[\s;{(,])\/\/.*$/gm, "$1");
+}
