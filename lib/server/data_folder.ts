@@ -1,0 +1,78 @@
+/**
+ * The data folder: where it is, who may read it, and that only one server uses it.
+ * @module
+ */
+import { join, resolve } from "node:path";
+import { UsageError } from "../errors.ts";
+
+/** Paths of what a server keeps. */
+export interface DataPaths {
+  /** The folder itself, absolute. */
+  readonly folder: string;
+  /** SQLite database. */
+  readonly database: string;
+  /** Locked while a server runs. */
+  readonly lock: string;
+}
+
+/** Names the files of a data folder. */
+export function dataPaths(folder: string): DataPaths {
+  const absolute = resolve(folder);
+  return { folder: absolute, database: join(absolute, "mini-chat.db"), lock: join(absolute, "server.lock") };
+}
+
+/**
+ * Makes the folder if there is none, readable by its owner alone.
+ *
+ * @throws {UsageError} when it cannot be made or is not a folder.
+ */
+export async function prepareDataFolder(folder: string): Promise<DataPaths> {
+  const paths = dataPaths(folder);
+  try {
+    await Deno.mkdir(paths.folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UsageError(`Cannot use ${paths.folder} as data folder: ${reason(error)}`, { cause: error });
+  }
+  return paths;
+}
+
+/** A held lock; the system lets it go when the process ends, however it ends. */
+export class DataLock implements Disposable {
+  readonly #file: Deno.FsFile;
+
+  private constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /**
+   * Takes the lock of a data folder.
+   *
+   * @throws {UsageError} when another server holds it, or the folder cannot be written.
+   */
+  static async take(paths: DataPaths): Promise<DataLock> {
+    let file: Deno.FsFile;
+    try {
+      file = await Deno.open(paths.lock, { read: true, write: true, create: true, mode: 0o600 });
+    } catch (error) {
+      throw new UsageError(`Cannot write to data folder ${paths.folder}: ${reason(error)}`, { cause: error });
+    }
+    if (await file.tryLock(true)) return new DataLock(file);
+    file.close();
+    throw new UsageError(
+      `Cannot start: another server uses data folder ${paths.folder}; stop it, or give this one its own with --data DIR`,
+    );
+  }
+
+  /** Lets the lock go. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+function reason(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied) return "no permission";
+  if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
+    return "it is a file";
+  }
+  return error instanceof Error ? error.message : String(error);
+}

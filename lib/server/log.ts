@@ -1,0 +1,93 @@
+/**
+ * The operator's log: one line an event, as text or JSON, on standard error.
+ *
+ * Properties whose name says that they hold a secret are struck out, whoever logs them.
+ * @module
+ */
+import {
+  configure,
+  getConsoleSink,
+  getJsonLinesFormatter,
+  getLogger,
+  getTextFormatter,
+  type LogRecord,
+  reset,
+  type Sink,
+} from "@logtape/logtape";
+import type { Log } from "../chat/services.ts";
+
+/** Levels a log can be cut at, the least important first. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+
+/** One of {@linkcode LOG_LEVELS}. */
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** Lines for people, or one JSON object a line. */
+export type LogFormat = "text" | "json";
+
+const SECRET = /password|token|secret|text|joincode/i;
+
+/**
+ * Starts the log.
+ *
+ * @param level Least important level that is written.
+ * @param format Lines for people or for programs.
+ * @param write Takes each line with its LF; standard error by default.
+ */
+export async function startLog(
+  level: LogLevel,
+  format: LogFormat,
+  write: (line: string) => void = toStderr,
+): Promise<Log> {
+  const formatter = format === "json" ? getJsonLinesFormatter({ properties: "flatten" }) : getTextFormatter({
+    format: ({ timestamp, level, message, record }) =>
+      `${timestamp} ${level} ${message}${Object.entries(record.properties).map(pair).join("")}`,
+    level: "full",
+  });
+  const sink: Sink = (record: LogRecord) => {
+    const line = formatter({ ...record, properties: clean(record.properties) });
+    write(line.endsWith("\n") ? line : `${line}\n`);
+  };
+  await configure({
+    reset: true,
+    sinks: { lines: sink, meta: getConsoleSink() },
+    loggers: [
+      { category: "mini-chat", sinks: ["lines"], lowestLevel: level },
+      { category: ["logtape", "meta"], sinks: ["meta"], lowestLevel: "warning" },
+    ],
+  });
+  return getLogger("mini-chat");
+}
+
+/** Stops the log; what is logged afterwards goes nowhere. */
+export function stopLog(): Promise<void> {
+  return reset();
+}
+
+const utf8 = new TextEncoder();
+
+function toStderr(line: string): void {
+  try {
+    Deno.stderr.writeSync(utf8.encode(line));
+  } catch {
+    // Nobody reads it any more (a closed pipe); serving goes on.
+  }
+}
+
+function clean(properties: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(properties).map((
+      [name, value],
+    ) => [name, SECRET.test(name) ? "[removed]" : printable(value)]),
+  );
+}
+
+function printable(value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  const cause = value.cause === undefined ? "" : `; caused by ${String(printable(value.cause))}`;
+  return `${value.stack ?? value}${cause}`;
+}
+
+function pair([name, value]: [string, unknown]): string {
+  return ` ${name}=${typeof value === "string" ? JSON.stringify(value) : String(value)}`;
+}
