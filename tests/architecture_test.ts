@@ -62,7 +62,15 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
 };
 
 /** Modules of the runtime that any folder may import: pure helpers, without sockets, processes or terminals. */
-const ANYWHERE = ["node:path", "node:url", "node:crypto", "node:buffer", "node:util", "node:events"];
+const ANYWHERE = [
+  "node:path",
+  "node:url",
+  "node:crypto",
+  "node:buffer",
+  "node:util",
+  "node:events",
+  "node:stream",
+];
 
 /** System calls, and the only places that may use them. */
 const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
@@ -115,8 +123,8 @@ Deno.test("architecture: each outside package is imported only at its home", asy
     for (const specifier of imports.filter((imported) => !isOurs(imported))) {
       const name = packageOf(specifier);
       if (ANYWHERE.includes(name) || specifier === "deno.json") continue;
-      const home = HOME_OF_PACKAGE[name] ?? (name.startsWith("node:") ? undefined : []);
-      if (home && !home.includes(placeOf(path))) wrong.push(`${path} imports ${specifier}`);
+      const home = HOME_OF_PACKAGE[name] ?? [];
+      if (!home.includes(placeOf(path))) wrong.push(`${path} imports ${specifier}`);
     }
   }
   assert.deepEqual(wrong, []);
