@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""A Mini-Chat client by a stranger: Python's standard library, and nothing known but lib/protocol/README.md.
+
+    stranger.py register|login LINK NAME      the password comes from the variable STRANGER_PASSWORD
+
+Then one command a line on standard input: `send USER TEXT`, `users`, `history USER`, `read` (what was shown counts as read),
+`raw JSON` (params and method as they are), `bye`. Each message that arrives is printed and acknowledged as delivered.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import queue
+import re
+import socket
+import ssl
+import sys
+import threading
+import uuid
+
+LINK = re.compile(r"mini-chat://(\[[^\]]+\]|[^:/#]+)(?::(\d+))?(?:/([^#]*))?(?:#(.*))?$")
+DEFAULT_PORT = 7667
+REPLY_SECONDS = 20
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def der_element(data, at):
+    """Returns (start of the content, end) of the DER element at this place."""
+    length = data[at + 1]
+    start = at + 2
+    if length >= 0x80:
+        size = length & 0x7F
+        length = int.from_bytes(data[start:start + size], "big")
+        start += size
+    return start, start + length
+
+
+def public_key_info(certificate):
+    """The SubjectPublicKeyInfo of a certificate, both in DER (RFC 5280, section 4.1)."""
+    at, _ = der_element(certificate, 0)  # Certificate
+    at, _ = der_element(certificate, at)  # TBSCertificate
+    if certificate[at] == 0xA0:  # [0] version
+        _, at = der_element(certificate, at)
+    for _field in ("serialNumber", "signature", "issuer", "validity", "subject"):
+        _, at = der_element(certificate, at)
+    _, end = der_element(certificate, at)
+    return certificate[at:end]
+
+
+def fingerprint_of(certificate):
+    digest = hashlib.sha256(public_key_info(certificate)).digest()
+    return "SHA256:" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Refused(Exception):
+    """The server answered with an error."""
+
+    def __init__(self, error):
+        super().__init__(error["message"])
+        self.code = error["data"]["code"]
+
+
+class Client:
+    def __init__(self, host, port, fingerprint):
+        # The key is checked by its fingerprint, so the chain of certificates says nothing more.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        plain = socket.create_connection((host, port), timeout=REPLY_SECONDS)
+        self.socket = context.wrap_socket(plain, server_hostname="mini-chat.internal")
+        self.socket.settimeout(None)
+        seen = fingerprint_of(self.socket.getpeercert(binary_form=True))
+        if fingerprint and seen != fingerprint:
+            sys.exit(f"the server's key is {seen}, not {fingerprint}")
+        self.lines = self.socket.makefile("rb")
+        self.waiting = {}
+        self.next_id = 1
+        self.lock = threading.Lock()
+        self.newest = 0
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def write(self, value):
+        with self.lock:
+            self.socket.sendall(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+    def request(self, method, params):
+        number, self.next_id = self.next_id, self.next_id + 1
+        self.waiting[number] = answer = queue.Queue()
+        self.write({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        reply = answer.get(timeout=REPLY_SECONDS)
+        if "error" in reply:
+            raise Refused(reply["error"])
+        return reply["result"]
+
+    def read(self):
+        for line in self.lines:
+            frame = json.loads(line)
+            if "method" not in frame:
+                answer = self.waiting.pop(frame["id"], None)
+                if answer:
+                    answer.put(frame)
+            elif frame["method"] == "ping":
+                self.write({"jsonrpc": "2.0", "id": frame["id"], "result": {}})
+            elif frame["method"] == "message_received":
+                # The reply to `acknowledge` comes to this same thread, so another one waits for it.
+                threading.Thread(target=self.receive, args=(frame["params"],), daemon=True).start()
+            elif frame["method"] == "receipt":
+                say("receipt", json.dumps(frame["params"]))
+            elif frame["method"] in ("server_stopping", "session_ended"):
+                say(frame["method"])
+        say("closed")
+
+    def receive(self, message):
+        self.newest = max(self.newest, message["sequence"])
+        self.request("acknowledge", {"delivered": message["sequence"]})
+        say("message", message["sequence"], message["from"], json.dumps(message["text"], ensure_ascii=False))
+
+
+def obey(client, line):
+    command, _, rest = line.partition(" ")
+    if command == "send":
+        to, _, text = rest.partition(" ")
+        result = client.request("send_message", {"id": str(uuid.uuid4()), "to": to, "text": text})
+        say("stored", result["sequence"])
+    elif command == "users":
+        after = {}
+        while True:
+            page = client.request("list_users", after)
+            for user in page["users"]:
+                say("user", user["name"], user["presence"], user["unreadCount"])
+            if page["next"] is None:
+                return
+            after = {"after": page["next"]}
+    elif command == "history":
+        for message in client.request("fetch_history", {"with": rest})["messages"]:
+            text = json.dumps(message["text"], ensure_ascii=False)
+            say("history", message["sequence"], message["from"], message.get("state", "-"), text)
+    elif command == "read":
+        client.request("acknowledge", {"read": client.newest})
+        say("read", client.newest)
+    elif command == "raw":
+        frame = json.loads(rest)
+        say("result", json.dumps(client.request(frame["method"], frame["params"])))
+    else:
+        say("unknown command", command)
+
+
+def main():
+    how, link, name = sys.argv[1:]
+    host, port, join_code, fingerprint = LINK.match(link).groups()
+    client = Client(host.strip("[]"), int(port or DEFAULT_PORT), fingerprint)
+    client.request("hello", {"protocol": 1, "client": {"name": "stranger", "version": "0.1"}})
+    params = {"name": name, "password": os.environ["STRANGER_PASSWORD"], "deviceName": "a stranger's"}
+    if how == "register" and join_code:
+        params["joinCode"] = join_code
+    if "STRANGER_DEVICE" in os.environ:
+        params["deviceId"] = os.environ["STRANGER_DEVICE"]
+        del params["deviceName"]
+    try:
+        account = client.request(how, params)
+    except Refused as refusal:
+        say("refused", refusal.code)
+        sys.exit(1)
+    say("signed in", account["name"], account["deviceId"])
+    say("waiting up to", client.request("subscribe", {})["upTo"])
+    for line in sys.stdin:
+        line = line.rstrip("\n")
+        if line == "bye":
+            break
+        try:
+            obey(client, line)
+        except Refused as refusal:
+            say("refused", refusal.code)
+    client.request("bye", {})
+
+
+main()
