@@ -65,7 +65,6 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
       return {};
     },
   },
-  ping: { stage: "any", run: (_session, _params, { now }) => ({ time: now() }) },
   list_users: { stage: "signed_in", run: listUsers },
   send_message: {
     stage: "signed_in",

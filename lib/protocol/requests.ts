@@ -104,7 +104,6 @@ export const REQUESTS = {
   resume: { params: z.strictObject({ token: z.string().max(64) }), result: signedIn },
   logout: { params: empty, result: done },
   bye: { params: empty, result: done },
-  ping: { params: empty, result: z.object({ time: timeField }) },
   list_users: {
     params: z.strictObject({
       /** Only this user; the page is then one entry, or empty. */
@@ -152,7 +151,10 @@ export const REQUESTS = {
   },
   set_presence: { params: z.strictObject({ presence: z.enum(["online", "idle"]) }), result: done },
   update_settings: {
-    params: z.strictObject({ shareRead: z.boolean().exactOptional(), email: emailField.nullable().exactOptional() }),
+    params: z.strictObject({
+      shareRead: z.boolean().exactOptional(),
+      email: emailField.nullable().exactOptional(),
+    }),
     result: z.object({ shareRead: z.boolean(), email: z.string().nullable() }),
   },
   block_user: { params: z.strictObject({ name: nameField }), result: done },

@@ -1,0 +1,195 @@
+/**
+ * The operator's subcommands: accounts, invites, backup, check. They work on the data folder, whether or not a server
+ * is running on it; a running server notices within seconds.
+ * @module
+ */
+import { Command, InvalidArgumentError } from "commander";
+import { Passwords } from "../chat/passwords.ts";
+import { messageOf, UsageError } from "../errors.ts";
+import { checked } from "../protocol/requests.ts";
+import { nameField, passwordField } from "../protocol/fields.ts";
+import { openLocalStore } from "../store/local_store.ts";
+import type { ListedAccount, ServerStore } from "../store/server_store.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { dataPaths } from "./data_folder.ts";
+import { isOpen, newJoinCode } from "./invites.ts";
+import { addDataOption } from "./options.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const ACCOUNTS_PER_PAGE = 500;
+
+/** What the subcommands need of the world. */
+export interface AdminDeps {
+  /** Asks for secrets, and prints. */
+  readonly terminal: Terminal;
+  /** Makes the link that carries a join code; for `invite new`. */
+  readonly inviteLink: (data: string, joinCode: string) => Promise<string>;
+}
+
+/** Adds `user`, `invite`, `backup` and `check` to the program. */
+export function addAdminCommands(program: Command, deps: AdminDeps): void {
+  program.addCommand(userCommand(deps)).addCommand(inviteCommand(deps));
+  addDataOption(program.command("backup").argument("<file>", "new file to write the copy to"))
+    .description("write a consistent copy of the database, also while the server runs")
+    .action((file: string, options: { data: string }) =>
+      withStore(options.data, async (store) => {
+        await store.backup(file);
+        deps.terminal.print(`Wrote ${file}. The key is not in it: copy the data folder's key files too.`);
+      })
+    );
+  addDataOption(program.command("check"))
+    .description("verify the database and print what is in it")
+    .action((options: { data: string }) => withStore(options.data, (store) => check(store, deps.terminal)));
+}
+
+function userCommand({ terminal }: AdminDeps): Command {
+  const user = new Command("user").description(
+    "accounts: add, list, disable, enable, reset-password, remove",
+  );
+  addDataOption(user.command("add").argument("<name>")).description("make an account; asks for its password")
+    .action((name: string, options: { data: string }) =>
+      withStore(options.data, async (store) => {
+        checked(nameField, name, "the name");
+        const passwordHash = await askNewPassword(terminal, name);
+        await store.createAccount({ name, passwordHash, joinCode: null });
+        terminal.print(`Added ${name}.`);
+      })
+    );
+  addDataOption(user.command("list")).description("list accounts")
+    .option("--json", "one JSON object a line")
+    .action((options: { data: string; json?: boolean }) =>
+      withStore(options.data, (store) => listAccounts(store, terminal, options.json ?? false))
+    );
+  for (const [verb, isDisabled] of [["disable", true], ["enable", false]] as const) {
+    addDataOption(user.command(verb).argument("<name>"))
+      .description(
+        isDisabled ? "end the account's sessions and refuse its logins" : "let a disabled account in again",
+      )
+      .action((name: string, options: { data: string }) =>
+        withStore(options.data, async (store) => {
+          await store.setDisabled(name, isDisabled);
+          terminal.print(isDisabled ? `Disabled ${name}; its sessions end.` : `Enabled ${name}.`);
+        })
+      );
+  }
+  addDataOption(user.command("reset-password").argument("<name>"))
+    .description("set a new password and end the account's sessions")
+    .action((name: string, options: { data: string }) =>
+      withStore(options.data, async (store) => {
+        const account = await store.findCredentials(name);
+        if (!account) throw new UsageError(`Cannot find user ${name}`);
+        await store.setPasswordHash(account.accountId, await askNewPassword(terminal, name));
+        await store.endAllSessions(account.accountId, null);
+        terminal.print(`Set a new password for ${name}; its sessions end.`);
+      })
+    );
+  addDataOption(user.command("remove").argument("<name>"))
+    .description("remove an account and its mailbox; what it sent stays with those who got it")
+    .option("--yes", "do not ask")
+    .action((name: string, options: { data: string; yes?: boolean }) =>
+      withStore(options.data, async (store) => {
+        if (!options.yes && !(await terminal.confirm(`Remove ${name} and its mailbox for ever?`, false))) {
+          return;
+        }
+        await store.removeAccount(name);
+        terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
+      })
+    );
+  return user;
+}
+
+function inviteCommand({ terminal, inviteLink }: AdminDeps): Command {
+  const invite = new Command("invite").description("invites: new, list, revoke");
+  addDataOption(invite.command("new")).description("make an invite and print its link")
+    .option("--uses <number>", "accounts it may make (default: any number)", wholeNumber)
+    .option("--days <number>", "days until it ends (default: never)", wholeNumber)
+    .option("--note <text>", "your own words about it", "")
+    .action((options: { data: string; uses?: number; days?: number; note: string }) =>
+      withStore(options.data, async (store) => {
+        const { code } = await store.createInvite({
+          code: newJoinCode(),
+          maxUses: options.uses ?? null,
+          expiresAt: options.days === undefined ? null : Date.now() + options.days * DAY_MS,
+          note: options.note,
+        });
+        terminal.print(await inviteLink(options.data, code));
+      })
+    );
+  addDataOption(invite.command("list")).description("list invites, also those that no longer work")
+    .action((options: { data: string }) =>
+      withStore(options.data, async (store) => {
+        for (const { code, uses, maxUses, note, ...rest } of await store.listInvites()) {
+          const state = isOpen({ code, uses, maxUses, note, ...rest }, Date.now()) ? "open" : "ended";
+          terminal.print(
+            `${code}  ${state}  used ${uses} of ${maxUses ?? "any number"}${note && `  ${note}`}`,
+          );
+        }
+      })
+    );
+  addDataOption(invite.command("revoke").argument("<code>")).description("end an invite; its accounts stay")
+    .action((code: string, options: { data: string }) =>
+      withStore(options.data, async (store) => {
+        await store.revokeInvite(code);
+        terminal.print(`Revoked ${code}.`);
+      })
+    );
+  return invite;
+}
+
+async function withStore(data: string, work: (store: ServerStore) => Promise<void>): Promise<void> {
+  const { database } = dataPaths(data);
+  try {
+    await Deno.stat(database);
+  } catch (error) {
+    throw new UsageError(
+      `Cannot find a database at ${database}: start the server once, or say where it is with --data DIR`,
+      { cause: error },
+    );
+  }
+  await using store = await openLocalStore(database);
+  await work(store);
+}
+
+async function askNewPassword(terminal: Terminal, name: string): Promise<string> {
+  const password = await terminal.readSecret(`New password for ${name}: `);
+  if (password === null) throw new UsageError("Cannot go on without a password");
+  checked(passwordField, password, "the password");
+  if (terminal.isInteractive && await terminal.readSecret("Once more: ") !== password) {
+    throw new UsageError("Cannot use the password: the two do not match");
+  }
+  return await new Passwords().hash(password);
+}
+
+async function listAccounts(store: ServerStore, terminal: Terminal, json: boolean): Promise<void> {
+  let after: string | null = null;
+  do {
+    const page = await store.listAccounts({ after, limit: ACCOUNTS_PER_PAGE });
+    for (const account of page.accounts) {
+      terminal.print(json ? JSON.stringify(account) : accountLine(account));
+    }
+    after = page.next;
+  } while (after !== null);
+}
+
+function accountLine(account: ListedAccount): string {
+  const seen = account.lastSeenAt === null ? "never" : new Date(account.lastSeenAt).toISOString();
+  const state = account.isDisabled ? "  disabled" : "";
+  return `${account.name}  last seen ${seen}  ${account.unreadMessages} unread  ${account.deviceCount} devices${state}`;
+}
+
+async function check(store: ServerStore, terminal: Terminal): Promise<void> {
+  const problems = await store.checkIntegrity();
+  for (const [name, value] of Object.entries(await store.counts())) terminal.print(`${name}: ${value}`);
+  if (problems.length > 0) {
+    throw new UsageError(`Cannot vouch for the database:\n${problems.map(messageOf).join("\n")}`);
+  }
+  terminal.print("The database is whole.");
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError("Give a whole number from 1 up.");
+  }
+  return value;
+}

@@ -1,0 +1,191 @@
+/**
+ * The serving server: opens the store, listens, joins each connection to a session, and stops cleanly.
+ * @module
+ */
+import { X509Certificate } from "node:crypto";
+import { Services } from "../chat/services.ts";
+import type { Log } from "../chat/services.ts";
+import type { SessionPeer } from "../chat/ports.ts";
+import { Session } from "../chat/session.ts";
+import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
+import type { Connection } from "../net/connection.ts";
+import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
+import { Listener } from "../net/listener.ts";
+import { RpcConnection } from "../net/rpc_connection.ts";
+import { formatInviteLink } from "../protocol/invite_link.ts";
+import type { ServerStore } from "../store/server_store.ts";
+import { openServerStore } from "../store/worker_client.ts";
+import { reachableAddresses } from "./addresses.ts";
+import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
+import { printedJoinCode } from "./invites.ts";
+import type { ServeOptions } from "./options.ts";
+import { Upkeep } from "./upkeep.ts";
+
+const MIB = 1024 * 1024;
+
+/** How long a stopping server waits for what its clients still have to be sent, in milliseconds. */
+const STOP_WITHIN_MS = 3_000;
+
+/** When clients of a stopping server should come back, in milliseconds. */
+const RETRY_AFTER_MS = 2_000;
+
+/** A server that serves. */
+export interface RunningServer extends AsyncDisposable {
+  /** Port that it listens on. */
+  readonly port: number;
+  /** Addresses that others may reach it at. */
+  readonly addresses: readonly string[];
+  /** Link that lets others find and trust it, and register where registration is by invite. */
+  readonly inviteLink: string;
+  /** Its key's fingerprint. */
+  readonly fingerprint: string;
+  /** Folder of its database and key. */
+  readonly dataFolder: string;
+  /** Rejects when it cannot go on (its store has died); never resolves. */
+  readonly failed: Promise<never>;
+  /** Stops: accepts nobody, tells the clients, finishes what was received, closes the database. Calling it again waits for the same stop. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server.
+ *
+ * @param options See `addServeOptions` for defaults.
+ * @param log Where sessions and the server write their log.
+ * @returns The running server, accepting already.
+ * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, or a certificate is wrong.
+ */
+export async function serve(options: ServeOptions, log: Log): Promise<RunningServer> {
+  const paths = await prepareDataFolder(options.data);
+  await using opened = new AsyncDisposableStack();
+  opened.use(await DataLock.take(paths));
+  const identity = await loadServerIdentity(options, paths);
+  const store = opened.use(
+    await openServerStore(paths.database, {
+      limits: {
+        mailboxMessages: options.mailboxMessages,
+        mailboxBytes: options.mailboxMib * MIB,
+        historyDays: options.historyDays,
+        historyBytes: options.historyMib * MIB,
+      },
+    }),
+  );
+  const services = new Services({
+    store,
+    log,
+    registration: options.registration,
+    throttles: {
+      ...DEFAULT_THROTTLES,
+      sendsPerSecond: options.sendsPerSecond,
+      failedLoginsPerAccount: options.failedLogins,
+      failedLoginsPerAddress: options.failedLoginsPerAddress,
+      registrationsPerAddress: options.registrationsPerAddress,
+    },
+  });
+  opened.use(new Upkeep(store, services.hub, log));
+  const connections = new Set<RpcConnection>();
+  const listener = Listener.listen({
+    ...(options.host === undefined ? {} : { host: options.host }),
+    port: options.port,
+    identity,
+    maxConnections: options.maxConnections,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress,
+    onConnection: (connection) => startSession(connection, services, connections),
+    onRefused: (refused) => log.info("caller refused", { ...refused }),
+  });
+  const addresses = reachableAddresses(listener.host);
+  const link = await inviteLinkFor(options, identity, addresses[0]!, listener.port, store);
+  log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
+  const resources = opened.move();
+  let stopping: Promise<void> | undefined;
+  const stop = () => stopping ??= stopServer(listener, connections, resources, log);
+  return {
+    port: listener.port,
+    addresses,
+    inviteLink: link,
+    fingerprint: identity.fingerprint,
+    dataFolder: paths.folder,
+    failed: store.failed,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** The key and certificate that a server with these options shows to callers. Throws `UsageError`, as `serve` does. */
+export function loadServerIdentity(
+  options: Pick<ServeOptions, "cert" | "key">,
+  paths: DataPaths,
+): Promise<Identity> {
+  return options.cert !== undefined && options.key !== undefined
+    ? loadIdentity(options.cert, options.key)
+    : loadOrCreateIdentity(paths.folder);
+}
+
+/** The invite link of a server. A certificate that an authority issued needs no fingerprint in it. */
+export async function inviteLinkFor(
+  options: Pick<ServeOptions, "publicHost" | "registration">,
+  identity: Identity,
+  address: string,
+  port: number,
+  store: ServerStore,
+): Promise<string> {
+  const certificate = new X509Certificate(identity.certificatePem);
+  const isSelfSigned = certificate.issuer === certificate.subject;
+  return formatInviteLink({
+    host: options.publicHost ?? address,
+    port,
+    ...(options.registration === "invite" ? { joinCode: await printedJoinCode(store, Date.now()) } : {}),
+    ...(isSelfSigned ? { fingerprint: identity.fingerprint } : {}),
+  });
+}
+
+function startSession(connection: Connection, services: Services, connections: Set<RpcConnection>): void {
+  const { log } = services;
+  const rpc = new RpcConnection(connection, {
+    onRequest: (method, params) => session.handle(method, params),
+    onFault: (error, { method, reference }) =>
+      log.error("fault", { connection: rpc.id, method, reference, error }),
+  });
+  const session = new Session(peerOf(rpc), services);
+  connections.add(rpc);
+  log.info("connected", { connection: rpc.id, address: connection.remoteAddress });
+  rpc.closed.then((reason) => {
+    connections.delete(rpc);
+    session.ended();
+    log.info("disconnected", { connection: rpc.id, reason: reason.message });
+  });
+}
+
+function peerOf(rpc: RpcConnection): SessionPeer {
+  const { connection } = rpc;
+  return {
+    id: rpc.id,
+    remoteAddress: connection.remoteAddress,
+    get isBacklogged() {
+      return connection.isBacklogged;
+    },
+    drained: () => connection.drained(),
+    notify: (method, params) => void rpc.notify(method, params),
+    close: (reason) => void rpc.close(reason),
+  };
+}
+
+async function stopServer(
+  listener: Listener,
+  connections: Set<RpcConnection>,
+  resources: AsyncDisposableStack,
+  log: Log,
+): Promise<void> {
+  log.info("stopping", { connections: connections.size });
+  listener.close();
+  await listener.finished;
+  for (const rpc of connections) rpc.notify("server_stopping", { retryAfterMs: RETRY_AFTER_MS });
+  const closing = [...connections].map((rpc) => rpc.close("the server is stopping"));
+  const timer = Promise.withResolvers<void>();
+  const handle = setTimeout(timer.resolve, STOP_WITHIN_MS);
+  await Promise.race([Promise.all(closing), timer.promise]);
+  clearTimeout(handle);
+  for (const rpc of connections) rpc.abort("the server is stopping");
+  await resources.disposeAsync();
+  log.info("stopped");
+}
