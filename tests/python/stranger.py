@@ -9,6 +9,7 @@ Then one command a line on standard input: `send USER TEXT`, `users`, `history U
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 import queue
@@ -78,17 +79,19 @@ class Client:
             sys.exit(f"the server's key is {seen}, not {fingerprint}")
         self.lines = self.socket.makefile("rb")
         self.waiting = {}
-        self.next_id = 1
+        self.ids = itertools.count(1)
         self.lock = threading.Lock()
         self.newest = 0
+        self.messages = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
+        threading.Thread(target=self.receive, daemon=True).start()
 
     def write(self, value):
         with self.lock:
             self.socket.sendall(json.dumps(value, ensure_ascii=False).encode() + b"\n")
 
     def request(self, method, params):
-        number, self.next_id = self.next_id, self.next_id + 1
+        number = next(self.ids)
         self.waiting[number] = answer = queue.Queue()
         self.write({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         reply = answer.get(timeout=REPLY_SECONDS)
@@ -106,18 +109,20 @@ class Client:
             elif frame["method"] == "ping":
                 self.write({"jsonrpc": "2.0", "id": frame["id"], "result": {}})
             elif frame["method"] == "message_received":
-                # The reply to `acknowledge` comes to this same thread, so another one waits for it.
-                threading.Thread(target=self.receive, args=(frame["params"],), daemon=True).start()
+                self.messages.put(frame["params"])
             elif frame["method"] == "receipt":
                 say("receipt", json.dumps(frame["params"]))
             elif frame["method"] in ("server_stopping", "session_ended"):
                 say(frame["method"])
         say("closed")
 
-    def receive(self, message):
-        self.newest = max(self.newest, message["sequence"])
-        self.request("acknowledge", {"delivered": message["sequence"]})
-        say("message", message["sequence"], message["from"], json.dumps(message["text"], ensure_ascii=False))
+    def receive(self):
+        """Takes messages one by one; not in `read`, which has to hear the replies that this waits for."""
+        while True:
+            message = self.messages.get()
+            self.request("acknowledge", {"delivered": message["sequence"]})
+            self.newest = message["sequence"]
+            say("message", message["sequence"], message["from"], json.dumps(message["text"], ensure_ascii=False))
 
 
 def obey(client, line):
