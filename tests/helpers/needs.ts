@@ -13,7 +13,8 @@ export type Need =
   | "root" // the rights to make network namespaces and mounts
   | "namespaces" // root, `ip`, and a kernel that lets it make network namespaces
   | "executables" // MINI_CHAT_TEST_DIST names the folder of the compiled programs
-  | { readonly command: string }; // a program on PATH, such as `{ command: "python3" }`
+  | { readonly command: string } // a program on PATH, such as `{ command: "python3" }`
+  | { readonly because: string }; // a reason that the test itself has found, in words for people
 
 /**
  * Says why a test cannot run here.
@@ -47,6 +48,7 @@ export function testWith(
 
 function reasonAgainst(need: Need): string | undefined {
   if (typeof need === "object") {
+    if ("because" in need) return need.because;
     return onPath(need.command) ? undefined : `needs the program ${need.command}`;
   }
   switch (need) {
