@@ -1,0 +1,310 @@
+/**
+ * One socket as lines in and frames out.
+ *
+ * Knows bytes, backpressure and why a connection ended; nothing of JSON-RPC. Reading happens only when it is asked
+ * for, so a reader that stops asking slows its peer down. Writing goes through a bounded outbox: everything queued
+ * in one turn of the event loop leaves in one write. A peer that stops reading is cut, so that it costs others nothing.
+ * @module
+ */
+import { messageOf } from "../errors.ts";
+import { FrameDecoder } from "../protocol/frame.ts";
+import { normalizeAddress } from "./address.ts";
+import { Outbox } from "./outbox.ts";
+
+/** What a connection needs of a socket; `Deno.TcpConn` and `Deno.TlsConn` have it. */
+export interface ByteStream {
+  /** Fills some of the buffer; null at the end of the stream. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes some of the bytes, and says how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends the outgoing half; the peer sees the end of the stream. */
+  closeWrite(): Promise<void>;
+  /** Ends both halves at once. */
+  close(): void;
+  /** Where the other end is; unset for streams that are not sockets. */
+  readonly remoteAddr?: Deno.Addr;
+}
+
+/**
+ * Why a connection ended.
+ *
+ * `closed`: this side said so. `ended`: the peer hung up between frames. `cut`: it hung up in the middle of one.
+ * `lost`: the network or the peer's machine broke it. `silent`: nothing was heard for too long. `slow_consumer`: the
+ * peer stopped reading. `protocol`: the peer sent what is not the protocol.
+ */
+export type CloseKind = "closed" | "ended" | "cut" | "lost" | "silent" | "slow_consumer" | "protocol";
+
+/** Why a connection ended, for programs and for people. */
+export interface CloseReason {
+  /** What programs look at. */
+  readonly kind: CloseKind;
+  /** One clause without a final period, fit for a log line. */
+  readonly message: string;
+  /** What was thrown underneath, where something was. */
+  readonly error?: unknown;
+}
+
+/** Settings of a {@linkcode Connection}; each has a default that suits a server. */
+export interface ConnectionOptions {
+  /** Longest frame taken from the peer, in bytes; `MAX_FRAME_BYTES` by default. */
+  readonly maxFrameBytes?: number;
+  /** Outbox size at which {@linkcode Connection.isBacklogged} turns true, in bytes; 256 KiB by default. */
+  readonly backlogBytes?: number;
+  /** Outbox size that ends the connection as a slow consumer, in bytes; 4 MiB by default. */
+  readonly maxOutboxBytes?: number;
+  /** How long the peer may take nothing of what is written, in milliseconds; 30 s by default. */
+  readonly stallTimeoutMs?: number;
+  /** How long {@linkcode Connection.close} may take to flush and part, in milliseconds; 2 s by default. */
+  readonly closeTimeoutMs?: number;
+}
+
+const BACKLOG_BYTES = 256 * 1024;
+const MAX_OUTBOX_BYTES = 4 * 1024 * 1024;
+const STALL_TIMEOUT_MS = 30_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+/** A read that waits holds this much; most requests fit, and thousands of idle connections stay cheap. */
+const IDLE_READ_BYTES = 1024;
+/** A read that follows a full one gets this much, so that 50 pipelined frames cost one wake-up. */
+const BUSY_READ_BYTES = 64 * 1024;
+/** Large buffers kept for the next busy connection. */
+const MAX_SPARE_BUFFERS = 16;
+
+const spareBuffers: Uint8Array<ArrayBuffer>[] = [];
+let lastConnectionNumber = 0;
+
+/** A socket that carries frames. Owns the socket: nobody else may read, write or close it. */
+export class Connection implements AsyncIterable<readonly string[]>, AsyncDisposable {
+  /** Names this connection in the log: `c1`, `c2`, … within this process. */
+  readonly id: string = `c${++lastConnectionNumber}`;
+  /** Address of the other end, IPv4 in dotted form; empty when the stream is not a socket. */
+  readonly remoteAddress: string;
+  /** Port of the other end; 0 when the stream is not a socket. */
+  readonly remotePort: number;
+  /** Resolves once the socket is closed, with the first reason given. Never rejects. */
+  readonly closed: Promise<CloseReason>;
+
+  readonly #stream: ByteStream;
+  readonly #decoder: FrameDecoder;
+  readonly #outbox: Outbox;
+  readonly #closeTimeoutMs: number;
+  readonly #resolveClosed: (reason: CloseReason) => void;
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(IDLE_READ_BYTES);
+  #reading: Promise<number | null> | undefined; // set while a read waits on the socket
+  #heardAt = performance.now();
+  #reason: CloseReason | undefined; // the first one given; from then on nothing more is read
+  #isPeerDone = false; // the peer ended its half, or the socket broke
+  #isClosing = false; // nothing more is sent
+  #isSocketClosed = false;
+
+  /**
+   * Takes over a socket.
+   *
+   * @param stream The socket, its TLS handshake done.
+   * @param options See {@linkcode ConnectionOptions}.
+   */
+  constructor(stream: ByteStream, options: ConnectionOptions = {}) {
+    const address = stream.remoteAddr;
+    this.remoteAddress = address && "hostname" in address ? normalizeAddress(address.hostname) : "";
+    this.remotePort = address && "port" in address ? address.port : 0;
+    this.#stream = stream;
+    this.#decoder = new FrameDecoder(
+      options.maxFrameBytes === undefined ? {} : { maxFrameBytes: options.maxFrameBytes },
+    );
+    this.#closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
+    const { promise, resolve } = Promise.withResolvers<CloseReason>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#outbox = new Outbox((bytes) => stream.write(bytes), {
+      backlogBytes: options.backlogBytes ?? BACKLOG_BYTES,
+      maxBytes: options.maxOutboxBytes ?? MAX_OUTBOX_BYTES,
+      stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+      onSlow: (message) => this.abort({ kind: "slow_consumer", message }),
+      onError: (error) => this.#lose(error),
+    });
+  }
+
+  /** Why this connection is ending or has ended; unset while it is open. */
+  get closeReason(): CloseReason | undefined {
+    return this.#reason;
+  }
+
+  /** When bytes last arrived, on the clock of `performance.now()`; at first, when the connection was made. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Bytes waiting to be written, about: a queued string counts its UTF-16 units. */
+  get outboxBytes(): number {
+    return this.#outbox.bytes;
+  }
+
+  /** Whether the peer reads more slowly than it is written to: stop producing, and wait for {@linkcode drained}. */
+  get isBacklogged(): boolean {
+    return this.#outbox.isBacklogged;
+  }
+
+  /** Resolves once the outbox is at most half of the backlog mark, or the connection is closed. */
+  drained(): Promise<void> {
+    return this.#outbox.drained();
+  }
+
+  /**
+   * Queues frames for the peer. They leave in the order of the calls, at the end of this turn of the event loop.
+   *
+   * @param frame One or more whole frames with their line ends; bytes must not be changed afterwards.
+   * @returns False when the connection is ending, and the frame will not be sent.
+   */
+  send(frame: string | Uint8Array): boolean {
+    return !this.#isClosing && this.#outbox.push(frame);
+  }
+
+  /**
+   * Waits for the next complete lines. One caller at a time.
+   *
+   * @returns All lines that one read brought, at least one, in order; null once no more will come. Lines that arrived
+   *   before a fault or the end are still given. After null, {@linkcode closeReason} says why. The outgoing half may
+   *   still be open then, for a last word: it is for the caller to {@linkcode close}.
+   */
+  async readLines(): Promise<readonly string[] | null> {
+    for (;;) {
+      if (this.#reason) return null;
+      const fault = this.#decoder.fault;
+      if (fault) {
+        this.#reason = { kind: "protocol", message: fault.message, error: fault };
+        return null;
+      }
+      let count: number | null;
+      try {
+        this.#reading = this.#stream.read(this.#buffer);
+        count = await this.#reading;
+      } catch (error) {
+        this.#lose(error);
+        return null;
+      } finally {
+        this.#reading = undefined;
+      }
+      if (this.#reason) return null;
+      if (count === null) {
+        this.#isPeerDone = true;
+        this.#reason = this.#decoder.isMidFrame
+          ? { kind: "cut", message: "the other end hung up in the middle of a frame" }
+          : { kind: "ended", message: "the other end hung up" };
+        return null;
+      }
+      this.#heardAt = performance.now();
+      const lines = this.#decoder.push(this.#buffer.subarray(0, count));
+      this.#resizeBuffer(count);
+      if (lines.length > 0) return lines;
+    }
+  }
+
+  /** The batches of {@linkcode readLines} until null; then, or when the loop is left, the connection is closed. */
+  async *[Symbol.asyncIterator](): AsyncIterator<readonly string[]> {
+    try {
+      for (let lines = await this.readLines(); lines !== null; lines = await this.readLines()) yield lines;
+    } finally {
+      await this.close();
+    }
+  }
+
+  /**
+   * Parts in good order: what is queued is still written, then both halves end. Takes at most `closeTimeoutMs`.
+   * Calling it again changes nothing.
+   *
+   * @param reason Why; a plain string is of kind `closed`. The first reason given, or the peer's own end, stands.
+   * @returns The reason that stands, once the socket is closed.
+   */
+  close(reason: CloseReason | string = "closed by this side"): Promise<CloseReason> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#reason ??= toReason(reason);
+      this.#outbox.end();
+      this.#part();
+    }
+    return this.closed;
+  }
+
+  /**
+   * Closes the socket at once; what is queued is dropped. Calling it again changes nothing.
+   *
+   * @param reason Why; a plain string is of kind `closed`. The first reason given stands.
+   */
+  abort(reason: CloseReason | string = "closed by this side"): void {
+    this.#reason ??= toReason(reason);
+    this.#isClosing = true;
+    if (this.#isSocketClosed) return;
+    this.#isSocketClosed = true;
+    this.#outbox.drop();
+    try {
+      this.#stream.close();
+    } catch {
+      // The runtime throws when the socket is gone already: that is what was wanted.
+    }
+    this.#releaseBuffer();
+    this.#resolveClosed(this.#reason);
+  }
+
+  /** The same as {@linkcode close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Flush, end our half, wait for the peer to end its own, close; all within the time limit. */
+  async #part(): Promise<void> {
+    const timer = setTimeout(() => this.abort(), this.#closeTimeoutMs);
+    try {
+      await this.#outbox.flushed();
+      if (!this.#isSocketClosed) await this.#stream.closeWrite();
+      // Closing a socket with unread bytes makes the kernel send RST, which can destroy our last frame on its way
+      // (RFC 1122 §4.2.2.13): so what the peer still sends is read and thrown away until it has seen the end.
+      while (!this.#isPeerDone && !this.#isSocketClosed) {
+        this.#reading ??= this.#stream.read(this.#buffer);
+        const count = await this.#reading;
+        this.#reading = undefined;
+        if (count === null) this.#isPeerDone = true;
+      }
+    } catch {
+      // The peer was faster, or the network broke: there is nothing left to part from.
+    } finally {
+      clearTimeout(timer);
+      this.abort();
+    }
+  }
+
+  #lose(error: unknown): void {
+    this.#isPeerDone = true;
+    this.abort({ kind: "lost", message: describeLoss(error), error });
+  }
+
+  /** Large while the peer is busy, small while it is idle: an idle connection must cost little. */
+  #resizeBuffer(count: number): void {
+    if (this.#buffer.length === IDLE_READ_BYTES) {
+      if (count === IDLE_READ_BYTES) this.#buffer = spareBuffers.pop() ?? new Uint8Array(BUSY_READ_BYTES);
+    } else if (count <= IDLE_READ_BYTES) {
+      this.#releaseBuffer();
+      this.#buffer = new Uint8Array(IDLE_READ_BYTES);
+    }
+  }
+
+  #releaseBuffer(): void {
+    if (
+      this.#buffer.length === BUSY_READ_BYTES && !this.#reading && spareBuffers.length < MAX_SPARE_BUFFERS
+    ) {
+      spareBuffers.push(this.#buffer);
+    }
+  }
+}
+
+function toReason(reason: CloseReason | string): CloseReason {
+  return typeof reason === "string" ? { kind: "closed", message: reason } : reason;
+}
+
+/** What a failed read or write means, without the runtime's error numbers and links. */
+function describeLoss(error: unknown): string {
+  if (error instanceof Deno.errors.UnexpectedEof) return "the other end vanished without a goodbye";
+  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+    return "the connection was reset";
+  }
+  if (error instanceof Deno.errors.TimedOut) return "the network stopped answering";
+  return messageOf(error);
+}

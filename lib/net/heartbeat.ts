@@ -1,0 +1,67 @@
+/**
+ * When a quiet connection is asked whether it lives, and when it counts as dead (DESIGN §7: 15 s and 45 s).
+ * @module
+ */
+
+/** What a {@linkcode Heartbeat} watches and does. */
+export interface HeartbeatOptions {
+  /** Silence after which the other end is asked, in milliseconds. */
+  readonly quietMs: number;
+  /** Silence after which the other end counts as gone, in milliseconds; more than `quietMs`. */
+  readonly deadMs: number;
+  /** When bytes last arrived, on the clock of `performance.now()`. */
+  readonly heardAt: () => number;
+  /** Whether nobody reads at the moment, so that silence proves nothing. */
+  readonly isDeaf?: () => boolean;
+  /** Asks the other end for a sign of life; called again every `quietMs` of silence. */
+  readonly onQuiet: () => void;
+  /** Called once, with the milliseconds of silence. */
+  readonly onDead: (silenceMs: number) => void;
+}
+
+/** Watches one connection with one timer, which costs a busy connection nothing. */
+export class Heartbeat implements Disposable {
+  readonly #options: HeartbeatOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #dueAt = 0; // when the timer should fire
+  #excusedAt = -Infinity; // silence before this moment was our own
+
+  /**
+   * Starts at once.
+   *
+   * @param options See {@linkcode HeartbeatOptions}.
+   */
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#wake(options.quietMs);
+  }
+
+  /** Stops for good. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** The same as {@linkcode stop}. */
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+
+  #wake(inMs: number): void {
+    this.#dueAt = performance.now() + inMs;
+    this.#timer = setTimeout(() => this.#check(), inMs);
+  }
+
+  #check(): void {
+    const { quietMs, deadMs, heardAt, isDeaf, onQuiet, onDead } = this.#options;
+    const now = performance.now();
+    // A timer this late means that our own process was stopped (SIGSTOP, a suspended machine). What the other end
+    // sent meanwhile still waits in the socket, so it gets a new chance to be heard.
+    if (now - this.#dueAt > quietMs || isDeaf?.()) this.#excusedAt = now;
+    const silenceMs = now - Math.max(heardAt(), this.#excusedAt);
+    if (silenceMs >= deadMs) return onDead(silenceMs);
+    if (silenceMs < quietMs && this.#excusedAt !== now) return this.#wake(quietMs - silenceMs);
+    this.#wake(Math.max(1, Math.min(quietMs, deadMs - silenceMs)));
+    onQuiet();
+  }
+}

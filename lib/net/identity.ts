@@ -1,0 +1,178 @@
+/**
+ * A listening side's key and certificate: made, kept, loaded.
+ *
+ * What others trust is the key, by its fingerprint; the certificate only carries it through TLS. So the certificate is
+ * self-signed, no authority for others, under one name that is never looked up, and does not expire (DESIGN §8).
+ * @module
+ */
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import { messageOf, UsageError } from "../errors.ts";
+import { formatFingerprint } from "../protocol/invite_link.ts";
+
+/** What a TLS listener shows to callers. */
+export interface Identity {
+  /** The certificate, and those of its issuers if there are any, in PEM. */
+  readonly certificatePem: string;
+  /** The private key in PEM (PKCS #8 where we made it). Secret: never log it. */
+  readonly privateKeyPem: string;
+  /** SHA-256 of the public key, as `formatFingerprint` writes it. */
+  readonly fingerprint: string;
+}
+
+/** The name in every certificate we make; `.internal` is reserved, so no authority can vouch for another. */
+export const CERTIFICATE_NAME: string = "mini-chat.internal";
+
+/** File of the private key in the data folder. */
+export const KEY_FILE: string = "server.key";
+/** File of the certificate in the data folder. */
+export const CERTIFICATE_FILE: string = "server.crt";
+
+// Trust comes from the pin, so the dates only must not get in the way, whatever a caller's clock says.
+// RFC 5280 §4.1.2.5: 9999-12-31 is for certificates that have no expiry.
+const VALID_FROM = new Date("2000-01-01T00:00:00Z");
+const VALID_TO = new Date("9999-12-31T23:59:59Z");
+
+/**
+ * The identity of a server whose operator brought none: loaded, or made on the first start.
+ *
+ * @param folder The data folder; it exists.
+ * @returns The identity. Two starts with the same folder have the same fingerprint.
+ * @throws {UsageError} When the files are there but cannot be used; they are never overwritten.
+ */
+export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
+  const keyPath = join(folder, KEY_FILE);
+  const certificatePath = join(folder, CERTIFICATE_FILE);
+  if (!await exists(keyPath)) {
+    const identity = await createEphemeralIdentity();
+    // The key comes last: a start that dies in between leaves no key, and the next one makes a new pair.
+    await writeWhole(certificatePath, identity.certificatePem, 0o644);
+    await writeWhole(keyPath, identity.privateKeyPem, 0o600);
+  }
+  return await loadIdentity(certificatePath, keyPath);
+}
+
+/**
+ * An identity from an operator's own files (`--cert`, `--key`).
+ *
+ * @param certificatePath PEM file: the certificate first, then its issuers' without the root.
+ * @param keyPath PEM file of its private key, not encrypted.
+ * @returns The identity.
+ * @throws {UsageError} When a file cannot be read or is not what it should be, or the two do not belong together.
+ */
+export async function loadIdentity(certificatePath: string, keyPath: string): Promise<Identity> {
+  const certificatePem = await readPem(certificatePath, "certificate");
+  const privateKeyPem = await readPem(keyPath, "private key");
+  const certificateKey = parsePem(certificatePath, "certificate", () => publicKeyOf(certificatePem));
+  const privateKey = parsePem(keyPath, "private key", () => {
+    return createPublicKey(createPrivateKey(privateKeyPem)).export({ type: "spki", format: "der" });
+  });
+  if (!certificateKey.equals(privateKey)) {
+    throw new UsageError(
+      `Cannot use certificate ${certificatePath} as ${keyPath} holds the key of another one`,
+    );
+  }
+  return { certificatePem, privateKeyPem, fingerprint: await fingerprintOf(certificatePem) };
+}
+
+/**
+ * A new key and its self-signed certificate, in memory only: for a direct chat, or to be saved.
+ *
+ * @returns The identity, P-256 and ECDSA with SHA-256.
+ */
+export async function createEphemeralIdentity(): Promise<Identity> {
+  // Loaded here since it takes 0.1 s, and most runs of the programs make no certificate.
+  await import("reflect-metadata");
+  const x509 = await import("@peculiar/x509");
+  const keys = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+    "sign",
+    "verify",
+  ]);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: makeSerialNumber(),
+    name: `CN=${CERTIFICATE_NAME}`,
+    notBefore: VALID_FROM,
+    notAfter: VALID_TO,
+    keys,
+    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: CERTIFICATE_NAME }]),
+    ],
+  });
+  const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
+  const certificatePem = certificate.toString("pem") + "\n";
+  return {
+    certificatePem,
+    privateKeyPem: x509.PemConverter.encode(pkcs8, "PRIVATE KEY") + "\n",
+    fingerprint: await fingerprintOf(certificatePem),
+  };
+}
+
+/**
+ * The fingerprint of a certificate's key; a renewed certificate with the same key has the same one.
+ *
+ * @param certificate PEM (the first one counts) or DER.
+ * @returns As `formatFingerprint` writes it.
+ * @throws {Error} When it is no certificate.
+ */
+export async function fingerprintOf(certificate: string | Uint8Array): Promise<string> {
+  const spki = Uint8Array.from(publicKeyOf(certificate));
+  return formatFingerprint(new Uint8Array(await crypto.subtle.digest("SHA-256", spki)));
+}
+
+function publicKeyOf(certificate: string | Uint8Array): Uint8Array & { equals(other: Uint8Array): boolean } {
+  return new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+}
+
+/** RFC 5280 §4.1.2.2: positive, at most 20 octets, and here random, so that no two certificates share one. */
+function makeSerialNumber(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = (bytes[0]! & 0x7f) | 0x40;
+  return bytes.toHex();
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new UsageError(`Cannot look for ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Under its name a file is either whole and on disk, or not there. */
+async function writeWhole(path: string, text: string, mode: number): Promise<void> {
+  const temporaryPath = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
+  try {
+    using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
+    const bytes = new TextEncoder().encode(text);
+    for (let sent = 0; sent < bytes.length;) sent += await file.write(bytes.subarray(sent));
+    await file.sync();
+    await Deno.rename(temporaryPath, path);
+  } catch (error) {
+    await Deno.remove(temporaryPath).catch(() => {});
+    throw new UsageError(`Cannot save ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function readPem(path: string, what: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    throw new UsageError(`Cannot read ${what} file ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function parsePem<T>(path: string, what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError(`Cannot use ${path} as it must hold a ${what} in PEM: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The bounded queue between those who send and a socket that takes bytes in its own time.
+ *
+ * Everything queued in one turn of the event loop, and everything queued while a write is under way, leaves in one
+ * write of up to 64 KiB: that, not the number of frames, is what a socket costs.
+ * @module
+ */
+
+/** What an {@linkcode Outbox} needs to know. */
+export interface OutboxOptions {
+  /** Size at which {@linkcode Outbox.isBacklogged} turns true, in bytes. */
+  readonly backlogBytes: number;
+  /** Size that is too much, in bytes. */
+  readonly maxBytes: number;
+  /** How long a write may wait without one byte taken, in milliseconds. */
+  readonly stallTimeoutMs: number;
+  /** Called once when the peer reads too slowly; the text says how slowly. */
+  readonly onSlow: (message: string) => void;
+  /** Called once when a write fails. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Most bytes given to one write. */
+const MAX_WRITE_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+/** Frames that wait for a socket. */
+export class Outbox {
+  readonly #write: (bytes: Uint8Array) => Promise<number>;
+  readonly #options: OutboxOptions;
+  #queue: (string | Uint8Array)[] = [];
+  #bytes = 0;
+  #isWriting = false;
+  #isOpen = true; // false: nothing more is taken; what is queued may still leave
+  #progressAt = 0; // when the socket last took bytes
+  #stallTimer: ReturnType<typeof setTimeout> | undefined; // runs at most one at a time, and only after a write
+  #drainWaiters: (() => void)[] = [];
+  #flushWaiters: (() => void)[] = [];
+
+  /**
+   * Starts empty.
+   *
+   * @param write Writes some of the bytes and says how many, as `Deno.Conn` does.
+   * @param options See {@linkcode OutboxOptions}.
+   */
+  constructor(write: (bytes: Uint8Array) => Promise<number>, options: OutboxOptions) {
+    this.#write = write;
+    this.#options = options;
+  }
+
+  /** Bytes queued or being written, about: a string counts its UTF-16 units, which is what it holds in memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether more waits than the backlog mark. */
+  get isBacklogged(): boolean {
+    return this.#bytes > this.#options.backlogBytes;
+  }
+
+  /** Queues frames; false when the outbox has ended, or ends here because it holds too much. */
+  push(frame: string | Uint8Array): boolean {
+    if (!this.#isOpen) return false;
+    this.#queue.push(frame);
+    this.#bytes += frame.length;
+    if (this.#bytes > this.#options.maxBytes) {
+      this.#options.onSlow(`the other end reads too slowly: ${this.#bytes} bytes wait for it`);
+      return false;
+    }
+    if (!this.#isWriting) {
+      this.#isWriting = true;
+      queueMicrotask(() => this.#run());
+    }
+    return true;
+  }
+
+  /** Resolves once at most half of the backlog mark waits, or the outbox is dropped. */
+  drained(): Promise<void> {
+    if (!this.#isOpen || this.#bytes <= this.#options.backlogBytes / 2) return Promise.resolve();
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Resolves once everything is written, or the outbox is dropped. */
+  flushed(): Promise<void> {
+    if (!this.#isWriting) return Promise.resolve();
+    return new Promise((resolve) => this.#flushWaiters.push(resolve));
+  }
+
+  /** Takes nothing more; what is queued still leaves. */
+  end(): void {
+    this.#isOpen = false;
+  }
+
+  /** Forgets what is queued, and lets everyone go who waits. */
+  drop(): void {
+    this.#isOpen = false;
+    this.#queue = [];
+    this.#bytes = 0;
+    clearTimeout(this.#stallTimer);
+    this.#stallTimer = undefined;
+    this.#release();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        const [chunk, weight] = this.#takeChunk();
+        this.#watch();
+        for (let sent = 0; sent < chunk.length;) {
+          sent += await this.#write(sent === 0 ? chunk : chunk.subarray(sent));
+          this.#progressAt = performance.now();
+        }
+        this.#bytes = Math.max(0, this.#bytes - weight);
+        if (this.#drainWaiters.length > 0 && this.#bytes <= this.#options.backlogBytes / 2) {
+          this.#wakeDrained();
+        }
+      }
+      this.#isWriting = false;
+      this.#release();
+    } catch (error) {
+      this.#isWriting = false;
+      this.drop();
+      this.#options.onError(error);
+    }
+  }
+
+  /** The next bytes to write, and what they counted in the queue. */
+  #takeChunk(): [chunk: Uint8Array, weight: number] {
+    const first = this.#queue[0]!;
+    if (typeof first !== "string") {
+      this.#queue.shift();
+      return [first, first.length];
+    }
+    let count = 0;
+    let weight = 0;
+    for (const frame of this.#queue) {
+      if (typeof frame !== "string" || (count > 0 && weight + frame.length > MAX_WRITE_BYTES)) break;
+      weight += frame.length;
+      count += 1;
+    }
+    const taken = count === this.#queue.length ? this.#queue : this.#queue.splice(0, count);
+    if (taken === this.#queue) this.#queue = [];
+    return [encoder.encode(count === 1 ? first : taken.join("")), weight];
+  }
+
+  /** One timer for any number of writes: it looks back when it fires, so that a busy outbox does not pay for it. */
+  #watch(): void {
+    this.#progressAt = performance.now();
+    this.#stallTimer ??= setTimeout(() => this.#check(), this.#options.stallTimeoutMs);
+  }
+
+  #check(): void {
+    this.#stallTimer = undefined;
+    if (!this.#isWriting) return;
+    const stalledMs = performance.now() - this.#progressAt;
+    if (stalledMs < this.#options.stallTimeoutMs) {
+      this.#stallTimer = setTimeout(() => this.#check(), this.#options.stallTimeoutMs - stalledMs);
+    } else {
+      this.#options.onSlow(`the other end has read nothing for ${Math.round(stalledMs / 1000)} s`);
+    }
+  }
+
+  #wakeDrained(): void {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #release(): void {
+    const waiters = this.#flushWaiters;
+    this.#flushWaiters = [];
+    for (const wake of waiters) wake();
+    this.#wakeDrained();
+  }
+}

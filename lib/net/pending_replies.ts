@@ -1,0 +1,108 @@
+/**
+ * Requests that wait for their reply, with their time limits.
+ * @module
+ */
+import { ChatError } from "../errors.ts";
+import type { RpcId } from "../protocol/rpc.ts";
+
+interface Waiter {
+  readonly method: string;
+  readonly deadline: number; // on the clock of performance.now()
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly forget: (() => void) | undefined; // takes the listener off the signal
+}
+
+/** Matches replies to requests by id. One timer serves all of them: most replies come long before any limit. */
+export class PendingReplies {
+  readonly #defaultTimeoutMs: number;
+  readonly #waiters = new Map<RpcId, Waiter>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Infinity; // when the timer fires
+
+  /**
+   * Starts empty.
+   *
+   * @param defaultTimeoutMs Time limit of requests that name none, in milliseconds.
+   */
+  constructor(defaultTimeoutMs: number) {
+    this.#defaultTimeoutMs = defaultTimeoutMs;
+  }
+
+  /** How many requests wait. */
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /**
+   * Waits for one reply.
+   *
+   * @param id Id of the request, not in use.
+   * @param method For the message when no reply comes.
+   * @param options Time limit and signal of this request.
+   * @returns The result; rejects with what the reply says, with `ChatError` `timeout`, or with the signal's reason.
+   */
+  wait(
+    id: RpcId,
+    method: string,
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { signal } = options;
+      const deadline = performance.now() + (options.timeoutMs ?? this.#defaultTimeoutMs);
+      let forget: (() => void) | undefined;
+      if (signal) {
+        const onAbort = () => this.reject(id, signal.reason);
+        signal.addEventListener("abort", onAbort, { once: true });
+        forget = () => signal.removeEventListener("abort", onAbort);
+      }
+      this.#waiters.set(id, { method, deadline, resolve, reject, forget });
+      if (deadline < this.#timerAt) this.#arm(deadline);
+    });
+  }
+
+  /** Hands a result to the one who waits for it; a late or unasked reply is ignored. */
+  resolve(id: RpcId, result: unknown): void {
+    this.#take(id)?.resolve(result);
+  }
+
+  /** Hands an error to the one who waits for this id; a late or unasked reply is ignored. */
+  reject(id: RpcId | null, error: unknown): void {
+    if (id !== null) this.#take(id)?.reject(error);
+  }
+
+  /** Hands an error to everyone, and rests. */
+  rejectAll(error: unknown): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+    for (const id of [...this.#waiters.keys()]) this.reject(id, error);
+  }
+
+  #take(id: RpcId): Waiter | undefined {
+    const waiter = this.#waiters.get(id);
+    if (!waiter) return undefined;
+    this.#waiters.delete(id);
+    waiter.forget?.();
+    return waiter;
+  }
+
+  #arm(deadline: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = deadline;
+    this.#timer = setTimeout(() => this.#expire(), Math.max(1, deadline - performance.now()));
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    let next = Infinity;
+    for (const [id, { deadline, method }] of this.#waiters) {
+      if (deadline <= now) {
+        this.reject(id, new ChatError("timeout", `Cannot wait longer for the reply to ${method}`));
+      } else next = Math.min(next, deadline);
+    }
+    this.#timerAt = Infinity;
+    this.#timer = undefined;
+    if (next < Infinity) this.#arm(next);
+  }
+}
