@@ -3,7 +3,7 @@
  * is running on it; a running server notices within seconds.
  * @module
  */
-import { Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { Passwords } from "../chat/passwords.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
@@ -13,7 +13,9 @@ import type { ListedAccount, ServerStore } from "../store/server_store.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
 import { isOpen, newJoinCode } from "./invites.ts";
-import { addDataOption } from "./options.ts";
+import { reachableAddresses } from "./addresses.ts";
+import { addDataOption, addLinkOptions, type LinkOptions } from "./options.ts";
+import { inviteLink, loadServerIdentity } from "./serve.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const ACCOUNTS_PER_PAGE = 500;
@@ -22,13 +24,12 @@ const ACCOUNTS_PER_PAGE = 500;
 export interface AdminDeps {
   /** Asks for secrets, and prints. */
   readonly terminal: Terminal;
-  /** Makes the link that carries a join code; for `invite new`. */
-  readonly inviteLink: (data: string, joinCode: string) => Promise<string>;
 }
 
 /** Adds `user`, `invite`, `backup` and `check` to the program. */
 export function addAdminCommands(program: Command, deps: AdminDeps): void {
-  program.addCommand(userCommand(deps)).addCommand(inviteCommand(deps));
+  addUserCommands(program.command("user"), deps);
+  addInviteCommands(program.command("invite"), deps);
   addDataOption(program.command("backup").argument("<file>", "new file to write the copy to"))
     .description("write a consistent copy of the database, also while the server runs")
     .action((file: string, options: { data: string }) =>
@@ -95,16 +96,15 @@ function userCommand({ terminal }: AdminDeps): Command {
         terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
       })
     );
-  return user;
 }
 
-function inviteCommand({ terminal, inviteLink }: AdminDeps): Command {
-  const invite = new Command("invite").description("invites: new, list, revoke");
-  addDataOption(invite.command("new")).description("make an invite and print its link")
+function addInviteCommands(invite: Command, { terminal }: AdminDeps): void {
+  invite.description("invites: new, list, revoke");
+  addLinkOptions(addDataOption(invite.command("new"))).description("make an invite and print its link")
     .option("--uses <number>", "accounts it may make (default: any number)", wholeNumber)
     .option("--days <number>", "days until it ends (default: never)", wholeNumber)
     .option("--note <text>", "your own words about it", "")
-    .action((options: { data: string; uses?: number; days?: number; note: string }) =>
+    .action((options: LinkOptions & { data: string; uses?: number; days?: number; note: string }) =>
       withStore(options.data, async (store) => {
         const { code } = await store.createInvite({
           code: newJoinCode(),
@@ -112,7 +112,9 @@ function inviteCommand({ terminal, inviteLink }: AdminDeps): Command {
           expiresAt: options.days === undefined ? null : Date.now() + options.days * DAY_MS,
           note: options.note,
         });
-        terminal.print(await inviteLink(options.data, code));
+        const identity = await loadServerIdentity(options, dataPaths(options.data));
+        const host = options.publicHost ?? reachableAddresses("::")[0]!;
+        terminal.print(inviteLink({ host, port: options.port, identity }, code));
       })
     );
   addDataOption(invite.command("list")).description("list invites, also those that no longer work")
@@ -133,7 +135,6 @@ function inviteCommand({ terminal, inviteLink }: AdminDeps): Command {
         terminal.print(`Revoked ${code}.`);
       })
     );
-  return invite;
 }
 
 async function withStore(data: string, work: (store: ServerStore) => Promise<void>): Promise<void> {

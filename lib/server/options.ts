@@ -58,21 +58,32 @@ export function addDataOption(command: Command): Command {
   );
 }
 
-/** Adds the flags of a server that serves. */
-export function addServeOptions(command: Command): Command {
-  addDataOption(command);
+/** What an invite link is made of, besides its join code. */
+export type LinkOptions = Pick<ServeOptions, "port" | "publicHost" | "cert" | "key">;
+
+/** Adds the flags that an invite link depends on. */
+export function addLinkOptions(command: Command): Command {
   const options = [
-    flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)", "HOST"),
     flag("--port <number>", "TCP port; 0 takes a free one", "PORT").default(DEFAULT_PORT).argParser(port),
     flag(
       "--public-host <name>",
       "name or address that others reach this server at, for the invite link",
       "PUBLIC_HOST",
     ),
-    flag("--registration <who>", "who may register", "REGISTRATION")
-      .choices(["open", "invite", "closed"]).default("invite"),
     flag("--cert <file>", "certificate chain (PEM), in place of the server's own", "CERT"),
     flag("--key <file>", "private key (PEM) of --cert", "KEY"),
+  ];
+  for (const option of options) command.addOption(option);
+  return command;
+}
+
+/** Adds the flags of a server that serves. */
+export function addServeOptions(command: Command): Command {
+  addLinkOptions(addDataOption(command));
+  const options = [
+    flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)", "HOST"),
+    flag("--registration <who>", "who may register", "REGISTRATION")
+      .choices(["open", "invite", "closed"]).default("invite"),
     flag("--log-level <level>", "least important line to log", "LOG_LEVEL").choices([...LOG_LEVELS]).default(
       "info",
     ),

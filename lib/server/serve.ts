@@ -13,7 +13,6 @@ import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identi
 import { Listener } from "../net/listener.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
 import { formatInviteLink } from "../protocol/invite_link.ts";
-import type { ServerStore } from "../store/server_store.ts";
 import { openServerStore } from "../store/worker_client.ts";
 import { reachableAddresses } from "./addresses.ts";
 import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
@@ -94,15 +93,20 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     onRefused: (refused) => log.info("caller refused", { ...refused }),
   });
   const addresses = reachableAddresses(listener.host);
-  const link = await inviteLinkFor(options, identity, addresses[0]!, listener.port, store);
+  const joinCode = options.registration === "invite" ? await printedJoinCode(store, Date.now()) : undefined;
   log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();
   let stopping: Promise<void> | undefined;
-  const stop = () => stopping ??= stopServer(listener, connections, resources, log);
+  // The store does one thing after the other: once this answer is there, all that came before is stored and acknowledged.
+  const settle = async () => void await store.dataVersion().catch(() => {});
+  const stop = () => stopping ??= stopServer(listener, connections, settle, resources, log);
   return {
     port: listener.port,
     addresses,
-    inviteLink: link,
+    inviteLink: inviteLink(
+      { host: options.publicHost ?? addresses[0]!, port: listener.port, identity },
+      joinCode,
+    ),
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
     failed: store.failed,
@@ -121,32 +125,34 @@ export function loadServerIdentity(
     : loadOrCreateIdentity(paths.folder);
 }
 
-/** The invite link of a server. A certificate that an authority issued needs no fingerprint in it. */
-export async function inviteLinkFor(
-  options: Pick<ServeOptions, "publicHost" | "registration">,
-  identity: Identity,
-  address: string,
-  port: number,
-  store: ServerStore,
-): Promise<string> {
-  const certificate = new X509Certificate(identity.certificatePem);
+/**
+ * The invite link of a server. A certificate that an authority issued needs no fingerprint in it.
+ *
+ * @param server.host Name or address that others reach it at.
+ * @param joinCode Left out where registration needs none.
+ */
+export function inviteLink(
+  server: { readonly host: string; readonly port: number; readonly identity: Identity },
+  joinCode?: string,
+): string {
+  const certificate = new X509Certificate(server.identity.certificatePem);
   const isSelfSigned = certificate.issuer === certificate.subject;
   return formatInviteLink({
-    host: options.publicHost ?? address,
-    port,
-    ...(options.registration === "invite" ? { joinCode: await printedJoinCode(store, Date.now()) } : {}),
-    ...(isSelfSigned ? { fingerprint: identity.fingerprint } : {}),
+    host: server.host,
+    port: server.port,
+    ...(joinCode === undefined ? {} : { joinCode }),
+    ...(isSelfSigned ? { fingerprint: server.identity.fingerprint } : {}),
   });
 }
 
 function startSession(connection: Connection, services: Services, connections: Set<RpcConnection>): void {
   const { log } = services;
-  const rpc = new RpcConnection(connection, {
+  const rpc: RpcConnection = new RpcConnection(connection, {
     onRequest: (method, params) => session.handle(method, params),
     onFault: (error, { method, reference }) =>
       log.error("fault", { connection: rpc.id, method, reference, error }),
   });
-  const session = new Session(peerOf(rpc), services);
+  const session: Session = new Session(peerOf(rpc), services);
   connections.add(rpc);
   log.info("connected", { connection: rpc.id, address: connection.remoteAddress });
   rpc.closed.then((reason) => {
@@ -173,6 +179,7 @@ function peerOf(rpc: RpcConnection): SessionPeer {
 async function stopServer(
   listener: Listener,
   connections: Set<RpcConnection>,
+  settle: () => Promise<void>,
   resources: AsyncDisposableStack,
   log: Log,
 ): Promise<void> {
@@ -180,12 +187,18 @@ async function stopServer(
   listener.close();
   await listener.finished;
   for (const rpc of connections) rpc.notify("server_stopping", { retryAfterMs: RETRY_AFTER_MS });
-  const closing = [...connections].map((rpc) => rpc.close("the server is stopping"));
-  const timer = Promise.withResolvers<void>();
-  const handle = setTimeout(timer.resolve, STOP_WITHIN_MS);
-  await Promise.race([Promise.all(closing), timer.promise]);
-  clearTimeout(handle);
+  const closing = settle().then(() =>
+    Promise.all([...connections].map((rpc) => rpc.close("the server is stopping")))
+  );
+  await within(STOP_WITHIN_MS, closing);
   for (const rpc of connections) rpc.abort("the server is stopping");
   await resources.disposeAsync();
   log.info("stopped");
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
 }

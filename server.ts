@@ -1,0 +1,87 @@
+/**
+ * The server program: `mini-chat-server` serves; its subcommands look after accounts, invites and the database.
+ *
+ * From source: `deno task server --help`.
+ * @module
+ */
+import { Command, CommanderError } from "commander";
+import { ChatError, messageOf, UsageError } from "./lib/errors.ts";
+import { addAdminCommands } from "./lib/server/admin.ts";
+import { hostAndPort } from "./lib/server/addresses.ts";
+import { startLog, stopLog } from "./lib/server/log.ts";
+import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
+import { type RunningServer, serve } from "./lib/server/serve.ts";
+import { Terminal } from "./lib/terminal/terminal.ts";
+import { VERSION } from "./lib/version.ts";
+
+/** Exit codes: done; refused or failed; wrong usage. */
+const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+/** Starts a server with these options, and its log on standard error; throws as `serve` does. */
+export async function startServer(options: ServeOptions): Promise<RunningServer> {
+  const log = await startLog(options.logLevel, options.logFormat);
+  return await serve(checkServeOptions(options), log);
+}
+
+/** What a person needs who has just started a server. */
+export function greeting(server: RunningServer, options: ServeOptions): string {
+  const who = {
+    open: "anybody who finds it may register",
+    invite: "the link lets people register",
+    closed: "",
+  };
+  const reach = server.addresses.map((address) => hostAndPort(address, server.port)).join(", ");
+  return [
+    `Mini-Chat server ${VERSION}, data in ${server.dataFolder}`,
+    `  Reached at   ${reach}`,
+    `  Fingerprint  ${server.fingerprint}`,
+    `  Invite link  ${server.inviteLink}`,
+    who[options.registration] && `               (${who[options.registration]})`,
+    options.publicHost === undefined &&
+    `  From outside your network: forward TCP port ${server.port} to this machine, and start with --public-host NAME.`,
+    "  Stop with Ctrl+C.",
+  ].filter(Boolean).join("\n");
+}
+
+async function run(options: ServeOptions, terminal: Terminal): Promise<void> {
+  await using server = await startServer(options);
+  terminal.print(greeting(server, options));
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  try {
+    await Promise.race([stopped, server.failed]);
+    await server.stop();
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+    await stopLog();
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  await using terminal = new Terminal();
+  const program = new Command("mini-chat-server").version(VERSION)
+    .description(
+      "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
+    )
+    .showHelpAfterError("(--help shows what can be given)")
+    .enablePositionalOptions().exitOverride();
+  addServeOptions(program).action((options: ServeOptions) => run(options, terminal));
+  addAdminCommands(program, { terminal });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return EXIT.done;
+  } catch (error) {
+    // Commander has said already what is wrong with the arguments, or printed the help or the version.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    terminal.printError(messageOf(error));
+    if (!(error instanceof UsageError || error instanceof ChatError) && error instanceof Error) {
+      terminal.printError(error.stack ?? "");
+    }
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

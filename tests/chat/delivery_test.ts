@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { Delivery } from "../../lib/chat/delivery.ts";
+import type { SessionPeer, StoredMessage } from "../../lib/chat/ports.ts";
+
+function message(sequence: number): StoredMessage {
+  return {
+    sequence,
+    id: `id-${sequence}`,
+    from: "ana",
+    to: "bob",
+    text: `text ${sequence}`,
+    storedAt: sequence,
+  };
+}
+
+/** A peer that notes what it is told, and is slow when told to be. */
+class FakePeer implements SessionPeer {
+  readonly id = "c1";
+  readonly remoteAddress = "192.0.2.1";
+  readonly received: number[] = [];
+  closed = "";
+  isBacklogged = false;
+  #waiting = Promise.withResolvers<void>();
+  drained(): Promise<void> {
+    return this.isBacklogged ? this.#waiting.promise : Promise.resolve();
+  }
+  stall(): void {
+    this.isBacklogged = true;
+    this.#waiting = Promise.withResolvers<void>();
+  }
+  flow(): void {
+    this.isBacklogged = false;
+    this.#waiting.resolve();
+  }
+  notify(_method: string, params: unknown): void {
+    this.received.push((params as StoredMessage).sequence);
+  }
+  close(reason: string): void {
+    this.closed = reason;
+  }
+}
+
+/** A mailbox in memory, in pages of three. */
+class FakeMailbox {
+  readonly messages: StoredMessage[] = [];
+  reads = 0;
+  onRead: () => void = () => {};
+  listMailbox({ after }: { after: number }): Promise<{ messages: StoredMessage[]; next: number | null }> {
+    this.reads++;
+    const waiting = this.messages.filter(({ sequence }) => sequence > after);
+    const page = waiting.slice(0, 3);
+    this.onRead();
+    return Promise.resolve({ messages: page, next: waiting.length > 3 ? page.at(-1)!.sequence : null });
+  }
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+Deno.test("Delivery hands over what waits, page by page, then what is committed", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  for (const n of range(1, 8)) mailbox.messages.push(message(n));
+  const delivery = new Delivery(1, 2, peer, mailbox);
+  await delivery.run();
+  assert.deepEqual(peer.received, range(3, 8));
+  const { reads } = mailbox;
+  delivery.offer(message(9));
+  assert.deepEqual(peer.received, range(3, 9));
+  assert.equal(mailbox.reads, reads);
+});
+
+Deno.test("Delivery loses nothing and doubles nothing that is committed while a page is read", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  const delivery = new Delivery(1, 0, peer, mailbox);
+  let next = 1;
+  mailbox.onRead = () => {
+    if (next > 5) return;
+    const committed = message(next++);
+    mailbox.messages.push(committed);
+    delivery.offer(committed);
+  };
+  await delivery.run();
+  assert.deepEqual(peer.received, range(1, 5));
+});
+
+Deno.test("Delivery holds nothing for a slow reader, and catches up from the store", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  const delivery = new Delivery(1, 0, peer, mailbox);
+  await delivery.run();
+  peer.stall();
+  for (const n of range(1, 100)) {
+    mailbox.messages.push(message(n));
+    delivery.offer(message(n));
+  }
+  assert.deepEqual(peer.received, []);
+  peer.flow();
+  while (peer.received.length < 100) await new Promise((resolve) => setTimeout(resolve, 0));
+  delivery.offer(message(101));
+  assert.deepEqual(peer.received, range(1, 101));
+});
+
+Deno.test("Delivery does not go back to what was handed over", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  const delivery = new Delivery(1, 5, peer, mailbox);
+  await delivery.run();
+  delivery.offer(message(5));
+  delivery.offer(message(6));
+  delivery.offer(message(6));
+  assert.deepEqual(peer.received, [6]);
+});
+
+Deno.test("Delivery stops when told, also in the middle of a page", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  for (const n of range(1, 9)) mailbox.messages.push(message(n));
+  const delivery = new Delivery(1, 0, peer, mailbox);
+  mailbox.onRead = () => mailbox.reads === 2 && delivery.stop();
+  await delivery.run();
+  assert.deepEqual(peer.received, [1, 2, 3]);
+  delivery.offer(message(10));
+  assert.deepEqual(peer.received, [1, 2, 3]);
+});
+
+Deno.test("Delivery closes a connection whose mailbox cannot be read", async () => {
+  const peer = new FakePeer();
+  let fails = false;
+  const delivery = new Delivery(1, 0, peer, {
+    listMailbox: () =>
+      fails ? Promise.reject(new Error("disk")) : Promise.resolve({ messages: [], next: null }),
+  });
+  await delivery.run();
+  fails = true;
+  peer.stall();
+  delivery.offer(message(1));
+  peer.flow();
+  while (!peer.closed) await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.match(peer.closed, /mailbox/);
+});

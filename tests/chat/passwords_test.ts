@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
+import { ChatError } from "../../lib/errors.ts";
+
+const LOW = { logN: 4, r: 8, p: 1 };
+
+Deno.test("Passwords accept the right password and no other", async () => {
+  const passwords = new Passwords(LOW);
+  const stored = await passwords.hash("correct horse");
+  assert.deepEqual(await passwords.check("correct horse", stored), { isRight: true, needsRehash: false });
+  assert.deepEqual(await passwords.check("correct horsf", stored), { isRight: false, needsRehash: false });
+});
+
+Deno.test("Passwords salt each hash", async () => {
+  const passwords = new Passwords(LOW);
+  assert.notEqual(await passwords.hash("correct horse"), await passwords.hash("correct horse"));
+});
+
+Deno.test("Passwords say no to a name that does not exist, whatever is typed", async () => {
+  assert.deepEqual(await new Passwords(LOW).check("anything", null), { isRight: false, needsRehash: false });
+});
+
+Deno.test("Passwords read hashes made at another cost, and ask for a new one", async () => {
+  const stored = await new Passwords(LOW).hash("correct horse");
+  const check = await new Passwords({ ...LOW, logN: 5 }).check("correct horse", stored);
+  assert.deepEqual(check, { isRight: true, needsRehash: true });
+});
+
+Deno.test("Passwords take composed and decomposed letters for the same", async () => {
+  const passwords = new Passwords(LOW);
+  assert.ok((await passwords.check("Ange\u0301lique", await passwords.hash("Angélique"))).isRight);
+});
+
+Deno.test("Passwords store their parameters, and are made at full cost by default", async () => {
+  assert.deepEqual(DEFAULT_COST, { logN: 17, r: 8, p: 1 });
+  assert.match(
+    await new Passwords().hash("correct horse"),
+    /^\$scrypt\$ln=17,r=8,p=1\$[\w+/]{22}\$[\w+/]{43}$/,
+  );
+});
+
+Deno.test("Passwords refuse more checks than may wait, and go on after", async () => {
+  const passwords = new Passwords(LOW);
+  const outcomes = await Promise.allSettled(Array.from({ length: 80 }, () => passwords.hash("x")));
+  const refused = outcomes.filter(({ status }) => status === "rejected");
+  assert.equal(refused.length, 80 - 66);
+  for (const { reason } of refused as PromiseRejectedResult[]) {
+    assert.ok(reason instanceof ChatError && reason.code === "unavailable" && reason.retryAfterMs! > 0);
+  }
+  await passwords.hash("x");
+});
