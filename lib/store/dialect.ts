@@ -8,8 +8,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { type Dialect, SqliteDialect } from "kysely";
 
-export type { Dialect } from "kysely";
-
 /** Most prepared statements kept for a connection. Ours are fewer; only a query of changing shape could fill it. */
 const MAX_STATEMENTS = 256;
 
@@ -17,6 +15,8 @@ const MAX_STATEMENTS = 256;
 export interface AdaptedStatement {
   /** Whether running it gives rows. */
   readonly reader: boolean;
+  /** Runs it and gives the first row; undefined when there is none. */
+  get(parameters: readonly unknown[]): unknown;
   /** Runs it and gives all rows. */
   all(parameters: readonly unknown[]): unknown[];
   /** Runs it and says how many rows it changed. */
@@ -68,6 +68,7 @@ export function adaptDatabase(
  * The dialect for a connection that is open already. Destroying the Kysely instance closes the connection.
  *
  * @param database The adapted connection.
+ * @internal Speaks in Kysely's types; used in this folder only.
  */
 export function sqliteDialect(database: AdaptedDatabase): Dialect {
   return new SqliteDialect({ database });
@@ -76,6 +77,7 @@ export function sqliteDialect(database: AdaptedDatabase): Dialect {
 function adaptStatement(statement: StatementSync): AdaptedStatement {
   return {
     reader: statement.columns().length > 0,
+    get: (parameters) => statement.get(...parameters as SQLInputValue[]),
     all: (parameters) => statement.all(...parameters as SQLInputValue[]),
     run: (parameters) => statement.run(...parameters as SQLInputValue[]),
     iterate: (parameters) => statement.iterate(...parameters as SQLInputValue[]) as IterableIterator<unknown>,

@@ -1,0 +1,73 @@
+/**
+ * Conversations: what two users wrote to each other, newest page first.
+ *
+ * Each message lies in the mailbox of its recipient only, so a conversation is two walks along
+ * `messages_by_conversation`, merged by sequence.
+ * @module
+ */
+import type { Mailbox } from "./mailbox_cache.ts";
+import type { ServerContext, Synchronous } from "./server_context.ts";
+import type { ConversationMessage, MessageState, MessageStore } from "./server_store.ts";
+import { noUser } from "./user_verbs.ts";
+
+/** The verbs of this module. */
+export type ConversationVerbs = Synchronous<Pick<MessageStore, "listConversation">>;
+
+/**
+ * The verbs about conversations, over one open store.
+ *
+ * @param context The store; see {@linkcode ServerContext}.
+ */
+export function conversationVerbs(context: ServerContext): ConversationVerbs {
+  const { database, cache } = context;
+  const { tables } = database;
+
+  const accountOf = database.prepare((p: { name: string }) =>
+    tables.selectFrom("accounts").select("id").where("name", "=", p.name)
+  );
+  const oneWay = database.prepare(
+    (p: { senderId: number; recipientId: number; before: number; limit: number }) =>
+      tables.selectFrom("messages").select(["sequence", "id", "sender_id", "text", "stored_at"])
+        .where("sender_id", "=", p.senderId).where("recipient_id", "=", p.recipientId)
+        .where("sequence", "<", p.before).orderBy("sequence", "desc").limit(p.limit),
+  );
+
+  /** Finds removed accounts too: what they wrote stays with those who received it. */
+  function findOther(name: string): Mailbox | null {
+    const id = accountOf.get({ name })?.id;
+    return id === undefined ? null : cache.find(id);
+  }
+
+  return {
+    listConversation({ accountId, with: name, before, limit }) {
+      const viewer = cache.find(accountId);
+      const other = findOther(name);
+      if (viewer === null || other === null) throw noUser(name);
+      const page = { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
+      const toViewer = oneWay.all({ senderId: other.accountId, recipientId: accountId, ...page });
+      const isOneself = other.accountId === accountId;
+      const toOther = isOneself || other.isRemoved
+        ? []
+        : oneWay.all({ senderId: accountId, recipientId: other.accountId, ...page });
+      const newest = [...toViewer, ...toOther].sort((a, b) => b.sequence - a.sequence);
+      const messages = newest.slice(0, limit).reverse().map((row): ConversationMessage => {
+        const isOwn = row.sender_id === accountId;
+        return {
+          sequence: row.sequence,
+          id: row.id,
+          from: isOwn ? viewer.name : other.name,
+          to: isOwn ? other.name : viewer.name,
+          text: row.text,
+          storedAt: row.stored_at,
+          state: isOwn ? stateOf(row.sequence, other, isOneself) : null,
+        };
+      });
+      return { messages, next: newest.length > limit ? messages[0]?.sequence ?? null : null };
+    },
+  };
+}
+
+function stateOf(sequence: number, recipient: Mailbox, isOneself: boolean): MessageState {
+  if (sequence <= recipient.readSequence && (recipient.sharesRead || isOneself)) return "read";
+  return sequence <= recipient.deliveredSequence ? "delivered" : "stored";
+}

@@ -1,0 +1,26 @@
+/**
+ * The server's store in the calling thread: for the operator's subcommands and for tests.
+ * @module
+ */
+import { backupDatabase } from "./backup_file.ts";
+import { BatchRunner } from "./batch.ts";
+import { type BatchTransport, QueuedStore } from "./queued_store.ts";
+import type { ServerStore, ServerStoreOptions } from "./server_store.ts";
+
+/**
+ * Opens a server's database without a thread of its own. Its commits stall the caller, so a server uses `openServerStore`.
+ *
+ * @param path The file, made if there is none; its folder must exist.
+ * @param options Limits and clock.
+ * @throws {UsageError} A newer program wrote the file.
+ */
+export function openLocalStore(path: string, options: ServerStoreOptions = {}): ServerStore {
+  const runner = new BatchRunner(path, options.limits);
+  const transport: BatchTransport = {
+    run: (calls, now) => Promise.resolve(runner.run(calls, now)),
+    backup: (target) => backupDatabase(runner.database.connection, target),
+    close: () => Promise.resolve(runner[Symbol.dispose]()),
+    failed: new Promise<never>(() => {}),
+  };
+  return new QueuedStore(transport, options.now);
+}
