@@ -45,7 +45,7 @@ export function greeting(server: RunningServer, options: ServeOptions): string {
 
 async function run(options: ServeOptions, terminal: Terminal): Promise<void> {
   await using server = await startServer(options);
-  terminal.print(greeting(server, options));
+  await terminal.print(greeting(server, options));
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
@@ -61,7 +61,11 @@ async function run(options: ServeOptions, terminal: Terminal): Promise<void> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  await using terminal = new Terminal();
+  await using terminal = new Terminal({
+    term: Deno.env.get("TERM"),
+    noColor: Deno.env.get("NO_COLOR"),
+    echoesPipe: false,
+  });
   const program = new Command("mini-chat-server").version(VERSION)
     .description(
       "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
@@ -76,10 +80,10 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    terminal.printError(messageOf(error));
-    if (!(error instanceof UsageError || error instanceof ChatError) && error instanceof Error) {
-      terminal.printError(error.stack ?? "");
-    }
+    await terminal.flush();
+    const isOurs = !(error instanceof UsageError || error instanceof ChatError);
+    const shown = isOurs && error instanceof Error ? error.stack ?? error.message : messageOf(error);
+    await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`));
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }
