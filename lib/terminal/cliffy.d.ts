@@ -1,0 +1,31 @@
+/**
+ * The part of cliffy 2.5.1 that is used here. Its own declarations draw in `@types/node` 6 of 2016, which hides
+ * the runtime's types from the whole program.
+ * @module
+ */
+
+/** A command line that reads commands from one stream and writes its prompt to another. */
+export class CLI {
+  /**
+   * Makes one.
+   *
+   * @param options Its streams, and whether empty lines are passed over in silence. */
+  constructor(
+    options: { readonly input: unknown; readonly output: unknown; readonly quietBlank?: boolean },
+  );
+  /** Sets what it writes when it is ready for a line. */
+  setDelimiter(delimiter: string): this;
+  /** Registers a command with its positional parameters. */
+  addCommand(
+    name: string,
+    command: {
+      readonly description?: string;
+      readonly parameters?: readonly string[];
+      readonly action: (parameters: Readonly<Record<string, unknown>>) => void | Promise<void>;
+    },
+  ): this;
+  /** Begins to ask. */
+  show(): this;
+  /** Stops asking after the command that runs. */
+  hide(): this;
+}

@@ -1,0 +1,91 @@
+/**
+ * cliffy's `CLI`, running on streams of ours instead of the real keyboard and screen.
+ *
+ * cliffy asks for a line by writing its delimiter; that is the moment at which it is fed one, made of a command's name
+ * and a ticket. Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter
+ * that is not Latin, only ever sees those two words; and no line can arrive while a command runs.
+ * @module
+ */
+// @ts-types="./cliffy.d.ts"
+import { CLI } from "cliffy";
+import { PassThrough, Writable } from "node:stream";
+
+/** What cliffy is to run. */
+export interface Dispatch {
+  /** A name given to {@linkcode CommandLoop.add}. */
+  readonly name: string;
+  /** What to do; must not fail. */
+  readonly run: () => Promise<void>;
+}
+
+/** cliffy writes this when it is ready for a line; nobody sees it. */
+const DELIMITER = "> ";
+// What cliffy's tokenizer keeps in one piece; the ticket is a number.
+const NAME = /^[\w.-]+$/;
+
+/** A cliffy command line that is fed by a function. */
+export class CommandLoop {
+  readonly #cli: CLI;
+  readonly #input = new PassThrough();
+  readonly #next: () => Promise<Dispatch | null>;
+  readonly #done = Promise.withResolvers<void>();
+  #tickets = new Map<string, () => Promise<void>>();
+  #lastTicket = 0;
+
+  /**
+   * Makes a loop with no commands yet.
+   *
+   * @param next Gives the next command to run, as soon as there is one; `null` ends the loop.
+   */
+  constructor(next: () => Promise<Dispatch | null>) {
+    this.#next = next;
+    const output = new Writable({
+      write: (chunk, _encoding, done) => {
+        done();
+        if (String(chunk) === DELIMITER) void this.#feed();
+      },
+    });
+    this.#cli = new CLI({ input: this.#input, output, quietBlank: true }).setDelimiter(DELIMITER);
+  }
+
+  /**
+   * Registers a command.
+   *
+   * @throws {RangeError} when the name holds anything but Latin letters, digits, `.`, `_` and `-`.
+   */
+  add(name: string, description: string): void {
+    if (!NAME.test(name)) throw new RangeError(`Cannot add a command as its name does not fit: ${name}`);
+    this.#cli.addCommand(name, {
+      description,
+      parameters: ["ticket"],
+      action: async ({ ticket }) => {
+        const run = this.#tickets.get(String(ticket));
+        this.#tickets.delete(String(ticket));
+        await run?.();
+      },
+    });
+  }
+
+  /** Runs commands one after the other until there are no more. */
+  run(): Promise<void> {
+    this.#cli.show();
+    return this.#done.promise;
+  }
+
+  async #feed(): Promise<void> {
+    try {
+      const dispatch = await this.#next();
+      if (dispatch === null) {
+        this.#cli.hide();
+        this.#input.end();
+        this.#done.resolve();
+        return;
+      }
+      const ticket = String(++this.#lastTicket);
+      this.#tickets.set(ticket, dispatch.run);
+      this.#input.write(`${dispatch.name} ${ticket}\n`);
+    } catch (error) {
+      this.#done.reject(error);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Lines typed before, and walking through them.
+ *
+ * Where they are kept between runs is the caller's: it hands in a {@linkcode HistoryStore}. Secrets never come here.
+ * @module
+ */
+
+/** Where lines are kept between runs of the program. */
+export interface HistoryStore {
+  /** The lines kept, oldest first. */
+  load(): readonly string[] | Promise<readonly string[]>;
+  /** Keeps one more. A failure is the store's own to report; the terminal goes on. */
+  add(line: string): void | Promise<void>;
+}
+
+/** Most lines held in memory. */
+export const MAX_HISTORY_LINES = 1_000;
+/** Longest line remembered, in UTF-16 code units: a pasted book is not a command. */
+export const MAX_HISTORY_LINE_LENGTH = 4_096;
+
+/** Lines in memory, oldest first, shared by all prompts of one kind. */
+export class History {
+  #lines: string[];
+  readonly #store: HistoryStore | undefined;
+
+  /**
+   * Makes a history.
+   *
+   * @param lines Lines to begin with, oldest first.
+   * @param store Told of each new line; none by default.
+   */
+  constructor(lines: readonly string[] = [], store?: HistoryStore) {
+    this.#lines = lines.slice(-MAX_HISTORY_LINES);
+    this.#store = store;
+  }
+
+  /** Reads what a store has kept. An unreadable store gives an empty history. */
+  static async from(store: HistoryStore): Promise<History> {
+    let lines: readonly string[] = [];
+    try {
+      lines = await store.load();
+    } catch {
+      // A history that cannot be read is no reason not to chat.
+    }
+    return new History(lines, store);
+  }
+
+  /** The lines, oldest first. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Remembers a line, unless it is blank, begins with a space, is too long or repeats the last one. */
+  add(line: string): void {
+    if (line.trim() === "" || line.startsWith(" ") || line.length > MAX_HISTORY_LINE_LENGTH) return;
+    if (this.#lines.at(-1) === line) return;
+    this.#lines.push(line);
+    if (this.#lines.length > MAX_HISTORY_LINES) this.#lines.shift();
+    void (async () => {
+      try {
+        await this.#store?.add(line);
+      } catch {
+        // As above: the line stays in memory.
+      }
+    })();
+  }
+}
+
+/** One prompt's walk through a history; the unfinished line waits below the newest. */
+export class HistoryWalk {
+  readonly #lines: readonly string[];
+  #index: number;
+  #unfinished = "";
+
+  /**
+   * Begins below the newest line.
+   *
+   * @param lines Oldest first; they must not change during the walk.
+   */
+  constructor(lines: readonly string[]) {
+    this.#lines = lines;
+    this.#index = lines.length;
+  }
+
+  /** The next older line; unset at the oldest. @param current What the person sees now; kept if it is the unfinished line. */
+  older(current: string): string | undefined {
+    if (this.#index === 0) return undefined;
+    if (this.#index === this.#lines.length) this.#unfinished = current;
+    this.#index -= 1;
+    return this.#lines[this.#index];
+  }
+
+  /** The next newer line, in the end the unfinished one; unset there. */
+  newer(): string | undefined {
+    if (this.#index === this.#lines.length) return undefined;
+    this.#index += 1;
+    return this.#index === this.#lines.length ? this.#unfinished : this.#lines[this.#index];
+  }
+
+  /**
+   * The newest line before an index that holds the words searched for, in any case of letters.
+   *
+   * @param query What to look for; an empty one finds nothing.
+   * @param before Only lines with a smaller index; all by default.
+   */
+  find(
+    query: string,
+    before = this.#lines.length,
+  ): { readonly index: number; readonly line: string } | undefined {
+    const wanted = query.toLocaleLowerCase();
+    if (wanted === "") return undefined;
+    for (let index = Math.min(before, this.#lines.length) - 1; index >= 0; index--) {
+      const line = this.#lines[index]!;
+      if (line.toLocaleLowerCase().includes(wanted)) return { index, line };
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * What a terminal is made of: a keyboard, a screen and a few signals, as small interfaces; and the real ones.
+ *
+ * Tests hand in their own. Nothing here knows keys, lines or escape sequences.
+ * @module
+ */
+import type { ScreenSize } from "./frame.ts";
+
+/**
+ * How the keyboard is read: `lines` as the system does it, `keys` with each key at once and unseen, Ctrl+C and
+ * Ctrl+Z being keys too, `signals` the same but with Ctrl+C and Ctrl+Z as signals.
+ */
+export type InputMode = "lines" | "keys" | "signals";
+
+/** Where bytes come from. */
+export interface TerminalInput {
+  /** Reads some bytes; `null` at the end. Called again only after the last call was answered. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Whether it is a keyboard. */
+  isTerminal(): boolean;
+  /** Changes how the keyboard is read; only called where {@linkcode isTerminal}. Keys not read yet are kept. */
+  setMode(mode: InputMode): void;
+}
+
+/** Where bytes go. */
+export interface TerminalOutput {
+  /** Writes some of the bytes, and tells how many. Fails when nobody reads any more. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Whether it is a screen. */
+  isTerminal(): boolean;
+  /** The size of the screen now. */
+  size(): ScreenSize;
+}
+
+/** What the system tells the terminal. */
+export type TerminalSignal = "resize" | "interrupt" | "continue";
+
+/** How the system tells it. */
+export interface TerminalSignals {
+  /** Calls a listener at each signal until the function returned is called. Does nothing where there is no such signal. */
+  listen(signal: TerminalSignal, listener: () => void): () => void;
+  /** Stops the program as Ctrl+Z does; returns once it goes on, or at once where that cannot be. */
+  stop(): void;
+}
+
+/** All three. */
+export interface TerminalIo {
+  /** The keyboard. */
+  readonly input: TerminalInput;
+  /** The screen. */
+  readonly output: TerminalOutput;
+  /** What the system says. */
+  readonly signals: TerminalSignals;
+}
+
+/** A size for screens that do not tell theirs. */
+export const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
+
+/** The keyboard, the screen and the signals of this process. */
+export function processIo(): TerminalIo {
+  return { input: standardInput, output: standardOutput, signals: processSignals };
+}
+
+const standardInput: TerminalInput = {
+  read: (buffer) => Deno.stdin.read(buffer),
+  isTerminal: () => Deno.stdin.isTerminal(),
+  setMode(mode) {
+    // Deno takes no notice of a second `true`, so the mode goes back to lines in between: nothing typed is lost by it.
+    Deno.stdin.setRaw(false);
+    if (mode !== "lines") Deno.stdin.setRaw(true, { cbreak: mode === "signals" });
+  },
+};
+
+const standardOutput: TerminalOutput = {
+  write: (bytes) => Deno.stdout.write(bytes),
+  isTerminal: () => Deno.stdout.isTerminal(),
+  size() {
+    try {
+      const { columns, rows } = Deno.consoleSize();
+      // Some serial lines and editors' terminals say 0.
+      return columns > 1 && rows > 1 ? { columns, rows } : USUAL_SIZE;
+    } catch {
+      return USUAL_SIZE;
+    }
+  },
+};
+
+const NAMES: Readonly<Record<TerminalSignal, Deno.Signal>> = {
+  resize: "SIGWINCH",
+  interrupt: "SIGINT",
+  continue: "SIGCONT",
+};
+
+const processSignals: TerminalSignals = {
+  listen(signal, listener) {
+    const name = NAMES[signal];
+    try {
+      Deno.addSignalListener(name, listener);
+    } catch {
+      // Windows has no SIGCONT.
+      return () => {};
+    }
+    return () => Deno.removeSignalListener(name, listener);
+  },
+  stop() {
+    if (Deno.build.os === "windows") return;
+    try {
+      // The whole process group, as the terminal itself does: a shell sees only its own child stop.
+      Deno.kill(0, "SIGTSTP");
+    } catch {
+      // Without leave to send signals, Ctrl+Z does nothing.
+    }
+  },
+};

@@ -1,0 +1,158 @@
+/**
+ * Lines that change: a status, a progress bar, a line of a chat that waits for its tick.
+ *
+ * They stand at the bottom of the screen, above the line being typed. Where nothing can be redrawn (a pipe,
+ * `TERM=dumb`), only their last state is printed, and of a status each different text.
+ * @module
+ */
+import { columnsOf } from "./width.ts";
+
+/** One changing line. Ends with `commit`, or vanishes with `remove` or at the end of its `using` block. */
+export interface LiveLine extends Disposable {
+  /** Shows another text; may hold colours, one line. Without effect after the end. */
+  update(text: string): void;
+  /** Prints the text for good, its own or the one given, and ends the line. */
+  commit(text?: string): void;
+  /** Takes the line away. */
+  remove(): void;
+}
+
+/** What {@linkcode ProgressBar} measures. */
+export interface ProgressOptions {
+  /** What goes on, such as `Sending photo.jpg`; shown before the bar, made safe by the caller. */
+  readonly label: string;
+  /** The whole; unset or 0 where it is not known, then there is no bar. */
+  readonly total?: number;
+  /** `bytes` shows 1.5 MB and a speed; `items` plain numbers. `bytes` by default. */
+  readonly unit?: "bytes" | "items";
+  /** What was done before, in an earlier run: counts for the bar, not for the speed. 0 by default. */
+  readonly start?: number;
+}
+
+/** A bar that grows. */
+export interface Progress extends Disposable {
+  /** Says how much is done now, in all. May be called as often as liked: it is shown ten times a second at most. */
+  update(done: number): void;
+  /** Ends the bar with a line that stays; without a text, label and amount. */
+  finish(text?: string): void;
+  /** Takes the bar away. */
+  remove(): void;
+}
+
+/** Milliseconds between two pictures of a bar. */
+const REDRAW_MS = 100;
+/** Speed is measured over this many milliseconds. */
+const SPEED_WINDOW_MS = 5_000;
+const BAR_COLUMNS = 20;
+
+/** A {@linkcode Progress} on a {@linkcode LiveLine}. */
+export class ProgressBar implements Progress {
+  readonly #line: LiveLine;
+  readonly #options: ProgressOptions;
+  readonly #now: () => number;
+  readonly #columns: () => number;
+  #samples: { at: number; done: number }[];
+  #done: number;
+  #shownAt = -Infinity;
+
+  /**
+   * Shows a bar with what was done before.
+   *
+   * @param line Where it is shown; ends with the bar.
+   * @param options What is measured.
+   * @param columns The width of the screen now.
+   * @param now A clock in milliseconds that never goes back.
+   */
+  constructor(line: LiveLine, options: ProgressOptions, columns: () => number, now: () => number) {
+    this.#line = line;
+    this.#options = options;
+    this.#columns = columns;
+    this.#now = now;
+    this.#done = options.start ?? 0;
+    this.#samples = [{ at: now(), done: this.#done }];
+    this.update(this.#done);
+  }
+
+  /** See {@linkcode Progress.update}. */
+  update(done: number): void {
+    this.#done = done;
+    const at = this.#now();
+    const isLast = this.#options.total !== undefined && done >= this.#options.total;
+    if (at - this.#shownAt < REDRAW_MS && !isLast) return;
+    this.#shownAt = at;
+    this.#samples.push({ at, done });
+    while (this.#samples.length > 2 && at - this.#samples[0]!.at > SPEED_WINDOW_MS) this.#samples.shift();
+    this.#line.update(this.#picture());
+  }
+
+  /** See {@linkcode Progress.finish}. */
+  finish(text?: string): void {
+    this.#line.commit(text ?? `${this.#options.label}: ${this.#amount(this.#done)}`);
+  }
+
+  /** See {@linkcode Progress.remove}. */
+  remove(): void {
+    this.#line.remove();
+  }
+
+  /** Takes the bar away, if it has not ended. */
+  [Symbol.dispose](): void {
+    this.#line.remove();
+  }
+
+  #picture(): string {
+    const { label, total } = this.#options;
+    const speed = this.#speed();
+    const parts: string[] = [];
+    if (total === undefined || total <= 0) {
+      parts.push(this.#amount(this.#done));
+    } else {
+      const share = Math.max(0, Math.min(1, this.#done / total));
+      parts.push(`${Math.floor(share * 100)} %`, `${this.#amount(this.#done)} of ${this.#amount(total)}`);
+      const text = `${label}  ${parts.join("  ")}`;
+      if (columnsOf(text) + BAR_COLUMNS + 3 < this.#columns()) parts.unshift(bar(share));
+    }
+    if (speed > 0) parts.push(`${this.#amount(speed)}/s`);
+    if (speed > 0 && total !== undefined && total > this.#done) {
+      parts.push(`${duration((total - this.#done) / speed)} left`);
+    }
+    return `${label}  ${parts.join("  ")}`;
+  }
+
+  /** Units per second, over the last few seconds. */
+  #speed(): number {
+    const first = this.#samples[0]!;
+    const last = this.#samples.at(-1)!;
+    const seconds = (last.at - first.at) / 1000;
+    return seconds > 0 ? Math.max(0, last.done - first.done) / seconds : 0;
+  }
+
+  #amount(count: number): string {
+    return this.#options.unit === "items" ? String(Math.round(count)) : formatBytes(count);
+  }
+}
+
+/** A number of bytes for people, in powers of 1000: `812 B`, `1.5 MB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  // 999.95 would be shown as 1000.0.
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+function bar(share: number): string {
+  const filled = Math.floor(share * BAR_COLUMNS);
+  return `[${"#".repeat(filled)}${"-".repeat(BAR_COLUMNS - filled)}]`;
+}
+
+function duration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,0 +1,281 @@
+/**
+ * The menu: a table of commands, reached by number or by name, with help from the same table (DESIGN §9).
+ *
+ * Knows lines and commands, nothing of what they do. Text behind a command's name reaches it untouched.
+ * @module
+ */
+import { closest, distance } from "fastest-levenshtein";
+import { ChatError, messageOf, UsageError } from "../errors.ts";
+import { CommandLoop, type Dispatch } from "./command_loop.ts";
+import { History, type HistoryStore } from "./history.ts";
+import { Interrupt } from "./interrupt.ts";
+import type { Completion } from "./line_editor.ts";
+import { oneLine } from "./safe_text.ts";
+import { bold, cyan, dim, red, withoutStyle } from "./style.ts";
+import type { Terminal } from "./terminal.ts";
+import { columnsOf } from "./width.ts";
+
+/** What a running command is given beside its text. */
+export interface CommandContext {
+  /** Keyboard and screen. */
+  readonly terminal: Terminal;
+  /** Aborted by Ctrl+C while the command runs and no prompt of its own is open; the reason is an {@linkcode Interrupt}. */
+  readonly signal: AbortSignal;
+  /** Ends the menu once the command has run. */
+  leave(): void;
+}
+
+/** One option of the menu. */
+export interface MenuCommand {
+  /** The number that people type; unset for a command without one. */
+  readonly number?: number;
+  /** What people type: Latin letters, digits, `-`, `_`. */
+  readonly name: string;
+  /** Other names; not shown in the overview. */
+  readonly aliases?: readonly string[];
+  /** What follows the name, such as `USER [TEXT]`; empty or unset for nothing. */
+  readonly usage?: string;
+  /** One line: what it does. */
+  readonly summary: string;
+  /** More lines for `help NAME`. */
+  readonly details?: string;
+  /** Whether a line with this command stays out of the history, as it may hold a secret. */
+  readonly isSecret?: boolean;
+  /** Completes what follows the name; `from` counts from the beginning of the arguments. */
+  readonly complete?: (args: string) => Completion | Promise<Completion>;
+  /**
+   * Does it.
+   *
+   * @param args The untouched rest of the line behind the name and the white space after it; may have several lines.
+   */
+  run(args: string, context: CommandContext): void | Promise<void>;
+}
+
+/** How a {@linkcode Menu} is made. */
+export interface MenuOptions {
+  /** Keyboard and screen. */
+  readonly terminal: Terminal;
+  /** The options, in the order of the overview; more can be added later. */
+  readonly commands: readonly MenuCommand[];
+  /** The prompt; a function is asked again at each redraw. */
+  readonly prompt: string | (() => string);
+  /** A heading over the overview. None by default. */
+  readonly title?: string;
+  /** Keeps the lines typed between runs. In memory alone by default. */
+  readonly history?: HistoryStore;
+  /** Ctrl+C at the empty prompt; by default a line says how to leave. */
+  readonly onInterrupt?: () => void | Promise<void>;
+  /** Told of each error that a command threw, before its sentence is printed; for the log. */
+  readonly onError?: (error: unknown, command: string) => void;
+}
+
+/** Beyond so many wrong letters, another command was not meant. */
+const MAX_TYPOS = 2;
+
+/** The loop: ask, run, ask again. */
+export class Menu {
+  readonly #options: MenuOptions;
+  readonly #loop: CommandLoop;
+  readonly #byName = new Map<string, MenuCommand>();
+  readonly #commands: MenuCommand[] = [];
+  #history = new History();
+  #isLeaving = false;
+
+  /**
+   * Makes a menu; nothing is shown yet.
+   *
+   * @param options See {@linkcode MenuOptions}.
+   */
+  constructor(options: MenuOptions) {
+    this.#options = options;
+    this.#loop = new CommandLoop(() => this.#next());
+    this.add({
+      name: "help",
+      aliases: ["?"],
+      usage: "[COMMAND]",
+      summary: "Show the options, or explain one",
+      complete: (args) => this.#completeName(args),
+      run: (args) => this.#help(args.trim()),
+    });
+    for (const command of options.commands) this.add(command);
+  }
+
+  /** The commands, `help` last. */
+  get commands(): readonly MenuCommand[] {
+    const [help, ...others] = this.#commands;
+    return [...others, help!];
+  }
+
+  /**
+   * Adds a command; may be called while the menu runs.
+   *
+   * @throws {RangeError} when its number or one of its names is taken.
+   */
+  add(command: MenuCommand): void {
+    const names = [
+      command.name,
+      ...command.aliases ?? [],
+      ...command.number === undefined ? [] : [String(command.number)],
+    ];
+    const taken = names.find((name) => this.#byName.has(name));
+    if (taken !== undefined) throw new RangeError(`Cannot add a command as its name is taken: ${taken}`);
+    this.#loop.add(command.name, command.summary);
+    for (const name of names) this.#byName.set(name.toLowerCase(), command);
+    this.#commands.push(command);
+  }
+
+  /** Runs until the end of the input, a command that leaves, or the closing of the terminal. Call it once. */
+  async run(): Promise<void> {
+    if (this.#options.history !== undefined) this.#history = await History.from(this.#options.history);
+    await this.#loop.run();
+  }
+
+  /** The overview, as `help` prints it. */
+  overview(): string {
+    const rows = this.commands.map((command) => [
+      command.number === undefined ? " " : String(command.number),
+      `${command.name} ${command.usage ?? ""}`.trimEnd(),
+      command.summary,
+    ]);
+    const width = Math.max(...rows.map(([, usage]) => columnsOf(usage!)));
+    const isNarrow = this.#options.terminal.size.columns < width + 30;
+    const lines = rows.map(([number, usage, summary]) =>
+      isNarrow
+        ? `${bold(number!)} ${cyan(usage!)}\n  ${summary}`
+        : `  ${bold(number!)}  ${cyan(usage!)}${" ".repeat(width - columnsOf(usage!))}  ${summary}`
+    );
+    return [...this.#options.title === undefined ? [] : [this.#options.title], ...lines].join("\n");
+  }
+
+  /** Asks until there is a command to run. */
+  async #next(): Promise<Dispatch | null> {
+    const { terminal, prompt } = this.#options;
+    while (!this.#isLeaving) {
+      let line: string | null;
+      try {
+        line = await terminal.readLine({
+          prompt,
+          history: this.#history,
+          complete: (text) => this.#complete(text),
+        });
+      } catch (error) {
+        if (error instanceof Interrupt) {
+          if (error.text === "") await this.#interrupted();
+          continue;
+        }
+        if (error instanceof DOMException && error.name === "AbortError") return null; // the terminal is closed
+        throw error;
+      }
+      if (line === null) return null;
+      const [, word = "", args = ""] = /^\s*(\S+)\s?([^]*)$/.exec(line) ?? [];
+      if (word === "") continue;
+      const command = this.#byName.get(word.toLowerCase());
+      if (command === undefined) {
+        this.#history.add(line);
+        await this.#unknown(word);
+        continue;
+      }
+      if (command.isSecret !== true) this.#history.add(line);
+      return { name: command.name, run: () => this.#run(command, args) };
+    }
+    return null;
+  }
+
+  async #run(command: MenuCommand, args: string): Promise<void> {
+    const { terminal, onError } = this.#options;
+    const interrupted = new AbortController();
+    using _handler = terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
+    try {
+      await command.run(args, { terminal, signal: interrupted.signal, leave: () => this.#isLeaving = true });
+    } catch (error) {
+      if (error instanceof Interrupt || (interrupted.signal.aborted && isAbort(error))) {
+        return await terminal.print("Stopped.");
+      }
+      if (terminal.closed.aborted) return;
+      onError?.(error, command.name);
+      await terminal.print(red("✗ ") + sentenceOf(error));
+      if (error instanceof UsageError) await terminal.print(dim(`  Usage: ${usageOf(command)}`));
+    }
+  }
+
+  async #interrupted(): Promise<void> {
+    const { terminal, onInterrupt } = this.#options;
+    if (onInterrupt !== undefined) return await onInterrupt();
+    await terminal.print("To leave, press Ctrl+D. Type help for what can be done here.");
+  }
+
+  async #unknown(word: string): Promise<void> {
+    const names = this.#commands.map((command) => command.name);
+    const near = closest(word.toLowerCase(), names);
+    const isNear = distance(word.toLowerCase(), near) <= Math.min(MAX_TYPOS, word.length - 1);
+    const numbers = this.#commands.flatMap((command) => command.number ?? []);
+    const wanted = /^\d+$/.test(word) && numbers.length > 0
+      ? `The options are ${numbers.sort((one, other) => one - other).join(", ")}`
+      : isNear
+      ? `Did you mean ${cyan(near)}?`
+      : `Type ${cyan("help")} to see what there is`;
+    await this.#options.terminal.print(
+      `There is no command ${oneLine(word, 40)}. ${wanted}${isNear && !/^\d+$/.test(word) ? "" : "."}`,
+    );
+  }
+
+  async #help(topic: string): Promise<void> {
+    const { terminal } = this.#options;
+    if (topic === "") return await terminal.print(this.overview());
+    const command = this.#byName.get(topic.toLowerCase());
+    if (command === undefined) return await this.#unknown(topic);
+    const aliases = command.aliases ?? [];
+    await terminal.print(`${cyan(usageOf(command))}\n  ${command.summary}.`.replace(/\.\.$/, "."));
+    if (command.details !== undefined) await terminal.print(command.details.replaceAll(/^/gm, "  "));
+    if (aliases.length > 0) await terminal.print(dim(`  Also: ${aliases.join(", ")}`));
+  }
+
+  #complete(text: string): Completion | Promise<Completion> {
+    const parts = /^(\s*(\S+)\s)([^]*)$/.exec(text);
+    if (parts === null) return this.#completeName(text);
+    const [, head = "", word = "", args = ""] = parts;
+    const completion = this.#byName.get(word.toLowerCase())?.complete?.(args) ?? { from: 0, candidates: [] };
+    const shift = (found: Completion) => ({ from: found.from + head.length, candidates: found.candidates });
+    return completion instanceof Promise ? completion.then(shift) : shift(completion);
+  }
+
+  #completeName(text: string): Completion {
+    const word = text.trimStart();
+    const names = this.commands.map((command) => command.name).filter((name) =>
+      name.startsWith(word.toLowerCase())
+    );
+    return { from: text.length - word.length, candidates: names.map((name) => `${name} `) };
+  }
+}
+
+/**
+ * Completes one word from a list, for {@linkcode MenuCommand.complete}: the first word of the arguments, say a name.
+ *
+ * @param args The arguments up to the cursor. @param names What may stand there.
+ */
+export function completeFirstWord(args: string, names: readonly string[]): Completion {
+  if (/\s/.test(args)) return { from: 0, candidates: [] };
+  return { from: 0, candidates: names.filter((name) => name.startsWith(args)).map((name) => `${name} `) };
+}
+
+/**
+ * An error as a person reads it: its message as a sentence, and when to try again where that helps.
+ */
+export function sentenceOf(error: unknown): string {
+  const message = messageOf(error).trim() || "Something went wrong";
+  const sentence = message[0]!.toUpperCase() + message.slice(1) +
+    (/[.!?…]$/.test(withoutStyle(message)) ? "" : ".");
+  const waitMs = error instanceof ChatError ? error.retryAfterMs : undefined;
+  return waitMs === undefined
+    ? sentence
+    : `${sentence} Try again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`;
+}
+
+function usageOf(command: MenuCommand): string {
+  const number = command.number === undefined ? "" : ` (or ${command.number})`;
+  return `${command.name}${command.usage ? ` ${command.usage}` : ""}${number}`;
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === "AbortError" || error.name === "Interrupt");
+}

@@ -1,0 +1,119 @@
+/**
+ * Writes to the screen one piece at a time, and never holds more than a screen that does not keep up may cost.
+ *
+ * Knows text and bytes, nothing of what they mean. The owner says what to write when the screen is ready for more,
+ * so a slow one gets fewer, later pictures and not a growing pile of old ones.
+ * @module
+ */
+import type { TerminalOutput } from "./io.ts";
+
+/** Characters that may wait to be written before {@linkcode OutputQueue.whenRoom} makes its callers wait. */
+export const MAX_WAITING_CHARACTERS = 256 * 1024;
+
+/** The queue before one screen or pipe. */
+export class OutputQueue {
+  readonly #output: TerminalOutput;
+  readonly #render: (lines: readonly string[]) => string;
+  readonly #closed = new AbortController();
+  readonly #encoder = new TextEncoder();
+  #lines: string[] = [];
+  #waiting = 0;
+  #isDirty = false;
+  #pump: Promise<void> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+  #isHeld = false;
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param output Where bytes go.
+   * @param render Turns the pieces that wait, and whatever else must be shown now, into one string to write.
+   */
+  constructor(output: TerminalOutput, render: (lines: readonly string[]) => string) {
+    this.#output = output;
+    this.#render = render;
+  }
+
+  /** Aborted once nobody reads any more (a closed pipe, a terminal that is gone); writing is then without effect. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Whether as much waits as may. */
+  get isFull(): boolean {
+    return this.#waiting >= MAX_WAITING_CHARACTERS;
+  }
+
+  /** Adds a piece behind the others. Never waits; ask {@linkcode isFull} or {@linkcode whenRoom} first. */
+  push(line: string): void {
+    if (this.#closed.signal.aborted) return;
+    this.#lines.push(line);
+    this.#waiting += line.length + 1;
+    this.#start();
+  }
+
+  /** Asks for a new picture: `render` is called when the screen is ready. */
+  invalidate(): void {
+    this.#isDirty = true;
+    this.#start();
+  }
+
+  /** Fulfilled when there is room for more, or nobody reads any more; in the order of the calls. */
+  async whenRoom(): Promise<void> {
+    while (this.isFull && !this.#closed.signal.aborted) {
+      this.#room ??= Promise.withResolvers<void>();
+      await this.#room.promise;
+    }
+  }
+
+  /** Fulfilled when all that was asked for before is written, or nobody reads any more. */
+  async flush(): Promise<void> {
+    while (this.#pump !== undefined) await this.#pump;
+  }
+
+  /** Keeps everything back, after what is being written now: somebody else has the screen. */
+  async hold(): Promise<void> {
+    await this.flush();
+    this.#isHeld = true;
+  }
+
+  /** Ends {@linkcode hold}. */
+  release(): void {
+    this.#isHeld = false;
+    this.#start();
+  }
+
+  #start(): void {
+    if (this.#isHeld || this.#pump !== undefined) return;
+    this.#pump = this.#run().finally(() => {
+      this.#pump = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    // Whatever else this turn of the event loop prints goes into the same write.
+    await Promise.resolve();
+    while ((this.#lines.length > 0 || this.#isDirty) && !this.#isHeld && !this.#closed.signal.aborted) {
+      const lines = this.#lines;
+      this.#lines = [];
+      this.#isDirty = false;
+      const text = this.#render(lines);
+      try {
+        await this.#write(this.#encoder.encode(text));
+      } catch {
+        // EPIPE, EIO: whoever read has gone. That ends the program's work, not with an error.
+        this.#lines = [];
+        this.#closed.abort();
+      }
+      this.#waiting = this.#lines.reduce((sum, line) => sum + line.length + 1, 0);
+      if (!this.isFull || this.#closed.signal.aborted) {
+        this.#room?.resolve();
+        this.#room = undefined;
+      }
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await this.#output.write(rest));
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Questions made of lines: yes or no, one of several, a text of several lines.
+ *
+ * Knows only how to ask for a line and to print one, so it is the same on a terminal and in a pipe.
+ * @module
+ */
+import { messageOf } from "../errors.ts";
+import { Interrupt } from "./interrupt.ts";
+import type { ReadLineOptions } from "./read_line.ts";
+import { bold, dim } from "./style.ts";
+
+/** Who asks and prints. */
+export interface Asker {
+  /** See {@linkcode Terminal.readLine}. */
+  readLine(options: ReadLineOptions): Promise<string | null>;
+  /** See {@linkcode Terminal.print}. */
+  print(line?: string): Promise<void>;
+}
+
+/** One of the things to choose from. */
+export interface Choice<Value> {
+  /** What the caller gets. */
+  readonly value: Value;
+  /** What is shown, and may be typed. */
+  readonly label: string;
+  /** A few words behind it; none by default. */
+  readonly description?: string;
+}
+
+/** How to ask for a text of several lines. */
+export interface ReadTextOptions {
+  /** Text to begin with, such as a draft. Empty by default. */
+  readonly initial?: string;
+  /** Takes the prompt back. */
+  readonly signal?: AbortSignal;
+}
+
+/** Takes a prompt back. */
+export type SignalOption = { readonly signal?: AbortSignal };
+
+/** See {@linkcode Terminal.confirm}. */
+export async function confirmWith(
+  asker: Asker,
+  question: string,
+  byDefault: boolean,
+  options: SignalOption,
+): Promise<boolean> {
+  while (true) {
+    const line = await asker.readLine({
+      prompt: `${question} ${byDefault ? "[Y/n]" : "[y/N]"} `,
+      multiline: false,
+      ...options,
+    });
+    if (line === null) return false;
+    const answer = line.trim().toLowerCase();
+    if (answer === "") return byDefault;
+    if (answer === "y" || answer === "yes") return true;
+    if (answer === "n" || answer === "no") return false;
+    await asker.print("Please answer y (yes) or n (no).");
+  }
+}
+
+/** See {@linkcode Terminal.choose}. */
+export async function chooseWith<Value>(
+  asker: Asker,
+  question: string,
+  choices: readonly Choice<Value>[],
+  options: SignalOption & { readonly byDefault?: number },
+): Promise<Value | null> {
+  if (choices.length === 0) throw new RangeError("Cannot choose as there are no choices");
+  const { byDefault, ...rest } = options;
+  await asker.print(question);
+  for (const [index, { label, description }] of choices.entries()) {
+    const number = String(index + 1).padStart(String(choices.length).length);
+    await asker.print(
+      `  ${bold(number)}  ${label}${description === undefined ? "" : dim(`  ${description}`)}`,
+    );
+  }
+  const range = choices.length === 1 ? "1" : `1-${choices.length}`;
+  const prompt = byDefault === undefined ? `Choose ${range}: ` : `Choose ${range} [${byDefault + 1}]: `;
+  while (true) {
+    const line = await asker.readLine({ prompt, multiline: false, ...rest });
+    if (line === null) return null;
+    const answer = line.trim().toLowerCase();
+    const isNumber = /^\d+$/.test(answer);
+    const named = choices.filter((choice) => answer !== "" && choice.label.toLowerCase().startsWith(answer));
+    const exact = named.find((choice) => choice.label.toLowerCase() === answer);
+    const found = answer === "" && byDefault !== undefined
+      ? choices[byDefault]
+      : exact ?? (isNumber ? choices[Number(answer) - 1] : named.length === 1 ? named[0] : undefined);
+    if (found !== undefined) return found.value;
+    await asker.print(`Please type a number from 1 to ${choices.length}, or the beginning of a name.`);
+  }
+}
+
+/**
+ * See {@linkcode Terminal.readText}.
+ *
+ * @param edit Opens an editor on a text; unset where there is none.
+ */
+export async function readTextWith(
+  asker: Asker,
+  edit: ((text: string) => Promise<string>) | undefined,
+  options: ReadTextOptions,
+): Promise<string | null> {
+  await asker.print(
+    dim(`End the text with a line that holds only a dot.${edit ? " /edit opens your editor." : ""}`),
+  );
+  let text = options.initial ?? "";
+  while (true) {
+    const initial = text === "" || text.endsWith("\n") ? text : text + "\n";
+    let typed: string | null;
+    try {
+      typed = await asker.readLine({
+        prompt: "",
+        initial,
+        submitsWhen: (so, cursor) => cursor === so.length && /(?:^|\n)(?:\.|\/edit)$/.test(so),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+    } catch (error) {
+      // A draft never holds what only ended it.
+      if (error instanceof Interrupt) throw new Interrupt(error.text.replace(/(?:^|\n)\.?$/, ""));
+      throw error;
+    }
+    if (typed === null) return text === "" ? null : unstuffed(text);
+    if (!typed.endsWith("/edit")) return unstuffed(typed.replace(/\n?\.?$/, ""));
+    text = typed.replace(/\n?\/edit$/, "");
+    if (edit === undefined) {
+      await asker.print("No editor is set: set VISUAL or EDITOR to the command of yours. Go on typing here.");
+      continue;
+    }
+    try {
+      text = (await edit(text)).replace(/\n+$/, "");
+    } catch (error) {
+      await asker.print(`${messageOf(error)}. Go on typing here.`);
+    }
+  }
+}
+
+/** A line of two dots stands for a line of one, as in mail (RFC 5321 §4.5.2). */
+function unstuffed(text: string): string {
+  return text.replaceAll(/^\.\.$/gm, ".");
+}

@@ -1,0 +1,116 @@
+/**
+ * How much room text takes on a screen, and cutting it to the room there is.
+ *
+ * Knows graphemes (what a person calls one character) and columns; knows no escape sequences.
+ * @module
+ */
+import stringWidth from "string-width";
+
+const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+
+/** Whether every character of the text is printable ASCII: one column and one code unit each. */
+export function isPlainAscii(text: string): boolean {
+  return PRINTABLE_ASCII.test(text);
+}
+
+/** Columns that the text takes in one row; control characters and escape sequences count as nothing. */
+export function columnsOf(text: string): number {
+  return stringWidth(text);
+}
+
+/** Cuts text into graphemes, in order; joined together they are the text again. */
+export function graphemesOf(text: string): string[] {
+  return Array.from(segmenter.segment(text), (part) => part.segment);
+}
+
+/**
+ * Cuts text so that it fits.
+ *
+ * @param text One line without control characters.
+ * @param columns Most columns; at least 1.
+ * @param mark What a cut ends in; `…` by default. Counts toward the columns.
+ * @returns The text itself where it fits, else its beginning and the mark. Never wider than `columns`.
+ */
+export function cutToColumns(text: string, columns: number, mark = "…"): string {
+  if (columnsOf(text) <= columns) return text;
+  const room = columns - columnsOf(mark);
+  if (room < 0) return "";
+  let kept = "";
+  let used = 0;
+  for (const { segment } of segmenter.segment(text)) {
+    const width = columnsOf(segment);
+    if (used + width > room) break;
+    kept += segment;
+    used += width;
+  }
+  return kept + mark;
+}
+
+/**
+ * Fills text with spaces up to a width, for tables; a text that is wider is cut with `…`.
+ *
+ * @param columns Width of the result.
+ * @param align Which side the text stands on; `left` by default.
+ */
+export function padToColumns(text: string, columns: number, align: "left" | "right" = "left"): string {
+  const fitted = cutToColumns(text, columns);
+  const fill = " ".repeat(Math.max(0, columns - columnsOf(fitted)));
+  return align === "left" ? fitted + fill : fill + fitted;
+}
+
+/**
+ * The end of the grapheme that starts at an offset.
+ *
+ * Looks at a bounded piece, so that a step through a text of a million characters costs the same as through ten.
+ */
+export function nextGrapheme(text: string, offset: number): number {
+  if (offset >= text.length) return text.length;
+  const code = text.charCodeAt(offset);
+  const after = text.charCodeAt(offset + 1);
+  if (code < 0x300 && code !== 0x0d && !(after >= 0x300)) return offset + 1;
+  const piece = text.slice(offset, offset + LONGEST_STEP);
+  for (const { segment } of segmenter.segment(piece)) return offset + segment.length;
+  return text.length;
+}
+
+/** The start of the grapheme that ends at an offset; see {@linkcode nextGrapheme}. */
+export function previousGrapheme(text: string, offset: number): number {
+  if (offset <= 0) return 0;
+  const code = text.charCodeAt(offset - 1);
+  if (code < 0x300 && code !== 0x0a && (offset === 1 || text.charCodeAt(offset - 2) < 0x300)) {
+    return offset - 1;
+  }
+  const start = certainBoundary(text, offset);
+  let last = start;
+  for (const part of segmenter.segment(text.slice(start, offset))) last = start + part.index;
+  return last;
+}
+
+/** The place between two graphemes at an offset, or else the nearest on one side of it; see {@linkcode nextGrapheme}. */
+export function graphemeEdge(text: string, offset: number, side: "before" | "after"): number {
+  if (offset <= 0 || offset >= text.length) return Math.max(0, Math.min(text.length, offset));
+  const here = text.charCodeAt(offset);
+  if (here < 0x300 && here !== 0x0a && text.charCodeAt(offset - 1) < 0x300) return offset;
+  const start = certainBoundary(text, offset);
+  for (const part of segmenter.segment(text.slice(start, offset + LONGEST_STEP))) {
+    const end = start + part.index + part.segment.length;
+    if (end === offset) return offset;
+    if (end > offset) return side === "after" ? end : start + part.index;
+  }
+  return offset;
+}
+
+/** A place not far before an offset where a grapheme certainly begins. */
+function certainBoundary(text: string, offset: number): number {
+  const far = Math.max(0, offset - LONGEST_STEP);
+  // A line end always parts graphemes, and so does plain ASCII behind plain ASCII.
+  for (let index = offset - 1; index > far; index--) {
+    const before = text.charCodeAt(index - 1);
+    if (before < 0x7f && before !== 0x0d && text.charCodeAt(index) < 0x7f) return index;
+  }
+  return far;
+}
+
+// Longest family emoji with skin tones: 7 people-parts, well under this. Longer piles of marks move in steps.
+const LONGEST_STEP = 256;
