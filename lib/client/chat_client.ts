@@ -1,0 +1,264 @@
+/**
+ * A person's side of the chat on one server: what arrives, what is sent, and how far both have got.
+ *
+ * It lives as long as the person is signed in, through any number of broken connections: the link below it reconnects, and each
+ * time the mailbox goes on where it stopped and the outbox is emptied. It knows nothing of screens or of how things are kept.
+ * @module
+ */
+import { v7 as uuidv7 } from "uuid";
+import { ChatError, LinkError } from "../errors.ts";
+import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
+import {
+  checked,
+  type HistoryEntry,
+  type Params,
+  parseResult,
+  type RequestName,
+  REQUESTS,
+  type Result,
+  type SignedIn,
+  type UserEntry,
+} from "../protocol/requests.ts";
+import { Mailbox } from "./mailbox.ts";
+import { type Acknowledgement, type Outbox, type OutboxMessage, OutboxSender } from "./outbox_sender.ts";
+
+/** How long delivered messages are gathered before the server is told, in milliseconds. */
+const ACKNOWLEDGE_AFTER_MS = 20;
+
+/** What a chat client needs of the connection to its server. */
+export interface ChatLink {
+  /** Asks the server; rejects with `LinkError` while there is no connection. */
+  request(
+    method: string,
+    params?: unknown,
+    options?: { timeoutMs?: number; signal?: AbortSignal },
+  ): Promise<unknown>;
+}
+
+/** What a chat client keeps on disk, for one account on one server. */
+export interface ChatRecords extends Outbox {
+  /** Puts a message at the end of the outbox; it is on disk when this resolves. */
+  add(message: OutboxMessage): Promise<void>;
+  /** Highest sequence that was shown on this device; 0 at first. */
+  readCursor(): Promise<number>;
+  /** Notes the highest sequence that was shown. */
+  saveReadCursor(sequence: number): Promise<void>;
+}
+
+/** Who is told what happens. Each is optional. */
+export interface ChatListener {
+  /** A message arrived, in the order of the sequence. */
+  onMessage?(message: ReceivedMessage): void;
+  /** Messages to somebody have got further. */
+  onReceipt?(receipt: Event<"receipt">): void;
+  /** A message from the outbox is stored on the server. */
+  onAccepted?(message: OutboxMessage, acknowledgement: Acknowledgement): void;
+  /** A message from the outbox will never be taken. */
+  onRefused?(message: OutboxMessage, error: ChatError): void;
+  /** The session has ended; only a new login helps. */
+  onSessionEnded?(reason: Event<"session_ended">["reason"]): void;
+  /** An event of another part of the program (direct chat) arrived. */
+  onOtherEvent?(method: string, params: unknown): void;
+  /** Something failed that nobody waits for. */
+  onFault?(error: unknown): void;
+}
+
+/** What became of a message that was handed to the outbox. */
+export type SendOutcome =
+  | { readonly kind: "stored"; readonly acknowledgement: Acknowledgement }
+  | { readonly kind: "refused"; readonly error: ChatError };
+
+/** A message on its way. */
+export interface Sending {
+  /** Its id. */
+  readonly id: string;
+  /** Resolves when the server has stored or refused it, however long that takes. */
+  readonly outcome: Promise<SendOutcome>;
+}
+
+/** The chat of one signed-in account. */
+export class ChatClient implements Disposable {
+  readonly #link: ChatLink;
+  readonly #records: ChatRecords;
+  readonly #listener: ChatListener;
+  readonly #sender: OutboxSender;
+  readonly #outcomes = new Map<string, (outcome: SendOutcome) => void>();
+  readonly #mailbox: Mailbox;
+  #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Highest sequence that the server knows as delivered here. */
+  #delivered = 0;
+  /** Highest sequence that was shown here. */
+  #shown: number;
+
+  private constructor(link: ChatLink, records: ChatRecords, listener: ChatListener, shown: number) {
+    this.#link = link;
+    this.#records = records;
+    this.#listener = listener;
+    this.#shown = shown;
+    this.#mailbox = new Mailbox(shown);
+    this.#sender = new OutboxSender({
+      outbox: records,
+      send: ({ id, to, text }) => this.call("send_message", { id, to, text }),
+      onAccepted: (message, acknowledgement) => {
+        this.#settle(message.id, { kind: "stored", acknowledgement });
+        listener.onAccepted?.(message, acknowledgement);
+      },
+      onRefused: (message, error) => {
+        this.#settle(message.id, { kind: "refused", error });
+        listener.onRefused?.(message, error);
+      },
+      onFault: (error) => listener.onFault?.(error),
+    });
+  }
+
+  /** Makes the client of an account, from what is kept of it. */
+  static async open(link: ChatLink, records: ChatRecords, listener: ChatListener = {}): Promise<ChatClient> {
+    return new ChatClient(link, records, listener, await records.readCursor());
+  }
+
+  /** Messages that arrived and were not shown yet, oldest first. */
+  get unread(): readonly ReceivedMessage[] {
+    return this.#mailbox.waiting;
+  }
+
+  /** Resolves once everything that waited on the server at the first connection has arrived. */
+  get caughtUp(): Promise<void> {
+    return this.#mailbox.caughtUp;
+  }
+
+  /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
+  async signedIn(signedIn: Pick<SignedIn, "readSequence">): Promise<void> {
+    if (signedIn.readSequence > this.#shown) await this.#noteShown(signedIn.readSequence);
+    else if (signedIn.readSequence < this.#shown) await this.call("acknowledge", { read: this.#shown });
+    this.#sender.wake();
+    // What was said before a connection broke may not have been heard.
+    this.#delivered = 0;
+    this.#acknowledgeSoon();
+    const { upTo } = await this.call("subscribe", { after: Math.max(this.#mailbox.received, this.#shown) });
+    this.#mailbox.expect(upTo);
+  }
+
+  /** Must be given every event that comes over the link. */
+  event(method: string, params: unknown): void {
+    const event = parseEvent(method, params);
+    if (!event) return this.#listener.onOtherEvent?.(method, params);
+    switch (event.name) {
+      case "message_received":
+        return this.#take(event.content as ReceivedMessage);
+      case "receipt":
+        return this.#listener.onReceipt?.(event.content as Event<"receipt">);
+      case "session_ended":
+        return this.#listener.onSessionEnded?.((event.content as Event<"session_ended">).reason);
+      case "server_stopping": // the link sees to it that we come back
+        return;
+    }
+  }
+
+  /**
+   * Writes a message: it is in the outbox on disk when this resolves, and goes to the server as soon as there is a connection.
+   *
+   * @throws {ChatError} `invalid` or `too_large` when name or text break the protocol's rules.
+   */
+  async send(to: string, text: string): Promise<Sending> {
+    const message = { id: uuidv7(), to, text };
+    checked(REQUESTS.send_message.params, message, "the message");
+    const { promise: outcome, resolve } = Promise.withResolvers<SendOutcome>();
+    this.#outcomes.set(message.id, resolve);
+    await this.#records.add({ ...message, createdAt: Date.now() });
+    this.#sender.wake();
+    return { id: message.id, outcome };
+  }
+
+  /** Notes that everything up to a sequence was shown; from now on it is forgotten here, and known as read on the server. */
+  async shown(upTo: number): Promise<void> {
+    await this.#noteShown(upTo);
+    await this.#call("acknowledge", { delivered: upTo, read: upTo });
+  }
+
+  /** Every user, by name, page by page. */
+  async *users(): AsyncGenerator<UserEntry> {
+    let after: string | null = null;
+    do {
+      const page: Result<"list_users"> = await this.call("list_users", after === null ? {} : { after });
+      yield* page.users;
+      after = page.next;
+    } while (after !== null);
+  }
+
+  /** One user; null when there is none of that name. */
+  async findUser(name: string): Promise<UserEntry | null> {
+    return (await this.call("list_users", { name })).users[0] ?? null;
+  }
+
+  /** What was written between this account and another, newest page first; each page is oldest first. */
+  async *history(name: string): AsyncGenerator<readonly HistoryEntry[]> {
+    let before: number | null = null;
+    do {
+      const page: Result<"fetch_history"> = await this.call(
+        "fetch_history",
+        before === null ? { with: name } : { with: name, before },
+      );
+      if (page.messages.length > 0) yield page.messages;
+      before = page.next;
+    } while (before !== null);
+  }
+
+  /**
+   * Asks the server.
+   *
+   * @throws {ChatError} when the server refuses.
+   * @throws {LinkError} when there is no connection, or it is lost before the reply.
+   */
+  async call<M extends RequestName>(
+    method: M,
+    params: Params<M>,
+    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<Result<M>> {
+    return parseResult(method, await this.#link.request(method, params, options));
+  }
+
+  /** Stops sending and acknowledging. What waits stays on disk. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#acknowledgeTimer);
+    this.#sender[Symbol.dispose]();
+  }
+
+  #take(message: ReceivedMessage): void {
+    if (!this.#mailbox.take(message)) return;
+    this.#acknowledgeSoon();
+    this.#listener.onMessage?.(message);
+  }
+
+  #acknowledgeSoon(): void {
+    this.#acknowledgeTimer ??= setTimeout(() => this.#acknowledgeDelivered(), ACKNOWLEDGE_AFTER_MS);
+  }
+
+  #acknowledgeDelivered(): void {
+    this.#acknowledgeTimer = undefined;
+    const delivered = this.#mailbox.received;
+    if (delivered <= this.#delivered) return;
+    this.#delivered = delivered;
+    this.#call("acknowledge", { delivered });
+  }
+
+  /** Tells the server what it may also learn later: without a connection, it is told at the next one. */
+  async #call<M extends RequestName>(method: M, params: Params<M>): Promise<void> {
+    try {
+      await this.call(method, params);
+    } catch (error) {
+      if (!(error instanceof LinkError)) this.#listener.onFault?.(error);
+    }
+  }
+
+  async #noteShown(upTo: number): Promise<void> {
+    this.#mailbox.shown(upTo);
+    if (upTo <= this.#shown) return;
+    this.#shown = upTo;
+    await this.#records.saveReadCursor(upTo);
+  }
+
+  #settle(id: string, outcome: SendOutcome): void {
+    this.#outcomes.get(id)?.(outcome);
+    this.#outcomes.delete(id);
+  }
+}
