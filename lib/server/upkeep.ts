@@ -20,7 +20,7 @@ export class Upkeep implements Disposable {
   readonly #store: Pick<ServerStore, "dataVersion" | "listEndedSessions" | "prune">;
   readonly #hub: Hub;
   readonly #log: Log;
-  #dataVersion: number | undefined;
+  #dataVersion: number | undefined; // as of the last look; unset before the first one
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #pruneTimer: ReturnType<typeof setTimeout> | undefined;
   #isDisposed = false;
@@ -56,9 +56,7 @@ export class Upkeep implements Disposable {
   async #look(): Promise<void> {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;
-    const isFirstLook = this.#dataVersion === undefined;
     this.#dataVersion = version;
-    if (isFirstLook) return;
     const sessions = [...this.#hub.all()];
     const ended = new Set(await this.#store.listEndedSessions(sessions.map(({ tokenHash }) => tokenHash)));
     for (const session of sessions) if (ended.has(session.tokenHash)) session.end("revoked");

@@ -1,0 +1,221 @@
+/**
+ * The server as its operator meets it: flags, files, signals, a second one, and the subcommands beside it.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { runServer, startServer } from "../helpers/mini_chat.ts";
+import { testWith } from "../helpers/needs.ts";
+import { occupiedPort } from "../helpers/ports.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+import { joinCodeOf, registerAs } from "../helpers/accounts.ts";
+import { Wire } from "../helpers/wire.ts";
+
+/** Every flag of a serving server, and the default that `--help` shows; null where there is none to show. */
+const FLAGS: Record<string, string | null> = {
+  "--host": "every address",
+  "--port": "7667",
+  "--data": "./data",
+  "--registration": "invite",
+  "--cert": null,
+  "--key": null,
+  "--public-host": null,
+  "--log-level": "info",
+  "--log-format": "text",
+  "--max-connections": "10000",
+  "--max-connections-per-address": "100",
+  "--sends-per-second": "",
+  "--failed-logins": "",
+  "--mailbox-messages": "",
+  "--mailbox-mib": "",
+  "--history-days": "",
+  "--history-mib": "",
+};
+
+const SUBCOMMANDS = ["user", "invite", "backup", "check"];
+
+Deno.test("server --help names every flag, its variable and its default, and every subcommand", async () => {
+  const { code, stdout } = await runServer(["--help"], { env: { COLUMNS: "400" } });
+  assert.equal(code, 0);
+  for (const [flag, shown] of Object.entries(FLAGS)) {
+    const line = stdout.split("\n").find((line) => line.trim().startsWith(`${flag} `));
+    assert.ok(line, `${flag} is missing in:\n${stdout}`);
+    assert.ok(line.includes(`MINI_CHAT_${flag.slice(2).toUpperCase().replaceAll("-", "_")}`), line);
+    if (shown !== null) assert.match(line, new RegExp(`default: .*${shown}`));
+  }
+  for (const name of SUBCOMMANDS) assert.match(stdout, new RegExp(`^ +${name} `, "m"));
+});
+
+Deno.test("server --version prints the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const { code, stdout } = await runServer(["--version"]);
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: version + "\n" });
+});
+
+Deno.test("server refuses a wrong flag with exit code 2 and a pointer to --help", async () => {
+  for (const args of [["--port", "70000"], ["--port", "many"], ["--registration", "maybe"], ["--nosuch"]]) {
+    const { code, stdout, stderr } = await runServer(args);
+    assert.equal(code, 2, `${args}: ${stdout}${stderr}`);
+    assert.match(stderr, /--help/);
+  }
+});
+
+Deno.test("server takes its flags from MINI_CHAT_… variables too, and a flag wins", async () => {
+  using folder = tempFolder();
+  using taken = occupiedPort();
+  const env = {
+    MINI_CHAT_DATA: join(folder.path, "from-variable"),
+    MINI_CHAT_PORT: String(taken.port),
+    MINI_CHAT_REGISTRATION: "closed",
+  };
+  await using server = await startServer({ data: join(folder.path, "from-flag"), env });
+  await using wire = await Wire.connect(server.port);
+  const hello = await wire.ask("hello", { protocol: 1, client: { name: "wire", version: "0" } });
+  assert.equal(hello.registration, "closed");
+  await assert.rejects(Deno.stat(env.MINI_CHAT_DATA), Deno.errors.NotFound);
+});
+
+Deno.test("a second server on the same data folder is refused, and the first goes on", async () => {
+  using folder = tempFolder();
+  await using server = await startServer({ data: folder.path });
+  const { code, stdout, stderr } = await runServer(["--data", folder.path, "--port", "0"]);
+  assert.notEqual(code, 0);
+  assert.equal(stdout, "");
+  assert.match(stderr, /another server uses/);
+  assert.ok(stderr.includes(folder.path), stderr);
+  await using _wire = await Wire.greet(server.port);
+});
+
+Deno.test("a port in use is one line that says so", async () => {
+  using folder = tempFolder();
+  using taken = occupiedPort();
+  const { code, stderr } = await runServer(["--data", folder.path, "--port", String(taken.port)]);
+  assert.notEqual(code, 0);
+  const lines = stderr.trim().split("\n");
+  assert.equal(lines.length, 1, stderr);
+  assert.match(lines[0]!, /another program/);
+  assert.match(lines[0]!, new RegExp(`\\b${taken.port}\\b`));
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  testWith(
+    ["unix"],
+    `${signal}: the server tells its clients, and ends with 0 within 5 seconds`,
+    async () => {
+      using folder = tempFolder();
+      await using server = await startServer({ data: folder.path });
+      await using wire = await registerAs(server, "ana");
+      await using _stranger = await Wire.connect(server.port); // has not even said hello
+
+      server.program.signal(signal);
+      const { retryAfterMs } = await wire.event("server_stopping");
+      assert.equal(typeof retryAfterMs, "number");
+      await wire.closed;
+      const { code } = await server.program.waitForExit(5_000);
+      assert.equal(code, 0, server.program.transcript);
+      await assert.rejects(Wire.connect(server.port));
+    },
+  );
+}
+
+testWith(["unix"], "SIGTERM: what the server had received by then is stored and acknowledged", async () => {
+  using folder = tempFolder();
+  const count = 200;
+  {
+    await using server = await startServer({ data: folder.path });
+    await using ana = await registerAs(server, "ana");
+    const replies = Array.from(
+      { length: count },
+      (_, index) =>
+        ana.request("send_message", { id: crypto.randomUUID(), to: "ana", text: `note ${index}` }),
+    );
+    await ana.request("ping", {}); // behind the others in the same stream: so all were received
+    server.program.signal("SIGTERM");
+    const results = await Promise.all(replies);
+    assert.ok(results.every(({ result }) => result?.duplicate === false));
+    assert.equal((await server.program.waitForExit(5_000)).code, 0);
+  }
+  const { code, stdout, stderr } = await runServer(["check", "--data", folder.path]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(`\\b${count}\\b`));
+});
+
+testWith(["unix"], "the data folder and its files can be read by their owner alone", async () => {
+  using folder = tempFolder();
+  const data = join(folder.path, "made", "by-the-server");
+  await using server = await startServer({ data });
+  await using _wire = await registerAs(server, "ana");
+  const modeOf = async (path: string) => ((await Deno.stat(path)).mode! & 0o777).toString(8);
+  assert.equal(await modeOf(data), "700");
+  for await (const { name } of Deno.readDir(data)) {
+    // A certificate is shown to every caller anyway.
+    assert.equal(await modeOf(join(data, name)), name.endsWith(".crt") ? "644" : "600", name);
+  }
+});
+
+Deno.test("backup copies a running server's database, and check finds it sound", async () => {
+  using folder = tempFolder();
+  const data = join(folder.path, "data");
+  const copy = join(folder.path, "copy", "mini-chat.db");
+  await Deno.mkdir(join(folder.path, "copy"));
+  await using server = await startServer({ data });
+  await using ana = await registerAs(server, "ana");
+  await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "before the copy" });
+
+  const backup = await runServer(["backup", copy, "--data", data]);
+  assert.equal(backup.code, 0, backup.stderr);
+  await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "after the copy" });
+
+  const check = await runServer(["check", "--data", join(folder.path, "copy")]);
+  assert.equal(check.code, 0, check.stderr);
+  const users = await runServer(["user", "list", "--json", "--data", join(folder.path, "copy")]);
+  assert.equal(JSON.parse(users.stdout.trim()).name, "ana");
+});
+
+Deno.test("check says so, and fails, when the database is damaged", async () => {
+  using folder = tempFolder();
+  await using server = await startServer({ data: folder.path });
+  await using wire = await registerAs(server, "ana");
+  for (let index = 0; index < 100; index++) {
+    await wire.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "x".repeat(500) });
+  }
+  assert.equal(await server.stop(), Deno.build.os === "windows" ? 1 : 0);
+  using file = await Deno.open(join(folder.path, "mini-chat.db"), { read: true, write: true });
+  const { size } = await file.stat();
+  await file.seek(Math.floor(size / 2), Deno.SeekMode.Start);
+  await file.write(crypto.getRandomValues(new Uint8Array(8192)));
+  const { code, stdout, stderr } = await runServer(["check", "--data", folder.path]);
+  assert.notEqual(code, 0, stdout);
+  assert.match(stderr, /damaged|corrupt|malformed|integrity/i);
+});
+
+Deno.test("user disable ends the account's live session within seconds; user enable lets it in again", async () => {
+  using folder = tempFolder();
+  await using server = await startServer({ data: folder.path });
+  await using wire = await registerAs(server, "ana");
+  const disable = await runServer(["user", "disable", "ana", "--data", folder.path]);
+  assert.equal(disable.code, 0, disable.stderr);
+  assert.equal((await wire.event("session_ended")).reason, "revoked");
+  await wire.closed;
+
+  await using again = await Wire.greet(server.port);
+  const login = { name: "ana", password: "correct horse" };
+  assert.equal(await again.refused("login", login), "forbidden");
+  assert.equal((await runServer(["user", "enable", "ana", "--data", folder.path])).code, 0);
+  await again.ask("login", login);
+});
+
+Deno.test("a revoked invite registers nobody, a new one does", async () => {
+  using folder = tempFolder();
+  await using server = await startServer({ data: folder.path });
+  const revoked = joinCodeOf(server.inviteLink);
+  const { code, stderr } = await runServer(["invite", "revoke", revoked, "--data", folder.path]);
+  assert.equal(code, 0, stderr);
+  await using wire = await Wire.greet(server.port);
+  const account = { name: "eve", password: "correct horse" };
+  assert.equal(await wire.refused("register", { ...account, joinCode: revoked }), "forbidden");
+  assert.equal(await wire.refused("register", account), "forbidden");
+
+  const { stdout } = await runServer(["invite", "new", "--uses", "1", "--data", folder.path]);
+  await wire.ask("register", { ...account, joinCode: joinCodeOf(stdout.trim()) });
+});

@@ -1,0 +1,30 @@
+/**
+ * Accounts of tests, made over the wire.
+ * @module
+ */
+import type { TestServer } from "./mini_chat.ts";
+import { Wire } from "./wire.ts";
+
+/** The password of every account that {@linkcode registerAs} makes. */
+export const PASSWORD = "correct horse";
+
+/** The join code of an invite link. */
+export function joinCodeOf(link: string): string {
+  const [, code] = /mini-chat:\/\/[^/]+\/([^#\s]+)/.exec(link) ?? [];
+  if (!code) throw new Error(`No join code in ${link}`);
+  return code;
+}
+
+/** Registers a new account and returns its signed-in connection. */
+export async function registerAs(server: TestServer, name: string): Promise<Wire> {
+  const wire = await Wire.greet(server.port);
+  await wire.ask("register", { name, password: PASSWORD, joinCode: joinCodeOf(server.inviteLink) });
+  return wire;
+}
+
+/** Signs in with the password, on a device that the server has not seen. */
+export async function loginAs(server: TestServer, name: string): Promise<Wire> {
+  const wire = await Wire.greet(server.port);
+  await wire.ask("login", { name, password: PASSWORD });
+  return wire;
+}
