@@ -1,0 +1,339 @@
+import assert from "node:assert/strict";
+import { v7 as uuidv7 } from "uuid";
+import { MAX_TEXT_BYTES, PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
+import { REQUESTS } from "../../lib/protocol/requests.ts";
+import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
+
+async function sendText(from: Caller, to: string, text: string): Promise<{ sequence: number }> {
+  return await from.call("send_message", { id: uuidv7(), to, text });
+}
+
+Deno.test("session() takes nothing but hello, bye before the greeting", async () => {
+  await using world = await ChatWorld.start();
+  for (const method of Object.keys(REQUESTS)) {
+    if (method === "hello" || method === "bye") continue;
+    assert.equal(await world.connect().refused(method), "invalid", method);
+  }
+});
+
+Deno.test("session() takes no request of an account before login, and no second login after", async () => {
+  await using world = await ChatWorld.start();
+  const early = ["hello", "register", "login", "resume", "bye"];
+  for (const method of Object.keys(REQUESTS).filter((name) => !early.includes(name))) {
+    assert.equal(await (await world.connect().greet()).refused(method), "unauthenticated", method);
+  }
+  const ana = await world.connectAs("ana");
+  for (const method of ["hello", "register", "login", "resume"]) {
+    assert.equal(await ana.refused(method, {}), "conflict", method);
+  }
+});
+
+Deno.test("session() says which side to upgrade when versions do not fit", async () => {
+  await using world = await ChatWorld.start();
+  const client = { name: "test", version: "1" };
+  const caller = world.connect();
+  assert.equal(
+    await caller.refused("hello", { protocol: PROTOCOL_VERSION + 1, client }),
+    "unsupported_version",
+  );
+  await assert.rejects(
+    caller.call("hello", { protocol: PROTOCOL_VERSION + 1, client }),
+    /upgrade the server/,
+  );
+  await assert.rejects(
+    caller.call("hello", { protocol: PROTOCOL_VERSION - 1, client }),
+    /upgrade the client/,
+  );
+});
+
+Deno.test("session() answers an unknown method, also one that every object has", async () => {
+  await using world = await ChatWorld.start();
+  const ana = await world.connectAs("ana");
+  for (const method of ["dance", "toString", "__proto__", "", "x".repeat(10_000)]) {
+    assert.equal(await ana.refused(method), "invalid");
+  }
+});
+
+Deno.test("session() refuses every request with fields missing, unknown, of a wrong type or huge", async () => {
+  await using world = await ChatWorld.start();
+  const ana = await world.connectAs("ana");
+  const huge = "x".repeat(60_000);
+  const needsFields = [
+    "send_message",
+    "fetch_history",
+    "set_presence",
+    "block_user",
+    "unblock_user",
+    "change_password",
+  ];
+  for (const method of needsFields) assert.equal(await ana.refused(method, {}), "invalid", method);
+  const early = ["hello", "register", "login", "resume", "bye", "logout"];
+  for (const [method, { params }] of Object.entries(REQUESTS)) {
+    if (early.includes(method)) continue;
+    assert.equal(await ana.refused(method, { surprise: 1 }), "invalid", method);
+    assert.equal(await ana.refused(method, []), "invalid", method);
+    for (const field of Object.keys(params.shape)) {
+      for (const wrong of [null, 1.5, [], { a: 1 }, "", huge]) {
+        if (method === "update_settings" && field === "email" && wrong === null) continue;
+        assert.equal(await ana.refused(method, { [field]: wrong }), "invalid", `${method} ${field}`);
+      }
+    }
+  }
+});
+
+Deno.test("session() refuses names that are not names", async () => {
+  await using world = await ChatWorld.start();
+  const ana = await world.connectAs("ana");
+  for (const to of ["", "Ana", "a b", "ана", "😀", "\u001b[31m", "a".repeat(33), "a/b", "a\n"]) {
+    assert.equal(await ana.refused("send_message", { id: uuidv7(), to, text: "x" }), "invalid", to);
+    const guest = await world.connect().greet();
+    assert.equal(await guest.refused("register", { name: to, password: PASSWORD }), "invalid", to);
+  }
+  await world.connectAs("a".repeat(32));
+  await world.connectAs("0_.-z");
+});
+
+Deno.test("session() takes a text of the greatest length, and none that is empty, longer or not Unicode", async () => {
+  await using world = await ChatWorld.start();
+  const ana = await world.connectAs("ana");
+  for (
+    const text of [
+      "x".repeat(MAX_TEXT_BYTES),
+      "ж".repeat(MAX_TEXT_BYTES / 2),
+      "😀".repeat(MAX_TEXT_BYTES / 4),
+      "\0",
+    ]
+  ) {
+    await sendText(ana, "ana", text);
+  }
+  for (
+    const text of [
+      "x".repeat(MAX_TEXT_BYTES + 1),
+      "ж".repeat(MAX_TEXT_BYTES / 2) + "x",
+      "\u0001".repeat(8_000),
+    ]
+  ) {
+    assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "ana", text }), "too_large");
+  }
+  for (const text of ["", "\ud800"]) {
+    assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "ana", text }), "invalid");
+  }
+});
+
+Deno.test("register() obeys the server's registration", async () => {
+  await using closed = await ChatWorld.start({ registration: "closed" });
+  const account = { name: "ana", password: PASSWORD };
+  assert.equal(await (await closed.connect().greet()).refused("register", account), "forbidden");
+  await using byInvite = await ChatWorld.start({ registration: "invite" });
+  const guest = await byInvite.connect().greet();
+  assert.equal(await guest.refused("register", account), "forbidden");
+  assert.equal(await guest.refused("register", { ...account, joinCode: "wrong" }), "forbidden");
+  await byInvite.store.createInvite({ code: "right", maxUses: 1, expiresAt: null, note: "" });
+  await guest.call("register", { ...account, joinCode: "right" });
+  const second = await byInvite.connect().greet();
+  assert.equal(await second.refused("register", { ...account, name: "bob", joinCode: "right" }), "forbidden");
+});
+
+Deno.test("register() refuses a taken name and a short password", async () => {
+  await using world = await ChatWorld.start();
+  await world.connectAs("ana");
+  const guest = await world.connect().greet();
+  assert.equal(await guest.refused("register", { name: "ana", password: PASSWORD }), "conflict");
+  assert.equal(await guest.refused("register", { name: "bob", password: "1234567" }), "invalid");
+  await guest.call("register", { name: "bob", password: "12345678" });
+});
+
+Deno.test("login() says the same of an unknown name and of a wrong password", async () => {
+  await using world = await ChatWorld.start();
+  await world.connectAs("ana");
+  const guest = await world.connect().greet();
+  const wrong = await guest.call("login", { name: "ana", password: "nonsense" }).catch((error) => error);
+  const unknown = await guest.call("login", { name: "bob", password: "nonsense" }).catch((error) => error);
+  assert.equal(wrong.code, "unauthenticated");
+  assert.equal(wrong.message.replaceAll("ana", "bob"), unknown.message);
+  await guest.call("login", { name: "ana", password: PASSWORD });
+});
+
+Deno.test("login() refuses a disabled account and one that tries too often", async () => {
+  await using world = await ChatWorld.start({ throttles: { failedLoginsPerAccount: 2 } });
+  await world.connectAs("ana");
+  await world.connectAs("bob");
+  await world.store.setDisabled("ana", true);
+  const guest = await world.connect().greet();
+  assert.equal(await guest.refused("login", { name: "ana", password: PASSWORD }), "forbidden");
+  for (let i = 0; i < 2; i++) await guest.refused("login", { name: "bob", password: "wrong" });
+  assert.equal(await guest.refused("login", { name: "bob", password: PASSWORD }), "rate_limited");
+  await (await world.connect("192.0.2.2").greet()).call("login", { name: "bob", password: PASSWORD });
+});
+
+Deno.test("the right password always gets in, however many sessions are left over", async () => {
+  await using world = await ChatWorld.start();
+  for (let i = 0; i < 20; i++) await world.connectAs("ana");
+  assert.equal(world.services.hub.sessionCount, 20);
+});
+
+Deno.test("resume() comes back with the token until it ends", async () => {
+  await using world = await ChatWorld.start();
+  const first = await world.connect().greet();
+  const { token, deviceId } = await first.call("register", { name: "ana", password: PASSWORD });
+  const second = await world.connect().greet();
+  const resumed = await second.call("resume", { token });
+  assert.deepEqual([resumed.name, resumed.deviceId], ["ana", deviceId]);
+  assert.equal(
+    await (await world.connect().greet()).refused("resume", { token: token.slice(1) }),
+    "unauthenticated",
+  );
+  await second.call("logout");
+  assert.equal(await (await world.connect().greet()).refused("resume", { token }), "unauthenticated");
+});
+
+Deno.test("send_message() stores once, acknowledges the same again, and refuses another content", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  await bob.call("subscribe");
+  const message = { id: uuidv7(), to: "bob", text: "hello" };
+  const first = await ana.call("send_message", message);
+  const again = await ana.call("send_message", message);
+  assert.deepEqual(again, { ...first, duplicate: true });
+  assert.equal(await ana.refused("send_message", { ...message, text: "other" }), "conflict");
+  await world.settle();
+  assert.equal(bob.received("message_received").length, 1);
+});
+
+Deno.test("send_message() says why it cannot", async () => {
+  await using world = await ChatWorld.start({ limits: { mailboxMessages: 1 } });
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "nobody", text: "x" }), "not_found");
+  await sendText(ana, "bob", "first");
+  assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "bob", text: "x" }), "mailbox_full");
+  await bob.call("block_user", { name: "ana" });
+  assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "bob", text: "x" }), "blocked");
+  assert.deepEqual(await bob.call("list_blocked"), { names: ["ana"] });
+  await bob.call("unblock_user", { name: "ana" });
+});
+
+Deno.test("subscribe() delivers what waits, then what comes, to every device, and goes on from its cursor", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const { sequence: first } = await sendText(ana, "bob", "one");
+  const other = await world.connectAs("bob");
+  for (const device of [bob, other]) await device.call("subscribe");
+  const { sequence: second } = await sendText(ana, "bob", "two");
+  await world.settle();
+  for (const device of [bob, other]) {
+    assert.deepEqual(device.received("message_received").map(({ text }) => text), ["one", "two"]);
+  }
+  await bob.call("acknowledge", { delivered: second, read: first });
+  const later = await world.connectAs("bob");
+  assert.deepEqual(await later.call("subscribe"), { upTo: second });
+  await world.settle();
+  assert.deepEqual(later.received("message_received").map(({ text }) => text), ["two"]);
+});
+
+Deno.test("acknowledge() tells senders what was delivered, and what was read only if that is shared", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const { sequence } = await sendText(ana, "bob", "hello");
+  await bob.call("acknowledge", { delivered: sequence, read: sequence });
+  assert.deepEqual(ana.received("receipt"), [{ by: "bob", delivered: sequence }]);
+  await bob.call("update_settings", { shareRead: true });
+  const next = await sendText(ana, "bob", "again");
+  await bob.call("acknowledge", { read: next.sequence });
+  assert.deepEqual(ana.received("receipt").at(-1), {
+    by: "bob",
+    delivered: next.sequence,
+    read: next.sequence,
+  });
+});
+
+Deno.test("acknowledge() with a cursor from nowhere loses nothing", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  await bob.call("acknowledge", { delivered: Number.MAX_SAFE_INTEGER, read: Number.MAX_SAFE_INTEGER });
+  await sendText(ana, "bob", "hello");
+  await bob.call("subscribe");
+  await world.settle();
+  assert.equal(bob.received("message_received").length, 1);
+});
+
+Deno.test("list_users() tells the truth about who is there, at once", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const presence = async () => (await ana.call("list_users", { name: "bob" })).users[0].presence;
+  assert.equal(await presence(), "online");
+  await bob.call("set_presence", { presence: "idle" });
+  assert.equal(await presence(), "idle");
+  const second = await world.connectAs("bob");
+  assert.equal(await presence(), "online");
+  second.session.ended();
+  bob.session.ended();
+  assert.equal(await presence(), "offline");
+  await world.settle();
+  assert.ok((await ana.call("list_users", { name: "bob" })).users[0].lastSeenAt > 0);
+});
+
+Deno.test("list_users() is paged and counts what is unread", async () => {
+  await using world = await ChatWorld.start();
+  for (const name of ["bob", "cid", "dan"]) await sendText(await world.connectAs(name), name, "x");
+  const ana = await world.connectAs("ana");
+  await sendText(await world.connectAs("cid"), "ana", "hello");
+  const first = await ana.call("list_users", { limit: 2 });
+  assert.deepEqual(first.users.map((user: { name: string }) => user.name), ["ana", "bob"]);
+  const second = await ana.call("list_users", { limit: 2, after: first.next });
+  assert.deepEqual(second.users.map((u: { name: string; unreadCount: number }) => [u.name, u.unreadCount]), [
+    ["cid", 1],
+    ["dan", 0],
+  ]);
+  assert.equal(second.next, null);
+  assert.deepEqual(await ana.call("list_users", { name: "nobody" }), { users: [], next: null });
+});
+
+Deno.test("fetch_history() reads the same for both, in pages that fit a frame", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  for (let i = 0; i < 12; i++) {
+    await sendText(i % 2 ? ana : bob, i % 2 ? "bob" : "ana", `${i} ${"x".repeat(16_000)}`);
+  }
+  const read = async (caller: Caller, other: string) => {
+    const texts: string[] = [];
+    let before: number | null = null;
+    do {
+      const page = await caller.call("fetch_history", { with: other, ...before === null ? {} : { before } });
+      assert.ok(JSON.stringify(page).length < 65_000);
+      texts.unshift(...page.messages.map(({ text }: { text: string }) => text.slice(0, 2).trim()));
+      before = page.next;
+    } while (before !== null);
+    return texts;
+  };
+  const expected = Array.from({ length: 12 }, (_, i) => String(i));
+  assert.deepEqual(await read(ana, "bob"), expected);
+  assert.deepEqual(await read(bob, "ana"), expected);
+  assert.equal(await ana.refused("fetch_history", { with: "nobody" }), "not_found");
+});
+
+Deno.test("change_password() needs the old one, and ends the other sessions", async () => {
+  await using world = await ChatWorld.start();
+  const [here, there] = [await world.connectAs("ana"), await world.connectAs("ana")];
+  const newPassword = "battery staple";
+  assert.equal(
+    await here.refused("change_password", { oldPassword: "wrong", newPassword }),
+    "unauthenticated",
+  );
+  await here.call("change_password", { oldPassword: PASSWORD, newPassword });
+  assert.deepEqual(there.received("session_ended"), [{ reason: "password_changed" }]);
+  assert.ok(there.closeReason);
+  assert.equal(here.closeReason, "");
+  const guest = await world.connect().greet();
+  assert.equal(await guest.refused("login", { name: "ana", password: PASSWORD }), "unauthenticated");
+  await guest.call("login", { name: "ana", password: newPassword });
+});
+
+Deno.test("a session that ends while it logs in leaves nobody present", async () => {
+  await using world = await ChatWorld.start();
+  await world.connectAs("ana");
+  const caller = await world.connect().greet();
+  const login = caller.refused("login", { name: "ana", password: PASSWORD });
+  caller.close("gone");
+  assert.equal(await login, "unavailable");
+  assert.equal(world.services.hub.sessionCount, 1);
+});

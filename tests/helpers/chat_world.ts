@@ -1,0 +1,136 @@
+/**
+ * The rules of chat without sockets: a real store in memory, real sessions, and peers that note what they are told.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { Passwords } from "../../lib/chat/passwords.ts";
+import type { SessionPeer } from "../../lib/chat/ports.ts";
+import { type Registration, Services } from "../../lib/chat/services.ts";
+import { Session } from "../../lib/chat/session.ts";
+import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";
+import { ChatError, ProtocolError } from "../../lib/errors.ts";
+import { PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
+import { openLocalStore } from "../../lib/store/local_store.ts";
+import type { ServerStore, StoreLimits } from "../../lib/store/server_store.ts";
+
+/** Password of everybody in a chat world. */
+export const PASSWORD = "correct horse";
+
+const HELLO = { protocol: PROTOCOL_VERSION, client: { name: "test", version: "1" } };
+
+/** One connection of a {@linkcode ChatWorld}. */
+export class Caller implements SessionPeer {
+  readonly id: string;
+  readonly remoteAddress: string;
+  readonly isBacklogged = false;
+  /** The session that answers. */
+  readonly session: Session;
+  /** Every event that came, in order. */
+  readonly events: { readonly method: string; readonly params: Record<string, unknown> }[] = [];
+  /** Why the connection was closed; empty while it is open. */
+  closeReason = "";
+
+  constructor(id: string, remoteAddress: string, services: Services) {
+    this.id = id;
+    this.remoteAddress = remoteAddress;
+    this.session = new Session(this, services);
+  }
+
+  /** Sends a request, and returns its result. */
+  // deno-lint-ignore no-explicit-any -- results are looked at field by field
+  async call(method: string, params: unknown = {}): Promise<any> {
+    return await this.session.handle(method, params);
+  }
+
+  /** Sends a request that must be refused, and returns the code. */
+  async refused(method: string, params: unknown = {}): Promise<string> {
+    try {
+      await this.call(method, params);
+    } catch (error) {
+      assert.ok(error instanceof ChatError || error instanceof ProtocolError, `not a refusal: ${error}`);
+      assert.ok(error.message.length > 10 && error.message.length < 400, error.message);
+      return error.code;
+    }
+    assert.fail(`${method} was not refused`);
+  }
+
+  /** Says hello. */
+  async greet(): Promise<this> {
+    await this.call("hello", HELLO);
+    return this;
+  }
+
+  /** Contents of the events of one kind. */
+  // deno-lint-ignore no-explicit-any -- contents are looked at field by field
+  received(method: string): any[] {
+    return this.events.filter((event) => event.method === method).map(({ params }) => params);
+  }
+
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  notify(method: string, params: unknown): void {
+    this.events.push({ method, params: params as Record<string, unknown> });
+  }
+
+  close(reason: string): void {
+    this.closeReason ||= reason;
+    this.session.ended();
+  }
+}
+
+/** How a {@linkcode ChatWorld} is set up. */
+export interface ChatWorldOptions {
+  readonly registration?: Registration;
+  readonly limits?: Partial<StoreLimits>;
+  readonly throttles?: Partial<ThrottleLimits>;
+}
+
+/** A server without sockets. */
+export class ChatWorld implements AsyncDisposable {
+  readonly store: ServerStore;
+  readonly services: Services;
+  readonly #callers: Caller[] = [];
+
+  private constructor(store: ServerStore, options: ChatWorldOptions) {
+    this.store = store;
+    this.services = new Services({
+      store,
+      log: { info() {}, warn() {}, error: (message, { error } = {}) => assert.fail(`${message}: ${error}`) },
+      registration: options.registration ?? "open",
+      throttles: { ...DEFAULT_THROTTLES, registrationsPerAddress: 1_000, ...options.throttles },
+      passwords: new Passwords({ logN: 4, r: 8, p: 1 }),
+    });
+  }
+
+  static async start(options: ChatWorldOptions = {}): Promise<ChatWorld> {
+    return new ChatWorld(await openLocalStore(":memory:", { limits: options.limits ?? {} }), options);
+  }
+
+  /** A connection on which nothing was said yet. */
+  connect(address = "192.0.2.1"): Caller {
+    const caller = new Caller(`c${this.#callers.length}`, address, this.services);
+    this.#callers.push(caller);
+    return caller;
+  }
+
+  /** Somebody signed in: registered the first time, logged in later. */
+  async connectAs(name: string): Promise<Caller> {
+    const caller = await this.connect().greet();
+    const isKnown = await this.store.findCredentials(name) !== null;
+    await caller.call(isKnown ? "login" : "register", { name, password: PASSWORD });
+    return caller;
+  }
+
+  /** Waits until everything that was asked of the store has been done and told. */
+  async settle(): Promise<void> {
+    await this.store.dataVersion();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const caller of this.#callers) caller.session.ended();
+    await this.store[Symbol.asyncDispose]();
+  }
+}
