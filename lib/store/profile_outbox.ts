@@ -1,0 +1,121 @@
+/**
+ * The client's outbox on disk: what was written and not yet acknowledged by a server.
+ *
+ * A message is here before it is first sent and until the server has answered for it, so neither a broken connection nor a
+ * killed client loses it; its id makes sure that sending it again stores it once.
+ * @module
+ */
+import { v7 as uuidv7 } from "uuid";
+import type { Database } from "./database.ts";
+import type { OutboxTable, ProfileTables } from "./profile_schema.ts";
+
+/** Whose outbox: an account on a server. */
+export interface ProfileAccount {
+  /** Id of the server in this profile. */
+  readonly serverId: number;
+  /** Name of the account there. */
+  readonly name: string;
+}
+
+/** A message that waits for its acknowledgement. */
+export interface QueuedMessage {
+  /** UUIDv7; sent with the message each time. */
+  readonly id: string;
+  /** Name of the recipient. */
+  readonly to: string;
+  /** What was written. */
+  readonly text: string;
+  /** When it was written, in epoch milliseconds. */
+  readonly createdAt: number;
+}
+
+/** A message that a server refused for good; kept until the person was told. */
+export interface RejectedMessage extends QueuedMessage {
+  /** The server's stable code. */
+  readonly code: string;
+  /** The server's words. */
+  readonly reason: string;
+}
+
+/** The outbox of one profile. */
+export class ProfileOutbox {
+  readonly #database: Database<ProfileTables>;
+  readonly #now: () => number;
+
+  /**
+   * Uses the outbox of an open profile.
+   *
+   * @param database The profile's file.
+   * @param now Clock in epoch milliseconds.
+   */
+  constructor(database: Database<ProfileTables>, now: () => number) {
+    this.#database = database;
+    this.#now = now;
+  }
+
+  /**
+   * Puts a message at the end of the queue; it is on disk when this returns.
+   *
+   * @returns The message with its new id.
+   */
+  enqueueMessage(
+    account: ProfileAccount,
+    message: { readonly to: string; readonly text: string },
+  ): QueuedMessage {
+    const queued = { id: uuidv7(), to: message.to, text: message.text, createdAt: this.#now() };
+    this.#database.run(
+      this.#database.tables.insertInto("outbox").values({
+        id: queued.id,
+        server_id: account.serverId,
+        name: account.name,
+        recipient: queued.to,
+        text: queued.text,
+        created_at: queued.createdAt,
+      }),
+    );
+    return queued;
+  }
+
+  /** What waits, in the order in which it was written. */
+  listOutbox(account: ProfileAccount): readonly QueuedMessage[] {
+    return this.#database.all(this.#rows(account).where("rejected_code", "is", null)).map(queuedFrom);
+  }
+
+  /** Removes a message that the server has acknowledged. Does nothing when another process has done so. */
+  markAccepted(id: string): void {
+    this.#database.run(this.#database.tables.deleteFrom("outbox").where("id", "=", id));
+  }
+
+  /** Takes a message out of the queue that the server will never accept, and keeps it with the reason. */
+  markRejected(id: string, rejection: { readonly code: string; readonly reason: string }): void {
+    this.#database.run(
+      this.#database.tables.updateTable("outbox")
+        .set({ rejected_code: rejection.code, rejected_reason: rejection.reason }).where("id", "=", id),
+    );
+  }
+
+  /** What servers refused and nobody has been told of yet, oldest first. */
+  listRejected(account: ProfileAccount): readonly RejectedMessage[] {
+    return this.#database.all(this.#rows(account).where("rejected_code", "is not", null)).map((row) => ({
+      ...queuedFrom(row),
+      code: row.rejected_code ?? "",
+      reason: row.rejected_reason ?? "",
+    }));
+  }
+
+  /** Drops a refused message once the person has seen that it was refused. */
+  dismissRejected(id: string): void {
+    this.#database.run(
+      this.#database.tables.deleteFrom("outbox").where("id", "=", id).where("rejected_code", "is not", null),
+    );
+  }
+
+  #rows(account: ProfileAccount) {
+    return this.#database.tables.selectFrom("outbox").selectAll()
+      .where("server_id", "=", account.serverId).where("name", "=", account.name).orderBy("position");
+  }
+}
+
+function queuedFrom(row: OutboxTable): QueuedMessage {
+  return { id: row.id, to: row.recipient, text: row.text, createdAt: row.created_at };
+}
