@@ -1,0 +1,151 @@
+/**
+ * Addresses as a person types them: several in a line, with or without names, checked before anything is sent.
+ *
+ * Parsing is nodemailer's; this file adds what makes an address wrong, said in words. RFC 5321 §4.5.3.1 sets the
+ * lengths, RFC 6531 allows any script before and after the `@`.
+ * @module
+ */
+
+import addressparser from "nodemailer/lib/addressparser";
+
+/** Longest part before the `@`, in bytes of UTF-8 (RFC 5321 §4.5.3.1.1). */
+const MAX_LOCAL_BYTES = 64;
+/** Longest domain, in bytes once written in ASCII (RFC 5321 §4.5.3.1.2). */
+const MAX_DOMAIN_BYTES = 255;
+/** What a Mini-Chat user name looks like (protocol README, "Limits"). */
+const USER_NAME = /^[a-z0-9_.-]{1,32}$/;
+
+/** One address, with the name beside it. */
+export interface MailAddress {
+  /** Name to show; empty when there is none. */
+  readonly name: string;
+  /** `local@domain`, as typed. */
+  readonly address: string;
+}
+
+/** One item of a typed list. */
+export type Recipient =
+  | ({ readonly kind: "address" } & MailAddress)
+  | {
+    /** A word without `@`: a Mini-Chat user, whose published address is to be looked up. */
+    readonly kind: "user";
+    /** The user's name. */
+    readonly userName: string;
+  }
+  | {
+    /** Something that is neither. */
+    readonly kind: "problem";
+    /** What was typed. */
+    readonly text: string;
+    /** What is wrong with it, in words. */
+    readonly reason: string;
+  };
+
+/**
+ * Reads a list such as `Ann <ann@example.org>, bob@example.org; carol`.
+ *
+ * @param text The list; commas or semicolons separate, quotes protect them.
+ * @returns Its items in the order typed, each address once; empty for an empty text.
+ */
+export function parseRecipients(text: string): Recipient[] {
+  const items: Recipient[] = [];
+  const seen = new Set<string>();
+  for (const { name, address } of addressparser(text, { flatten: true })) {
+    const item = readRecipient(name ?? "", address ?? "");
+    if (item === null) continue;
+    const key = item.kind === "address" ? canonicalAddress(item.address) : JSON.stringify(item);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    items.push(item);
+  }
+  return items;
+}
+
+function readRecipient(name: string, address: string): Recipient | null {
+  if (address === "" && name === "") return null;
+  const bare = (address === "" ? name : address).trim();
+  if (!bare.includes("@") && (address === "" || name === "") && USER_NAME.test(bare)) {
+    return { kind: "user", userName: bare };
+  }
+  if (!bare.includes("@")) {
+    return { kind: "problem", text: name === "" ? bare : name, reason: "there is no @ in it" };
+  }
+  const reason = findAddressFault(bare);
+  if (reason !== null) return { kind: "problem", text: bare, reason };
+  return { kind: "address", name: name.trim(), address: bare };
+}
+
+/**
+ * Says what is wrong with an address.
+ *
+ * @param address `local@domain`, without a name.
+ * @returns What is wrong, in words that follow "because"; `null` when nothing is.
+ */
+export function findAddressFault(address: string): string | null {
+  const at = address.lastIndexOf("@");
+  if (at < 0) return "there is no @ in it";
+  const local = address.slice(0, at);
+  const domain = address.slice(at + 1);
+  if (local === "") return "nothing stands before the @";
+  if (domain === "") return "nothing stands after the @";
+  // deno-lint-ignore no-control-regex
+  if (/[\s\u0000-\u001f\u007f<>()[\]:;,\\"]/.test(local)) {
+    return "there is a space or a sign that does not belong before the @";
+  }
+  if (local.includes("@")) return "there is more than one @ in it";
+  if (/^\.|\.\.|\.$/.test(local)) return "there is a dot too many before the @";
+  if (new TextEncoder().encode(local).length > MAX_LOCAL_BYTES) {
+    return "the part before the @ is longer than 64 bytes";
+  }
+  return findDomainFault(domain);
+}
+
+function findDomainFault(domain: string): string | null {
+  const ascii = toAsciiDomain(domain);
+  if (ascii === null) return `"${domain}" is not the name of a domain`;
+  if (ascii.length > MAX_DOMAIN_BYTES) return "the domain is longer than 255 bytes";
+  const labels = ascii.split(".");
+  if (labels.some((label) => !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(label))) {
+    return `"${domain}" is not the name of a domain`;
+  }
+  if (labels.length === 1 && ascii !== "localhost") return `"${domain}" has no ending such as .org`;
+  if (labels.length > 1 && /^[0-9]+$/.test(labels.at(-1) ?? "")) {
+    return `"${domain}" is a number, not the name of a domain`;
+  }
+  return null;
+}
+
+/** The domain in ASCII, by the rules of the URL standard (UTS 46); `null` when it has none. */
+function toAsciiDomain(domain: string): string | null {
+  if (/[\s/?#@:%\\[\]]/.test(domain)) return null;
+  try {
+    return new URL(`http://${domain}/`).hostname;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * One spelling for addresses that reach the same mailbox for sure: the domain in lower-case ASCII. The part
+ * before the `@` stays, as only its own server knows whether case matters there (RFC 5321 §2.4).
+ *
+ * @param address `local@domain`.
+ */
+export function canonicalAddress(address: string): string {
+  const at = address.lastIndexOf("@");
+  const domain = address.slice(at + 1);
+  return `${address.slice(0, at)}@${toAsciiDomain(domain) ?? domain.toLowerCase()}`;
+}
+
+/**
+ * Writes an address the way that {@linkcode parseRecipients} reads back.
+ *
+ * @param address The address; a name with special signs is put in quotes.
+ */
+export function formatAddress(address: MailAddress): string {
+  if (address.name === "") return address.address;
+  const name = /[,;:<>@"()\\[\]]/.test(address.name)
+    ? `"${address.name.replace(/["\\]/g, (sign) => `\\${sign}`)}"`
+    : address.name;
+  return `${name} <${address.address}>`;
+}

@@ -1,0 +1,86 @@
+/**
+ * What can go wrong with an e-mail, told so that the next step is clear.
+ *
+ * The message of a {@linkcode MailError} is one sentence for the person; the server's own words travel beside it,
+ * to be shown beneath. Neither ever holds a password or a token.
+ * @module
+ */
+
+/** Every fault this program tells apart; the list is closed, so that a screen or a script can match it. */
+export const MAIL_FAULTS = [
+  "app_password_needed", // the provider wants a password made for this program alone
+  "wrong_password", // wrong, or revoked since
+  "token_refused", // OAuth2: expired for good, or revoked; sign in again
+  "web_login_needed", // the provider wants to see the person in a browser first
+  "password_login_disabled", // only OAuth2 is taken
+  "sign_in_needed", // the server takes mail only after a sign-in, and the account has none
+  "no_common_sign_in", // the server offers no way of signing in that we know
+  "secret_missing", // no password at hand: none given, or the password command failed
+  "oauth_client_wrong", // the client id or its secret is not known to the provider
+  "consent_denied", // the person, or the provider, said no in the browser
+  "consent_failed", // the browser's answer was not the one asked for
+  "mailbox_unknown", // no such recipient
+  "mailbox_full", // the recipient has no room
+  "sender_refused", // this account may not send as that address
+  "too_large", // over the server's limit
+  "rate_limited", // too many mails or sign-ins
+  "greylisted", // the server wants to see us come back
+  "content_refused", // policy, spam or virus filter
+  "certificate", // TLS: not the host that it claims to be
+  "no_tls", // the server offers no encryption
+  "port_blocked", // nothing answers at that host and port
+  "no_network", // the name cannot be resolved, or there is no route
+  "connection_lost", // broke before the mail was handed over
+  "in_doubt", // broke after the mail was handed over, before the answer
+  "server_busy", // any other temporary refusal
+  "refused", // any other lasting refusal
+] as const;
+
+/** One of {@linkcode MAIL_FAULTS}. */
+export type MailFault = typeof MAIL_FAULTS[number];
+
+/** Details that a {@linkcode MailError} may carry beside its sentence. */
+export interface MailErrorDetails {
+  /** Whether the same mail may be taken later; false by default. */
+  readonly isTemporary?: boolean;
+  /** Three digits of the SMTP reply; absent where no server answered. */
+  readonly smtpCode?: number;
+  /** What the server said, unfolded to one line per sentence, without its codes; absent where it said nothing. */
+  readonly serverWords?: string;
+  /** The recipients it is about; absent when it is about the whole mail. */
+  readonly recipients?: readonly string[];
+  /** The error underneath, for the operator's log; never one that can hold a secret. */
+  readonly cause?: unknown;
+}
+
+/** An e-mail that was not sent, or an account that does not work. */
+export class MailError extends Error {
+  /** Always `MailError`. */
+  override readonly name = "MailError";
+  /** What happened; see {@linkcode MAIL_FAULTS}. */
+  readonly fault: MailFault;
+  /** Whether the same mail may be taken later: the outbox keeps it and tries again. */
+  readonly isTemporary: boolean;
+  /** Three digits of the SMTP reply; unset where no server answered. */
+  readonly smtpCode: number | undefined;
+  /** What the server said, without its codes; unset where it said nothing. */
+  readonly serverWords: string | undefined;
+  /** The recipients it is about; unset when it is about the whole mail. */
+  readonly recipients: readonly string[] | undefined;
+
+  /**
+   * Makes the error; nothing is shown or logged by it.
+   *
+   * @param fault What happened.
+   * @param message One sentence: what could not be done, and the next step. No final period.
+   * @param details Everything else that is known.
+   */
+  constructor(fault: MailFault, message: string, details: MailErrorDetails = {}) {
+    super(message, "cause" in details ? { cause: details.cause } : undefined);
+    this.fault = fault;
+    this.isTemporary = details.isTemporary ?? false;
+    this.smtpCode = details.smtpCode;
+    this.serverWords = details.serverWords;
+    this.recipients = details.recipients;
+  }
+}

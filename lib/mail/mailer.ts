@@ -1,0 +1,180 @@
+/**
+ * The mailer: from an account to a conversation with its server, with the secret fetched on the way.
+ *
+ * The one place where accounts, secrets and submission meet. A password that is asked for is asked once in each run.
+ * @module
+ */
+
+import type { MailAccount, MailAccountStore } from "./account.ts";
+import { MailError } from "./mail_error.ts";
+import { readPasswordCommand } from "./password_command.ts";
+import {
+  type Acceptance,
+  checkSignIn,
+  type Credentials,
+  type Submission,
+  type SubmissionOptions,
+  submitMail,
+} from "./submission.ts";
+import { TokenSource } from "./token_source.ts";
+
+/** Asks a person for the password of an account; `null` when there is none to ask, or they gave none. */
+export type AskPassword = (account: MailAccount) => Promise<string | null>;
+
+/** What a mailer needs from outside. */
+export interface MailerParts {
+  /** Keeps the accounts, and renewed tokens. */
+  readonly accounts: MailAccountStore;
+  /** Runs a password command; the system's shell by default. */
+  readonly runPasswordCommand?: (command: string) => Promise<string>;
+  /** Epoch milliseconds; the system's clock by default. */
+  readonly now?: () => number;
+}
+
+/** OAuth2 credentials that know whether a renewal has been tried. */
+type RenewableCredentials = Extract<Credentials, { kind: "oauth2" }> & { hasRenewed(): boolean };
+
+/** See the module's description. */
+export class Mailer {
+  readonly #parts: MailerParts;
+  readonly #asked = new Map<string, string>(); // account id → password typed in this run
+  /** Who asks for passwords; `null` while nobody can answer, as in the background. */
+  askPassword: AskPassword | null = null;
+
+  /**
+   * Makes a mailer; nothing is read before it is used.
+   *
+   * @param parts What it needs from outside.
+   */
+  constructor(parts: MailerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Hands a mail in for an account.
+   *
+   * @param accountId The account.
+   * @param mail The mail.
+   * @param options Progress, mark, timeouts.
+   * @throws {MailError} As {@linkcode submitMail}, and when the account is gone or has no secret.
+   */
+  async submit(accountId: string, mail: Submission, options: SubmissionOptions = {}): Promise<Acceptance> {
+    const account = (await this.#parts.accounts.listMailAccounts()).find((item) => item.id === accountId);
+    if (account === undefined) {
+      throw new MailError(
+        "secret_missing",
+        "The account that this mail was written for is gone: drop the mail and send it from another",
+      );
+    }
+    return await this.#with(
+      account,
+      (credentials) =>
+        submitMail({ endpoint: account.endpoint, credentials, address: account.address }, mail, options),
+    );
+  }
+
+  /**
+   * Connects and signs in, and sends nothing. The account need not be saved yet.
+   *
+   * @param account The account.
+   * @param options Timeouts and signal.
+   * @throws {MailError} When that does not work.
+   */
+  async check(account: MailAccount, options: SubmissionOptions = {}): Promise<void> {
+    await this.#with(
+      account,
+      (credentials) =>
+        checkSignIn({ endpoint: account.endpoint, credentials, address: account.address }, options),
+    );
+  }
+
+  /**
+   * Remembers a password for this run, as if it had just been asked for.
+   *
+   * @param accountId The account.
+   * @param password The password.
+   */
+  rememberPassword(accountId: string, password: string): void {
+    this.#asked.set(accountId, password);
+  }
+
+  async #with<Result>(
+    account: MailAccount,
+    run: (credentials: Credentials) => Promise<Result>,
+  ): Promise<Result> {
+    const credentials = await this.#credentials(account);
+    try {
+      return await run(credentials);
+    } catch (error) {
+      if (!(error instanceof MailError)) throw error;
+      // A password typed wrongly must be asked for again, not be remembered.
+      if (error.fault === "wrong_password") this.#asked.delete(account.id);
+      // nodemailer renews only after a 334 challenge, as Gmail sends; other servers refuse a stale token at once.
+      const isStale = error.fault === "token_refused" && error.smtpCode !== undefined;
+      if (credentials.kind !== "oauth2" || !isStale || credentials.hasRenewed()) throw error;
+      await credentials.getAccessToken(true);
+      return await run(credentials);
+    }
+  }
+
+  async #credentials(
+    account: MailAccount,
+  ): Promise<Exclude<Credentials, { kind: "oauth2" }> | RenewableCredentials> {
+    const { signIn } = account;
+    switch (signIn.kind) {
+      case "none":
+        return { kind: "none" };
+      case "password":
+        return { kind: "password", user: signIn.user, password: signIn.password };
+      case "password_command": {
+        const run = this.#parts.runPasswordCommand ?? readPasswordCommand;
+        return { kind: "password", user: signIn.user, password: await run(signIn.command) };
+      }
+      case "password_asked":
+        return { kind: "password", user: signIn.user, password: await this.#ask(account) };
+      case "oauth2": {
+        // An account that is only being tried is in no store yet: its tokens live here until then.
+        let unsaved = signIn.tokens;
+        const source = new TokenSource(signIn.settings, {
+          load: async () => (await this.#findOAuth(account.id))?.tokens ?? unsaved,
+          save: async (tokens) => {
+            unsaved = tokens;
+            if (await this.#findOAuth(account.id) === null) return;
+            await this.#parts.accounts.saveMailAccount({ ...account, signIn: { ...signIn, tokens } });
+          },
+          ...(this.#parts.now === undefined ? {} : { now: this.#parts.now }),
+        });
+        let hasRenewed = false;
+        return {
+          kind: "oauth2",
+          user: signIn.user,
+          getAccessToken: (renew) => {
+            hasRenewed ||= renew;
+            return source.getAccessToken(renew);
+          },
+          hasRenewed: () => hasRenewed,
+        };
+      }
+    }
+  }
+
+  async #findOAuth(accountId: string) {
+    const account = (await this.#parts.accounts.listMailAccounts()).find((item) => item.id === accountId);
+    return account?.signIn.kind === "oauth2" ? account.signIn : null;
+  }
+
+  async #ask(account: MailAccount): Promise<string> {
+    const known = this.#asked.get(account.id) ?? await this.askPassword?.(account) ?? null;
+    if (known === null || known === "") {
+      throw new MailError(
+        "secret_missing",
+        `The password of ${account.address} is not stored: run "email outbox retry" and type it`,
+        {
+          isTemporary: true,
+        },
+      );
+    }
+    this.#asked.set(account.id, known);
+    return known;
+  }
+}

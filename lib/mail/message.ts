@@ -1,0 +1,133 @@
+/**
+ * An e-mail as it travels: headers, text and attachments put together once, and never changed by a retry.
+ *
+ * The building is nodemailer's. Any script and any sign in names, subject, text and file names is encoded so that
+ * it arrives as written (RFC 2047, RFC 2231); the message id and the date are ours, so that sending the same mail
+ * again sends the same bytes.
+ * @module
+ */
+
+import { basename } from "node:path";
+import type { Readable } from "node:stream";
+import MailComposer from "nodemailer/lib/mail-composer";
+import { messageOf, UsageError } from "../errors.ts";
+import { canonicalAddress, type MailAddress } from "./address.ts";
+
+/** A file to send along. */
+export interface MailAttachment {
+  /** Where it is on this machine. */
+  readonly path: string;
+  /** The name it arrives under. */
+  readonly fileName: string;
+  /** Its size in bytes when it was looked at. */
+  readonly sizeBytes: number;
+}
+
+/** What a person wrote. */
+export interface MailContent {
+  /** Whom it is from. */
+  readonly from: MailAddress;
+  /** At least one. */
+  readonly to: readonly MailAddress[];
+  /** Who gets a copy, seen by all. */
+  readonly cc: readonly MailAddress[];
+  /** Who gets a copy, seen by nobody. */
+  readonly bcc: readonly MailAddress[];
+  /** One line; may be empty. */
+  readonly subject: string;
+  /** Plain text, lines separated by LF. */
+  readonly text: string;
+  /** In the order shown. */
+  readonly attachments: readonly MailAttachment[];
+}
+
+/** A message ready to be written to disk or to a socket. */
+export interface BuiltMessage {
+  /** The `Message-ID`, with its angle brackets. */
+  readonly messageId: string;
+  /** The addresses that the server is told, each once. */
+  readonly envelope: MailEnvelope;
+  /** The bytes, lines ended by CRLF. Attachments are read while it is read. */
+  readonly stream: Readable;
+}
+
+/** Whom the server is told, whatever the headers say (RFC 5321 §3.3). */
+export interface MailEnvelope {
+  /** Sender, without a name. */
+  readonly from: string;
+  /** Recipients, without names: to, cc and bcc. */
+  readonly to: readonly string[];
+}
+
+/** What {@linkcode buildMessage} may be told; tests fix both. */
+export interface BuildOptions {
+  /** Epoch milliseconds for the `Date` header; now by default. */
+  readonly sentAt?: number;
+  /** A unique word for the message id; a random UUID by default. */
+  readonly uniqueId?: string;
+}
+
+/**
+ * Puts a message together.
+ *
+ * @param content What the person wrote.
+ * @param options Date and unique word, when they must be known.
+ */
+export function buildMessage(content: MailContent, options: BuildOptions = {}): BuiltMessage {
+  const domain = canonicalAddress(content.from.address).split("@").at(-1) ?? "localhost";
+  const messageId = `<${options.uniqueId ?? crypto.randomUUID()}@${domain}>`;
+  const composer = new MailComposer({
+    from: content.from,
+    to: [...content.to],
+    cc: [...content.cc],
+    subject: content.subject,
+    // RFC 5322 §2.3: CR and LF travel only as a pair, which nodemailer makes of each LF.
+    text: content.text.replace(/\r\n?/g, "\n"),
+    attachments: content.attachments.map((file) => ({ path: file.path, filename: file.fileName })),
+    messageId,
+    date: new Date(options.sentAt ?? Date.now()),
+    newline: "windows",
+    disableUrlAccess: true,
+  });
+  const recipients = [...content.to, ...content.cc, ...content.bcc].map((item) => item.address);
+  return {
+    messageId,
+    envelope: { from: content.from.address, to: dropRepeated(recipients) },
+    stream: composer.compile().createReadStream(),
+  };
+}
+
+function dropRepeated(addresses: readonly string[]): string[] {
+  const byCanonical = new Map<string, string>();
+  for (const address of addresses) {
+    const key = canonicalAddress(address);
+    if (!byCanonical.has(key)) byCanonical.set(key, address);
+  }
+  return [...byCanonical.values()];
+}
+
+/**
+ * Looks at a file that is to be sent along.
+ *
+ * @param path Where it is.
+ * @returns The attachment, under the file's own name.
+ * @throws {UsageError} When there is no such file, it is a folder, or it may not be read.
+ */
+export async function describeAttachment(path: string): Promise<MailAttachment> {
+  try {
+    // Opened, not only looked at: a file that may not be read is told now, not after the yes.
+    using file = await Deno.open(path, { read: true });
+    const info = await file.stat();
+    if (!info.isFile) throw new UsageError(`it is ${info.isDirectory ? "a folder" : "no plain file"}`);
+    return { path, fileName: basename(path), sizeBytes: info.size };
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "it may not be read"
+      : error instanceof Deno.errors.IsADirectory
+      ? "it is a folder"
+      : messageOf(error);
+    throw new UsageError(`Cannot attach ${path}: ${reason}`, { cause: error });
+  }
+}

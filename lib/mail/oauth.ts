@@ -1,0 +1,263 @@
+/**
+ * OAuth2 for mail: consent in a browser with PKCE and a checked state, renewal, and giving it back.
+ *
+ * The protocol work is oauth4webapi's. RFC 8252 (native apps: loopback redirect, system browser), RFC 7636 (PKCE),
+ * RFC 7009 (revocation). Knows nothing of the terminal: the caller opens the link and brings the answer.
+ * @module
+ */
+
+import * as oauth from "oauth4webapi";
+import { messageOf } from "../errors.ts";
+import { MailError } from "./mail_error.ts";
+import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
+
+/** Longest wait for one answer of the provider, milliseconds. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** A consent that was begun: the link to open, and what the answer must fit. */
+export interface PendingConsent {
+  /** The link for the browser. */
+  readonly url: string;
+  /** Where the browser is sent afterwards. */
+  readonly redirectUri: string;
+  /** Returns in the answer; anything else is somebody else's. */
+  readonly state: string;
+  /** Proves that the code is ours (RFC 7636); never leaves this process before the exchange. */
+  readonly codeVerifier: string;
+}
+
+/**
+ * Begins a consent.
+ *
+ * @param settings Provider and client.
+ * @param redirectUri Where the browser is sent afterwards.
+ * @param address The account's address, so that the provider offers the right one.
+ */
+export async function beginConsent(
+  settings: OAuthSettings,
+  redirectUri: string,
+  address: string,
+): Promise<PendingConsent> {
+  const { service } = settings;
+  const codeVerifier = oauth.generateRandomCodeVerifier();
+  const state = oauth.generateRandomState();
+  const url = new URL(service.authorizationUrl);
+  const parameters = {
+    response_type: "code",
+    client_id: settings.clientId,
+    redirect_uri: redirectUri,
+    scope: service.scope,
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: "S256",
+    login_hint: address,
+    ...service.extraParameters,
+  };
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  return { url: url.href, redirectUri, state, codeVerifier };
+}
+
+/**
+ * Whether an answer belongs to this consent at all. One that does not is ignored, never an end.
+ *
+ * @param pending The consent.
+ * @param answer The address that the browser was sent to.
+ */
+export function isAnswerTo(pending: PendingConsent, answer: URL): boolean {
+  return answer.searchParams.get("state") === pending.state;
+}
+
+/**
+ * Ends a consent: checks the answer and exchanges its code.
+ *
+ * @param settings Provider and client.
+ * @param pending The consent.
+ * @param answer The address that the browser was sent to.
+ * @param now Epoch milliseconds.
+ * @throws {MailError} `consent_denied`, `consent_failed`, `oauth_client_wrong`, or a temporary `no_network`.
+ */
+export async function finishConsent(
+  settings: OAuthSettings,
+  pending: PendingConsent,
+  answer: URL,
+  now: number = Date.now(),
+): Promise<OAuthTokens> {
+  return await explained(settings, async (options) => {
+    const [server, client, authentication] = describe(settings);
+    // Also compares `state`, and `iss` where the provider sends it.
+    const parameters = oauth.validateAuthResponse(server, client, answer, pending.state);
+    const response = await oauth.authorizationCodeGrantRequest(
+      server,
+      client,
+      authentication,
+      parameters,
+      pending.redirectUri,
+      pending.codeVerifier,
+      options,
+    );
+    const result = await oauth.processAuthorizationCodeResponse(server, client, response);
+    if (result.refresh_token === undefined) {
+      throw new MailError(
+        "consent_failed",
+        "The provider gave no refresh token: remove this program's access in the provider's account settings, then sign in again",
+      );
+    }
+    return readTokens(result, result.refresh_token, now);
+  });
+}
+
+/**
+ * Buys a new access token.
+ *
+ * @param settings Provider and client.
+ * @param refreshToken The refresh token.
+ * @param now Epoch milliseconds.
+ * @returns New tokens; the refresh token is the old one unless the provider changed it.
+ * @throws {MailError} `token_refused` when consent has ended, `oauth_client_wrong`, or a temporary `no_network`.
+ */
+export async function renewTokens(
+  settings: OAuthSettings,
+  refreshToken: string,
+  now: number = Date.now(),
+): Promise<OAuthTokens> {
+  return await explained(settings, async (options) => {
+    const [server, client, authentication] = describe(settings);
+    const response = await oauth.refreshTokenGrantRequest(
+      server,
+      client,
+      authentication,
+      refreshToken,
+      options,
+    );
+    const result = await oauth.processRefreshTokenResponse(server, client, response);
+    return readTokens(result, result.refresh_token ?? refreshToken, now);
+  });
+}
+
+/**
+ * Gives a consent back, so that the tokens are worth nothing any more.
+ *
+ * @param settings Provider and client.
+ * @param tokens The tokens.
+ * @returns Whether the provider confirmed it; `false` when it has no place for that or cannot be reached.
+ */
+export async function revokeTokens(settings: OAuthSettings, tokens: OAuthTokens): Promise<boolean> {
+  if (settings.service.revocationUrl === undefined) return false;
+  try {
+    return await explained(settings, async (options) => {
+      const [server, client, authentication] = describe(settings);
+      const response = await oauth.revocationRequest(
+        server,
+        client,
+        authentication,
+        tokens.refreshToken,
+        options,
+      );
+      await oauth.processRevocationResponse(response);
+      return true;
+    });
+  } catch (error) {
+    if (error instanceof MailError) return false;
+    throw error;
+  }
+}
+
+function describe(settings: OAuthSettings): [oauth.AuthorizationServer, oauth.Client, oauth.ClientAuth] {
+  const { service } = settings;
+  const server: oauth.AuthorizationServer = {
+    issuer: service.issuer,
+    authorization_endpoint: service.authorizationUrl,
+    token_endpoint: service.tokenUrl,
+    ...(service.revocationUrl === undefined ? {} : { revocation_endpoint: service.revocationUrl }),
+  };
+  const authentication = settings.clientSecret === undefined
+    ? oauth.None()
+    : oauth.ClientSecretPost(settings.clientSecret);
+  return [server, { client_id: settings.clientId }, authentication];
+}
+
+function readTokens(result: oauth.TokenEndpointResponse, refreshToken: string, now: number): OAuthTokens {
+  return {
+    refreshToken,
+    accessToken: result.access_token,
+    // RFC 6749 §5.1 only recommends a lifetime; without one the token is taken as good for this mail alone.
+    accessTokenExpiresAt: now + (result.expires_in ?? 0) * 1000,
+  };
+}
+
+interface RequestOptions {
+  readonly signal: AbortSignal;
+  readonly [oauth.customFetch]: typeof fetch;
+}
+
+/** Runs requests with the right CAs, and turns what they throw into the next step. Nothing thrown holds a token. */
+async function explained<Result>(
+  settings: OAuthSettings,
+  run: (options: RequestOptions) => Promise<Result>,
+): Promise<Result> {
+  using client = settings.caPem === undefined ? null : Deno.createHttpClient({ caCerts: [settings.caPem] });
+  const fetchWith: typeof fetch = (input, init) => fetch(input, client === null ? init : { ...init, client });
+  try {
+    return await run({ signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), [oauth.customFetch]: fetchWith });
+  } catch (error) {
+    throw explain(error, settings);
+  }
+}
+
+function explain(error: unknown, settings: OAuthSettings): MailError {
+  if (error instanceof MailError) return error;
+  const host = new URL(settings.service.tokenUrl).host;
+  if (error instanceof oauth.AuthorizationResponseError) {
+    const words = [error.error, error.error_description].filter(Boolean).join(": ");
+    return error.error === "access_denied"
+      ? new MailError(
+        "consent_denied",
+        'Sign-in was declined in the browser: run "email setup" to try again',
+        { serverWords: words },
+      )
+      : new MailError("consent_failed", `${host} could not sign you in: run "email setup" to try again`, {
+        serverWords: words,
+      });
+  }
+  if (error instanceof oauth.ResponseBodyError) {
+    const words = [error.error, error.error_description].filter(Boolean).join(": ");
+    if (error.error === "invalid_grant") {
+      return new MailError(
+        "token_refused",
+        'The sign-in has expired or was revoked: run "email setup" to sign in again',
+        { serverWords: words },
+      );
+    }
+    if (error.error === "invalid_client" || error.error === "unauthorized_client") {
+      return new MailError(
+        "oauth_client_wrong",
+        `${host} does not know this OAuth2 client: check client id and secret, then run "email setup"`,
+        { serverWords: words },
+      );
+    }
+    return new MailError(
+      "consent_failed",
+      `${host} refuses the request: run "email setup" to sign in again`,
+      { serverWords: words },
+    );
+  }
+  if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
+    return new MailError(
+      "consent_failed",
+      `The answer of ${host} is not the one that was asked for: run "email setup" to try again`,
+      { serverWords: error.message },
+    );
+  }
+  const words = messageOf(error);
+  if (/certificate|UnknownIssuer/i.test(words)) {
+    return new MailError(
+      "certificate",
+      `The certificate of ${host} cannot be trusted, so nothing was sent: check its address`,
+      { serverWords: words },
+    );
+  }
+  return new MailError("no_network", `Cannot reach ${host}: check the network`, {
+    isTemporary: true,
+    serverWords: words,
+  });
+}

@@ -1,0 +1,309 @@
+/**
+ * The outbox: every mail is written to disk before it is sent, and leaves only when its fate is known.
+ *
+ * Temporary failures are tried again with growing pauses; lasting ones are kept for the person. Between the end of a
+ * mail and the note of the server's answer there is a moment in which a crash leaves the mail in doubt: it is then
+ * neither sent again nor dropped by itself. Several processes may share one outbox, as the spool's lock decides who sends.
+ * @module
+ */
+
+import { GIVE_UP_AFTER_MS, nextAttemptAt } from "./backoff.ts";
+import { MailError } from "./mail_error.ts";
+import type { BuiltMessage } from "./message.ts";
+import type { OutboxEntry, OutboxProblem, OutboxStore } from "./outbox_entry.ts";
+import type { HeldMessage, MailSpool } from "./spool.ts";
+import type { Acceptance, Submission, SubmissionOptions } from "./submission.ts";
+
+/** Hands one mail in for an account; throws {@linkcode MailError}. */
+export type SubmitForAccount = (
+  accountId: string,
+  mail: Submission,
+  options: SubmissionOptions,
+) => Promise<Acceptance>;
+
+/** How an attempt ended. */
+export type SendOutcome =
+  | {
+    /** The server took it. */
+    readonly kind: "sent";
+    /** Its answer. */
+    readonly reply: string;
+    /** `Message-ID` of the mail. */
+    readonly messageId: string;
+    /** Who gets it. */
+    readonly accepted: readonly string[];
+    /** Who does not; those refused only for now stay queued. */
+    readonly refused: readonly MailError[];
+  }
+  | {
+    /** Refused for now: tried again at `nextAttemptAt`, epoch milliseconds. */
+    readonly kind: "queued";
+    /** Why. */
+    readonly error: MailError;
+    /** Epoch milliseconds. */
+    readonly nextAttemptAt: number;
+  }
+  | {
+    /** Refused for good; the entry stays until it is retried or dropped. */
+    readonly kind: "failed";
+    /** Why. */
+    readonly error: MailError;
+  }
+  | {
+    /** May or may not have been taken; only a person can settle it. */
+    readonly kind: "in_doubt";
+    /** Why. */
+    readonly error: MailError;
+  }
+  | {
+    /** Nothing was done: it is gone, waits for a decision, or another process is sending it. */
+    readonly kind: "skipped";
+  };
+
+/** An entry as a list shows it. */
+export interface OutboxItem extends OutboxEntry {
+  /** Whether some process is sending it now; an `in_doubt` entry that is being sent is not yet in doubt. */
+  readonly isBeingSent: boolean;
+}
+
+/** What an outbox needs from outside. */
+export interface OutboxParts {
+  /** Keeps the entries. */
+  readonly store: OutboxStore;
+  /** Keeps the bytes. */
+  readonly spool: MailSpool;
+  /** Hands a mail in. */
+  readonly submit: SubmitForAccount;
+  /** Epoch milliseconds; the system's clock by default. */
+  readonly now?: () => number;
+  /** 0 to 1; `Math.random` by default. */
+  readonly random?: () => number;
+}
+
+/** See the module's description. */
+export class Outbox {
+  readonly #store: OutboxStore;
+  readonly #spool: MailSpool;
+  readonly #submit: SubmitForAccount;
+  readonly #now: () => number;
+  readonly #random: () => number;
+
+  /**
+   * Makes an outbox; nothing is read before it is used.
+   *
+   * @param parts What it needs from outside.
+   */
+  constructor(parts: OutboxParts) {
+    this.#store = parts.store;
+    this.#spool = parts.spool;
+    this.#submit = parts.submit;
+    this.#now = parts.now ?? Date.now;
+    this.#random = parts.random ?? Math.random;
+  }
+
+  /**
+   * Takes a mail in: it is on disk when this returns, and not yet sent.
+   *
+   * @param accountId The account that is to send it.
+   * @param message The mail.
+   * @param subject For lists.
+   * @returns The new entry.
+   * @throws {Error} When the disk or an attachment cannot be read or written; nothing is kept then.
+   */
+  async add(accountId: string, message: BuiltMessage, subject: string): Promise<OutboxEntry> {
+    const id = crypto.randomUUID();
+    const sizeBytes = await this.#spool.write(id, message.stream);
+    const now = this.#now();
+    const entry: OutboxEntry = {
+      id,
+      accountId,
+      messageId: message.messageId,
+      from: message.envelope.from,
+      to: message.envelope.to,
+      subject,
+      sizeBytes,
+      queuedAt: now,
+      state: "queued",
+      attempts: 0,
+      nextAttemptAt: now,
+      problem: null,
+    };
+    await this.#store.insertOutboxEntry(entry);
+    return entry;
+  }
+
+  /**
+   * Tries to send a queued mail now, due or not.
+   *
+   * @param id The entry.
+   * @param options Progress and timeouts.
+   */
+  async send(id: string, options: SubmissionOptions = {}): Promise<SendOutcome> {
+    const held = await this.#spool.hold(id);
+    if (held === "busy") return { kind: "skipped" };
+    if (held === "missing") return await this.#giveUpMissing(id);
+    using message = held;
+    // Read under the lock: whoever held it before may have changed the entry.
+    const entry = await this.#store.findOutboxEntry(id);
+    if (entry === null || entry.state === "in_doubt" || entry.state === "failed") return { kind: "skipped" };
+    const outcome = await this.#attempt(entry, message, options);
+    return outcome;
+  }
+
+  /**
+   * Tries every mail that is due, oldest first, and puts back what a crash interrupted before it was handed over.
+   *
+   * @param options.signal Stops between two mails, and ends the one under way.
+   * @param options.onOutcome Called after each attempt.
+   * @returns Epoch milliseconds of the next mail that will be due; `null` when none waits.
+   */
+  async sendDue(
+    options: { signal?: AbortSignal; onOutcome?: (entry: OutboxEntry, outcome: SendOutcome) => void } = {},
+  ): Promise<number | null> {
+    for (const entry of await this.#store.listOutboxEntries()) {
+      if (options.signal?.aborted) break;
+      const isWaiting = entry.state === "queued" && entry.nextAttemptAt <= this.#now();
+      if (!isWaiting && entry.state !== "sending") continue;
+      const outcome = await this.send(
+        entry.id,
+        options.signal === undefined ? {} : { signal: options.signal },
+      );
+      options.onOutcome?.(entry, outcome);
+    }
+    const waiting = (await this.#store.listOutboxEntries()).filter((entry) => entry.state === "queued");
+    return waiting.length === 0 ? null : Math.min(...waiting.map((entry) => entry.nextAttemptAt));
+  }
+
+  /** Every mail that is not done with, oldest first. */
+  async list(): Promise<OutboxItem[]> {
+    const entries = await this.#store.listOutboxEntries();
+    return await Promise.all(entries.map(async (entry) => ({
+      ...entry,
+      isBeingSent: await this.#spool.isHeld(entry.id),
+    })));
+  }
+
+  /**
+   * Sends a mail again that failed, waits, or is in doubt: the person has decided.
+   *
+   * @param id The entry.
+   * @param options Progress and timeouts.
+   */
+  async retry(id: string, options: SubmissionOptions = {}): Promise<SendOutcome> {
+    if (await this.#spool.isHeld(id)) return { kind: "skipped" };
+    await this.#store.updateOutboxEntry(id, { state: "queued", nextAttemptAt: this.#now() });
+    return await this.send(id, options);
+  }
+
+  /**
+   * Forgets a mail: the person does not want it sent, or knows that it arrived.
+   *
+   * @param id The entry.
+   * @returns `false` when another process is sending it just now, and nothing was done.
+   */
+  async drop(id: string): Promise<boolean> {
+    const held = await this.#spool.hold(id);
+    if (held === "busy") return false;
+    if (typeof held !== "string") held[Symbol.dispose]();
+    await this.#forget(id);
+    return true;
+  }
+
+  /** Removes spool files that no entry speaks of; call it at the start of a program. */
+  async sweep(): Promise<void> {
+    const ids = (await this.#store.listOutboxEntries()).map((entry) => entry.id);
+    await this.#spool.sweep(new Set(ids), this.#now());
+  }
+
+  async #attempt(entry: OutboxEntry, message: HeldMessage, options: SubmissionOptions): Promise<SendOutcome> {
+    const attempts = entry.attempts + 1;
+    await this.#store.updateOutboxEntry(entry.id, { state: "sending", attempts });
+    const mail = {
+      envelope: { from: entry.from, to: entry.to },
+      sizeBytes: message.sizeBytes,
+      open: message.open,
+    };
+    let isMarked = false; // true once the entry is in doubt on disk
+    let acceptance: Acceptance;
+    try {
+      acceptance = await this.#submit(entry.accountId, mail, {
+        ...options,
+        beforeLastByte: async () => {
+          isMarked = true;
+          await this.#store.updateOutboxEntry(entry.id, { state: "in_doubt" });
+          await options.beforeLastByte?.();
+        },
+      });
+    } catch (error) {
+      if (error instanceof MailError) return await this.#noteFailure(entry, error, attempts);
+      // A fault of ours or of the disk. Only a mail whose end was certainly kept back may go out again by itself.
+      if (!isMarked) {
+        await this.#store.updateOutboxEntry(entry.id, {
+          state: "queued",
+          nextAttemptAt: this.#nextAttempt(attempts),
+        });
+      }
+      throw error;
+    }
+    // Outside the `try`: when this note fails, as on a full disk, the entry stays in doubt, which is the truth.
+    return await this.#noteSent(entry, acceptance, attempts);
+  }
+
+  async #noteSent(entry: OutboxEntry, acceptance: Acceptance, attempts: number): Promise<SendOutcome> {
+    const later = acceptance.refused.filter((error) => error.isTemporary);
+    if (later.length === 0) {
+      await this.#forget(entry.id);
+    } else {
+      const [first] = later as [MailError];
+      await this.#store.updateOutboxEntry(entry.id, {
+        to: later.flatMap((error) => error.recipients ?? []),
+        state: "queued",
+        nextAttemptAt: this.#nextAttempt(attempts),
+        problem: toProblem(first),
+      });
+    }
+    const { reply, accepted, refused } = acceptance;
+    return { kind: "sent", reply, messageId: entry.messageId, accepted, refused };
+  }
+
+  async #noteFailure(entry: OutboxEntry, error: MailError, attempts: number): Promise<SendOutcome> {
+    const problem = toProblem(error);
+    if (error.fault === "in_doubt") {
+      await this.#store.updateOutboxEntry(entry.id, { state: "in_doubt", problem });
+      return { kind: "in_doubt", error };
+    }
+    const isTooOld = this.#now() - entry.queuedAt > GIVE_UP_AFTER_MS;
+    if (error.isTemporary && !isTooOld) {
+      const next = this.#nextAttempt(attempts);
+      await this.#store.updateOutboxEntry(entry.id, { state: "queued", nextAttemptAt: next, problem });
+      return { kind: "queued", error, nextAttemptAt: next };
+    }
+    await this.#store.updateOutboxEntry(entry.id, { state: "failed", problem });
+    return { kind: "failed", error };
+  }
+
+  async #giveUpMissing(id: string): Promise<SendOutcome> {
+    if (await this.#store.findOutboxEntry(id) === null) return { kind: "skipped" };
+    const error = new MailError(
+      "refused",
+      "The mail's file is gone from this machine, so it cannot be sent: drop it, and write it again",
+    );
+    await this.#store.updateOutboxEntry(id, { state: "failed", problem: toProblem(error) });
+    return { kind: "failed", error };
+  }
+
+  /** The entry first: a file without an entry is swept later, an entry without a file would look like a loss. */
+  async #forget(id: string): Promise<void> {
+    await this.#store.removeOutboxEntry(id);
+    // Windows does not remove a file that is open; the sweep does.
+    await this.#spool.remove(id).catch(() => {});
+  }
+
+  #nextAttempt(attempts: number): number {
+    return nextAttemptAt(attempts, this.#now(), this.#random());
+  }
+}
+
+function toProblem(error: MailError): OutboxProblem {
+  return { fault: error.fault, message: error.message, serverWords: error.serverWords ?? "" };
+}

@@ -1,0 +1,60 @@
+/**
+ * Passwords printed by a command, such as `pass show mail` or `secret-tool lookup …`.
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { MailError } from "./mail_error.ts";
+
+/** A password manager may ask for its own password first, milliseconds. */
+const COMMAND_TIMEOUT_MS = 120_000;
+
+/**
+ * Runs a command through the system's shell and takes the first line that it prints.
+ *
+ * Its standard input and standard error stay the terminal's, so that it can ask for what it needs.
+ *
+ * @param command The command line.
+ * @param timeoutMs Milliseconds it may take; 120,000 by default.
+ * @throws {MailError} `secret_missing` when it fails, prints nothing, or takes too long. Never holds what it printed.
+ */
+export async function readPasswordCommand(
+  command: string,
+  timeoutMs: number = COMMAND_TIMEOUT_MS,
+): Promise<string> {
+  const shell = Deno.build.os === "windows" ? ["cmd", "/d", "/s", "/c"] : ["sh", "-c"];
+  const [program = "", ...flags] = shell;
+  const signal = AbortSignal.timeout(timeoutMs);
+  let output: Deno.CommandOutput;
+  try {
+    const running = new Deno.Command(program, {
+      args: [...flags, command],
+      stdin: "inherit",
+      stdout: "piped",
+      stderr: "inherit",
+      signal,
+    });
+    output = await running.output();
+  } catch (error) {
+    throw new MailError("secret_missing", `The password command could not be run: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (signal.aborted) {
+    throw new MailError(
+      "secret_missing",
+      `The password command took longer than ${timeoutMs / 1000} seconds: run it by hand to see why`,
+    );
+  }
+  if (!output.success) {
+    throw new MailError(
+      "secret_missing",
+      `The password command ended with status ${output.code}: run it by hand to see why`,
+    );
+  }
+  const [line = ""] = new TextDecoder().decode(output.stdout).split(/\r?\n/);
+  if (line === "") {
+    throw new MailError("secret_missing", "The password command printed nothing: run it by hand to see why");
+  }
+  return line;
+}

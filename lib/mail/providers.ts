@@ -1,0 +1,103 @@
+/**
+ * Mail providers: from a name, or from an address, to the host and port that take mail from its users.
+ *
+ * The list is nodemailer's well-known one, less what only listens on this machine. Encryption is decided here and
+ * never left to the list: port 465 style TLS where the list says so, STARTTLS required everywhere else.
+ * @module
+ */
+
+import wellKnown from "nodemailer/lib/well-known";
+import services from "nodemailer/lib/well-known/services.json" with { type: "json" };
+
+/** How the connection is encrypted: TLS from the first byte, or STARTTLS before anything else is said. */
+export type SmtpSecurity = "tls" | "starttls";
+
+/** Where mail is handed in. */
+export interface SmtpEndpoint {
+  /** Host name or address. */
+  readonly host: string;
+  /** TCP port. */
+  readonly port: number;
+  /** There is no value without encryption. */
+  readonly security: SmtpSecurity;
+  /** PEM of the only CAs trusted; unset means the built-in roots. */
+  readonly caPem?: string;
+}
+
+/** One provider of the list. */
+export interface MailProvider {
+  /** Its key in the list, such as `Gmail`. */
+  readonly id: string;
+  /** Name for people, such as `Gmail` or `GMX Mail`. */
+  readonly title: string;
+  /** Where it takes mail. */
+  readonly endpoint: SmtpEndpoint;
+}
+
+/** An entry as nodemailer's list has it. */
+interface ListedService {
+  readonly description?: string;
+  readonly host?: string;
+  readonly port?: number | string;
+  readonly secure?: boolean;
+  readonly ignoreTLS?: boolean;
+}
+
+/** Most people's, in the order shown; the rest follow by name. */
+const FIRST = [
+  "Gmail",
+  "Hotmail",
+  "Outlook365",
+  "iCloud",
+  "Yahoo",
+  "GMX",
+  "FastMail",
+  "Zoho",
+  "Mail.ru",
+  "Yandex",
+];
+
+/**
+ * Every provider that takes mail over an encrypted connection, Gmail first, then the most used, then by name.
+ */
+export function listProviders(): MailProvider[] {
+  const providers = Object.entries(services as Record<string, ListedService>)
+    .map(([id, service]) => toProvider(id, service))
+    .filter((provider) => provider !== null);
+  const rank = (id: string) => FIRST.includes(id) ? FIRST.indexOf(id) : FIRST.length;
+  return providers.sort((a, b) => rank(a.id) - rank(b.id) || a.title.localeCompare(b.title, "en"));
+}
+
+/**
+ * Finds the provider of an address by its domain, or a provider by its name.
+ *
+ * @param text An address such as `ann@gmail.com`, or a name such as `gmail`.
+ * @returns The provider; `null` when the list does not know it.
+ */
+export function findProvider(text: string): MailProvider | null {
+  const found = wellKnown(text);
+  if (found === false) return null;
+  return listProviders().find((provider) =>
+    provider.endpoint.host === found.host && provider.title === (found.description ?? provider.id)
+  ) ?? null;
+}
+
+function toProvider(id: string, service: ListedService): MailProvider | null {
+  if (service.host === undefined || service.ignoreTLS === true) return null;
+  const isImplicit = service.secure === true;
+  const port = Number(service.port ?? (isImplicit ? 465 : 587));
+  return {
+    id,
+    title: service.description ?? id,
+    endpoint: { host: service.host, port, security: isImplicit ? "tls" : "starttls" },
+  };
+}
+
+/**
+ * The encryption that goes with a port when a person gives only host and port.
+ *
+ * @param port TCP port; 465 means TLS from the first byte (RFC 8314 §3.3), all others STARTTLS.
+ */
+export function securityOf(port: number): SmtpSecurity {
+  return port === 465 ? "tls" : "starttls";
+}
