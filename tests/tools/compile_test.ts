@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { testWith, whyNot } from "../helpers/needs.ts";
 import { freePort } from "../helpers/ports.ts";
@@ -19,14 +20,29 @@ function writeSmallProgram(folder: string): Program {
     entry,
     name: "small",
     permissions: ["--no-prompt", "--allow-env=SEEN", "--ignore-env"],
-    include: [],
   };
 }
 
+Deno.test("compileProgram() says so when DENORT_BIN names nothing", async () => {
+  using folder = tempFolder();
+  const program = writeSmallProgram(folder.path);
+  const DENORT_BIN = join(folder.path, "no-such-file");
+  await assert.rejects(
+    compileProgram(program, { folder: join(folder.path, "dist"), env: { DENORT_BIN } }),
+    /DENORT_BIN names no base executable of Deno: .*no-such-file/,
+  );
+});
+
 Deno.test("compileProgram() says what DENORT_BIN is for when the base executable cannot be downloaded", async () => {
   using folder = tempFolder();
+  // A cache without the base executables that were fetched earlier, but with the bundler, which comes from npm.
+  const cache = join(folder.path, "cache");
+  cpSync(join(await denoCache(), "dl"), join(cache, "dl"), {
+    recursive: true,
+    filter: (path) => !path.includes("denort"),
+  });
   const env = {
-    DENO_DIR: join(folder.path, "cache"), // empty, so that a base executable fetched earlier is not found
+    DENO_DIR: cache,
     DENORT_BIN: "",
     HTTPS_PROXY: `http://127.0.0.1:${freePort()}`, // where nobody listens
     NO_PROXY: "",
@@ -39,15 +55,11 @@ Deno.test("compileProgram() says what DENORT_BIN is for when the base executable
   );
 });
 
-Deno.test("compileProgram() says so when DENORT_BIN names nothing", async () => {
-  using folder = tempFolder();
-  const program = writeSmallProgram(folder.path);
-  const DENORT_BIN = join(folder.path, "no-such-file");
-  await assert.rejects(
-    compileProgram(program, { folder: join(folder.path, "dist"), env: { DENORT_BIN } }),
-    /DENORT_BIN names no base executable of Deno: .*no-such-file/,
-  );
-});
+/** Deno's own cache folder. */
+async function denoCache(): Promise<string> {
+  const { stdout } = await runProgram(Deno.execPath(), ["info", "--json"]);
+  return (JSON.parse(stdout) as { denoDir: string }).denoDir;
+}
 
 const reason = whyNot("linux") ?? whyNoBaseExecutable() ??
   (Deno.env.has("DENORT_BIN") ? undefined : "needs DENORT_BIN, which .ci/run sets");
