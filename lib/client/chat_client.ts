@@ -5,7 +5,6 @@
  * time the mailbox goes on where it stopped and the outbox is emptied. It knows nothing of screens or of how things are kept.
  * @module
  */
-import { v7 as uuidv7 } from "uuid";
 import { ChatError, LinkError } from "../errors.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import {
@@ -37,12 +36,12 @@ export interface ChatLink {
 
 /** What a chat client keeps on disk, for one account on one server. */
 export interface ChatRecords extends Outbox {
-  /** Puts a message at the end of the outbox; it is on disk when this resolves. */
-  add(message: OutboxMessage): Promise<void>;
+  /** Gives a message its id and puts it at the end of the outbox; it is on disk when this returns. */
+  add(message: { readonly to: string; readonly text: string }): OutboxMessage;
   /** Highest sequence that was shown on this device; 0 at first. */
-  readCursor(): Promise<number>;
+  readCursor(): number;
   /** Notes the highest sequence that was shown. */
-  saveReadCursor(sequence: number): Promise<void>;
+  saveReadCursor(sequence: number): void;
 }
 
 /** Who is told what happens. Each is optional. */
@@ -90,12 +89,13 @@ export class ChatClient implements Disposable {
   /** Highest sequence that was shown here. */
   #shown: number;
 
-  private constructor(link: ChatLink, records: ChatRecords, listener: ChatListener, shown: number) {
+  /** Makes the client of an account, from what is kept of it. */
+  constructor(link: ChatLink, records: ChatRecords, listener: ChatListener = {}) {
     this.#link = link;
     this.#records = records;
     this.#listener = listener;
-    this.#shown = shown;
-    this.#mailbox = new Mailbox(shown);
+    this.#shown = records.readCursor();
+    this.#mailbox = new Mailbox(this.#shown);
     this.#sender = new OutboxSender({
       outbox: records,
       send: ({ id, to, text }) => this.call("send_message", { id, to, text }),
@@ -111,11 +111,6 @@ export class ChatClient implements Disposable {
     });
   }
 
-  /** Makes the client of an account, from what is kept of it. */
-  static async open(link: ChatLink, records: ChatRecords, listener: ChatListener = {}): Promise<ChatClient> {
-    return new ChatClient(link, records, listener, await records.readCursor());
-  }
-
   /** Messages that arrived and were not shown yet, oldest first. */
   get unread(): readonly ReceivedMessage[] {
     return this.#mailbox.waiting;
@@ -128,7 +123,7 @@ export class ChatClient implements Disposable {
 
   /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
   async signedIn(signedIn: Pick<SignedIn, "readSequence">): Promise<void> {
-    if (signedIn.readSequence > this.#shown) await this.#noteShown(signedIn.readSequence);
+    if (signedIn.readSequence > this.#shown) this.#noteShown(signedIn.readSequence);
     else if (signedIn.readSequence < this.#shown) await this.call("acknowledge", { read: this.#shown });
     this.#sender.wake();
     // What was said before a connection broke may not have been heard.
@@ -155,23 +150,22 @@ export class ChatClient implements Disposable {
   }
 
   /**
-   * Writes a message: it is in the outbox on disk when this resolves, and goes to the server as soon as there is a connection.
+   * Writes a message: it is in the outbox on disk when this returns, and goes to the server as soon as there is a connection.
    *
    * @throws {ChatError} `invalid` or `too_large` when name or text break the protocol's rules.
    */
-  async send(to: string, text: string): Promise<Sending> {
-    const message = { id: uuidv7(), to, text };
-    checked(REQUESTS.send_message.params, message, "the message");
+  send(to: string, text: string): Sending {
+    checked(REQUESTS.send_message.params.omit({ id: true }), { to, text }, "the message");
+    const { id } = this.#records.add({ to, text });
     const { promise: outcome, resolve } = Promise.withResolvers<SendOutcome>();
-    this.#outcomes.set(message.id, resolve);
-    await this.#records.add({ ...message, createdAt: Date.now() });
+    this.#outcomes.set(id, resolve);
     this.#sender.wake();
-    return { id: message.id, outcome };
+    return { id, outcome };
   }
 
   /** Notes that everything up to a sequence was shown; from now on it is forgotten here, and known as read on the server. */
   async shown(upTo: number): Promise<void> {
-    await this.#noteShown(upTo);
+    this.#noteShown(upTo);
     await this.#call("acknowledge", { delivered: upTo, read: upTo });
   }
 
@@ -250,11 +244,11 @@ export class ChatClient implements Disposable {
     }
   }
 
-  async #noteShown(upTo: number): Promise<void> {
+  #noteShown(upTo: number): void {
     this.#mailbox.shown(upTo);
     if (upTo <= this.#shown) return;
     this.#shown = upTo;
-    await this.#records.saveReadCursor(upTo);
+    this.#records.saveReadCursor(upTo);
   }
 
   #settle(id: string, outcome: SendOutcome): void {

@@ -22,11 +22,11 @@ export interface OutboxMessage {
 /** The outbox as it is kept on disk. */
 export interface Outbox {
   /** The oldest message that waits; null when none does. */
-  first(): Promise<OutboxMessage | null>;
+  first(): OutboxMessage | null;
   /** Forgets a message that the server has. */
-  accepted(id: string): Promise<void>;
+  accepted(id: string): void;
   /** Takes a message out of the queue that the server will never take; it is kept until its writer was told. */
-  refused(id: string, reason: string): Promise<void>;
+  refused(id: string, error: ChatError): void;
 }
 
 /** What the server said to a message. */
@@ -83,9 +83,9 @@ export class OutboxSender implements Disposable {
     try {
       while (this.#isWoken && !this.#isDisposed) {
         this.#isWoken = false;
-        let message = await this.#options.outbox.first();
+        let message = this.#options.outbox.first();
         while (message && !this.#isDisposed && await this.#sendOne(message)) {
-          message = await this.#options.outbox.first();
+          message = this.#options.outbox.first();
         }
       }
     } finally {
@@ -108,11 +108,11 @@ export class OutboxSender implements Disposable {
         this.#timer = setTimeout(() => this.wake(), error.retryAfterMs ?? RETRY_MS);
         return false;
       }
-      await outbox.refused(message.id, error.message);
+      outbox.refused(message.id, error);
       onRefused(message, error);
       return true;
     }
-    await outbox.accepted(message.id);
+    outbox.accepted(message.id);
     onAccepted(message, acknowledgement);
     return true;
   }

@@ -81,6 +81,12 @@ export class ProfileOutbox {
     return this.#database.all(this.#rows(account).where("rejected_code", "is", null)).map(queuedFrom);
   }
 
+  /** The oldest message that waits; null when none does. */
+  findFirst(account: ProfileAccount): QueuedMessage | null {
+    const row = this.#database.all(this.#rows(account).where("rejected_code", "is", null).limit(1))[0];
+    return row ? queuedFrom(row) : null;
+  }
+
   /** Removes a message that the server has acknowledged. Does nothing when another process has done so. */
   markAccepted(id: string): void {
     this.#database.run(this.#database.tables.deleteFrom("outbox").where("id", "=", id));

@@ -8,15 +8,14 @@ class FakeOutbox implements Outbox {
   add(...ids: string[]): void {
     for (const id of ids) this.waiting.push({ id, to: "bob", text: id, createdAt: 0 });
   }
-  first(): Promise<OutboxMessage | null> {
-    return Promise.resolve(this.waiting[0] ?? null);
+  first(): OutboxMessage | null {
+    return this.waiting[0] ?? null;
   }
-  accepted(id: string): Promise<void> {
+  accepted(id: string): void {
     assert.equal(this.waiting.shift()?.id, id);
-    return Promise.resolve();
   }
-  refused(id: string): Promise<void> {
-    return this.accepted(id);
+  refused(id: string): void {
+    this.accepted(id);
   }
 }
 
