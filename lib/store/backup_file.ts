@@ -1,30 +1,41 @@
 /**
- * A consistent copy of an open database.
+ * A consistent copy of a database that is in use.
  * @module
  */
-import { backup, type DatabaseSync } from "node:sqlite";
+import { backup, DatabaseSync } from "node:sqlite";
 import { ChatError, messageOf } from "../errors.ts";
 
+/** More pages than any file has: the copy is made in one step. In several, every commit meanwhile would start it anew. */
+const ALL_PAGES = 2_000_000_000;
+
 /**
- * Copies a database into a new file, readable by its owner only, while it goes on being used.
+ * Copies a database into a new file, readable by its owner only. Others go on reading and writing meanwhile; the calling
+ * thread does nothing else.
  *
- * @param database The open connection.
- * @param path Where to; must not exist.
- * @throws {ChatError} `conflict` – the file exists; `unavailable` – it cannot be written.
+ * @param path The database.
+ * @param target Where to; must not exist.
+ * @throws {ChatError} `conflict` – the target exists; `unavailable` – it cannot be written.
  */
-export async function backupDatabase(database: DatabaseSync, path: string): Promise<void> {
+export async function backupFile(path: string, target: string): Promise<void> {
   try {
-    (await Deno.open(path, { createNew: true, write: true, mode: 0o600 })).close();
+    (await Deno.open(target, { createNew: true, write: true, mode: 0o600 })).close();
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) {
-      throw new ChatError("conflict", `Cannot write the backup as the file exists: ${path}`);
+      throw new ChatError("conflict", `Cannot write the backup as the file exists: ${target}`);
     }
-    throw new ChatError("unavailable", `Cannot write the backup: ${messageOf(error)}`, { cause: error });
+    throw cannotWrite(error);
   }
+  const source = new DatabaseSync(path, { readOnly: true });
   try {
-    await backup(database, path);
+    await backup(source, target, { rate: ALL_PAGES });
   } catch (error) {
-    await Deno.remove(path).catch(() => {});
-    throw new ChatError("unavailable", `Cannot write the backup: ${messageOf(error)}`, { cause: error });
+    await Deno.remove(target).catch(() => {});
+    throw cannotWrite(error);
+  } finally {
+    source.close();
   }
+}
+
+function cannotWrite(cause: unknown): ChatError {
+  return new ChatError("unavailable", `Cannot write the backup: ${messageOf(cause)}`, { cause });
 }

@@ -87,11 +87,6 @@ export class BatchRunner implements Disposable {
     };
   }
 
-  /** The connection, for a backup of it. */
-  get database(): Database<ServerTables> {
-    return this.#context.database;
-  }
-
   /**
    * Runs calls in order, in one transaction where possible, and commits.
    *

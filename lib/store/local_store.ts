@@ -2,7 +2,7 @@
  * The server's store in the calling thread: for the operator's subcommands and for tests.
  * @module
  */
-import { backupDatabase } from "./backup_file.ts";
+import { backupFile } from "./backup_file.ts";
 import { BatchRunner } from "./batch.ts";
 import { type BatchTransport, QueuedStore } from "./queued_store.ts";
 import type { ServerStore, ServerStoreOptions } from "./server_store.ts";
@@ -18,7 +18,7 @@ export function openLocalStore(path: string, options: ServerStoreOptions = {}): 
   const runner = new BatchRunner(path, options.limits);
   const transport: BatchTransport = {
     run: (calls, now) => Promise.resolve(runner.run(calls, now)),
-    backup: (target) => backupDatabase(runner.database.connection, target),
+    backup: (target) => backupFile(path, target),
     close: () => Promise.resolve(runner[Symbol.dispose]()),
     failed: new Promise<never>(() => {}),
   };

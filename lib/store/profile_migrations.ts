@@ -68,4 +68,28 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    title: "mail accounts, mail drafts, mail outbox",
+    sql: `
+      CREATE TABLE mail_accounts (
+        id TEXT PRIMARY KEY,
+        address TEXT NOT NULL,
+        is_default INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        account TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE mail_drafts (
+        id TEXT PRIMARY KEY,
+        saved_at INTEGER NOT NULL,
+        draft TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE mail_outbox (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        entry TEXT NOT NULL
+      ) STRICT;
+    `,
+  },
 ];

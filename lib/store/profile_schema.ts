@@ -98,6 +98,40 @@ export interface DraftsTable {
   changed_at: number;
 }
 
+/** E-mail accounts; see `mail_store.ts`. */
+export interface MailAccountsTable {
+  /** UUID. */
+  id: string;
+  /** The address that mails come from. */
+  address: string;
+  /** 1 for the default, of which there is one as soon as there is an account; 0 for the others. */
+  is_default: number;
+  /** When it was first saved. */
+  created_at: number;
+  /** All of it, as JSON; with its secret, where the person wants that kept. */
+  account: string;
+}
+
+/** E-mails that were begun. */
+export interface MailDraftsTable {
+  /** UUID. */
+  id: string;
+  /** Last change. */
+  saved_at: number;
+  /** All of it, as JSON. */
+  draft: string;
+}
+
+/** E-mails that are not done with. */
+export interface MailOutboxTable {
+  /** The order in which they were written. */
+  position: number;
+  /** UUID. */
+  id: string;
+  /** All of it, as JSON; the mail itself is a file of that id. */
+  entry: string;
+}
+
 /** All tables by name. */
 export interface ProfileTables {
   /** See {@linkcode ServersTable}. */
@@ -114,4 +148,10 @@ export interface ProfileTables {
   settings: SettingsTable;
   /** See {@linkcode DraftsTable}. */
   drafts: DraftsTable;
+  /** See {@linkcode MailAccountsTable}. */
+  mail_accounts: MailAccountsTable;
+  /** See {@linkcode MailDraftsTable}. */
+  mail_drafts: MailDraftsTable;
+  /** See {@linkcode MailOutboxTable}. */
+  mail_outbox: WithDefaults<MailOutboxTable, "position">;
 }

@@ -2,10 +2,23 @@
  * The server's store in a thread of its own.
  * @module
  */
-import type { Outcome } from "./batch.ts";
+import { type MessagePort as NodePort, receiveMessageOnPort } from "node:worker_threads";
+import type { Call, Outcome } from "./batch.ts";
 import { type BatchTransport, QueuedStore } from "./queued_store.ts";
 import type { ServerStore, ServerStoreOptions } from "./server_store.ts";
-import { type StoreReply, type StoreRequest, unpackError, unpackOutcome } from "./worker_messages.ts";
+import {
+  type BackupReply,
+  REPLY_BELL,
+  REQUEST_BELL,
+  type StoreReply,
+  type StoreRequest,
+  type ThreadTask,
+  unpackError,
+  unpackOutcome,
+} from "./worker_messages.ts";
+
+/** How long a ring of the bell may go unheard before the port is looked into anyway. None has ever been missed. */
+const UNHEARD_MS = 1_000;
 
 /**
  * Opens a server's database in a thread of its own, so that a slow disk never stalls the caller.
@@ -16,97 +29,123 @@ import { type StoreReply, type StoreRequest, unpackError, unpackOutcome } from "
  * @throws {UsageError} A newer program wrote the file.
  */
 export async function openServerStore(path: string, options: ServerStoreOptions = {}): Promise<ServerStore> {
-  const thread = new StoreThread();
-  await thread.open(path, options.limits ?? {});
+  const thread = new StoreThread(path, options.limits ?? {});
+  await thread.opened();
   return new QueuedStore(thread, options.now);
 }
 
 class StoreThread implements BatchTransport {
   readonly failed: Promise<never>;
+  readonly #path: string;
   readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #bell = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   readonly #failure = Promise.withResolvers<never>();
-  readonly #batches: PromiseWithResolvers<readonly Outcome[]>[] = [];
-  readonly #backups = new Map<string, PromiseWithResolvers<void>>();
-  readonly #opened = Promise.withResolvers<void>();
-  readonly #closed = Promise.withResolvers<void>();
+  /** One for each reply that is to come, in their order. */
+  readonly #awaited: PromiseWithResolvers<StoreReply>[] = [];
+  readonly #opened: Promise<StoreReply>;
+  #isListening = false;
 
-  constructor() {
+  constructor(path: string, limits: NonNullable<ServerStoreOptions["limits"]>) {
     this.failed = this.#failure.promise;
     this.failed.catch(() => {});
-    // Written out in full, as `deno compile --include lib/store/worker.ts` finds it by just this expression.
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "store" });
-    this.#worker.onmessage = (event: MessageEvent<StoreReply>) => this.#receive(event.data);
-    this.#worker.onerror = (event) => {
-      // Without this the error would end the whole process, before anybody could say goodbye.
-      event.preventDefault();
-      this.#fail(event.error ?? new Error(event.message));
-    };
-    this.#worker.onmessageerror = () => this.#fail(new Error("a message could not be read"));
+    this.#path = path;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#worker = startThread((cause) => this.#fail(cause));
+    const task: ThreadTask = { type: "serve", path, limits, port: port2, bells: this.#bell.buffer };
+    this.#worker.postMessage(task, [port2]);
+    this.#opened = this.#awaitReply();
   }
 
-  async open(path: string, limits: NonNullable<ServerStoreOptions["limits"]>): Promise<void> {
-    this.#send({ type: "open", path, limits });
+  async opened(): Promise<void> {
+    const reply = await this.#opened;
+    if (reply.type !== "opened" || reply.error === undefined) return;
+    this.#stop();
+    throw unpackError(reply.error);
+  }
+
+  async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
+    const reply = await this.#ask({ type: "run", calls, now });
+    if (reply.type !== "ran") throw new TypeError(`Expected the outcomes of a batch, got: ${reply.type}`);
+    return reply.outcomes.map(unpackOutcome);
+  }
+
+  /** In another thread, since it may take long and this one's calls go on. */
+  async backup(target: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<BackupReply>();
+    const worker = startThread(reject);
+    worker.onmessage = (event: MessageEvent<BackupReply>) => resolve(event.data);
+    const task: ThreadTask = { type: "back_up", path: this.#path, target };
+    worker.postMessage(task);
     try {
-      await Promise.race([this.#opened.promise, this.failed]);
-    } catch (error) {
-      this.#worker.terminate();
-      throw error;
+      const { error } = await promise;
+      if (error !== undefined) throw unpackError(error);
+    } finally {
+      worker.terminate();
     }
-  }
-
-  run(calls: Parameters<BatchTransport["run"]>[0], now: number): Promise<readonly Outcome[]> {
-    const batch = Promise.withResolvers<readonly Outcome[]>();
-    this.#batches.push(batch);
-    this.#send({ type: "run", calls, now });
-    return batch.promise;
-  }
-
-  async backup(path: string): Promise<void> {
-    const running = this.#backups.get(path) ?? Promise.withResolvers<void>();
-    if (!this.#backups.has(path)) this.#send({ type: "backup", path });
-    this.#backups.set(path, running);
-    await running.promise;
   }
 
   async close(): Promise<void> {
-    this.#send({ type: "close" });
     // A thread that died has nothing left to close.
-    await Promise.race([this.#closed.promise, this.failed.catch(() => {})]);
-    this.#worker.terminate();
+    await Promise.race([this.#ask({ type: "close" }), this.failed]).catch(() => {});
+    this.#stop();
   }
 
-  #send(request: StoreRequest): void {
-    this.#worker.postMessage(request);
+  #ask(request: StoreRequest): Promise<StoreReply> {
+    this.#port.postMessage(JSON.stringify(request));
+    Atomics.add(this.#bell, REQUEST_BELL, 1);
+    Atomics.notify(this.#bell, REQUEST_BELL);
+    return this.#awaitReply();
   }
 
-  #receive(reply: StoreReply): void {
-    switch (reply.type) {
-      case "opened":
-        return settle(this.#opened, reply.error);
-      case "ran":
-        return this.#batches.shift()?.resolve(reply.outcomes.map(unpackOutcome));
-      case "backed_up":
-        settle(this.#backups.get(reply.path)!, reply.error);
-        this.#backups.delete(reply.path);
-        return;
-      case "closed":
-        return this.#closed.resolve();
+  #awaitReply(): Promise<StoreReply> {
+    const reply = Promise.withResolvers<StoreReply>();
+    this.#awaited.push(reply);
+    if (!this.#isListening) void this.#listen();
+    return reply.promise;
+  }
+
+  /** Takes replies out of the port for as long as some are to come; idle, it waits for nothing. */
+  async #listen(): Promise<void> {
+    this.#isListening = true;
+    while (this.#awaited.length > 0) {
+      // Read before looking: a reply put in after the look has rung, and the wait returns at once.
+      const rung = Atomics.load(this.#bell, REPLY_BELL);
+      let received: { message: string } | undefined;
+      while ((received = receiveMessageOnPort(this.#port as unknown as NodePort)) !== undefined) {
+        this.#awaited.shift()?.resolve(JSON.parse(received.message));
+      }
+      if (this.#awaited.length === 0) break;
+      const heard = Atomics.waitAsync(this.#bell, REPLY_BELL, rung, UNHEARD_MS);
+      if (heard.async) await heard.value;
     }
+    this.#isListening = false;
   }
 
   #fail(cause: unknown): void {
     const error = new Error("The store's thread has died", { cause });
     this.#failure.reject(error);
-    for (const batch of this.#batches.splice(0)) batch.reject(error);
-    for (const backup of this.#backups.values()) backup.reject(error);
+    for (const reply of this.#awaited.splice(0)) reply.reject(error);
+    Atomics.add(this.#bell, REPLY_BELL, 1);
+    Atomics.notify(this.#bell, REPLY_BELL);
+    this.#stop();
+  }
+
+  #stop(): void {
     this.#worker.terminate();
+    this.#port.close();
   }
 }
 
-function settle(
-  promise: PromiseWithResolvers<void>,
-  error: Parameters<typeof unpackError>[0] | undefined,
-): void {
-  if (error === undefined) promise.resolve();
-  else promise.reject(unpackError(error));
+/** Starts a thread that has no task yet; `onDeath` is called if it throws. */
+function startThread(onDeath: (cause: unknown) => void): Worker {
+  // Written out in full, as `deno compile` looks for this expression.
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "store" });
+  worker.onerror = (event) => {
+    // Without this the error would end the whole process, before anybody could say goodbye.
+    event.preventDefault();
+    onDeath(event.error ?? new Error(event.message));
+  };
+  return worker;
 }
