@@ -12,12 +12,11 @@ import hashlib
 import itertools
 import json
 import os
-import queue
 import re
+import select
 import socket
 import ssl
 import sys
-import threading
 import uuid
 
 LINK = re.compile(r"mini-chat://(\[[^\]]+\]|[^:/#]+)(?::(\d+))?(?:/([^#]*))?(?:#(.*))?$")
@@ -66,6 +65,8 @@ class Refused(Exception):
 
 
 class Client:
+    """One connection, used by one thread: TLS of this library must not read and write at the same moment."""
+
     def __init__(self, host, port, fingerprint):
         # The key is checked by its fingerprint, so the chain of certificates says nothing more.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -73,56 +74,81 @@ class Client:
         context.verify_mode = ssl.CERT_NONE
         plain = socket.create_connection((host, port), timeout=REPLY_SECONDS)
         self.socket = context.wrap_socket(plain, server_hostname="mini-chat.internal")
-        self.socket.settimeout(None)
         seen = fingerprint_of(self.socket.getpeercert(binary_form=True))
         if fingerprint and seen != fingerprint:
             sys.exit(f"the server's key is {seen}, not {fingerprint}")
-        self.lines = self.socket.makefile("rb")
-        self.waiting = {}
-        self.ids = itertools.count(1)
-        self.lock = threading.Lock()
+        self.bytes = b""
+        self.messages = []  # arrived, and not yet acknowledged
         self.newest = 0
-        self.messages = queue.Queue()
-        threading.Thread(target=self.read, daemon=True).start()
-        threading.Thread(target=self.receive, daemon=True).start()
+        self.ids = itertools.count(1)
 
     def write(self, value):
-        with self.lock:
-            self.socket.sendall(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+        self.socket.sendall(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+    def read_frames(self):
+        """Waits for bytes; returns the whole frames that they complete, which may be none."""
+        some = self.socket.recv(65536)
+        if not some:
+            raise EOFError
+        *lines, self.bytes = (self.bytes + some).split(b"\n")
+        return [json.loads(line) for line in lines if line.strip()]
 
     def request(self, method, params):
         number = next(self.ids)
-        self.waiting[number] = answer = queue.Queue()
         self.write({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        reply = answer.get(timeout=REPLY_SECONDS)
+        reply = None
+        while reply is None:
+            for frame in self.read_frames():
+                if "method" not in frame and frame["id"] == number:
+                    reply = frame
+                else:
+                    self.hear(frame)
         if "error" in reply:
             raise Refused(reply["error"])
         return reply["result"]
 
-    def read(self):
-        for line in self.lines:
-            frame = json.loads(line)
-            if "method" not in frame:
-                answer = self.waiting.pop(frame["id"], None)
-                if answer:
-                    answer.put(frame)
-            elif frame["method"] == "ping":
-                self.write({"jsonrpc": "2.0", "id": frame["id"], "result": {}})
-            elif frame["method"] == "message_received":
-                self.messages.put(frame["params"])
-            elif frame["method"] == "receipt":
-                say("receipt", json.dumps(frame["params"]))
-            elif frame["method"] in ("server_stopping", "session_ended"):
-                say(frame["method"])
-        say("closed")
+    def hear(self, frame):
+        """Takes a frame that is no awaited reply."""
+        method = frame.get("method")
+        if method == "ping":
+            self.write({"jsonrpc": "2.0", "id": frame["id"], "result": {}})
+        elif method == "message_received":
+            self.messages.append(frame["params"])
+        elif method == "receipt":
+            say("receipt", json.dumps(frame["params"]))
+        elif method in ("server_stopping", "session_ended"):
+            say(method)
 
-    def receive(self):
-        """Takes messages one by one; not in `read`, which has to hear the replies that this waits for."""
-        while True:
-            message = self.messages.get()
+    def take_messages(self):
+        """Acknowledges and shows, in order, what has come."""
+        while self.messages:
+            message = self.messages.pop(0)
             self.request("acknowledge", {"delivered": message["sequence"]})
             self.newest = message["sequence"]
             say("message", message["sequence"], message["from"], json.dumps(message["text"], ensure_ascii=False))
+
+    def serve(self, commands):
+        """Obeys commands and takes messages, whichever comes, until the commands end."""
+        typed = b""
+        while True:
+            self.take_messages()
+            # What TLS has decrypted already makes no socket readable.
+            readable = [self.socket] if self.socket.pending() else select.select([self.socket, commands], [], [])[0]
+            if self.socket in readable:
+                for frame in self.read_frames():
+                    self.hear(frame)
+                continue
+            some = os.read(commands.fileno(), 65536)
+            *lines, typed = (typed + some).split(b"\n")
+            for line in lines:
+                if line == b"bye":
+                    return
+                try:
+                    obey(self, line.decode())
+                except Refused as refusal:
+                    say("refused", refusal.code)
+            if not some:
+                return
 
 
 def obey(client, line):
@@ -172,15 +198,11 @@ def main():
         sys.exit(1)
     say("signed in", account["name"], account["deviceId"])
     say("waiting up to", client.request("subscribe", {})["upTo"])
-    for line in sys.stdin:
-        line = line.rstrip("\n")
-        if line == "bye":
-            break
-        try:
-            obey(client, line)
-        except Refused as refusal:
-            say("refused", refusal.code)
-    client.request("bye", {})
+    try:
+        client.serve(sys.stdin)
+        client.request("bye", {})
+    except EOFError:
+        say("closed")
 
 
 main()

@@ -1,0 +1,89 @@
+/**
+ * A client in another language, written from the protocol's page alone, against the real server.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { PASSWORD, registerAs } from "../helpers/accounts.ts";
+import { startServer, type TestServer } from "../helpers/mini_chat.ts";
+import { testWith } from "../helpers/needs.ts";
+import { Program, runProgram } from "../helpers/program.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+
+const SCRIPT = fileURLToPath(new URL("../python/stranger.py", import.meta.url));
+const STRANGER_PASSWORD = "a stranger's password";
+
+function startStranger(
+  server: TestServer,
+  how: "register" | "login",
+  env: Record<string, string> = {},
+): Program {
+  const args = [SCRIPT, how, server.inviteLink, "stranger"];
+  return new Program("python3", args, { name: "stranger", env: { STRANGER_PASSWORD, ...env } });
+}
+
+testWith(
+  [{ command: "python3" }],
+  "a stranger's client registers, sends, receives and acknowledges",
+  async () => {
+    using folder = tempFolder();
+    await using server = await startServer({ data: folder.path });
+    await using ana = await registerAs(server, "ana");
+    await ana.ask("subscribe", {});
+
+    let device = "";
+    {
+      await using stranger = startStranger(server, "register");
+      device = (await stranger.waitForLine(/^signed in stranger (\S+)$/))[1]!;
+      await stranger.waitForLine(/^waiting up to 0$/);
+
+      await stranger.writeLine('send ana Привет, "мир"! 👋');
+      const [, sequence] = await stranger.waitForLine(/^stored (\d+)$/);
+      const received = await ana.event("message_received");
+      assert.deepEqual([received.sequence, received.from, received.text], [
+        Number(sequence),
+        "stranger",
+        'Привет, "мир"! 👋',
+      ]);
+
+      const sent = await ana.ask("send_message", {
+        id: crypto.randomUUID(),
+        to: "stranger",
+        text: "two\nlines",
+      });
+      await stranger.waitForLine(/^message \d+ ana "two\\nlines"$/);
+      assert.deepEqual(await ana.event("receipt"), { by: "stranger", delivered: sent.sequence });
+
+      await stranger.writeLine("users");
+      await stranger.waitForLine(/^user ana online 1$/);
+      await stranger.writeLine("history ana");
+      await stranger.waitForLine(/^history \d+ stranger \S+ "Привет, \\"мир\\"! 👋"$/);
+      await stranger.writeLine("read");
+      await stranger.waitForLine(/^read \d+$/);
+      await stranger.writeLine("send nobody hi");
+      await stranger.waitForLine(/^refused not_found$/);
+      await stranger.writeLine("bye");
+      assert.equal((await stranger.waitForExit()).code, 0, stranger.transcript);
+    }
+    await ana.ask("send_message", { id: crypto.randomUUID(), to: "stranger", text: "while you were away" });
+
+    await using again = startStranger(server, "login", { STRANGER_DEVICE: device });
+    await again.waitForLine(/^signed in stranger/);
+    const [, sequence] = await again.waitForLine(/^waiting up to (\d+)$/);
+    await again.waitForLine(new RegExp(`^message ${sequence} ana "while you were away"$`));
+    await again.closeInput();
+    await again.waitForExit();
+    assert.equal(again.stdout.match(/^message /gm)?.length, 1, "what was read must not come again");
+  },
+);
+
+testWith([{ command: "python3" }], "a stranger's client notices a server with another key", async () => {
+  using folder = tempFolder();
+  await using server = await startServer({ data: folder.path });
+  const link = server.inviteLink.replace(/#.*/, "#SHA256:" + "A".repeat(43));
+  const { code, stderr } = await runProgram("python3", [SCRIPT, "login", link, "stranger"], {
+    env: { STRANGER_PASSWORD: PASSWORD },
+  });
+  assert.equal(code, 1);
+  assert.match(stderr, /the server's key is SHA256:/);
+});
