@@ -219,6 +219,7 @@ function takeSequence(data: Uint8Array, at: number, isLast: boolean, keys: Key[]
   }
   if (second === 0x5b || second === 0x4f) return takeControlSequence(data, at, isLast, second === 0x4f, keys);
   if (second === ESC) { // Escape twice, or Alt with a special key: ESC ESC [ A
+    if (data[at + 2] === undefined && !isLast) return 0;
     const inner: Key[] = [];
     const taken = data[at + 2] === 0x5b || data[at + 2] === 0x4f
       ? takeSequence(data, at + 1, isLast, inner)
@@ -273,7 +274,10 @@ function takeControlSequence(
     keys.push(key("unknown"));
     return end - at;
   }
-  keys.push(namedKey(String.fromCharCode(final), String.fromCharCode(...data.subarray(at + 2, end))));
+  const parameters = String.fromCharCode(...data.subarray(at + 2, end));
+  // SS3 M is Enter on the keypad; CSI M reports a mouse.
+  const isMouse = !isSs3 && (final === 0x4d || parameters.startsWith("<"));
+  keys.push(isMouse ? key("unknown") : namedKey(String.fromCharCode(final), parameters));
   return end - at + 1;
 }
 

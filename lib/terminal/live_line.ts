@@ -5,7 +5,7 @@
  * `TERM=dumb`), only their last state is printed, and of a status each different text.
  * @module
  */
-import { columnsOf } from "./width.ts";
+import { columnsOf, cutToColumns } from "./width.ts";
 
 /** One changing line. Ends with `commit`, or vanishes with `remove` or at the end of its `using` block. */
 export interface LiveLine extends Disposable {
@@ -101,22 +101,28 @@ export class ProgressBar implements Progress {
   }
 
   #picture(): string {
-    const { label, total } = this.#options;
+    const { total } = this.#options;
     const speed = this.#speed();
-    const parts: string[] = [];
-    if (total === undefined || total <= 0) {
-      parts.push(this.#amount(this.#done));
-    } else {
-      const share = Math.max(0, Math.min(1, this.#done / total));
-      parts.push(`${Math.floor(share * 100)} %`, `${this.#amount(this.#done)} of ${this.#amount(total)}`);
-      const text = `${label}  ${parts.join("  ")}`;
-      if (columnsOf(text) + BAR_COLUMNS + 3 < this.#columns()) parts.unshift(bar(share));
+    const pace = speed > 0 ? `${this.#amount(speed)}/s` : "";
+    if (total === undefined || total <= 0) return this.#fitted([this.#amount(this.#done), pace], [1]);
+    const share = Math.max(0, Math.min(1, this.#done / total));
+    const left = speed > 0 && total > this.#done ? `${duration((total - this.#done) / speed)} left` : "";
+    const amount = `${this.#amount(this.#done)} of ${this.#amount(total)}`;
+    return this.#fitted([bar(share), `${Math.floor(share * 100)} %`, amount, pace, left], [0, 3, 2, 4]);
+  }
+
+  /** Label and parts in one row; where it is too narrow, parts are left out in the order given, then the label is cut. */
+  #fitted(parts: readonly string[], dispensable: readonly number[]): string {
+    const room = Math.max(1, this.#columns() - 1);
+    const kept = [...parts];
+    const join = () => kept.filter((part) => part !== "").join("  ");
+    for (const index of dispensable) {
+      if (columnsOf(this.#options.label) + 2 + columnsOf(join()) <= room) break;
+      kept[index] = "";
     }
-    if (speed > 0) parts.push(`${this.#amount(speed)}/s`);
-    if (speed > 0 && total !== undefined && total > this.#done) {
-      parts.push(`${duration((total - this.#done) / speed)} left`);
-    }
-    return `${label}  ${parts.join("  ")}`;
+    const tail = join();
+    const forLabel = room - columnsOf(tail) - 2;
+    return forLabel < 4 ? tail : `${cutToColumns(this.#options.label, forLabel)}  ${tail}`;
   }
 
   /** Units per second, over the last few seconds. */

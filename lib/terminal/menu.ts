@@ -119,7 +119,8 @@ export class Menu {
     ];
     const taken = names.find((name) => this.#byName.has(name));
     if (taken !== undefined) throw new RangeError(`Cannot add a command as its name is taken: ${taken}`);
-    this.#loop.add(command.name, command.summary);
+    // cliffy has a help of its own, which no command can replace.
+    if (command.name !== "help") this.#loop.add(command.name, command.summary);
     for (const name of names) this.#byName.set(name.toLowerCase(), command);
     this.#commands.push(command);
   }
@@ -176,7 +177,8 @@ export class Menu {
         continue;
       }
       if (command.isSecret !== true) this.#history.add(line);
-      return { name: command.name, run: () => this.#run(command, args) };
+      if (command.name !== "help") return { name: command.name, run: () => this.#run(command, args) };
+      await this.#run(command, args);
     }
     return null;
   }

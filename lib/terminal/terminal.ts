@@ -45,6 +45,8 @@ const PASTE_OFF = "\x1b[?2004l";
 const MAX_COMMITTED_LENGTH = 2_000;
 /** Milliseconds that closing waits for a screen that does not take what is left. */
 const CLOSE_WAIT_MS = 1_000;
+/** Milliseconds in which a process that was stopped and goes on hears of it. */
+const STOP_WAIT_MS = 30;
 
 /** Keyboard and screen. One for a process; dispose of it before the process ends, whatever happens. */
 export class Terminal implements AsyncDisposable {
@@ -81,6 +83,7 @@ export class Terminal implements AsyncDisposable {
   #suspensions = 0;
   #isPasteOn = false;
   #isClosed = false;
+  #wakeUp: (() => void) | undefined; // set while Ctrl+Z has stopped the process
 
   /**
    * Takes keyboard and screen; nothing is written yet.
@@ -358,7 +361,14 @@ export class Terminal implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  async #ask(options: ReadLineOptions, isSecret: boolean): Promise<string | null> {
+  #ask(options: ReadLineOptions, isSecret: boolean): Promise<string | null> {
+    const answer = this.#answer(options, isSecret);
+    // A prompt that is open when the terminal closes may have lost its caller: that must not end the process badly.
+    answer.catch(() => {});
+    return answer;
+  }
+
+  async #answer(options: ReadLineOptions, isSecret: boolean): Promise<string | null> {
     options.signal?.throwIfAborted();
     if (this.#queue.closed.aborted) return null;
     if (this.#isClosed) throw new DOMException("The terminal is closed", "AbortError");
@@ -488,14 +498,26 @@ export class Terminal implements AsyncDisposable {
 
   async #stopProcess(): Promise<void> {
     await this.suspend();
+    const continued = Promise.withResolvers<void>();
+    this.#wakeUp = continued.resolve;
     this.#io.signals.stop();
+    // A process that was stopped hears of it in a moment; one that could not be goes on without. Twice, since the
+    // first wait may be over at once when the stop was long.
+    for (let round = 0; round < 2; round++) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const wait = new Promise((resolve) => timer = setTimeout(resolve, STOP_WAIT_MS));
+      await Promise.race([continued.promise, wait]);
+      clearTimeout(timer);
+    }
+    this.#wakeUp = undefined;
     this.resume();
   }
 
-  /** After a stop of which nobody asked this object: the shell had the terminal, and wrote on it. */
+  /** The process goes on after a stop. Unless it stopped by itself, the shell has written below what is painted. */
   #continued(): void {
+    this.#wakeUp?.();
     if (this.#isClosed || this.#suspensions > 0) return;
-    this.#io.input.setMode(this.#mode);
+    this.#setMode(this.#mode);
     this.#painter.forget();
     this.#queue.invalidate();
   }

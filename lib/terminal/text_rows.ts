@@ -6,7 +6,7 @@
  * @module
  */
 import { safeText } from "./safe_text.ts";
-import { columnsOf, graphemesOf, isPlainAscii } from "./width.ts";
+import { columnsOf, eachGrapheme, isPlainAscii } from "./width.ts";
 
 /** One row: the piece of text that it shows. */
 export interface TextRow {
@@ -85,10 +85,10 @@ export class TextRows {
     const indent = index === 0 ? this.#indent : 0;
     let shown = "";
     let column = indent;
-    for (const grapheme of graphemesOf(piece)) {
-      const text = shownGrapheme(grapheme, column);
+    for (const { segment } of eachGrapheme(piece)) {
+      const { text, columns } = shownGrapheme(segment, column);
       shown += text;
-      column += columnsOf(text);
+      column += columns;
     }
     return shown;
   }
@@ -111,23 +111,39 @@ export class TextRows {
     if (isPlainAscii(text.slice(start, quick)) && !(text.charCodeAt(quick) >= 0x300)) return quick;
 
     const pieceEnd = Math.min(limit, start + room * UNITS_PER_COLUMN);
-    const graphemes = graphemesOf(text.slice(start, pieceEnd));
-    // The last one may have been torn by the cut.
-    if (pieceEnd < limit && graphemes.length > 1) graphemes.pop();
     let at = start;
     let column = indent;
-    for (const grapheme of graphemes) {
-      const width = columnsOf(shownGrapheme(grapheme, column));
-      if (column + width > this.#columns && at > start) return at;
-      at += grapheme.length;
-      column += width;
+    for (const { segment } of eachGrapheme(text.slice(start, pieceEnd))) {
+      const { columns } = shownGrapheme(segment, column);
+      const isTorn = at + segment.length === pieceEnd && pieceEnd < limit; // maybe, by the end of the piece
+      if (at > start && (isTorn || column + columns > this.#columns)) return at;
+      at += segment.length;
+      column += columns;
     }
     return at;
   }
 }
 
-function shownGrapheme(grapheme: string, column: number): string {
-  return grapheme === "\t" ? " ".repeat(TAB_COLUMNS - (column % TAB_COLUMNS)) : safeText(grapheme);
+/** What was worked out for graphemes seen lately; looking a letter up is far quicker than measuring it. */
+const known = new Map<string, { readonly text: string; readonly columns: number }>();
+const MAX_KNOWN = 4_096;
+
+function shownGrapheme(
+  grapheme: string,
+  column: number,
+): { readonly text: string; readonly columns: number } {
+  if (grapheme === "\t") {
+    const columns = TAB_COLUMNS - (column % TAB_COLUMNS);
+    return { text: " ".repeat(columns), columns };
+  }
+  let shown = known.get(grapheme);
+  if (shown === undefined) {
+    const text = safeText(grapheme);
+    shown = { text, columns: columnsOf(text) };
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(grapheme, shown);
+  }
+  return shown;
 }
 
 function commonLength(one: string, other: string): number {

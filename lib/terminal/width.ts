@@ -19,6 +19,11 @@ export function columnsOf(text: string): number {
   return stringWidth(text);
 }
 
+/** Cuts text into graphemes one after the other, for who may stop early. */
+export function eachGrapheme(text: string): Iterable<{ readonly segment: string }> {
+  return segmenter.segment(text);
+}
+
 /** Cuts text into graphemes, in order; joined together they are the text again. */
 export function graphemesOf(text: string): string[] {
   return Array.from(segmenter.segment(text), (part) => part.segment);
