@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { ChatError, UsageError } from "../../lib/errors.ts";
+import { completeFirstWord, Menu, type MenuCommand, type MenuOptions } from "../../lib/terminal/menu.ts";
+import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
+
+/** A menu with a few commands, and what they were given. */
+function menuOn(fake: FakeTerminal, more: Partial<MenuOptions> = {}): { menu: Menu; runs: string[] } {
+  const runs: string[] = [];
+  const commands: MenuCommand[] = [
+    {
+      number: 1,
+      name: "users",
+      aliases: ["who"],
+      summary: "Get the user list",
+      run: () => void runs.push("users"),
+    },
+    {
+      number: 2,
+      name: "send",
+      usage: "USER [TEXT]",
+      summary: "Send a message",
+      details: "The text may have several lines.",
+      complete: (args) => completeFirstWord(args, ["ana", "anton", "bob"]),
+      run: (args) => {
+        if (args === "") throw new UsageError("Cannot send as no user is named");
+        runs.push(`send ${args}`);
+      },
+    },
+    {
+      name: "fail",
+      summary: "Fail",
+      run: (args) => {
+        throw args === ""
+          ? new ChatError("rate_limited", "too many attempts", { retryAfterMs: 1500 })
+          : new Error(args);
+      },
+    },
+    {
+      name: "login",
+      summary: "Log in",
+      isSecret: true,
+      run: async (args, { terminal }) => {
+        runs.push(`login ${args} ${await terminal.readSecret("Password: ")}`);
+      },
+    },
+    {
+      name: "wait",
+      summary: "Wait",
+      run: (_args, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    },
+    { number: 7, name: "quit", summary: "Leave", run: (_args, { leave }) => leave() },
+  ];
+  return { menu: new Menu({ terminal: fake.terminal, commands, prompt: "> ", ...more }), runs };
+}
+
+/** Runs a menu on piped lines; returns the output and what ran. */
+async function piped(
+  lines: string,
+  options: FakeTerminalOptions = {},
+): Promise<{ output: string; runs: string[] }> {
+  await using fake = new FakeTerminal({ isKeyboard: false, isScreen: false, ...options });
+  const { menu, runs } = menuOn(fake);
+  fake.type(lines, null);
+  await menu.run();
+  await fake.terminal.flush();
+  return { output: fake.screen.written, runs };
+}
+
+Deno.test("Menu reaches a command by number, name, alias and in any case of letters", async () => {
+  assert.deepEqual((await piped("1\nusers\nwho\n USERS \n2 bob\n")).runs, [
+    "users",
+    "users",
+    "users",
+    "users",
+    "send bob",
+  ]);
+});
+
+Deno.test("Menu hands the rest of the line over untouched: punctuation, scripts, quotes, spaces", async () => {
+  const texts = [
+    'Привет, "мир"!',
+    "it's (fine) @all #1 \\n $HOME",
+    "  two  spaces ",
+    "中文 👍🏽",
+    "help 7",
+    "constructor",
+  ];
+  assert.deepEqual(
+    (await piped(texts.map((text) => `send bob ${text}\n`).join(""))).runs,
+    texts.map((text) => `send bob ${text}`),
+  );
+});
+
+Deno.test("Menu loses no line that arrives while a command runs", async () => {
+  const many = Array.from({ length: 200 }, (_, index) => `send bob ${index}`);
+  assert.deepEqual((await piped(many.join("\n"))).runs, many);
+});
+
+Deno.test("Menu answers an unknown command with the nearest one, and goes on", async () => {
+  const { output, runs } = await piped("sned bob\nxyzzy\n9\nconstructor\n__proto__\na\u202eb\n1\n");
+  assert.match(output, /There is no command sned\. Did you mean send\?\n/);
+  assert.match(output, /There is no command xyzzy\. Type help to see what there is\.\n/);
+  assert.match(output, /There is no command 9\. The options are 1, 2, 7\.\n/);
+  assert.match(output, /There is no command constructor\./);
+  assert.match(output, /There is no command a‹U\+202E›b\./);
+  assert.deepEqual(runs, ["users"]);
+});
+
+Deno.test("Menu prints help from its table", async () => {
+  const { output } = await piped("help\nhelp 2\nhelp nothing\n");
+  assert.match(
+    output,
+    / {2}1 {2}users {13}Get the user list\n {2}2 {2}send USER \[TEXT\] {2}Send a message\n/,
+  );
+  assert.match(
+    output,
+    /send USER \[TEXT\] \(or 2\)\n {2}Send a message\.\n {2}The text may have several lines\.\n/,
+  );
+  assert.match(output, /There is no command nothing\./);
+});
+
+Deno.test("Menu prints a command's error as a sentence, and goes on", async () => {
+  const { output, runs } = await piped("send\nfail\nfail disk full!\n1\n");
+  assert.match(output, /✗ Cannot send as no user is named\.\n {2}Usage: send USER \[TEXT\] \(or 2\)\n/);
+  assert.match(output, /✗ Too many attempts\. Try again in 2 s\.\n/);
+  assert.match(output, /✗ Disk full!\n/);
+  assert.deepEqual(runs, ["users"]);
+});
+
+Deno.test("Menu keeps the history through its store, never a secret", async () => {
+  await using fake = new FakeTerminal();
+  const kept: string[] = [];
+  const history = { load: () => ["send bob before"], add: (line: string) => void kept.push(line) };
+  const { menu, runs } = menuOn(fake, { history });
+  const done = menu.run();
+  await fake.keys("\x1b[A", "!\r", "login ana\r", "hunter2\r", "sned\r", "7\r");
+  await done;
+  assert.deepEqual(runs, ["send bob before!", "login ana hunter2"]);
+  assert.deepEqual(kept, ["send bob before!", "sned", "7"]);
+});
+
+Deno.test("Menu completes names of commands and their first word", async () => {
+  await using fake = new FakeTerminal();
+  const { menu, runs } = menuOn(fake);
+  const done = menu.run();
+  await fake.keys("se\t", "bo\t", "hi\r");
+  await fake.keys("2 ant\t", "yo\r");
+  await fake.keys("help us\t\r", "\x04");
+  await done;
+  assert.deepEqual(runs, ["send bob hi", "send anton yo"]);
+  assert.match(fake.screen.text(), /users \(or 1\)/);
+});
+
+Deno.test("Menu at Ctrl+C: a running command stops, a typed line is dropped, an empty one says how to leave", async () => {
+  await using fake = new FakeTerminal();
+  const { menu } = menuOn(fake);
+  const done = menu.run();
+  await fake.keys("wait\r");
+  fake.signal("interrupt");
+  await fake.settle();
+  assert.match(fake.screen.text(), /> wait\nStopped\.\n>$/);
+  await fake.keys("abc", "\x03", "\x03");
+  assert.match(fake.screen.text(), /> abc\^C\n> \^C\nTo leave, press Ctrl\+D/);
+  await fake.keys("login\r", "\x03", "\x04");
+  assert.match(fake.screen.text(), /Password: \^C\nStopped\./);
+  await done;
+});
+
+Deno.test("Menu takes more commands later, and refuses names that are taken", async () => {
+  await using fake = new FakeTerminal({ isKeyboard: false, isScreen: false });
+  const { menu, runs } = menuOn(fake);
+  assert.throws(() => menu.add({ name: "send", summary: "", run: () => {} }), RangeError);
+  assert.throws(() => menu.add({ name: "других", summary: "", run: () => {} }), RangeError);
+  menu.add({
+    number: 6,
+    name: "email",
+    summary: "Send an email",
+    run: (args) => void runs.push(`email ${args}`),
+  });
+  fake.type("6 x\nhelp\n", null);
+  await menu.run();
+  await fake.terminal.flush();
+  assert.deepEqual(runs, ["email x"]);
+  assert.match(fake.screen.written, /6 {2}email/);
+});
+
+Deno.test("Menu is readable on a screen of 20 columns", async () => {
+  await using fake = new FakeTerminal({ columns: 20, rows: 30 });
+  const { menu } = menuOn(fake, { title: "Mini-Chat" });
+  await fake.terminal.print(menu.overview());
+  await fake.settle();
+  const rows = fake.screen.rows();
+  assert.deepEqual(rows.slice(0, 5), [
+    "Mini-Chat",
+    "1 users",
+    "  Get the user list",
+    "2 send USER [TEXT]",
+    "  Send a message",
+  ]);
+});
+
+Deno.test("Menu ends when the terminal is closed in the middle", async () => {
+  await using fake = new FakeTerminal();
+  const { menu } = menuOn(fake);
+  const done = menu.run();
+  await fake.keys("half a line");
+  await fake.terminal[Symbol.asyncDispose]();
+  await done;
+});
