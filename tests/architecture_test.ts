@@ -22,8 +22,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "mail": ["errors.ts"],
   "terminal": ["errors.ts"],
   "client": ["net", "protocol", "errors.ts", "version.ts"],
-  "peer": ["net", "protocol", "errors.ts"],
-  "server": ["chat", "store", "net", "protocol", "peer", "errors.ts", "version.ts"],
+  "peer": ["net", "protocol", "errors.ts", "version.ts"],
+  "server": ["chat", "store", "net", "protocol", "peer", "terminal", "errors.ts", "version.ts"],
   "commands": [
     "client",
     "peer",
@@ -44,6 +44,7 @@ const ENTRY_POINTS = ["server.ts", "client.ts"];
 const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "kysely": ["store"],
   "node:sqlite": ["store"],
+  "node:worker_threads": ["store"],
   "nodemailer": ["mail"],
   "oauth4webapi": ["mail"],
   "cliffy": ["terminal"],
@@ -78,9 +79,10 @@ const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
   { call: /\bDeno\.(stdin|stdout|consoleSize)\b/, home: ["terminal", ...ENTRY_POINTS] },
   { call: /\bDeno\.stderr\b/, home: ["terminal", "server", ...ENTRY_POINTS] }, // server: its log
   {
-    call: /\bDeno\.(args|env|exit|addSignalListener|removeSignalListener)\b|\bprocess\.(env|argv|exit)\b/,
+    call: /\bDeno\.(args|env|exit)\b|\bprocess\.(env|argv|exit)\b/,
     home: ENTRY_POINTS,
   },
+  { call: /\bDeno\.(add|remove)SignalListener\b/, home: ["terminal", ...ENTRY_POINTS] }, // terminal: its size
   { call: /\bDeno\.Command\b/, home: ["terminal", "mail", "commands"] },
   { call: /\bnew Worker\b/, home: ["store"] },
 ];
