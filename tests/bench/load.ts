@@ -1,0 +1,225 @@
+/**
+ * A lean load client: whole frames made by hand, pipelined, over TLS.
+ *
+ * It shares two cores with the server that it measures, so it parses no more than it must: the id of a reply, by
+ * its place in the line. The same client drives the raw echo server, whose figures are the limits.
+ * @module
+ */
+import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
+import { Connection } from "../../lib/net/connection.ts";
+import type { Person } from "./population.ts";
+
+/** Where to connect to. */
+export interface Target {
+  readonly port: number;
+  /** The certificate that is trusted, in PEM. */
+  readonly certificatePem: string;
+}
+
+/** 200 bytes of text: every figure is about messages of this size. */
+export const TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind it at all. "
+  .repeat(3)
+  .slice(0, 200);
+
+/** How every reply of ours, and every request of ours that is echoed, begins. */
+const REPLY_START = '{"jsonrpc":"2.0","id":';
+
+/** One connection that sends frames and counts replies. */
+export class LoadConnection {
+  readonly #connection: Connection;
+  readonly #replies = new Map<number, (line: string) => void>();
+  #lastId = 0;
+  /** Takes the replies that no {@linkcode LoadConnection.ask} waits for. */
+  onReply: (id: number, line: string) => void = () => {};
+  /** Takes the events. */
+  onEvent: (line: string) => void = () => {};
+  /** Called after each batch of lines that one read brought. */
+  onBatch: () => void = () => {};
+  /** Resolves once the connection is gone. */
+  readonly finished: Promise<void>;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+    this.finished = this.#read();
+  }
+
+  /** Connects and finishes the TLS handshake. */
+  static async open(target: Target): Promise<LoadConnection> {
+    const socket = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
+    const secure = await Deno.startTls(socket, {
+      hostname: CERTIFICATE_NAME,
+      caCerts: [target.certificatePem],
+    });
+    await secure.handshake();
+    return new LoadConnection(new Connection(secure, { maxOutboxBytes: 64 * 1024 * 1024 }));
+  }
+
+  /** Connects and signs in with a token. */
+  static async signIn(target: Target, person: Pick<Person, "token">): Promise<LoadConnection> {
+    const connection = await LoadConnection.open(target);
+    await connection.ask("hello", { protocol: 1, client: { name: "bench", version: "0" } });
+    await connection.ask("resume", { token: person.token });
+    return connection;
+  }
+
+  /** A number for the next frame. */
+  nextId(): number {
+    return ++this.#lastId;
+  }
+
+  /** Queues a frame; frames of one turn of the event loop leave in one write. */
+  send(frame: string): void {
+    this.#connection.send(frame);
+  }
+
+  /** Sends a request and waits for its result. Throws when it is refused or the connection ends. */
+  async ask(method: string, params: unknown): Promise<Record<string, unknown>> {
+    const id = this.nextId();
+    const reply = new Promise<string>((resolve) => this.#replies.set(id, resolve));
+    this.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }) + "\n");
+    const line = await Promise.race([reply, this.finished]);
+    if (line === undefined) {
+      throw new Error(
+        `The connection ended before the reply to ${method}: ${this.#connection.closeReason?.message}`,
+      );
+    }
+    const { result, error } = JSON.parse(line);
+    if (error) throw new Error(`${method} was refused: ${error.message}`);
+    return result;
+  }
+
+  /** Cuts the connection. */
+  close(): void {
+    this.#connection.abort();
+  }
+
+  async #read(): Promise<void> {
+    for (
+      let lines = await this.#connection.readLines();
+      lines !== null;
+      lines = await this.#connection.readLines()
+    ) {
+      for (const line of lines) this.#take(line);
+      this.onBatch();
+    }
+    this.#connection.abort();
+  }
+
+  #take(line: string): void {
+    if (!line.startsWith(REPLY_START)) return this.onEvent(line);
+    const id = parseInt(line.slice(REPLY_START.length, REPLY_START.length + 12));
+    if (Number.isNaN(id)) return this.#answerPing(line);
+    const waiter = this.#replies.size > 0 ? this.#replies.get(id) : undefined;
+    if (!waiter) return this.onReply(id, line);
+    this.#replies.delete(id);
+    waiter(line);
+  }
+
+  /** The server's own requests have ids that are no numbers. */
+  #answerPing(line: string): void {
+    const { id, method } = JSON.parse(line);
+    if (method === "ping") this.send(JSON.stringify({ jsonrpc: "2.0", id, result: {} }) + "\n");
+  }
+}
+
+/** Opens connections, some at once, in the order of what they are opened for. */
+export async function openAll<T>(
+  items: readonly T[],
+  open: (item: T) => Promise<LoadConnection>,
+  atOnce = 32,
+): Promise<LoadConnection[]> {
+  const connections: LoadConnection[] = new Array(items.length);
+  let next = 0;
+  const lane = async () => {
+    for (let index = next++; index < items.length; index = next++) {
+      connections[index] = await open(items[index]!);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+  return connections;
+}
+
+/** Ids that grow with time (UUID version 7), made faster than the library makes them. */
+export class IdMaker {
+  readonly #tail = crypto.randomUUID().slice(18); // -xxxx-xxxxxxxxxxxx, variant included
+  #count = 0;
+
+  /** The next id. */
+  next(): string {
+    const time = Date.now().toString(16).padStart(12, "0");
+    const count = (this.#count++).toString(16).padStart(7, "0");
+    // Time, the version and 3 digits of the counter; then the variant and random digits; then the rest of the counter.
+    const head = `${time.slice(0, 8)}-${time.slice(8)}-7${count.slice(0, 3)}`;
+    return head + this.#tail.slice(0, 14) + count.slice(3);
+  }
+}
+
+/** One connection that has work to do: whom it writes to. */
+export interface Lane {
+  readonly connection: LoadConnection;
+  readonly to: string;
+}
+
+/** What came of pumping. */
+export interface PumpResult {
+  /** Replies a second, within the measured window. */
+  readonly perSecond: number;
+  /** From a frame's write to its reply, in milliseconds, within the window; every one, not sorted. */
+  readonly latenciesMs: Float64Array;
+  /** All that was sent, warming up included. */
+  readonly sent: number;
+}
+
+/** How long and how deep to pump. */
+export interface PumpOptions {
+  /** Frames in flight on each connection. */
+  readonly depth: number;
+  /** Measured window, in milliseconds. */
+  readonly durationMs: number;
+  /** Time before it, in milliseconds; 300 by default. */
+  readonly warmUpMs?: number;
+}
+
+/** Keeps `depth` sends in flight on every connection, and counts the replies. Throws on a reply that is an error. */
+export async function pump(lanes: readonly Lane[], options: PumpOptions): Promise<PumpResult> {
+  const { depth, durationMs, warmUpMs = 300 } = options;
+  const startsAt = performance.now() + warmUpMs;
+  const endsAt = startsAt + durationMs;
+  const latencies: number[] = [];
+  let counted = 0;
+  let sent = 0;
+  await Promise.all(lanes.map(({ connection, to }) =>
+    new Promise<void>((resolve, reject) => {
+      const ids = new IdMaker();
+      const writtenAt = new Map<number, number>();
+      const sendOne = (now: number) => {
+        const id = connection.nextId();
+        writtenAt.set(id, now);
+        sent += 1;
+        connection.send(sendFrame(id, ids.next(), to));
+      };
+      connection.onReply = (id, line) => {
+        const now = performance.now();
+        if (line.startsWith('"error"', line.indexOf(",", REPLY_START.length) + 1)) {
+          return reject(new Error(line));
+        }
+        if (now >= startsAt && now < endsAt) {
+          counted += 1;
+          latencies.push(now - writtenAt.get(id)!);
+        }
+        writtenAt.delete(id);
+        if (now < endsAt) sendOne(now);
+        else if (writtenAt.size === 0) resolve();
+      };
+      connection.finished.then(() => reject(new Error("The connection ended while it was measured")));
+      const now = performance.now();
+      for (let index = 0; index < depth; index++) sendOne(now);
+    })
+  ));
+  return { perSecond: counted / durationMs * 1000, latenciesMs: Float64Array.from(latencies), sent };
+}
+
+/** The frame of one send. */
+export function sendFrame(id: number, messageId: string, to: string, text = TEXT): string {
+  return `{"jsonrpc":"2.0","id":${id},"method":"send_message","params":{"id":"${messageId}","to":"${to}","text":"${text}"}}\n`;
+}

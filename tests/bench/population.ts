@@ -1,0 +1,95 @@
+/**
+ * A data folder with people in it, made without a server: accounts, and a session token for each.
+ * @module
+ */
+import { join } from "node:path";
+import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
+import { hashToken, newToken } from "../../lib/chat/token.ts";
+import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
+import { openLocalStore } from "../../lib/store/local_store.ts";
+import type { ServerStore } from "../../lib/store/server_store.ts";
+import { IdMaker, TEXT } from "./load.ts";
+
+/** Somebody with an account. */
+export interface Person {
+  readonly accountId: number;
+  readonly name: string;
+  /** Opens a session. */
+  readonly token: string;
+  readonly deviceId: string;
+}
+
+/** The password of every {@linkcode Person}. */
+export const PASSWORD = "correct horse battery staple";
+
+/** Calls that share a transaction while the folder is filled. */
+const GROUP = 1_000;
+
+/** No limit on what a mailbox takes. */
+const LIMITS = { mailboxMessages: Number.MAX_SAFE_INTEGER, mailboxBytes: Number.MAX_SAFE_INTEGER };
+
+/** Opens the store of a data folder that no server uses. */
+export async function openFolder(folder: string): Promise<ServerStore> {
+  const paths = await prepareDataFolder(folder);
+  return openLocalStore(paths.database, { limits: LIMITS });
+}
+
+/** The database file of a data folder. */
+export function databaseOf(folder: string): string {
+  return dataPaths(folder).database;
+}
+
+/** Adds people to a data folder. Their names are `prefix` and a number, padded so that they sort by it. */
+export async function addPeople(folder: string, prefix: string, amount: number): Promise<Person[]> {
+  await using store = await openFolder(folder);
+  const passwordHash = await new Passwords(DEFAULT_COST).hash(PASSWORD);
+  return await inGroups(amount, async (index) => {
+    const name = `${prefix}${String(index).padStart(6, "0")}`;
+    const { accountId } = await store.createAccount({ name, passwordHash, joinCode: null });
+    const token = newToken();
+    const device = { accountId, tokenHash: hashToken(token), deviceId: null, deviceName: "bench" };
+    const { deviceId } = await store.openDeviceSession(device);
+    return { accountId, name, token, deviceId };
+  });
+}
+
+/** Stores messages as their senders would have, sender by sender to the recipient at the same place. */
+export async function addMessages(
+  folder: string,
+  senders: readonly Person[],
+  recipients: readonly Person[],
+  amount: number,
+): Promise<void> {
+  await using store = await openFolder(folder);
+  const ids = new IdMaker();
+  await inGroups(amount, (index) =>
+    store.sendMessage({
+      senderId: senders[index % senders.length]!.accountId,
+      id: ids.next(),
+      to: recipients[index % recipients.length]!.name,
+      text: TEXT,
+    }));
+}
+
+/** Size of a data folder's database with its log, in bytes. */
+export function databaseBytes(folder: string): number {
+  let bytes = 0;
+  for (const name of ["mini-chat.db", "mini-chat.db-wal"]) {
+    try {
+      bytes += Deno.statSync(join(folder, name)).size;
+    } catch {
+      // The log is not there while nobody has the database open.
+    }
+  }
+  return bytes;
+}
+
+async function inGroups<T>(amount: number, make: (index: number) => Promise<T>): Promise<T[]> {
+  const made: T[] = [];
+  while (made.length < amount) {
+    const first = made.length;
+    const length = Math.min(GROUP, amount - first);
+    made.push(...await Promise.all(Array.from({ length }, (_, index) => make(first + index))));
+  }
+  return made;
+}

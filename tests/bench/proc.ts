@@ -1,0 +1,25 @@
+/**
+ * What the system says of processes and of the machine.
+ * @module
+ */
+
+/** A file below `/proc`, read by `cat`: Deno itself may read there only with all permissions. Empty when it is not there. */
+export async function readProc(path: string): Promise<string> {
+  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${path}`], stderr: "null" }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+/** Resident memory of a process, in KiB. */
+export async function residentKib(pid: number): Promise<number> {
+  if (Deno.build.os === "linux") {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(await readProc(`${pid}/status`))?.[1]);
+  }
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(pid)] }).output();
+  return Number(new TextDecoder().decode(stdout));
+}
+
+/** What the maker calls the processor; the architecture where the system does not say. */
+export async function processorName(): Promise<string> {
+  if (Deno.build.os !== "linux") return Deno.build.arch;
+  return /^model name\s*:\s*(.+)$/m.exec(await readProc("cpuinfo"))?.[1] ?? Deno.build.arch;
+}

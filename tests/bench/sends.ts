@@ -1,0 +1,120 @@
+/**
+ * `durable_send`, `ack_ms` and `live`: how fast messages get onto the disk, and from there to those they are for.
+ * @module
+ */
+import type { BenchContext } from "./context.ts";
+import { startBenchServer } from "./bench_server.ts";
+import { rawInserts, startRawServer } from "./limits.ts";
+import { type Lane, LoadConnection, openAll, pump } from "./load.ts";
+import { addPeople, type Person } from "./population.ts";
+import { percentile } from "./report.ts";
+
+/** Connections of the widest measurement. */
+const MOST = 64;
+
+/** Pairs of `live`. */
+const PAIRS = 8;
+
+/** Messages that each sender of `live` has unacknowledged. */
+const LIVE_DEPTH = 64;
+
+/** Measures all of it, limits included, some rounds. */
+export async function measureSends(context: BenchContext): Promise<void> {
+  const { report, durationMs, rounds } = context;
+  const folder = await context.newFolder();
+  const senders = await addPeople(folder, "s", MOST);
+  const recipients = await addPeople(folder, "r", MOST);
+  await using server = await startBenchServer(folder);
+  await using raw = await startRawServer(await context.newFolder());
+  const sending = await openAll(senders, (person) => LoadConnection.signIn(server.target, person));
+  const echoing = await openAll(senders, () => LoadConnection.open(raw.target));
+  const lanes = toLanes(sending, recipients);
+  const echoLanes = toLanes(echoing, recipients);
+
+  for (let round = 0; round < rounds; round++) {
+    report.add("limit.sqlite_single", "/s", rawInserts(folder, 1, durationMs));
+    report.add("limit.sqlite_group256", "/s", rawInserts(folder, 256, durationMs));
+    report.add("limit.tls_echo", "/s", (await pump(echoLanes, { depth: 50, durationMs })).perSecond);
+
+    const single = await pump(lanes.slice(0, 1), { depth: 1, durationMs });
+    report.add("durable_send.1x1", "/s", single.perSecond, {
+      target: { of: "limit.sqlite_single", must: "be at least", factor: 0.5 },
+    });
+    const wide = await pump(lanes, { depth: 1, durationMs });
+    report.add("durable_send.64x1", "/s", wide.perSecond, {
+      target: { of: "limit.sqlite_single", must: "be at least", factor: 2 },
+    });
+    report.add("ack_ms.64x1.p50", "ms", percentile(wide.latenciesMs, 0.5));
+    report.add("ack_ms.64x1.p99", "ms", percentile(wide.latenciesMs, 0.99), {
+      target: { of: "ack_ms.64x1.p50", must: "be at most", factor: 5 },
+    });
+    const deep = await pump(lanes, { depth: 50, durationMs });
+    report.add("durable_send.64x50", "/s", deep.perSecond, {
+      target: { of: "limit.sqlite_group256", must: "be at least", factor: 0.2 },
+    });
+    const live = await pumpLive(context, server.target, lanes.slice(0, PAIRS), recipients);
+    report.add("live.8x64", "/s", live, {
+      target: { of: "durable_send.64x50", must: "be at least", factor: 0.6 },
+    });
+  }
+  for (const connection of [...sending, ...echoing]) connection.close();
+}
+
+function toLanes(connections: readonly LoadConnection[], recipients: readonly Person[]): Lane[] {
+  return connections.map((connection, index) => ({ connection, to: recipients[index]!.name }));
+}
+
+/** Messages a second that were stored, pushed to their recipient, and confirmed by it on disk. */
+async function pumpLive(
+  { durationMs }: BenchContext,
+  target: Parameters<typeof LoadConnection.open>[0],
+  lanes: readonly Lane[],
+  recipients: readonly Person[],
+): Promise<number> {
+  const warmUpMs = 300;
+  const receiving = await openAll(
+    recipients.slice(0, lanes.length),
+    (person) => LoadConnection.signIn(target, person),
+  );
+  const startsAt = performance.now() + warmUpMs;
+  let confirmed = 0;
+  for (const connection of receiving) {
+    confirmAll(connection, (count) => {
+      const now = performance.now();
+      if (now >= startsAt && now < startsAt + durationMs) confirmed += count;
+    });
+    // What lies in the mailbox from before is not part of this.
+    await connection.ask("subscribe", { after: Number.MAX_SAFE_INTEGER });
+  }
+  await pump(lanes, { depth: LIVE_DEPTH, durationMs, warmUpMs: startsAt - performance.now() });
+  for (const connection of receiving) connection.close();
+  return confirmed / durationMs * 1000;
+}
+
+/** Confirms what arrives, as far as it has arrived, one confirmation at a time; tells how many each one covered. */
+export function confirmAll(connection: LoadConnection, onConfirmed: (count: number) => void): void {
+  let last = 0; // highest sequence that arrived
+  let arrived = 0; // not covered by a confirmation that was sent
+  let underWay = 0; // covered by the one that waits for its reply
+  const confirm = () => {
+    if (underWay > 0 || arrived === 0) return;
+    underWay = arrived;
+    arrived = 0;
+    const id = connection.nextId();
+    connection.send(`{"jsonrpc":"2.0","id":${id},"method":"acknowledge","params":{"delivered":${last}}}\n`);
+  };
+  connection.onEvent = (line) => {
+    if (!line.startsWith(MESSAGE_START)) return;
+    last = parseInt(line.slice(MESSAGE_START.length, MESSAGE_START.length + 16));
+    arrived += 1;
+  };
+  connection.onReply = () => {
+    onConfirmed(underWay);
+    underWay = 0;
+    confirm();
+  };
+  connection.onBatch = confirm;
+}
+
+/** How every message begins on its way to its recipient. */
+export const MESSAGE_START = '{"jsonrpc":"2.0","method":"message_received","params":{"sequence":';
