@@ -82,6 +82,12 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
   readonly remotePort: number;
   /** Resolves once the socket is closed, with the first reason given. Never rejects. */
   readonly closed: Promise<CloseReason>;
+  /**
+   * Resolves once the system has the socket back, which is later than {@linkcode closed} where a write still waits for
+   * the peer: Deno 2.8 does not cancel that write (denoland/deno#36369), so a peer that neither reads nor goes away
+   * holds the socket. Whoever counts sockets counts until here.
+   */
+  readonly released: Promise<void>;
 
   readonly #stream: ByteStream;
   readonly #decoder: FrameDecoder;
@@ -113,6 +119,10 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     this.#closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
     const { promise, resolve } = Promise.withResolvers<CloseReason>();
     this.closed = promise;
+    this.released = promise.then(async () => {
+      await this.#outbox.settled();
+      await this.#reading?.catch(() => null);
+    });
     this.#resolveClosed = resolve;
     this.#outbox = new Outbox((bytes) => stream.write(bytes), {
       backlogBytes: options.backlogBytes ?? BACKLOG_BYTES,
@@ -235,6 +245,9 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     if (this.#isSocketClosed) return;
     this.#isSocketClosed = true;
     this.#outbox.drop();
+    // Deno 2.8's plain TCP sockets stay open while a read waits, whatever close() says (denoland/deno#35292): ending
+    // our half lets the peer end its own, which ends the read. A TLS socket cancels its reads.
+    if (this.#reading && !("handshake" in this.#stream)) this.#stream.closeWrite().catch(() => {});
     try {
       this.#stream.close();
     } catch {

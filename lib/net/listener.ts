@@ -31,8 +31,18 @@ export interface ListenerOptions {
   readonly signal?: AbortSignal;
   /** Takes each connection, its handshake done. */
   readonly onConnection: (connection: Connection) => void;
+  /** Callers that speak no frames, told apart by what their TLS handshake asks for; none when unset. */
+  readonly sideDoor?: SideDoor;
   /** Told of each caller that got no connection, for the log. */
   readonly onRefused?: (refused: RefusedCaller) => void;
+}
+
+/** Where callers go whose TLS handshake names one ALPN protocol (RFC 7301). */
+export interface SideDoor {
+  /** Name of the protocol. */
+  readonly alpnProtocol: string;
+  /** Takes the socket, its handshake done, and owns it. The caller's slot is free again when this has settled. */
+  readonly onSocket: (socket: Deno.TlsConn) => Promise<void>;
 }
 
 /** A caller that got no connection. */
@@ -99,7 +109,13 @@ export class Listener implements AsyncDisposable {
     for (const hostname of hosts) {
       try {
         const socket: Deno.Listener<Deno.Conn> = identity
-          ? Deno.listenTls({ hostname, port, cert: identity.certificatePem, key: identity.privateKeyPem })
+          ? Deno.listenTls({
+            hostname,
+            port,
+            cert: identity.certificatePem,
+            key: identity.privateKeyPem,
+            ...(options.sideDoor ? { alpnProtocols: [options.sideDoor.alpnProtocol] } : {}),
+          })
           : Deno.listen({ hostname, port });
         return new Listener(socket, options);
       } catch (error) {
@@ -156,12 +172,20 @@ export class Listener implements AsyncDisposable {
     const address = normalizeAddress((socket.remoteAddr as Deno.NetAddr).hostname);
     const release = this.#takeSlot(address);
     if (!release) return closeQuietly(socket);
-    if ("handshake" in socket && !await this.#shakeHands(socket as Deno.TlsConn, address)) {
-      closeQuietly(socket);
-      return release();
+    const { sideDoor } = this.#options;
+    if ("handshake" in socket) {
+      const tls = socket as Deno.TlsConn;
+      const info = await this.#shakeHands(tls, address);
+      if (!info) {
+        closeQuietly(socket);
+        return release();
+      }
+      if (sideDoor && info.alpnProtocol === sideDoor.alpnProtocol) {
+        return void sideDoor.onSocket(tls).finally(release);
+      }
     }
     const connection = new Connection(socket, this.#options.connection);
-    connection.closed.then(release);
+    connection.released.then(release);
     this.#options.onConnection(connection);
   }
 
@@ -194,7 +218,12 @@ export class Listener implements AsyncDisposable {
     };
   }
 
-  async #shakeHands(socket: Deno.TlsConn, address: string): Promise<boolean> {
+  /** What the handshake has settled; null when it came to nothing. */
+  /**
+   * Waits for the handshake. Deno 2.8 cannot end a TLS socket whose handshake has not happened: `close()` lets go of it,
+   * but the system keeps it until the caller speaks or leaves. So a silent caller loses its slot, not yet its socket.
+   */
+  async #shakeHands(socket: Deno.TlsConn, address: string): Promise<Deno.TlsHandshakeInfo | null> {
     let isLate = false;
     const timeoutMs = this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
     const timer = setTimeout(() => {
@@ -202,15 +231,15 @@ export class Listener implements AsyncDisposable {
       closeQuietly(socket);
     }, timeoutMs);
     try {
-      await socket.handshake();
-      return !isLate && !this.#isClosed;
+      const info = await socket.handshake();
+      return isLate || this.#isClosed ? null : info;
     } catch (error) {
       this.#options.onRefused?.(
         isLate
           ? { address, reason: "handshake_timeout", message: `no TLS handshake within ${timeoutMs} ms` }
           : { address, reason: "handshake_failed", message: messageOf(error) },
       );
-      return false;
+      return null;
     } finally {
       clearTimeout(timer);
     }

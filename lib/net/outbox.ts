@@ -37,6 +37,7 @@ export class Outbox {
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // runs at most one at a time, and only after a write
   #drainWaiters: (() => void)[] = [];
   #flushWaiters: (() => void)[] = [];
+  #running: Promise<void> | undefined; // the latest run, which may outlast the outbox where a write is stuck
 
   /**
    * Starts empty.
@@ -70,7 +71,7 @@ export class Outbox {
     }
     if (!this.#isWriting) {
       this.#isWriting = true;
-      queueMicrotask(() => this.#run());
+      queueMicrotask(() => this.#running = this.#run());
     }
     return true;
   }
@@ -85,6 +86,11 @@ export class Outbox {
   flushed(): Promise<void> {
     if (!this.#isWriting) return Promise.resolve();
     return new Promise((resolve) => this.#flushWaiters.push(resolve));
+  }
+
+  /** Resolves once no write is under way, even after {@linkcode drop}. */
+  async settled(): Promise<void> {
+    await this.#running;
   }
 
   /** Takes nothing more; what is queued still leaves. */

@@ -93,12 +93,14 @@ Deno.test("request() gives up after timeoutMs and ignores the late reply", async
 });
 
 Deno.test("request() gives up when its signal is aborted, before or after", async () => {
-  const [near, far] = await openRpcPair({}, { onRequest: () => new Promise(() => {}) });
+  const late = Promise.withResolvers<unknown>();
+  const [near, far] = await openRpcPair({}, { onRequest: () => late.promise });
   const stop = new AbortController();
   const waiting = near.request("slow", {}, { signal: stop.signal });
   stop.abort(new Error("enough"));
   await assert.rejects(waiting, { message: "enough" });
   await assert.rejects(near.request("slow", {}, { signal: stop.signal }), { message: "enough" });
+  late.resolve("too late");
   await Promise.all([near.close(), far.closed]);
 });
 
@@ -243,14 +245,11 @@ Deno.test("a peer that reads no replies is not read either, and then cut, with m
       return "x".repeat(10_000);
     },
   });
-  const request = new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"work"}\n'.repeat(500));
-  const flood = (async () => {
-    for (;;) await peer.write(request);
-  })().catch(() => "cut");
+  await peer.write(new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"work"}\n'.repeat(1500)));
   const timer = setInterval(() => assert.ok(connection.outboxBytes < 64 * 1024), 10);
   assert.equal((await rpc.closed).kind, "slow_consumer");
   clearInterval(timer);
-  assert.equal(await flood, "cut");
-  assert.ok(served < 5_000, `served ${served}`);
+  assert.ok(served < 1500, `served ${served}`);
   peer.close();
+  await connection.released;
 });

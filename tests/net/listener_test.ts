@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectNode } from "node:net";
+import { UsageError } from "../../lib/errors.ts";
+import { addressGroup, normalizeAddress } from "../../lib/net/address.ts";
+import type { Connection } from "../../lib/net/connection.ts";
+import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
+import { Listener, type ListenerOptions, type RefusedCaller } from "../../lib/net/listener.ts";
+import { testIdentity } from "../helpers/socket_pair.ts";
+
+/** A listener on a free port, and what became of its callers. */
+async function startListener(options: Partial<ListenerOptions> = {}) {
+  const connections: Connection[] = [];
+  const refused: RefusedCaller[] = [];
+  let wake = () => {};
+  const listener = Listener.listen({
+    port: 0,
+    identity: await testIdentity(),
+    onConnection: (connection) => {
+      connections.push(connection);
+      connection.readLines().then(() => connection.close());
+      wake();
+    },
+    onRefused: (caller) => {
+      refused.push(caller);
+      wake();
+    },
+    ...options,
+  });
+  /** Waits until this many callers were taken and refused. */
+  async function settle(taken: number, sentAway: number): Promise<void> {
+    while (connections.length < taken || refused.length < sentAway) {
+      await new Promise<void>((resolve) => wake = resolve);
+    }
+  }
+  return { listener, connections, refused, settle };
+}
+
+/** A TLS client of the listener. */
+async function call(port: number, hostname = "127.0.0.1"): Promise<Deno.TlsConn> {
+  const { certificatePem } = await testIdentity();
+  const socket = await Deno.connect({ hostname, port });
+  const tls = await Deno.startTls(socket, { hostname: CERTIFICATE_NAME, caCerts: [certificatePem] });
+  await tls.handshake();
+  return tls;
+}
+
+Deno.test("Listener takes IPv4 and IPv6 callers on one port, and shows IPv4 addresses in dotted form", async () => {
+  const { listener, connections, settle } = await startListener();
+  const callers = [await call(listener.port)];
+  if (listener.host === "::") callers.push(await call(listener.port, "::1"));
+  await settle(callers.length, 0);
+  assert.deepEqual(
+    connections.map((connection) => connection.remoteAddress),
+    ["127.0.0.1", "::1"].slice(0, callers.length),
+  );
+  for (const caller of callers) caller.close();
+  await Promise.all(connections.map((connection) => connection.closed));
+  await listener[Symbol.asyncDispose]();
+  assert.equal(listener.connectionCount, 0);
+});
+
+Deno.test("Listener gives the slot of a caller that never speaks TLS to others, and holds up nobody meanwhile", async () => {
+  const { listener, connections, refused, settle } = await startListener({ handshakeTimeoutMs: 100 });
+  const silent = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
+  const caller = await call(listener.port);
+  await settle(1, 1);
+  assert.deepEqual(refused.map(({ address, reason }) => [address, reason]), [[
+    "127.0.0.1",
+    "handshake_timeout",
+  ]]);
+  assert.equal(listener.connectionCount, 1);
+  silent.close();
+  caller.close();
+  await connections[0]!.closed;
+  await listener[Symbol.asyncDispose]();
+});
+
+Deno.test("Listener sends away a caller that speaks something else", async () => {
+  const { listener, refused, settle } = await startListener();
+  const caller = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
+  await caller.write(new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"ping"}\n'));
+  await settle(0, 1);
+  assert.equal(refused[0]?.reason, "handshake_failed");
+  caller.close();
+  await listener[Symbol.asyncDispose]();
+});
+
+Deno.test("Listener holds its caps, counting callers in their handshake, and has room again when they leave", async () => {
+  for (
+    const [cap, reason] of [["maxConnections", "too_many"], [
+      "maxConnectionsPerAddress",
+      "too_many_from_address",
+    ]]
+  ) {
+    const { listener, connections, refused, settle } = await startListener({ [cap!]: 2 });
+    const silent = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
+    const caller = await call(listener.port);
+    const tooMany = await call(listener.port);
+    assert.equal(await tooMany.read(new Uint8Array(1)).catch(() => null), null, "is hung up on");
+    tooMany.close();
+    await settle(1, 1);
+    assert.equal(refused[0]?.reason, reason);
+    silent.close();
+    await settle(1, 2);
+    const next = await call(listener.port);
+    caller.close();
+    next.close();
+    await settle(2, 2);
+    await Promise.all(connections.map((connection) => connection.closed));
+    await listener[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("Listener goes on after a caller that is gone before its handshake", async () => {
+  const { listener, connections, settle } = await startListener();
+  for (let n = 0; n < 20; n++) {
+    const socket = connectNode(listener.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.resetAndDestroy();
+  }
+  const caller = await call(listener.port);
+  await settle(1, 20);
+  caller.close();
+  await connections[0]!.closed;
+  await listener[Symbol.asyncDispose]();
+});
+
+Deno.test("Listener stops when its signal is aborted, and keeps the connections it made", async () => {
+  const stop = new AbortController();
+  const { listener, connections, settle } = await startListener({ signal: stop.signal });
+  const caller = await call(listener.port);
+  await settle(1, 0);
+  stop.abort();
+  await listener.finished;
+  await assert.rejects(call(listener.port), Deno.errors.ConnectionRefused);
+  assert.equal(connections[0]!.closeReason, undefined);
+  caller.close();
+  await connections[0]!.closed;
+});
+
+Deno.test("listen() says in one sentence why it cannot", async () => {
+  const { listener } = await startListener();
+  const identity = await testIdentity();
+  const onConnection = () => {};
+  const cases: [Partial<ListenerOptions>, RegExp][] = [
+    [
+      { port: listener.port },
+      new RegExp(`^Cannot listen on port ${listener.port} of every address as another program`),
+    ],
+    [{ port: 0, host: "192.0.2.1" }, /^Cannot listen on 192\.0\.2\.1:0 as this machine has no such address$/],
+    [{ port: 0, host: "no-such-host.invalid" }, /^Cannot listen on no-such-host\.invalid:0/],
+    [{ port: 0, identity: { ...identity, privateKeyPem: "junk" } }, /^Cannot listen on/],
+  ];
+  for (const [options, message] of cases) {
+    assert.throws(() => Listener.listen({ port: 0, identity, onConnection, ...options }), (error: Error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+  await listener[Symbol.asyncDispose]();
+});
+
+Deno.test("normalizeAddress() and addressGroup() give one spelling to one caller", () => {
+  const cases: [string, string, string][] = [
+    ["::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7"],
+    ["192.0.2.7", "192.0.2.7", "192.0.2.7"],
+    ["::1", "::1", "0:0:0:0::/64"],
+    ["2001:db8::1", "2001:db8::1", "2001:db8:0:0::/64"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:DB8:1:0002::", "2001:DB8:1:0002::", "2001:db8:1:2::/64"],
+    ["fe80::1%eth0", "fe80::1%eth0", "fe80:0:0:0::/64"],
+  ];
+  for (const [address, normal, group] of cases) {
+    assert.equal(normalizeAddress(address), normal);
+    assert.equal(addressGroup(normalizeAddress(address)), group);
+  }
+});
