@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { PASSWORD } from "./accounts.ts";
-import { clientCommand, runClient, startClient } from "./mini_chat.ts";
-import { Program, type ProgramResult } from "./program.ts";
+import { clientCommand } from "./mini_chat.ts";
+import { Program, type ProgramOptions, type ProgramResult, runProgram } from "./program.ts";
 
 /** One person at one machine. */
 export class Person {
@@ -15,7 +15,8 @@ export class Person {
   readonly #wrapper: readonly string[];
 
   /**
-   * @param folder Where this machine's profile is made.
+   * @param name Name of the account.
+   * @param folder Where this machine's profile is made; another folder is another machine.
    * @param wrapper Command in front of the client's, such as one that enters a network namespace; none by default.
    */
   constructor(name: string, folder: string, wrapper: readonly string[] = []) {
@@ -24,10 +25,10 @@ export class Person {
     this.#wrapper = wrapper;
   }
 
-  /** Runs one subcommand to its end. */
-  run(args: readonly string[], input?: string): Promise<ProgramResult> {
-    const options = { env: this.#env, ...(input === undefined ? {} : { input }) };
-    return runClient(args, options);
+  /** Runs one subcommand to its end, with this text as its whole input. */
+  run(args: readonly string[], input = ""): Promise<ProgramResult> {
+    const [command, first] = this.#command;
+    return runProgram(command, [...first, ...args], { ...this.#options, input });
   }
 
   /** Runs one subcommand that has to succeed, and returns what it printed. */
@@ -55,16 +56,26 @@ export class Person {
     return lines.map((line) => (JSON.parse(line) as { text: string }).text);
   }
 
-  /** Starts the client at its menu, or with these arguments; it signs in by itself. */
-  start(args: readonly string[] = []): Program {
-    const options = { env: this.#env, name: `${this.name}'s client` };
-    const [outer, ...outerArgs] = this.#wrapper;
-    if (outer === undefined) return startClient(args, options);
-    const { command, args: first } = clientCommand();
-    return new Program(outer, [...outerArgs, command, ...first, ...args], options);
+  /** What the server tells this person about everybody: name and presence. */
+  async users(): Promise<Record<string, string>> {
+    const lines = (await this.must(["users", "--json"])).split("\n").filter((line) => line !== "");
+    const users = lines.map((line) => JSON.parse(line) as { name: string; presence: string });
+    return Object.fromEntries(users.map(({ name, presence }) => [name, presence]));
   }
 
-  get #env(): Record<string, string> {
-    return { MINI_CHAT_PROFILE: this.profile };
+  /** Starts the client at its menu, or with these arguments; it signs in by itself. */
+  start(args: readonly string[] = []): Program {
+    const [command, first] = this.#command;
+    return new Program(command, [...first, ...args], this.#options);
+  }
+
+  get #command(): [command: string, first: readonly string[]] {
+    const { command, args } = clientCommand();
+    const [outer, ...outerArgs] = [...this.#wrapper, command];
+    return [outer ?? command, [...outerArgs, ...args]];
+  }
+
+  get #options(): ProgramOptions {
+    return { env: { MINI_CHAT_PROFILE: this.profile }, name: `${this.name}'s client` };
   }
 }

@@ -26,6 +26,8 @@ export interface Reply {
 export class Wire implements AsyncDisposable {
   /** Settles once the connection is gone, for whatever reason. */
   readonly closed: Promise<void>;
+  /** The server's answer to `hello`; empty before. */
+  greeting: Record<string, unknown> = {};
   readonly #socket: TLSSocket;
   readonly #frames: Frame[] = []; // arrived, and not asked for yet
   readonly #waiters = new Set<() => void>();
@@ -72,7 +74,7 @@ export class Wire implements AsyncDisposable {
   /** Opens a connection and says hello. */
   static async greet(port: number, hostname?: string): Promise<Wire> {
     const wire = await Wire.connect(port, hostname);
-    await wire.ask("hello", { protocol: 1, client: { name: "wire", version: "0" } });
+    wire.greeting = await wire.ask("hello", { protocol: 1, client: { name: "wire", version: "0" } });
     return wire;
   }
 
