@@ -20,6 +20,7 @@ import {
 import type { HistoryEntry, Params, RequestName, Result, UserEntry } from "../protocol/requests.ts";
 import { VERSION } from "../version.ts";
 import { changePassword, login, register, resume } from "./login.ts";
+import { CHAT_HANDLERS } from "./direct_chat_handlers.ts";
 import type { ListedUser } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Session, Stage } from "./session.ts";
@@ -121,6 +122,7 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
     run: async (session, _params, { store }) => ({ names: [...await store.listBlocked(session.accountId)] }),
   },
   change_password: { stage: "signed_in", run: changePassword },
+  ...CHAT_HANDLERS,
 };
 
 function greet(session: Session, params: Params<"hello">, services: Services): Result<"hello"> {

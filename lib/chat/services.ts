@@ -2,6 +2,7 @@
  * What all sessions of a server share.
  * @module
  */
+import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
 import type { ChatStore } from "./ports.ts";
 import { Passwords } from "./passwords.ts";
@@ -39,6 +40,10 @@ export class Services {
   readonly store: ChatStore;
   /** Who is present. */
   readonly hub: Hub = new Hub();
+  /** Direct chats that are open. */
+  readonly directChats: DirectChats = new DirectChats({
+    notifyAccount: (accountId, event, content) => this.hub.notify(accountId, event, content),
+  });
   /** Hashes and checks passwords. */
   readonly passwords: Passwords;
   /** Counts tries. */

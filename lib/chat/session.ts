@@ -165,7 +165,8 @@ export class Session implements PresentSession {
     this.#delivery?.stop();
     const identity = this.#identity;
     if (!identity) return;
-    const { hub, store, log, now } = this.#services;
+    const { hub, store, log, now, directChats } = this.#services;
+    directChats.left(this);
     if (hub.remove(this)) this.#services.forgetPace(identity.accountId);
     store.markSeen(identity.accountId, now()).catch((error) => log.warn("last seen not noted", { error }));
   }

@@ -3,6 +3,7 @@
  * @module
  */
 import { z } from "zod";
+import { CHAT_EVENTS } from "./chat_messages.ts";
 import { messageIdField, nameField, sequenceField, timeField } from "./fields.ts";
 
 /** Content of each event, by method name. */
@@ -25,6 +26,7 @@ export const EVENTS = {
   server_stopping: z.object({ retryAfterMs: z.int() }),
   /** This session ends, and trying again with its token does not help: the person must log in anew. */
   session_ended: z.object({ reason: z.enum(["revoked", "password_changed"]) }),
+  ...CHAT_EVENTS,
 } as const satisfies Record<string, z.ZodType>;
 
 /** Name of an event. */

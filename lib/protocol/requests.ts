@@ -8,6 +8,7 @@
  */
 import { z } from "zod";
 import { ChatError } from "../errors.ts";
+import { CHAT_REQUESTS } from "./chat_messages.ts";
 import {
   anyPasswordField,
   emailField,
@@ -164,6 +165,7 @@ export const REQUESTS = {
     params: z.strictObject({ oldPassword: anyPasswordField, newPassword: passwordField }),
     result: done,
   },
+  ...CHAT_REQUESTS,
 } as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
 
 /** Name of a request. */

@@ -12,12 +12,15 @@ import type { Connection } from "../net/connection.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { Listener } from "../net/listener.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
+import { SIDE_ALPN } from "../protocol/chat_messages.ts";
 import { formatInviteLink } from "../protocol/invite_link.ts";
 import { openServerStore } from "../store/worker_client.ts";
 import { reachableAddresses } from "./addresses.ts";
 import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
 import { printedJoinCode } from "./invites.ts";
 import type { ServeOptions } from "./options.ts";
+import { Relay } from "./relay.ts";
+import { SideRequests } from "./side_requests.ts";
 import { Upkeep } from "./upkeep.ts";
 
 const MIB = 1024 * 1024;
@@ -82,6 +85,11 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     },
   });
   opened.use(new Upkeep(store, services.hub, log));
+  opened.use(services.directChats);
+  const relay = opened.use(new Relay({ log }));
+  const sideDoor = opened.use(
+    new SideRequests({ redeem: (ticket) => services.directChats.redeem(ticket), relay, log }),
+  );
   const connections = new Set<RpcConnection>();
   const listener = Listener.listen({
     ...(options.host === undefined ? {} : { host: options.host }),
@@ -90,6 +98,7 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     maxConnections: options.maxConnections,
     maxConnectionsPerAddress: options.maxConnectionsPerAddress,
     onConnection: (connection) => startSession(connection, services, connections),
+    sideDoor: { alpnProtocol: SIDE_ALPN, onSocket: (socket) => sideDoor.serve(socket) },
     onRefused: (refused) => log.info("caller refused", { ...refused }),
   });
   const addresses = reachableAddresses(listener.host);

@@ -1,0 +1,156 @@
+/**
+ * A file while it comes over: a part file in the download folder, hashed as it grows, named when it is whole.
+ * @module
+ */
+import { createHash, type Hash } from "node:crypto";
+import { join } from "node:path";
+import { placeFile } from "./file_names.ts";
+
+const READ_BYTES = 256 * 1024;
+
+/** A file as it was offered. */
+export interface OfferedFile {
+  /** From `safeFileName`. */
+  readonly name: string;
+  readonly totalBytes: number;
+  /** Of the whole file, base64url. */
+  readonly sha256: string;
+}
+
+/** The receiving end of one file. */
+export class IncomingFile {
+  /** Bytes that an earlier try had brought. */
+  readonly resumedBytes: number;
+  readonly #folder: string;
+  readonly #path: string;
+  readonly #offered: OfferedFile;
+  readonly #file: Deno.FsFile;
+  readonly #hash: Hash;
+  #doneBytes: number;
+  #isClosed = false;
+
+  private constructor(
+    folder: string,
+    path: string,
+    offered: OfferedFile,
+    begun: { file: Deno.FsFile; hash: Hash; bytes: number },
+  ) {
+    this.#folder = folder;
+    this.#path = path;
+    this.#offered = offered;
+    this.#file = begun.file;
+    this.#hash = begun.hash;
+    this.#doneBytes = begun.bytes;
+    this.resumedBytes = begun.bytes;
+  }
+
+  /**
+   * Makes the part file, or goes on with the one that an earlier try of the same file has left.
+   *
+   * @param folder Download folder; made when it is missing.
+   * @param offered What is to come.
+   * @throws what the file system says.
+   */
+  static async open(folder: string, offered: OfferedFile): Promise<IncomingFile> {
+    await Deno.mkdir(folder, { recursive: true });
+    const path = join(folder, `.${offered.name}.${offered.sha256.slice(0, 12)}.part`);
+    await refuseLinks(path);
+    const file = await Deno.open(path, { read: true, write: true, create: true });
+    try {
+      const hash = createHash("sha256");
+      let bytes = await feed(hash, file);
+      if (bytes > offered.totalBytes) {
+        await file.truncate(0);
+        return new IncomingFile(folder, path, offered, { file, hash: createHash("sha256"), bytes: 0 });
+      }
+      bytes = await file.seek(bytes, Deno.SeekMode.Start);
+      return new IncomingFile(folder, path, offered, { file, hash, bytes });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Bytes that are there. */
+  get doneBytes(): number {
+    return this.#doneBytes;
+  }
+
+  /** Whether all bytes are there; they may still be the wrong ones. */
+  get isComplete(): boolean {
+    return this.#doneBytes === this.#offered.totalBytes;
+  }
+
+  /** Adds the next bytes; throws what the file system says, such as that the disk is full. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let written = 0; written < bytes.length;) {
+      written += await this.#file.write(bytes.subarray(written));
+    }
+    this.#hash.update(bytes);
+    this.#doneBytes += bytes.length;
+  }
+
+  /**
+   * Checks the whole and gives it its name.
+   *
+   * @returns Its path, or null when it is not what was offered; it is removed then.
+   */
+  async finish(): Promise<string | null> {
+    if (this.#hash.digest("base64url") !== this.#offered.sha256) {
+      await this.discard();
+      return null;
+    }
+    await this.#file.sync();
+    this.#close();
+    return await placeFile(this.#path, this.#folder, this.#offered.name);
+  }
+
+  /** Leaves the part file for a later try; an empty one is removed. */
+  async keep(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#close();
+    if (this.#doneBytes === 0) await Deno.remove(this.#path).catch(() => {});
+  }
+
+  /** Removes the part file. */
+  async discard(): Promise<void> {
+    this.#close();
+    await Deno.remove(this.#path).catch(() => {}); // gone already, or the folder is
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#file.close();
+  }
+}
+
+/**
+ * Reads a file from its start to its end.
+ *
+ * @returns Its length, and its SHA-256 in base64url.
+ */
+export async function hashFile(file: Deno.FsFile): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash("sha256");
+  const bytes = await feed(hash, file);
+  return { sha256: hash.digest("base64url"), bytes };
+}
+
+async function feed(hash: Hash, file: Deno.FsFile): Promise<number> {
+  const buffer = new Uint8Array(READ_BYTES);
+  let bytes = 0;
+  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, count));
+    bytes += count;
+  }
+  return bytes;
+}
+
+/** A link in place of the part file could lead out of the folder. */
+async function refuseLinks(path: string): Promise<void> {
+  try {
+    if (!(await Deno.lstat(path)).isFile) throw new Error(`${path} is in the way`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

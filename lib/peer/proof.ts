@@ -1,0 +1,102 @@
+/**
+ * How both sides of a direct chat prove the chat's secret, and get a code that a lying server cannot make equal.
+ *
+ * Pure computation. A proof covers the certificate that TLS was checked against, so it is worth nothing on a
+ * connection to any other key. The code covers the certificate and two nonces; the joiner is bound to its nonce before
+ * it sees the host's, so whoever stands in the middle has one blind guess, and no time to search (RFC 6189 §4.3 uses the same
+ * idea for calls).
+ * @module
+ */
+import { createHash, createHmac, hkdfSync, timingSafeEqual, X509Certificate } from "node:crypto";
+import type { Buffer } from "node:buffer";
+
+/** What both proofs and the code of one link are made from. */
+export interface ProofContext {
+  /** Id of the chat. */
+  readonly chatId: string;
+  /** The host's certificate in PEM: its own, or the one that TLS was checked against. */
+  readonly certificatePem: string;
+  /** The chat's secret, or on a later link the session's key; base64url. */
+  readonly key: string;
+}
+
+/** Decimal digits of the code, shown in groups of three: one blind guess in a thousand million. */
+const CODE_DIGITS = 9;
+
+/** 256 random bits in base64url. */
+export function makeNonce(): string {
+  return randomBase64url(32);
+}
+
+/** A secret for one chat: 128 random bits in base64url. */
+export function makeSecret(): string {
+  return randomBase64url(16);
+}
+
+/** What the joiner shows of its nonce at first. */
+export function commitTo(nonce: string): string {
+  return createHash("sha256").update(`mini-chat commitment\n${nonce}`).digest("base64url");
+}
+
+/** Proves the key, from the joiner to the host. */
+export function proveAsJoiner(context: ProofContext, commitment: string): string {
+  return prove(context, "joiner", commitment);
+}
+
+/** Proves the key, from the host to the joiner. */
+export function proveAsHost(context: ProofContext, commitment: string, hostNonce: string): string {
+  return prove(context, "host", commitment, hostNonce);
+}
+
+/** Compares two proofs without telling by its time where they differ. */
+export function isSameProof(a: string, b: string): boolean {
+  const [first, second] = [digest(a), digest(b)];
+  return timingSafeEqual(first, second);
+}
+
+/**
+ * The code that both persons compare.
+ *
+ * @returns Nine digits in three groups, such as `418 209 375`.
+ */
+export function comparisonCode(context: ProofContext, hostNonce: string, joinerNonce: string): string {
+  const bytes = derive(context, "code", hostNonce, joinerNonce, 8);
+  const number = new DataView(bytes).getBigUint64(0) % 10n ** BigInt(CODE_DIGITS);
+  return number.toString().padStart(CODE_DIGITS, "0").replace(/(\d{3})(?=\d)/g, "$1 ");
+}
+
+/** The key that proves later links of the same session; the server never had what it is made of. Base64url. */
+export function sessionKey(context: ProofContext, hostNonce: string, joinerNonce: string): string {
+  return new Uint8Array(derive(context, "session", hostNonce, joinerNonce, 32))
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function prove(context: ProofContext, role: string, ...parts: readonly string[]): string {
+  const text = ["mini-chat proof", role, context.chatId, fingerprint(context), ...parts].join("\n");
+  return createHmac("sha256", context.key).update(text).digest("base64url");
+}
+
+function derive(
+  context: ProofContext,
+  purpose: string,
+  hostNonce: string,
+  joinerNonce: string,
+  length: number,
+): ArrayBuffer {
+  const salt = `${hostNonce}\n${joinerNonce}`;
+  const info = ["mini-chat", purpose, context.chatId, fingerprint(context)].join("\n");
+  return hkdfSync("sha256", context.key, salt, info, length);
+}
+
+/** SHA-256 of the whole certificate in DER, in hex. */
+function fingerprint({ certificatePem }: ProofContext): string {
+  return createHash("sha256").update(new X509Certificate(certificatePem).raw).digest("hex");
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function randomBase64url(bytes: number): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toBase64({ alphabet: "base64url", omitPadding: true });
+}

@@ -1,0 +1,88 @@
+/**
+ * What a direct chat needs of the server: requests, events, and new connections to its port.
+ *
+ * The client program passes the real thing; nothing here knows of logins or pins.
+ * @module
+ */
+import type { z } from "zod";
+import type { CHAT_EVENTS, CHAT_REQUESTS } from "../protocol/chat_messages.ts";
+
+/** Name of a request about direct chats. */
+export type ChatRequestName = keyof typeof CHAT_REQUESTS;
+/** Parameters of a request. */
+export type ChatParams<M extends ChatRequestName> = z.input<(typeof CHAT_REQUESTS)[M]["params"]>;
+/** Result of a request. */
+export type ChatResult<M extends ChatRequestName> = z.output<(typeof CHAT_REQUESTS)[M]["result"]>;
+
+/** An event about direct chats. */
+export type ChatEvent = {
+  readonly [E in keyof typeof CHAT_EVENTS]: {
+    readonly name: E;
+    readonly content: z.output<(typeof CHAT_EVENTS)[E]>;
+  };
+}[keyof typeof CHAT_EVENTS];
+
+/** The server's port, for further connections beside the client's own. */
+export interface ServerDoor {
+  /** IP address that the client's own connection goes to. */
+  readonly address: string;
+  /** TCP port. */
+  readonly port: number;
+  /**
+   * Speaks TLS to the server, checked as the client's own connection is.
+   *
+   * @param tcp A TCP connection to the server, or bridged to it; owned from now on.
+   * @param alpnProtocols ALPN names to ask for; none when empty.
+   */
+  startTls(tcp: Deno.TcpConn, alpnProtocols: readonly string[]): Promise<Deno.TlsConn>;
+}
+
+/** A signed-in client, as far as direct chat is concerned. */
+export interface Rendezvous {
+  /** How further connections to the server are made. */
+  readonly server: ServerDoor;
+  /**
+   * Asks the server.
+   *
+   * @throws {ChatError} What the server refused with.
+   * @throws {LinkError} When it cannot be reached now.
+   */
+  request<M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>>;
+  /** Hears every event about direct chats from now on; call what it returns to stop. */
+  onEvent(hear: (event: ChatEvent) => void): () => void;
+  /** Hears each time the client is signed in again after a broken connection; call what it returns to stop. */
+  onSignedInAgain(hear: () => void): () => void;
+}
+
+/**
+ * Waits for one event.
+ *
+ * @param rendezvous Where events come from.
+ * @param pick Returns what the caller wants of an event, or undefined when it is another one.
+ * @param signal Stops waiting.
+ * @throws what the signal was aborted with.
+ */
+export function nextEvent<T>(
+  rendezvous: Rendezvous,
+  pick: (event: ChatEvent) => T | undefined,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const stop = rendezvous.onEvent((event) => {
+      const picked = pick(event);
+      if (picked === undefined) return;
+      end();
+      resolve(picked);
+    });
+    const onAbort = () => {
+      end();
+      reject(signal.reason);
+    };
+    const end = () => {
+      stop();
+      signal.removeEventListener("abort", onAbort);
+    };
+    signal.addEventListener("abort", onAbort);
+  });
+}

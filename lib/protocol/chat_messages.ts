@@ -1,0 +1,182 @@
+/**
+ * Requests and events by which the server brings two clients together for a direct chat: the invitation, the exchange
+ * of addresses, the moment to punch, the relay.
+ *
+ * What the two then say to each other does not pass here; see `peer_messages.ts`. PEER.md beside this file explains
+ * both with examples.
+ * @module
+ */
+import { z } from "zod";
+import { nameField, timeField } from "./fields.ts";
+
+/** ALPN name (RFC 7301) of a TLS connection for one of the {@linkcode SIDE_REQUESTS}: it never says `hello`. */
+export const SIDE_ALPN = "mini-chat-direct";
+
+/** Most addresses that one side may name: a machine has a few, and each costs the other side an attempt. */
+export const MAX_CHAT_ADDRESSES = 16;
+
+/** Longest certificate in PEM, in characters: a P-256 one has about 700. */
+export const MAX_CERTIFICATE_CHARS = 4_096;
+
+const done = z.object({});
+
+/** Names a chat: a UUID made by the host. */
+export const chatIdField: z.ZodString = z.string().regex(
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  "a chat id is a UUID in lower case",
+);
+
+/** 128 random bits, base64url without padding. */
+export const chatSecretField: z.ZodString = z.string().regex(
+  /^[A-Za-z0-9_-]{22}$/,
+  "a secret is 128 bits in base64url",
+);
+
+/** TCP port. */
+export const portField: z.ZodInt = z.int().min(1).max(65_535);
+
+const addressField = z.union([z.ipv4(), z.ipv6()]);
+
+/** Where something can be reached: an IP address as text, and a TCP port. */
+export const endpointField: z.ZodObject<
+  { address: typeof addressField; port: z.ZodInt },
+  z.core.$strict
+> = z.strictObject({ address: addressField, port: portField });
+
+/** A place to reach the host of a chat at, and how it came to be known. */
+export const placeField: z.ZodObject<
+  {
+    address: typeof addressField;
+    port: z.ZodInt;
+    kind: z.ZodEnum<{ own: "own"; mapped: "mapped"; seen: "seen" }>;
+  },
+  z.core.$strict
+> = z.strictObject({
+  address: addressField,
+  port: portField,
+  /** `own`: on an interface of the machine. `mapped`: its router forwards it. `seen`: where the server saw it. */
+  kind: z.enum(["own", "mapped", "seen"]),
+});
+
+const roundField = z.int().min(1);
+
+const invitation = z.object({
+  chatId: chatIdField,
+  from: nameField,
+  /** Port that the host listens on. */
+  port: portField,
+  openedAt: timeField,
+});
+
+/** Parameters and result of each request about direct chats, by method name. */
+export const CHAT_REQUESTS = {
+  /** Opens a chat for one friend, or, with the id of one's own open chat, tells its new addresses. */
+  open_chat: {
+    params: z.strictObject({
+      chatId: chatIdField,
+      to: nameField,
+      port: portField,
+      /** Places to reach the host at; the server adds the one it sees. */
+      places: z.array(placeField).max(MAX_CHAT_ADDRESSES),
+      /** The host's certificate for this chat alone, in PEM. */
+      certificate: z.string().max(MAX_CERTIFICATE_CHARS),
+      /** What the friend proves in the chat; given to the friend alone, and only on joining. */
+      secret: chatSecretField,
+    }),
+    result: z.object({
+      /** Address that the host's connection to the server comes from. */
+      seenAddress: z.string(),
+      /** Whether the friend is signed in now; an absent friend finds the invitation later. */
+      isFriendOnline: z.boolean(),
+    }),
+  },
+  /** Takes one's own open chat back, or gives up one's part in a joined one, which is then open again. */
+  close_chat: { params: z.strictObject({ chatId: chatIdField }), result: done },
+  /** Chats that others hold open for this account. */
+  list_chats: { params: z.strictObject({}), result: z.object({ chats: z.array(invitation) }) },
+  /**
+   * Accepts an invitation and begins a round of attempts; again by the same account, to begin the next round.
+   */
+  join_chat: {
+    params: z.strictObject({ chatId: chatIdField }),
+    result: z.object({
+      chatId: chatIdField,
+      host: nameField,
+      places: z.array(placeField).max(MAX_CHAT_ADDRESSES + 1),
+      certificate: z.string().max(MAX_CERTIFICATE_CHARS),
+      secret: chatSecretField,
+      round: roundField,
+      /** Opens the joiner's half of the relay in this round. */
+      relayTicket: chatSecretField,
+    }),
+  },
+  /** Tells where this side's punching port appears from outside; both told, the server says when to punch. */
+  offer_punch: {
+    params: z.strictObject({
+      chatId: chatIdField,
+      round: roundField,
+      endpoints: z.array(endpointField).max(MAX_CHAT_ADDRESSES),
+    }),
+    result: done,
+  },
+} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
+
+/** Content of each event about direct chats, by method name. */
+export const CHAT_EVENTS = {
+  /** A friend holds a chat open; told to all devices at once, and after login of those that were not there. */
+  chat_invited: invitation,
+  /** A chat is over: `by` has closed it, or has been away from the server for too long. */
+  chat_closed: z.object({ chatId: chatIdField, by: nameField, reason: z.enum(["closed", "gone"]) }),
+  /** To the host: the friend begins a round of attempts. */
+  chat_joined: z.object({
+    chatId: chatIdField,
+    by: nameField,
+    round: roundField,
+    /** Opens the host's half of the relay in this round. */
+    relayTicket: chatSecretField,
+  }),
+  /** To both: connect now to these endpoints of the other, from the port that was offered. */
+  chat_punch: z.object({
+    chatId: chatIdField,
+    round: roundField,
+    endpoints: z.array(endpointField).max(MAX_CHAT_ADDRESSES),
+    /** Milliseconds from now until both begin. */
+    startInMs: z.int().min(0).max(10_000),
+  }),
+} as const satisfies Record<string, z.ZodType>;
+
+/** What may be asked, once, on a connection of its own after TLS with {@linkcode SIDE_ALPN}. */
+export const SIDE_REQUESTS = {
+  /** Where this connection comes from: asked from the port that will punch. */
+  find_address: { params: z.strictObject({}), result: endpointField },
+  /** Turns this connection into one half of a relay. */
+  relay: {
+    params: z.strictObject({ ticket: chatSecretField }),
+    /** Comes when both sides are there; every byte after its line end is from the other side. */
+    result: z.object({
+      /** Most bytes that the relay copies, both ways together. */
+      maxBytes: z.int(),
+      /** Longest life of the relay in milliseconds. */
+      maxMs: z.int(),
+    }),
+  },
+} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
+
+/** Where something can be reached. */
+export type Endpoint = z.output<typeof endpointField>;
+/** A place to reach the host of a chat at. */
+export type Place = z.output<typeof placeField>;
+/** An open chat as its friend sees it before joining. */
+export type Invitation = z.output<typeof invitation>;
+/** Parameters of `open_chat`. */
+export type OpenChat = z.output<typeof CHAT_REQUESTS.open_chat.params>;
+/** Result of `join_chat`. */
+export type JoinedChat = z.output<typeof CHAT_REQUESTS.join_chat.result>;
+/** Content of each event, by name. */
+export type ChatEvents = { readonly [E in keyof typeof CHAT_EVENTS]: z.output<(typeof CHAT_EVENTS)[E]> };
+/** Content of `chat_joined`. */
+export type ChatJoined = z.output<typeof CHAT_EVENTS.chat_joined>;
+/** Content of `chat_punch`. */
+export type ChatPunch = z.output<typeof CHAT_EVENTS.chat_punch>;
+/** Content of `chat_closed`. */
+export type ChatClosed = z.output<typeof CHAT_EVENTS.chat_closed>;
