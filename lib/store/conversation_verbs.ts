@@ -8,6 +8,7 @@
 import type { Mailbox } from "./mailbox_cache.ts";
 import type { ServerContext, Synchronous } from "./server_context.ts";
 import type { ConversationMessage, MessageState, MessageStore } from "./server_store.ts";
+import { textBytes, wholeTextReader } from "./stored_text.ts";
 import { noUser } from "./user_verbs.ts";
 
 /** The verbs of this module. */
@@ -21,13 +22,14 @@ export type ConversationVerbs = Synchronous<Pick<MessageStore, "listConversation
 export function conversationVerbs(context: ServerContext): ConversationVerbs {
   const { database, cache } = context;
   const { tables } = database;
+  const wholeText = wholeTextReader(database);
 
   const accountOf = database.prepare((p: { name: string }) =>
     tables.selectFrom("accounts").select("id").where("name", "=", p.name)
   );
   const oneWay = database.prepare(
     (p: { senderId: number; recipientId: number; before: number; limit: number }) =>
-      tables.selectFrom("messages").select(["sequence", "id", "sender_id", "text", "stored_at"])
+      tables.selectFrom("messages").select(["sequence", "id", "sender_id", "text", textBytes, "stored_at"])
         .where("sender_id", "=", p.senderId).where("recipient_id", "=", p.recipientId)
         .where("sequence", "<", p.before).orderBy("sequence", "desc").limit(p.limit),
   );
@@ -57,7 +59,7 @@ export function conversationVerbs(context: ServerContext): ConversationVerbs {
           id: row.id,
           from: isOwn ? viewer.name : other.name,
           to: isOwn ? other.name : viewer.name,
-          text: row.text,
+          text: wholeText(row),
           storedAt: row.stored_at,
           state: isOwn ? stateOf(row.sequence, other, isOneself) : null,
         };

@@ -6,6 +6,7 @@ import { ChatError } from "../errors.ts";
 import type { Mailbox } from "./mailbox_cache.ts";
 import type { ServerContext, Synchronous } from "./server_context.ts";
 import type { MessageStore, SentMessage, StoredMessage } from "./server_store.ts";
+import { textBytes, wholeTextReader } from "./stored_text.ts";
 import { noUser } from "./user_verbs.ts";
 import { utf8Length } from "./utf8_length.ts";
 
@@ -21,6 +22,7 @@ export type MessageVerbs = Synchronous<Pick<MessageStore, "sendMessage" | "listM
 export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox) => void): MessageVerbs {
   const { database, cache, limits } = context;
   const { tables } = database;
+  const wholeText = wholeTextReader(database);
 
   const insert = database.prepare((
     p: { id: string; senderId: number; recipientId: number; text: string; storedAt: number },
@@ -36,12 +38,12 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
       .onConflict((conflict) => conflict.doNothing())
   );
   const byId = database.prepare((p: { id: string; senderId: number }) =>
-    tables.selectFrom("messages").select(["sequence", "recipient_id", "text", "stored_at"])
+    tables.selectFrom("messages").select(["sequence", "recipient_id", "text", textBytes, "stored_at"])
       .where("id", "=", p.id).where("sender_id", "=", p.senderId)
   );
   const mailboxPage = database.prepare((p: { accountId: number; after: number; limit: number }) =>
     tables.selectFrom("messages").innerJoin("accounts", "accounts.id", "messages.sender_id")
-      .select(["sequence", "messages.id", "name", "text", "stored_at"])
+      .select(["sequence", "messages.id", "name", "text", textBytes, "stored_at"])
       .where("recipient_id", "=", p.accountId).where("sequence", ">", p.after)
       .orderBy("sequence").limit(p.limit)
   );
@@ -50,7 +52,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
   function findDuplicate(senderId: number, id: string, recipient: Mailbox, text: string): SentMessage | null {
     const row = byId.get({ id, senderId });
     if (row === undefined) return null;
-    if (row.recipient_id !== recipient.accountId || row.text !== text.toWellFormed()) {
+    if (row.recipient_id !== recipient.accountId || wholeText(row) !== text.toWellFormed()) {
       throw new ChatError("conflict", `Cannot send as this id was used for another message: ${id}`);
     }
     return {
@@ -112,12 +114,12 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
       let bytes = 0;
       // One more than asked for tells whether there is a next page.
       for (const row of mailboxPage.iterate({ accountId, after, limit: limit + 1 })) {
-        bytes += utf8Length(row.text);
+        bytes += row.bytes;
         if (messages.length === limit || (bytes > maxBytes && messages.length > 0)) {
           return { messages, next: messages.at(-1)!.sequence };
         }
-        const { sequence, id, name: from, text, stored_at: storedAt } = row;
-        messages.push({ sequence, id, from, to, text, storedAt });
+        const { sequence, id, name: from, stored_at: storedAt } = row;
+        messages.push({ sequence, id, from, to, text: wholeText(row), storedAt });
       }
       return { messages, next: null };
     },

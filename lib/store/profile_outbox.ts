@@ -5,6 +5,7 @@
  * killed client loses it; its id makes sure that sending it again stores it once.
  * @module
  */
+import { sql } from "kysely";
 import { v7 as uuidv7 } from "uuid";
 import type { Database } from "./database.ts";
 import type { OutboxTable, ProfileTables } from "./profile_schema.ts";
@@ -117,11 +118,17 @@ export class ProfileOutbox {
   }
 
   #rows(account: ProfileAccount) {
-    return this.#database.tables.selectFrom("outbox").selectAll()
+    return this.#database.tables.selectFrom("outbox")
+      .select(["id", "recipient", "created_at", "rejected_code", "rejected_reason"])
+      // As bytes, since `node:sqlite` ends a text that it reads at the first NUL.
+      .select(sql<Uint8Array>`CAST(text AS BLOB)`.as("bytes"))
       .where("server_id", "=", account.serverId).where("name", "=", account.name).orderBy("position");
   }
 }
 
-function queuedFrom(row: OutboxTable): QueuedMessage {
-  return { id: row.id, to: row.recipient, text: row.text, createdAt: row.created_at };
+function queuedFrom(
+  row: Pick<OutboxTable, "id" | "recipient" | "created_at"> & { bytes: Uint8Array },
+): QueuedMessage {
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(row.bytes);
+  return { id: row.id, to: row.recipient, text, createdAt: row.created_at };
 }

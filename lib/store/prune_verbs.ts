@@ -9,7 +9,7 @@ import { sql } from "kysely";
 import type { Mailbox } from "./mailbox_cache.ts";
 import { DAY_MS, type ServerContext, type Synchronous } from "./server_context.ts";
 import { DEVICE_IDLE_DAYS, type OperatorStore } from "./server_store.ts";
-import { utf8Length } from "./utf8_length.ts";
+import { textBytes } from "./stored_text.ts";
 
 /** Most messages taken away in one call: some 20 ms of work. */
 const MESSAGES_PER_CALL = 2_000;
@@ -49,7 +49,7 @@ export function pruneVerbs(context: ServerContext): PruneVerbs {
       .where("account_id", "=", p.accountId).where("last_used_at", ">=", p.activeAfter)
   );
   const oldest = database.prepare((p: { accountId: number; upTo: number; limit: number }) =>
-    tables.selectFrom("messages").select(["sequence", "text", "stored_at"])
+    tables.selectFrom("messages").select(["sequence", "stored_at", textBytes])
       .where("recipient_id", "=", p.accountId).where("sequence", "<=", p.upTo)
       .orderBy("sequence").limit(p.limit)
   );
@@ -70,12 +70,11 @@ export function pruneVerbs(context: ServerContext): PruneVerbs {
       const historyBytes = mailbox.keptBytes - mailbox.unreadBytes - goneBytes;
       const isOver = row.stored_at < keptAfter || historyBytes > limits.historyBytes;
       if (!mailbox.isRemoved && !isOver) break;
-      const bytes = utf8Length(row.text);
       gone.push(row.sequence);
-      goneBytes += bytes;
+      goneBytes += row.bytes;
       if (row.sequence > mailbox.readSequence) {
         goneUnread += 1;
-        goneUnreadBytes += bytes;
+        goneUnreadBytes += row.bytes;
       }
     }
     for (const sequence of gone) remove.run({ sequence });

@@ -20,6 +20,12 @@ import {
 /** How long a ring of the bell may go unheard before the port is looked into anyway. None has ever been missed. */
 const UNHEARD_MS = 1_000;
 
+/** How a store in a thread of its own is opened. */
+export interface ThreadedStoreOptions extends ServerStoreOptions {
+  /** Starts the thread; for tests that need one that dies. The real one by default. */
+  readonly startThread?: () => Worker;
+}
+
 /**
  * Opens a server's database in a thread of its own, so that a slow disk never stalls the caller.
  *
@@ -28,8 +34,11 @@ const UNHEARD_MS = 1_000;
  * @returns The store; its `failed` rejects if the thread dies, and every call that waits with it.
  * @throws {UsageError} A newer program wrote the file.
  */
-export async function openServerStore(path: string, options: ServerStoreOptions = {}): Promise<ServerStore> {
-  const thread = new StoreThread(path, options.limits ?? {});
+export async function openServerStore(
+  path: string,
+  options: ThreadedStoreOptions = {},
+): Promise<ServerStore> {
+  const thread = new StoreThread(path, options);
   await thread.opened();
   return new QueuedStore(thread, options.now);
 }
@@ -45,14 +54,16 @@ class StoreThread implements BatchTransport {
   readonly #awaited: PromiseWithResolvers<StoreReply>[] = [];
   readonly #opened: Promise<StoreReply>;
   #isListening = false;
+  #isStopped = false;
 
-  constructor(path: string, limits: NonNullable<ServerStoreOptions["limits"]>) {
+  constructor(path: string, options: ThreadedStoreOptions) {
     this.failed = this.#failure.promise;
     this.failed.catch(() => {});
     this.#path = path;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    this.#worker = startThread((cause) => this.#fail(cause));
+    this.#worker = watch((options.startThread ?? startThread)(), (cause) => this.#fail(cause));
+    const { limits = {} } = options;
     const task: ThreadTask = { type: "serve", path, limits, port: port2, bells: this.#bell.buffer };
     this.#worker.postMessage(task, [port2]);
     this.#opened = this.#awaitReply();
@@ -74,7 +85,7 @@ class StoreThread implements BatchTransport {
   /** In another thread, since it may take long and this one's calls go on. */
   async backup(target: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<BackupReply>();
-    const worker = startThread(reject);
+    const worker = watch(startThread(), reject);
     worker.onmessage = (event: MessageEvent<BackupReply>) => resolve(event.data);
     const task: ThreadTask = { type: "back_up", path: this.#path, target };
     worker.postMessage(task);
@@ -88,11 +99,12 @@ class StoreThread implements BatchTransport {
 
   async close(): Promise<void> {
     // A thread that died has nothing left to close.
-    await Promise.race([this.#ask({ type: "close" }), this.failed]).catch(() => {});
+    await this.#ask({ type: "close" }).catch(() => {});
     this.#stop();
   }
 
   #ask(request: StoreRequest): Promise<StoreReply> {
+    if (this.#isStopped) return this.failed;
     this.#port.postMessage(JSON.stringify(request));
     Atomics.add(this.#bell, REQUEST_BELL, 1);
     Atomics.notify(this.#bell, REQUEST_BELL);
@@ -109,7 +121,7 @@ class StoreThread implements BatchTransport {
   /** Takes replies out of the port for as long as some are to come; idle, it waits for nothing. */
   async #listen(): Promise<void> {
     this.#isListening = true;
-    while (this.#awaited.length > 0) {
+    while (this.#awaited.length > 0 && !this.#isStopped) {
       // Read before looking: a reply put in after the look has rung, and the wait returns at once.
       const rung = Atomics.load(this.#bell, REPLY_BELL);
       let received: { message: string } | undefined;
@@ -133,15 +145,20 @@ class StoreThread implements BatchTransport {
   }
 
   #stop(): void {
+    this.#isStopped = true;
     this.#worker.terminate();
     this.#port.close();
   }
 }
 
-/** Starts a thread that has no task yet; `onDeath` is called if it throws. */
-function startThread(onDeath: (cause: unknown) => void): Worker {
+/** Starts a thread that has no task yet. */
+function startThread(): Worker {
   // Written out in full, as `deno compile` looks for this expression.
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "store" });
+  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "store" });
+}
+
+/** Calls `onDeath` if a thread throws. */
+function watch(worker: Worker, onDeath: (cause: unknown) => void): Worker {
   worker.onerror = (event) => {
     // Without this the error would end the whole process, before anybody could say goodbye.
     event.preventDefault();

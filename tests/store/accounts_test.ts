@@ -1,0 +1,174 @@
+import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { addDevice, addPerson, DAY_MS, newStore, refused, send } from "./store_helpers.ts";
+
+Deno.test("createAccount() takes each name once, and a removed account keeps its name", async () => {
+  await using s = newStore();
+  await addPerson(s.store, "ana");
+  await refused(s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null }), "conflict", /ana/);
+  await s.store.removeAccount("ana");
+  equal(await s.store.findCredentials("ana"), null);
+  await refused(s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null }), "conflict");
+});
+
+Deno.test("createAccount() gives a name to one of two that ask at the same moment", async () => {
+  await using s = newStore();
+  const asked = await Promise.allSettled(
+    [1, 2].map(() => s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null })),
+  );
+  deepEqual(asked.map((one) => one.status), ["fulfilled", "rejected"]);
+});
+
+Deno.test("createAccount() uses up an invite, and refuses one that is unknown, used up, revoked or expired", async () => {
+  await using s = newStore();
+  const expiresAt = s.clock.at + DAY_MS;
+  await s.store.createInvite({ code: "once", maxUses: 1, expiresAt: null, note: "for ana" });
+  await s.store.createInvite({ code: "brief", maxUses: null, expiresAt, note: "" });
+  await s.store.createInvite({ code: "gone", maxUses: null, expiresAt: null, note: "" });
+  await s.store.revokeInvite("gone");
+  const join = (name: string, joinCode: string) =>
+    s.store.createAccount({ name, passwordHash: "x", joinCode });
+
+  await join("ana", "once");
+  await refused(join("ana", "brief"), "conflict");
+  await refused(join("bob", "once"), "forbidden", /used up/);
+  await refused(join("bob", "never"), "forbidden", /unknown/);
+  await refused(join("bob", "gone"), "forbidden", /revoked/);
+  await join("bob", "brief");
+  s.clock.at = expiresAt;
+  await refused(join("eve", "brief"), "forbidden", /expired/);
+  await refused(s.store.revokeInvite("never"), "not_found");
+  await refused(s.store.createInvite({ code: "once", maxUses: 1, expiresAt: null, note: "" }), "conflict");
+  const uses = (await s.store.listInvites()).map((invite) => [invite.code, invite.uses]);
+  deepEqual(Object.fromEntries(uses), { once: 1, brief: 1, gone: 0 });
+});
+
+Deno.test("openDeviceSession() knows a device again, and starts a new one where the account has read to", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  const bob = await addPerson(s.store, "bob");
+  const { sequence } = await send(s.store, ana, "bob", "hello");
+  await s.store.acknowledge({ accountId: bob.accountId, deviceId: bob.deviceId, read: sequence });
+
+  const phone = await addDevice(s.store, bob.accountId, "phone");
+  notEqual(phone.deviceId, bob.deviceId);
+  equal(phone.readSequence, sequence);
+
+  const again = {
+    accountId: bob.accountId,
+    tokenHash: "second",
+    deviceId: bob.deviceId,
+    deviceName: "laptop",
+  };
+  deepEqual(await s.store.openDeviceSession(again), { deviceId: bob.deviceId, readSequence: sequence });
+  equal(await s.store.findDeviceSession(bob.tokenHash), null, "a device has one token");
+  equal((await s.store.findDeviceSession("second"))?.name, "bob");
+
+  const stolen = await s.store.openDeviceSession({ ...again, accountId: ana.accountId, tokenHash: "third" });
+  notEqual(stolen.deviceId, bob.deviceId, "the device of another account");
+});
+
+Deno.test("findDeviceSession() lasts 90 days after its last use, and not longer", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  s.clock.at += 89 * DAY_MS;
+  notEqual(await s.store.findDeviceSession(ana.tokenHash), null);
+  s.clock.at += 89 * DAY_MS;
+  notEqual(await s.store.findDeviceSession(ana.tokenHash), null, "the use in between was noted");
+  s.clock.at += 91 * DAY_MS;
+  equal(await s.store.findDeviceSession(ana.tokenHash), null);
+});
+
+Deno.test("sessions end one by one, all but one, with a disabled account and with a removed one", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  const [first, second, third] = await Promise.all([1, 2, 3].map(() => addDevice(s.store, ana.accountId)));
+  const all = [ana.tokenHash, first!.tokenHash, second!.tokenHash, third!.tokenHash, "never"];
+
+  await s.store.closeDeviceSession(first!.tokenHash);
+  deepEqual(await s.store.listEndedSessions(all), [first!.tokenHash, "never"]);
+  await s.store.endAllSessions(ana.accountId, third!.tokenHash);
+  deepEqual(await s.store.listEndedSessions(all), [
+    ana.tokenHash,
+    first!.tokenHash,
+    second!.tokenHash,
+    "never",
+  ]);
+  await s.store.setDisabled("ana", true);
+  deepEqual(await s.store.listEndedSessions(all), all);
+  equal((await s.store.findCredentials("ana"))?.isDisabled, true);
+  await s.store.setDisabled("ana", false);
+  equal((await s.store.findCredentials("ana"))?.isDisabled, false);
+
+  const bob = await addPerson(s.store, "bob");
+  await s.store.removeAccount("bob");
+  deepEqual(await s.store.listEndedSessions([bob.tokenHash]), [bob.tokenHash]);
+  await refused(s.store.setDisabled("bob", true), "not_found");
+});
+
+Deno.test("an account keeps a bounded number of devices, the longest unused going first", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  for (let index = 0; index < 70; index++) {
+    s.clock.at += 1_000;
+    await addDevice(s.store, ana.accountId);
+  }
+  equal((await s.store.counts()).devices, 64);
+  equal(await s.store.findDeviceSession(ana.tokenHash), null);
+});
+
+Deno.test("listUsers() gives every user once, by name, a page at a time, with what is unread", async () => {
+  await using s = newStore();
+  const names = Array.from({ length: 25 }, (_, index) => `user${index}`);
+  for (const name of names) await addPerson(s.store, name);
+  const ana = await addPerson(s.store, "ana");
+  const bob = await addPerson(s.store, "bob");
+  const first = await send(s.store, bob, "ana", "one");
+  await send(s.store, bob, "ana", "two");
+  await s.store.acknowledge({ accountId: ana.accountId, deviceId: ana.deviceId, read: first.sequence });
+  await s.store.markSeen(bob.accountId, 50);
+  await s.store.markSeen(bob.accountId, 40);
+  await s.store.updateSettings(bob.accountId, { email: "bob@example.org" });
+  await addPerson(s.store, "zoe");
+  await s.store.removeAccount("zoe");
+
+  const seen: string[] = [];
+  let after: string | null = null;
+  do {
+    const page = await s.store.listUsers({ viewerId: ana.accountId, after, limit: 9 });
+    seen.push(...page.users.map((user) => user.name));
+    after = page.next;
+  } while (after !== null);
+  deepEqual(seen, ["ana", "bob", ...names].sort());
+
+  const expected = {
+    accountId: bob.accountId,
+    name: "bob",
+    lastSeenAt: 50,
+    unreadCount: 1,
+    email: "bob@example.org",
+  };
+  deepEqual(await s.store.findUser("bob", ana.accountId), expected);
+  equal((await s.store.findUser("ana", bob.accountId))?.unreadCount, 0);
+  equal(await s.store.findUser("zoe", ana.accountId), null);
+});
+
+Deno.test("updateSettings() changes what is given, and reading is not shared until asked for", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  deepEqual(await s.store.getSettings(ana.accountId), { shareRead: false, email: null });
+  await s.store.updateSettings(ana.accountId, { email: "ana@example.org" });
+  deepEqual(await s.store.updateSettings(ana.accountId, { shareRead: true }), {
+    shareRead: true,
+    email: "ana@example.org",
+  });
+  deepEqual(await s.store.updateSettings(ana.accountId, { email: null }), { shareRead: true, email: null });
+  await refused(s.store.getSettings(999), "not_found");
+});
+
+Deno.test("setPasswordHash() replaces what is checked, and knows no strangers", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  await s.store.setPasswordHash(ana.accountId, "new");
+  equal((await s.store.findCredentials("ana"))?.passwordHash, "new");
+  await refused(s.store.setPasswordHash(999, "new"), "not_found");
+});

@@ -1,0 +1,93 @@
+/**
+ * What the tests of the store share: people with devices, and a clock that only they move.
+ * @module
+ */
+import { rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { ChatError, type ErrorCode } from "../../lib/errors.ts";
+import { openLocalStore } from "../../lib/store/local_store.ts";
+import type { ServerStore, StoreLimits } from "../../lib/store/server_store.ts";
+import { type TempFolder, tempFolder } from "../helpers/temp_folder.ts";
+
+/** A day in milliseconds. */
+export const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** A clock that stands still. */
+export class TestClock {
+  /** Present time in epoch milliseconds. */
+  at = Date.UTC(2026, 0, 1);
+  /** To be injected. */
+  readonly now = (): number => this.at;
+}
+
+/** A store of its own in a temporary folder. */
+export interface StoreInFolder extends AsyncDisposable {
+  readonly store: ServerStore;
+  readonly clock: TestClock;
+  readonly folder: TempFolder;
+  readonly path: string;
+}
+
+/** Opens a new store with a clock that stands still. */
+export function newStore(limits: Partial<StoreLimits> = {}): StoreInFolder {
+  const folder = tempFolder("mini-chat-store-");
+  const clock = new TestClock();
+  const path = join(folder.path, "server.db");
+  const store = openLocalStore(path, { limits, now: clock.now });
+  return {
+    store,
+    clock,
+    folder,
+    path,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** An account with one signed-in device. */
+export interface Person {
+  readonly name: string;
+  readonly accountId: number;
+  readonly deviceId: string;
+  readonly tokenHash: string;
+}
+
+/** Makes an account and signs it in on one device. */
+export async function addPerson(store: ServerStore, name: string): Promise<Person> {
+  const { accountId } = await store.createAccount({ name, passwordHash: `hash of ${name}`, joinCode: null });
+  return { name, accountId, ...await addDevice(store, accountId) };
+}
+
+/** Signs an account in on a new device. */
+export async function addDevice(store: ServerStore, accountId: number, deviceName = "laptop") {
+  const tokenHash = crypto.randomUUID();
+  const opened = await store.openDeviceSession({ accountId, tokenHash, deviceId: null, deviceName });
+  return { tokenHash, ...opened };
+}
+
+/** Sends a message under a new id. */
+export async function send(
+  store: ServerStore,
+  from: Person,
+  to: string,
+  text: string,
+  id = crypto.randomUUID(),
+) {
+  return { id, ...await store.sendMessage({ senderId: from.accountId, id, to, text }) };
+}
+
+/** Everything in a mailbox. */
+export async function readMailbox(store: ServerStore, accountId: number, after = 0) {
+  const { messages } = await store.listMailbox({ accountId, after, limit: 100_000, maxBytes: 1e9 });
+  return messages;
+}
+
+/** Expects a refusal with this code, told in words that match. */
+export async function refused(promise: Promise<unknown>, code: ErrorCode, words = /^Cannot /): Promise<void> {
+  await rejects(
+    promise,
+    (error) => error instanceof ChatError && error.code === code && words.test(error.message),
+  );
+}

@@ -1,0 +1,134 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import { ChatError, UsageError } from "../../lib/errors.ts";
+import { SERVER_MIGRATIONS } from "../../lib/store/server_migrations.ts";
+import { openServerStore } from "../../lib/store/worker_client.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+import { addPerson, readMailbox, refused, send } from "./store_helpers.ts";
+
+/** Counts the commits in a write-ahead log. https://www.sqlite.org/fileformat2.html#walformat */
+function countCommits(path: string): number {
+  const log = new DataView(Deno.readFileSync(`${path}-wal`).buffer);
+  const pageBytes = log.getUint32(8);
+  let commits = 0;
+  for (let frame = 32; frame + 24 + pageBytes <= log.byteLength; frame += 24 + pageBytes) {
+    // The last frame of a commit holds the size of the file after it, every other a zero.
+    if (log.getUint32(frame + 4) !== 0) commits++;
+  }
+  return commits;
+}
+
+Deno.test("openServerStore() commits calls that wait together in one transaction, and answers them in order", async () => {
+  using folder = tempFolder();
+  const path = join(folder.path, "server.db");
+  await using store = await openServerStore(path);
+  const ana = await addPerson(store, "ana");
+  const bob = await addPerson(store, "bob");
+  const before = countCommits(path);
+  const sent = await Promise.all(
+    Array.from({ length: 500 }, (_, index) => send(store, ana, "bob", `${index}`)),
+  );
+  equal(countCommits(path) - before, 1);
+  deepEqual(sent.map((message) => message.sequence), sent.map((_, index) => sent[0]!.sequence + index));
+  deepEqual(
+    (await readMailbox(store, bob.accountId)).map((message) => message.text),
+    sent.map((_, index) => `${index}`),
+  );
+});
+
+Deno.test("openServerStore() lets a refused or faulty call fail alone, without the rest of its batch", async () => {
+  using folder = tempFolder();
+  await using store = await openServerStore(join(folder.path, "server.db"));
+  const ana = await addPerson(store, "ana");
+  const bob = await addPerson(store, "bob");
+  const fault = {
+    senderId: 999,
+    id: "no such sender",
+    to: "bob",
+    text: "breaks a reference in the middle of a write",
+  };
+  const results = await Promise.allSettled([
+    send(store, ana, "bob", "1"),
+    send(store, ana, "nobody", "2"),
+    store.sendMessage(fault),
+    store.listUsers({ viewerId: ana.accountId, after: null, limit: 10 }),
+    send(store, ana, "bob", "3"),
+  ]);
+  deepEqual(results.map((result) => result.status), [
+    "fulfilled",
+    "rejected",
+    "rejected",
+    "fulfilled",
+    "fulfilled",
+  ]);
+  await refused(Promise.reject((results[1] as PromiseRejectedResult).reason), "not_found");
+  const internal = (results[2] as PromiseRejectedResult).reason;
+  ok(internal instanceof Error && !(internal instanceof ChatError));
+  deepEqual((await readMailbox(store, bob.accountId)).map((message) => message.text), ["1", "3"]);
+  deepEqual(await store.checkIntegrity(), []);
+});
+
+Deno.test("openServerStore() finishes what waits when it is closed, and refuses what comes later", async () => {
+  using folder = tempFolder();
+  const path = join(folder.path, "server.db");
+  const store = await openServerStore(path);
+  const ana = await addPerson(store, "ana");
+  const last = send(store, ana, "ana", "last words");
+  await store[Symbol.asyncDispose]();
+  await store[Symbol.asyncDispose]();
+  await last;
+  await refused(send(store, ana, "ana", "too late"), "unavailable");
+  await using again = await openServerStore(path);
+  equal((await readMailbox(again, ana.accountId)).length, 1);
+});
+
+Deno.test("openServerStore() says so when a newer program wrote the file, and leaves it as it is", async () => {
+  using folder = tempFolder();
+  const path = join(folder.path, "server.db");
+  const newer = new DatabaseSync(path);
+  newer.exec(`PRAGMA user_version = ${SERVER_MIGRATIONS.length + 1}`);
+  newer.close();
+  await rejects(
+    openServerStore(path),
+    (error) => error instanceof UsageError && /newer version/.test(error.message),
+  );
+});
+
+Deno.test("openServerStore() rejects every waiting call and `failed` when its thread dies", async () => {
+  using folder = tempFolder();
+  const dying = `self.onmessage = ({ data: { port, bells } }) => {
+    const bell = new Int32Array(bells);
+    port.postMessage(JSON.stringify({ type: "opened" }));
+    Atomics.add(bell, 1, 1);
+    Atomics.notify(bell, 1);
+    Atomics.wait(bell, 0, 0);
+    throw new Error("out of memory");
+  };`;
+  await using store = await openServerStore(join(folder.path, "server.db"), {
+    startThread: () =>
+      new Worker(`data:application/javascript,${encodeURIComponent(dying)}`, { type: "module" }),
+  });
+  const waiting = Promise.allSettled([store.counts(), store.findCredentials("ana")]);
+  await rejects(store.failed, /thread has died/);
+  deepEqual((await waiting).map((result) => result.status), ["rejected", "rejected"]);
+  await refused(store.counts(), "unavailable", /has stopped/);
+});
+
+Deno.test("backup() writes a whole copy while messages come in, and never over a file", async () => {
+  using folder = tempFolder();
+  const path = join(folder.path, "server.db");
+  const target = join(folder.path, "copy.db");
+  await using store = await openServerStore(path);
+  const ana = await addPerson(store, "ana");
+  await Promise.all(Array.from({ length: 200 }, () => send(store, ana, "ana", "before")));
+  const copying = store.backup(target);
+  await Promise.all(Array.from({ length: 200 }, () => send(store, ana, "ana", "meanwhile")));
+  await copying;
+  await using copy = await openServerStore(target);
+  deepEqual(await copy.checkIntegrity(), []);
+  const texts = (await readMailbox(copy, ana.accountId)).map((message) => message.text);
+  equal(texts.filter((text) => text === "before").length, 200);
+  await refused(store.backup(target), "conflict", /exists/);
+  await refused(store.backup(join(folder.path, "no", "such", "folder")), "unavailable");
+});
