@@ -21,6 +21,12 @@ import { TokenSource } from "./token_source.ts";
 /** Asks a person for the password of an account; `null` when there is none to ask, or they gave none. */
 export type AskPassword = (account: MailAccount) => Promise<string | null>;
 
+/** What one use of a mailer may be told. */
+export interface MailerOptions extends SubmissionOptions {
+  /** Asks for a password that is not stored; unset where nobody can answer, as in the background. */
+  readonly askPassword?: AskPassword;
+}
+
 /** What a mailer needs from outside. */
 export interface MailerParts {
   /** Keeps the accounts, and renewed tokens. */
@@ -38,8 +44,6 @@ type RenewableCredentials = Extract<Credentials, { kind: "oauth2" }> & { hasRene
 export class Mailer {
   readonly #parts: MailerParts;
   readonly #asked = new Map<string, string>(); // account id → password typed in this run
-  /** Who asks for passwords; `null` while nobody can answer, as in the background. */
-  askPassword: AskPassword | null = null;
 
   /**
    * Makes a mailer; nothing is read before it is used.
@@ -51,14 +55,14 @@ export class Mailer {
   }
 
   /**
-   * Hands a mail in for an account.
+   * Hands a mail in for a saved account.
    *
    * @param accountId The account.
    * @param mail The mail.
-   * @param options Progress, mark, timeouts.
+   * @param options Progress, mark, timeouts, and who can be asked.
    * @throws {MailError} As {@linkcode submitMail}, and when the account is gone or has no secret.
    */
-  async submit(accountId: string, mail: Submission, options: SubmissionOptions = {}): Promise<Acceptance> {
+  async submit(accountId: string, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
     const account = (await this.#parts.accounts.listMailAccounts()).find((item) => item.id === accountId);
     if (account === undefined) {
       throw new MailError(
@@ -66,10 +70,23 @@ export class Mailer {
         "The account that this mail was written for is gone: drop the mail and send it from another",
       );
     }
+    return await this.submitAs(account, mail, options);
+  }
+
+  /**
+   * Hands a mail in for an account that need not be saved yet.
+   *
+   * @param account The account.
+   * @param mail The mail.
+   * @param options Progress, mark, timeouts, and who can be asked.
+   * @throws {MailError} As {@linkcode submitMail}, and when there is no secret.
+   */
+  async submitAs(account: MailAccount, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
+    const { endpoint, address } = account;
     return await this.#with(
       account,
-      (credentials) =>
-        submitMail({ endpoint: account.endpoint, credentials, address: account.address }, mail, options),
+      options,
+      (credentials) => submitMail({ endpoint, credentials, address }, mail, options),
     );
   }
 
@@ -77,14 +94,15 @@ export class Mailer {
    * Connects and signs in, and sends nothing. The account need not be saved yet.
    *
    * @param account The account.
-   * @param options Timeouts and signal.
+   * @param options Timeouts and signal, and who can be asked.
    * @throws {MailError} When that does not work.
    */
-  async check(account: MailAccount, options: SubmissionOptions = {}): Promise<void> {
+  async check(account: MailAccount, options: MailerOptions = {}): Promise<void> {
+    const { endpoint, address } = account;
     await this.#with(
       account,
-      (credentials) =>
-        checkSignIn({ endpoint: account.endpoint, credentials, address: account.address }, options),
+      options,
+      (credentials) => checkSignIn({ endpoint, credentials, address }, options),
     );
   }
 
@@ -100,9 +118,10 @@ export class Mailer {
 
   async #with<Result>(
     account: MailAccount,
+    options: MailerOptions,
     run: (credentials: Credentials) => Promise<Result>,
   ): Promise<Result> {
-    const credentials = await this.#credentials(account);
+    const credentials = await this.#credentials(account, options);
     try {
       return await run(credentials);
     } catch (error) {
@@ -119,6 +138,7 @@ export class Mailer {
 
   async #credentials(
     account: MailAccount,
+    options: MailerOptions,
   ): Promise<Exclude<Credentials, { kind: "oauth2" }> | RenewableCredentials> {
     const { signIn } = account;
     switch (signIn.kind) {
@@ -131,7 +151,11 @@ export class Mailer {
         return { kind: "password", user: signIn.user, password: await run(signIn.command) };
       }
       case "password_asked":
-        return { kind: "password", user: signIn.user, password: await this.#ask(account) };
+        return {
+          kind: "password",
+          user: signIn.user,
+          password: await this.#ask(account, options.askPassword),
+        };
       case "oauth2": {
         // An account that is only being tried is in no store yet: its tokens live here until then.
         let unsaved = signIn.tokens;
@@ -163,8 +187,8 @@ export class Mailer {
     return account?.signIn.kind === "oauth2" ? account.signIn : null;
   }
 
-  async #ask(account: MailAccount): Promise<string> {
-    const known = this.#asked.get(account.id) ?? await this.askPassword?.(account) ?? null;
+  async #ask(account: MailAccount, askPassword: AskPassword | undefined): Promise<string> {
+    const known = this.#asked.get(account.id) ?? await askPassword?.(account) ?? null;
     if (known === null || known === "") {
       throw new MailError(
         "secret_missing",

@@ -1,0 +1,131 @@
+/**
+ * A finished mail on its way: into the outbox, to the server, with a bar for a large one, and what came of it.
+ * @module
+ */
+import { UsageError } from "../errors.ts";
+import type { MailAccount } from "../mail/account.ts";
+import type { MailDraft } from "../mail/draft.ts";
+import { buildMessage, type MailContent } from "../mail/message.ts";
+import type { SendOutcome } from "../mail/outbox.ts";
+import type { SubmissionOptions } from "../mail/submission.ts";
+import { oneLine, safeText } from "../terminal/safe_text.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import type { EmailParts } from "./email_parts.ts";
+import { outcomeLines, refusalLines } from "./email_words.ts";
+
+/** Mails below this size are gone before a bar could be read, bytes. */
+const BAR_FROM_BYTES = 200_000;
+/** Columns of a subject in the bar's label. */
+const LABEL_COLUMNS = 30;
+
+/**
+ * Sends a mail that a person has just written. From the moment that the outbox has it, the draft is not needed; a
+ * refusal for good, or Ctrl+C before it was handed over, makes it a draft again.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param account Who sends it.
+ * @param mail The mail.
+ * @param options.draft What it was made from.
+ * @param options.signal Stops it.
+ * @throws {UsageError} When an attachment can no longer be read; the draft stays.
+ */
+export async function sendContent(
+  parts: EmailParts,
+  account: MailAccount,
+  mail: MailContent,
+  options: { draft: MailDraft; signal: AbortSignal },
+): Promise<void> {
+  const { terminal, store, outbox } = parts;
+  const entry = await addToOutbox(parts, account, mail);
+  await store.removeMailDraft(options.draft.id);
+  const outcome = await withBar(
+    terminal,
+    `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
+    entry.sizeBytes,
+    (watching) => outbox.send(entry.id, { ...watching, signal: options.signal }),
+  );
+  const isStopped = options.signal.aborted && outcome.kind === "queued";
+  if (outcome.kind === "failed" || isStopped) {
+    // The draft first: a crash in between leaves it twice, which is better than not at all.
+    await store.saveMailDraft({ ...options.draft, savedAt: parts.now() });
+    await outbox.drop(entry.id);
+  }
+  if (isStopped) {
+    await terminal.print("Stopped: nothing was sent. It is kept as a draft: 6 goes on with it.");
+    return;
+  }
+  await terminal.print(outcomeLines(outcome, parts.now()));
+  if (outcome.kind === "failed") {
+    await terminal.print("Nothing was sent. It is kept as a draft: 6 goes on with it.");
+  }
+}
+
+/**
+ * Puts a mail into the outbox.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param account Who sends it.
+ * @param mail The mail.
+ * @throws {UsageError} When an attachment cannot be read.
+ */
+export async function addToOutbox(parts: EmailParts, account: MailAccount, mail: MailContent) {
+  try {
+    return await parts.outbox.add(account.id, buildMessage(mail, { sentAt: parts.now() }), mail.subject);
+  } catch (error) {
+    const file = mail.attachments.find((item) => error instanceof Error && error.message.includes(item.path));
+    if (file === undefined) throw error;
+    throw new UsageError(`Cannot send ${safeText(file.fileName)}: it can no longer be read`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Shows how far a large mail is while it is being sent; a small one has one line that vanishes.
+ *
+ * @param terminal Keyboard and screen.
+ * @param label What goes on.
+ * @param sizeBytes Size of the mail.
+ * @param run Sends it.
+ */
+export async function withBar(
+  terminal: Terminal,
+  label: string,
+  sizeBytes: number,
+  run: (watching: Pick<SubmissionOptions, "onProgress">) => Promise<SendOutcome>,
+): Promise<SendOutcome> {
+  if (sizeBytes < BAR_FROM_BYTES) {
+    using _line = terminal.isInteractive ? terminal.liveLine(`${label} …`) : undefined;
+    return await run({});
+  }
+  using bar = terminal.progress({ label, total: sizeBytes });
+  const outcome = await run({ onProgress: (sentBytes) => bar.update(sentBytes) });
+  if (outcome.kind === "sent") bar.finish();
+  return outcome;
+}
+
+/**
+ * Sends a mail of a list again, with a bar, and says what came of it.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param id The entry.
+ * @param sizeBytes Its size.
+ * @param options.signal Stops it.
+ */
+export async function retryAndTell(
+  parts: EmailParts,
+  id: string,
+  sizeBytes: number,
+  options: { signal?: AbortSignal } = {},
+): Promise<SendOutcome> {
+  const outcome = await withBar(
+    parts.terminal,
+    "Sending again",
+    sizeBytes,
+    (watching) => parts.outbox.retry(id, { ...watching, ...options }),
+  );
+  await parts.terminal.print(
+    outcome.kind === "failed" ? refusalLines(outcome.error) : outcomeLines(outcome, parts.now()),
+  );
+  return outcome;
+}

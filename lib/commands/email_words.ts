@@ -1,0 +1,181 @@
+/**
+ * How e-mail reads on the screen: sizes, outcomes, refusals with the server's words beneath.
+ * @module
+ */
+import { MailError } from "../mail/mail_error.ts";
+import type { SendOutcome } from "../mail/outbox.ts";
+import type { OutboxItem } from "../mail/outbox.ts";
+import { formatBytes } from "../mail/size.ts";
+import { oneLine, safeText } from "../terminal/safe_text.ts";
+import { bold, dim, green, red, yellow } from "../terminal/style.ts";
+import { ago, moment } from "./format.ts";
+
+/** Columns of a subject in lists. */
+const SUBJECT_COLUMNS = 40;
+/** Columns of a recipient list. */
+const RECIPIENTS_COLUMNS = 60;
+
+/**
+ * A refusal: one sentence with the next step, the server's own words beneath.
+ *
+ * @param error The refusal.
+ */
+export function refusalLines(error: MailError): string {
+  const words = error.serverWords === undefined ? "" : `\n${dim(`  ${safeText(error.serverWords)}`)}`;
+  return `${red(`${safeText(error.message)}.`)}${words}`;
+}
+
+/**
+ * What came of sending a mail.
+ *
+ * @param outcome What came of it.
+ * @param now Epoch milliseconds.
+ * @returns Lines for the screen; empty when nothing was done.
+ */
+export function outcomeLines(outcome: SendOutcome, now: number): string {
+  switch (outcome.kind) {
+    case "sent":
+      return [
+        green(`Sent to ${safeText(outcome.accepted.join(", "))}.`),
+        dim(`  The server says: ${safeText(outcome.reply)}`),
+        dim(`  Message id: ${safeText(outcome.messageId)}`),
+        ...outcome.refused.map(refusedRecipient),
+      ].join("\n");
+    case "queued":
+      return `${refusalLines(outcome.error)}\n${
+        yellow(`It is kept in the outbox and tried again at ${moment(outcome.nextAttemptAt, now)}.`)
+      }`;
+    case "failed":
+    case "in_doubt":
+      return refusalLines(outcome.error);
+    case "skipped":
+      return "Nothing was done: it is gone, waits for your decision, or is being sent by another Mini-Chat just now.";
+  }
+}
+
+function refusedRecipient(error: MailError): string {
+  const later = error.isTemporary ? yellow(" It stays in the outbox for them.") : "";
+  return `${yellow(`Not to ${safeText(error.recipients?.join(", ") ?? "one recipient")}:`)} ${
+    refusalLines(error)
+  }${later}`;
+}
+
+/**
+ * One mail of the outbox.
+ *
+ * @param item The mail.
+ * @param position Its number in the list, from 1.
+ * @param now Epoch milliseconds.
+ */
+export function outboxLines(item: OutboxItem, position: number, now: number): string {
+  const subject = oneLine(item.subject, SUBJECT_COLUMNS) || "(no subject)";
+  const head = `${bold(String(position))}  ${subject}  ${
+    dim(
+      `to ${oneLine(item.to.join(", "), RECIPIENTS_COLUMNS)}, ${formatBytes(item.sizeBytes)}, written ${
+        ago(item.queuedAt, now)
+      }`,
+    )
+  }`;
+  const why = item.problem === null || item.isBeingSent
+    ? ""
+    : `\n     ${safeText(item.problem.message)}.${
+      item.problem.serverWords === "" ? "" : `\n     ${dim(safeText(item.problem.serverWords))}`
+    }`;
+  return `${head}\n     ${stateWords(item, now)}${why}`;
+}
+
+function stateWords(item: OutboxItem, now: number): string {
+  if (item.isBeingSent) return "being sent";
+  switch (item.state) {
+    case "queued":
+      return item.nextAttemptAt <= now
+        ? yellow("waits; it is tried while Mini-Chat runs")
+        : yellow(`waits; tried ${item.attempts} times, again at ${moment(item.nextAttemptAt, now)}`);
+    case "sending":
+      return yellow("was interrupted before it was handed over; it is tried again");
+    case "in_doubt":
+      return red("in doubt: it may have arrived; it is not sent again unless you say so");
+    case "failed":
+      return red("refused; it is not tried again unless you say so");
+  }
+}
+
+/**
+ * The exit code of a script that sent a mail: 0 taken for all, 1 refused, 3 not now (it is kept), 4 sign in first.
+ *
+ * @param outcome What came of it.
+ */
+export function exitCodeOf(outcome: SendOutcome): number {
+  switch (outcome.kind) {
+    case "sent":
+      return outcome.refused.length === 0 ? 0 : 1;
+    case "queued":
+    case "in_doubt":
+      return 3;
+    case "failed":
+      return exitCodeOfRefusal(outcome.error);
+    case "skipped":
+      return 1;
+  }
+}
+
+const SIGN_IN_FAULTS = new Set([
+  "app_password_needed",
+  "wrong_password",
+  "token_refused",
+  "web_login_needed",
+  "password_login_disabled",
+  "sign_in_needed",
+  "no_common_sign_in",
+  "secret_missing",
+  "oauth_client_wrong",
+  "consent_denied",
+  "consent_failed",
+]);
+
+/**
+ * The exit code for a refusal; see {@linkcode exitCodeOf}.
+ *
+ * @param error The refusal.
+ */
+export function exitCodeOfRefusal(error: MailError): number {
+  if (SIGN_IN_FAULTS.has(error.fault)) return 4;
+  return error.isTemporary ? 3 : 1;
+}
+
+/**
+ * An outcome as a script reads it: stable names, no colours.
+ *
+ * @param outcome What came of it.
+ */
+export function outcomeAsJson(outcome: SendOutcome): Record<string, unknown> {
+  switch (outcome.kind) {
+    case "sent": {
+      const { messageId, reply, accepted } = outcome;
+      return { state: "sent", messageId, reply, accepted, refused: outcome.refused.map(refusalAsJson) };
+    }
+    case "queued":
+      return { state: "queued", nextAttemptAt: outcome.nextAttemptAt, problem: refusalAsJson(outcome.error) };
+    case "failed":
+    case "in_doubt":
+      return { state: outcome.kind, problem: refusalAsJson(outcome.error) };
+    case "skipped":
+      return { state: "skipped" };
+  }
+}
+
+/**
+ * A refusal as a script reads it.
+ *
+ * @param error The refusal.
+ */
+export function refusalAsJson(error: MailError): Record<string, unknown> {
+  return {
+    fault: error.fault,
+    message: error.message,
+    temporary: error.isTemporary,
+    smtpCode: error.smtpCode ?? null,
+    serverWords: error.serverWords ?? null,
+    recipients: error.recipients ?? null,
+  };
+}
