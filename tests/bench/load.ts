@@ -46,6 +46,8 @@ export class LoadConnection {
   /** Connects and finishes the TLS handshake. */
   static async open(target: Target): Promise<LoadConnection> {
     const socket = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
+    // Only before TLS: Deno 2.8 has no way to turn Nagle's algorithm off on a connection that it accepted with TLS.
+    socket.setNoDelay(true);
     const secure = await Deno.startTls(socket, {
       hostname: CERTIFICATE_NAME,
       caCerts: [target.certificatePem],

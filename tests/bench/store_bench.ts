@@ -45,11 +45,15 @@ async function main(): Promise<void> {
        stored_at INTEGER, UNIQUE (sender_id, id)); CREATE TABLE accounts (name TEXT, password_hash TEXT, created_at INTEGER)`,
     )
   );
+  const groupOf64 = bestOf(() =>
+    rawInserts("groups of 64", SERVER_MIGRATIONS.map((step) => step.sql).join("\n"), 64)
+  );
   const single = bestOf(() =>
     rawInserts("one a commit", SERVER_MIGRATIONS.map((step) => step.sql).join("\n"), 1)
   );
   report("raw, the store's tables, groups of 256", raw, raw);
   report("raw, bare table, groups of 256", bare, raw);
+  report("raw, the store's tables, groups of 64", groupOf64, raw);
   report("raw, one a commit", single, raw);
   for (const inFlight of [1, 64, 256, 1024, 3200]) {
     let best = 0;
@@ -143,8 +147,9 @@ async function growth(): Promise<void> {
       `stored ${stored}: send ${Math.round(perSecond)}/s, 100 mailbox pages of 100 ${drainMs.toFixed(1)} ms`,
     );
   }
+  let made = PAIRS * 2;
   for (const users of [1_000, 100_000]) {
-    for (let made = PAIRS * 2; made < users;) {
+    while (made < users) {
       const step = Math.min(5_000, users - made);
       await Promise.all(
         Array.from(
