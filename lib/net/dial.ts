@@ -1,0 +1,167 @@
+/**
+ * Calling another machine by name: every address of the name, and failures in words.
+ * @module
+ */
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { LinkError, messageOf } from "../errors.ts";
+import { formatHostAndPort } from "../protocol/invite_link.ts";
+
+/** Where to call, and for how long. */
+export interface DialOptions {
+  /** Host name, or IP address without brackets. */
+  readonly host: string;
+  /** TCP port. */
+  readonly port: number;
+  /** How long all of it may take, in milliseconds; 10 s by default. */
+  readonly timeoutMs?: number;
+  /** Calls it off; the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Time limit where a caller names none, in milliseconds. */
+export const DIAL_TIMEOUT_MS: number = 10_000;
+/** Head start of each address over the next one, in milliseconds (RFC 8305 §5, "Connection Attempt Delay"). */
+const ATTEMPT_DELAY_MS = 250;
+
+/**
+ * Opens a TCP connection to whichever address of a host answers first, IPv6 and IPv4 in turn (RFC 8305, without its
+ * sorting by history). Nagle's algorithm is off and keep-alive on.
+ *
+ * @param options See {@linkcode DialOptions}.
+ * @returns The connection; every other attempt is called off.
+ * @throws {LinkError} When the name is unknown or no address answers; one sentence says which.
+ */
+export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
+  const { host, port, signal } = options;
+  const timeoutMs = options.timeoutMs ?? DIAL_TIMEOUT_MS;
+  signal?.throwIfAborted();
+  using limit = new Limit(timeoutMs, signal);
+  try {
+    const addresses = await limit.race(findAddresses(host));
+    const socket = await connectFirst(addresses, port, limit.signal);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true);
+    return socket;
+  } catch (error) {
+    throw describeDialFailure(error, options);
+  }
+}
+
+/**
+ * What a failed call means, for a person.
+ *
+ * @param error What was thrown on the way to or through TLS.
+ * @param options Where the call went.
+ * @returns What to throw: a {@linkcode LinkError}, or the caller's own reason when its signal called it off.
+ */
+export function describeDialFailure(error: unknown, options: DialOptions): unknown {
+  const { host, port, signal } = options;
+  if (signal?.aborted) return signal.reason;
+  if (error instanceof LinkError) return error;
+  const place = formatHostAndPort(host, port);
+  const seconds = Math.round((options.timeoutMs ?? DIAL_TIMEOUT_MS) / 100) / 10;
+  return new LinkError(`Cannot reach ${place}: ${describeCause(error, seconds)}`, { cause: error });
+}
+
+function describeCause(error: unknown, seconds: number): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${seconds} s`;
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return "nothing listens there; check the port, or start the server";
+  }
+  if (error instanceof Deno.errors.TimedOut) return "the machine does not answer";
+  if (code === "ENOTFOUND" || code === "EAI_NODATA") return "no machine has this name; check the spelling";
+  if (code === "EAI_AGAIN") return "the name cannot be looked up now; is this machine online?";
+  if (code === "ENETUNREACH" || code === "EHOSTUNREACH") return "no way leads there; is this machine online?";
+  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.UnexpectedEof) {
+    return "it hung up at once";
+  }
+  return messageOf(error);
+}
+
+/** All addresses of a host, IPv6 and IPv4 in turn, in the order the system prefers. */
+async function findAddresses(host: string): Promise<string[]> {
+  if (isIP(host)) return [host];
+  const found = await lookup(host, { all: true, verbatim: true });
+  const first = found.filter(({ family }) => family === found[0]?.family);
+  const second = found.filter(({ family }) => family !== found[0]?.family);
+  const inTurn = first.flatMap((entry, index) => [entry, second[index]]).concat(second.slice(first.length));
+  return inTurn.flatMap((entry) => entry ? [entry.address] : []);
+}
+
+/** Tries each address 250 ms after the one before it, or at once when that has failed. */
+async function connectFirst(addresses: string[], port: number, signal: AbortSignal): Promise<Deno.TcpConn> {
+  const won = new AbortController();
+  const anySignal = AbortSignal.any([signal, won.signal]);
+  let winner: Deno.TcpConn | undefined;
+  let lastError: unknown;
+  const attempts: Promise<void>[] = [];
+  for (const hostname of addresses) {
+    const attempt = Deno.connect({ hostname, port, signal: anySignal }).then((socket) => {
+      if (winner) return socket.close();
+      winner = socket;
+    }, (error) => {
+      if (!winner) lastError ??= error;
+    });
+    attempts.push(attempt);
+    await waitForAttempt(attempt, attempts.length === addresses.length ? undefined : ATTEMPT_DELAY_MS);
+    if (winner || signal.aborted) break;
+  }
+  while (!winner && attempts.length > 0 && !signal.aborted) await attempts.shift();
+  won.abort();
+  if (winner) return winner;
+  throw signal.aborted ? signal.reason : lastError;
+}
+
+async function waitForAttempt(attempt: Promise<void>, delayMs: number | undefined): Promise<void> {
+  if (delayMs === undefined) return await attempt;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([attempt, new Promise<void>((resolve) => timer = setTimeout(resolve, delayMs))]);
+  clearTimeout(timer);
+}
+
+/** A time limit together with a caller's signal; disposed of, it leaves no timer behind. */
+export class Limit implements Disposable {
+  /** Aborted when the time is up (`TimeoutError`) or the caller's signal is (its reason). */
+  readonly signal: AbortSignal;
+  readonly #controller = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #outer: AbortSignal | undefined;
+
+  /**
+   * Starts the clock.
+   *
+   * @param timeoutMs Time limit in milliseconds.
+   * @param outer The caller's signal.
+   */
+  constructor(timeoutMs: number, outer?: AbortSignal) {
+    this.signal = this.#controller.signal;
+    this.#timer = setTimeout(
+      () => this.#controller.abort(new DOMException(`No answer within ${timeoutMs} ms`, "TimeoutError")),
+      timeoutMs,
+    );
+    this.#outer = outer;
+    outer?.addEventListener("abort", this.#follow, { once: true });
+    if (outer?.aborted) this.#follow();
+  }
+
+  /** The promise's outcome, or the signal's reason when that comes first. */
+  race<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal.reason);
+      if (signal.aborted) onAbort();
+      signal.addEventListener("abort", onAbort, { once: true });
+      promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    });
+  }
+
+  /** Stops the clock. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#outer?.removeEventListener("abort", this.#follow);
+  }
+
+  readonly #follow = (): void => this.#controller.abort(this.#outer?.reason);
+}

@@ -1,0 +1,223 @@
+/**
+ * TLS to a server that is known by its key (pinned), or vouched for by an authority, and nothing else (DESIGN §8).
+ *
+ * A pin is a certificate, and what counts of it is the key: a renewed certificate with the same key is the same server.
+ * Nothing is ever sent to a server whose key was not checked; {@linkcode fetchCertificate} only looks.
+ * @module
+ */
+import { X509Certificate } from "node:crypto";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { LinkError, messageOf, TrustError } from "../errors.ts";
+import { formatHostAndPort } from "../protocol/invite_link.ts";
+import { describeDialFailure, dial, DIAL_TIMEOUT_MS, type DialOptions, Limit } from "./dial.ts";
+import { CERTIFICATE_NAME, fingerprintOf } from "./identity.ts";
+
+/** Where to call, and which certificate is pinned. */
+export interface PinnedOptions extends DialOptions {
+  /** The pinned certificate in PEM. */
+  readonly certificatePem: string;
+  /** Told when the server shows a new certificate with the pinned key; keep it in place of the old one. */
+  readonly onRenewed?: (certificatePem: string) => void;
+}
+
+/**
+ * Looks at the certificate of a server without trusting it. Sends nothing but the TLS handshake.
+ *
+ * @param options Where to call.
+ * @returns The server's certificate in PEM.
+ * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ */
+export async function fetchCertificate(options: DialOptions): Promise<string> {
+  // The first call finds the address that works, and the words for it when none does.
+  const probe = await dial(options);
+  const address = probe.remoteAddr.hostname;
+  probe.close();
+  using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
+  let socket: TLSSocket | undefined;
+  try {
+    const der = await limit.race(
+      new Promise<Uint8Array>((resolve, reject) => {
+        const { port, host } = options;
+        // Reading a certificate is not trusting it: what comes of this is compared, or shown to a person.
+        socket = connectTls({
+          host: address,
+          port,
+          servername: serverNameFor(host),
+          rejectUnauthorized: false,
+        });
+        socket.once("secureConnect", () => resolve(socket!.getPeerCertificate().raw));
+        socket.once("error", reject);
+        socket.once("close", () => reject(new Deno.errors.UnexpectedEof("hung up during the handshake")));
+      }),
+    );
+    return toPem(der);
+  } catch (error) {
+    throw describeTlsFailure(error, options);
+  } finally {
+    socket?.on("error", () => {}); // one more may come of the destruction; everything was said already
+    socket?.destroy();
+  }
+}
+
+/**
+ * Whether an authority that this system trusts vouches for the server under the name it is called by.
+ *
+ * @param options Where to call.
+ * @returns False when it answers with a certificate that none vouches for.
+ * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ */
+export async function verifyWithSystemRoots(options: DialOptions): Promise<boolean> {
+  try {
+    (await openTls(options, options.host, [])).close();
+    return true;
+  } catch (error) {
+    if (isRefusedCertificate(error)) return false;
+    throw describeTlsFailure(error, options);
+  }
+}
+
+/**
+ * Connects to a server that an authority vouches for.
+ *
+ * @param options Where to call.
+ * @returns The connection, its handshake done.
+ * @throws {TrustError} When none does, or no longer.
+ * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ */
+export async function connectVerified(options: DialOptions): Promise<Deno.TlsConn> {
+  try {
+    return await openTls(options, options.host, []);
+  } catch (error) {
+    if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
+    const place = formatHostAndPort(options.host, options.port);
+    throw new TrustError(
+      `Cannot trust ${place} as no authority vouches for its certificate: ${tidy(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Connects to a server whose certificate is pinned.
+ *
+ * @param options Where to call, and the pin.
+ * @returns The connection, its handshake done, to the holder of the pinned key.
+ * @throws {TrustError} When the server has another key; the message shows both.
+ * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ */
+export async function connectPinned(options: PinnedOptions): Promise<Deno.TlsConn> {
+  const { certificatePem } = options;
+  try {
+    return await openTls(options, nameIn(certificatePem), [certificatePem]);
+  } catch (error) {
+    if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
+    const shown = await fetchCertificate(options);
+    await checkSameKey(certificatePem, shown, options);
+    return await connectRenewed(options, shown, error);
+  }
+}
+
+/** The key is the pinned one, so the certificate around it may be taken; the handshake proves who holds the key. */
+async function connectRenewed(
+  options: PinnedOptions,
+  shown: string,
+  refusal: unknown,
+): Promise<Deno.TlsConn> {
+  const place = formatHostAndPort(options.host, options.port);
+  if (shown.trim() === options.certificatePem.trim()) {
+    throw new LinkError(
+      `Cannot use the certificate of ${place}, though its key is the known one: ${tidy(refusal)}`,
+      {
+        cause: refusal,
+      },
+    );
+  }
+  try {
+    const connection = await openTls(options, nameIn(shown), [shown]);
+    options.onRenewed?.(shown);
+    return connection;
+  } catch (error) {
+    if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
+    throw new LinkError(
+      `Cannot use the new certificate of ${place}, though its key is the known one: ${tidy(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function checkSameKey(pinned: string, shown: string, { host, port }: DialOptions): Promise<void> {
+  const [known, seen] = await Promise.all([fingerprintOf(pinned), fingerprintOf(shown)]);
+  if (known === seen) return;
+  throw new TrustError(
+    `Cannot trust ${formatHostAndPort(host, port)} as its key has changed: known ${known}, seen ${seen}. ` +
+      "Somebody may be in between, or the server was set up anew; ask its operator, and nothing is sent until then",
+  );
+}
+
+/** TCP, then TLS, both within one time limit. */
+async function openTls(options: DialOptions, hostname: string, caCerts: string[]): Promise<Deno.TlsConn> {
+  using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
+  const socket = await dial(options);
+  let connection: Deno.TlsConn | undefined;
+  try {
+    connection = await Deno.startTls(socket, { hostname: bare(hostname), caCerts });
+    await limit.race(connection.handshake());
+    return connection;
+  } catch (error) {
+    (connection ?? socket).close();
+    throw error;
+  }
+}
+
+/** The name under which a pinned certificate is checked: ours, or the first that a certificate of others has. */
+function nameIn(certificatePem: string): string {
+  const names = (new X509Certificate(certificatePem).subjectAltName ?? "").split(",").map((entry) =>
+    entry.trim()
+  );
+  if (names.includes(`DNS:${CERTIFICATE_NAME}`)) return CERTIFICATE_NAME;
+  const first = names.find((name) => name.startsWith("DNS:") || name.startsWith("IP Address:"));
+  // A wildcard stands for one label (RFC 6125 §6.4.3); any will do, since it is the key that counts.
+  return first?.replace(/^[^:]*:/, "").replace("*", "any") ?? CERTIFICATE_NAME;
+}
+
+/** RFC 6066 §3: an address is never sent as a server name. */
+function serverNameFor(host: string): string {
+  return /^[\d.]+$|:/.test(host) ? CERTIFICATE_NAME : host;
+}
+
+function bare(host: string): string {
+  return host.replace(/\.$/, "").split("%")[0] ?? host;
+}
+
+/** Rustls words every refusal of a certificate so, and no other failure. */
+function isRefusedCertificate(error: unknown): boolean {
+  return error instanceof Deno.errors.InvalidData && error.message.includes("invalid peer certificate");
+}
+
+function tidy(error: unknown): string {
+  return messageOf(error).replace(/^invalid peer certificate: /, "");
+}
+
+function describeTlsFailure(error: unknown, options: DialOptions): unknown {
+  const isTlsFault = error instanceof Deno.errors.InvalidData ||
+    /ssl|tls|record|wrong version|corrupt message/i.test(messageOf(error)) ||
+    error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.ConnectionReset;
+  if (options.signal?.aborted || error instanceof LinkError || !isTlsFault) {
+    return describeDialFailure(error, options);
+  }
+  const place = formatHostAndPort(options.host, options.port);
+  return new LinkError(
+    `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; check the port`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/** RFC 7468 §5: base64 in lines of 64. */
+function toPem(der: Uint8Array): string {
+  const lines = Uint8Array.from(der).toBase64().match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+}
