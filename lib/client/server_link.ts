@@ -1,212 +1,327 @@
 /**
- * The link to a server: one signed-in connection, made again whenever it breaks.
+ * The client's line to its server, kept alive: connect, greet, sign in, and again whenever it breaks.
  *
- * Between attempts it waits longer each time, with full jitter, so that a server which comes back is not met by all of its
- * clients at once. It gives up only where trying again cannot help: another key, a version that does not fit, a login
- * that no longer counts. How to connect and how to sign in are its owner's.
- * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ * Knows when to try again and when to stop for good; nothing of messages. How to connect and how to sign in are the
+ * owner's, since they take a pin, a token or a person. Tries are spread by exponential backoff with full jitter, so
+ * that the clients of a server that restarts do not come back all at once.
  * @module
  */
-import { ChatError, LinkError, messageOf, TrustError } from "../errors.ts";
-import type { RequestOptions, RpcConnection, RpcHandler } from "../net/rpc_connection.ts";
+import { ChatError, LinkError, messageOf } from "../errors.ts";
+import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
+import { PROTOCOL_VERSION } from "../protocol/limits.ts";
+import { parseResult, type Result } from "../protocol/requests.ts";
 
-/** Longest pause before the first retry, in milliseconds; it doubles with each failure. */
-const FIRST_PAUSE_MS = 1_000;
+/** What the server said about itself. */
+export type Hello = Result<"hello">;
 
-/** Longest pause before any retry, in milliseconds. */
-const LONGEST_PAUSE_MS = 30_000;
-
-/** How long an attempt to connect and sign in may take, in milliseconds. */
-const ATTEMPT_WITHIN_MS = 20_000;
-
-/** How long the reply to a goodbye is waited for, in milliseconds. */
-const GOODBYE_WITHIN_MS = 1_000;
-
-/** Refusals that no retry mends. */
-const FINAL_CODES = new Set<string>(["unauthenticated", "forbidden", "unsupported_version"]);
-
-/** What the link is doing. */
+/** Where a link is. */
 export type LinkState =
-  | { readonly kind: "connecting" }
-  | { readonly kind: "online" }
-  /** Not connected; the next attempt comes after `pauseMs`. */
-  | { readonly kind: "waiting"; readonly reason: string; readonly pauseMs: number }
-  /** Ended for good; `error` is null when its owner closed it. */
-  | { readonly kind: "stopped"; readonly error: unknown };
+  /** Connecting, greeting or signing in; `attempt` counts from 1 since it was last online for a while. */
+  | { readonly kind: "connecting"; readonly attempt: number }
+  /** Signed in: requests go through. */
+  | { readonly kind: "online"; readonly hello: Hello }
+  /** Not connected; the next try is at `retryAtMs`, in epoch milliseconds. `reason` is one sentence for people. */
+  | { readonly kind: "waiting"; readonly retryAtMs: number; readonly reason: string; readonly error: unknown }
+  /** Given up, or closed; `error` is unset when the owner closed it. */
+  | { readonly kind: "stopped"; readonly reason: string; readonly error?: unknown };
 
-/** What a {@linkcode ServerLink} works with. */
+/** What a {@linkcode ServerLink} is made of. */
 export interface ServerLinkOptions {
   /**
-   * Makes one connection.
-   *
-   * @throws {LinkError} when that fails for now.
-   * @throws {TrustError} when the server is not the one that was trusted.
+   * Opens a connection to a server that is trusted. `rpc` must be given to the `RpcConnection`; the signal calls the
+   * try off. A `TrustError` stops the link for good.
    */
-  readonly connect: (handler: RpcHandler, signal: AbortSignal) => Promise<RpcConnection>;
-  /** Greets and signs in on a new connection. */
-  readonly authenticate: (rpc: RpcConnection) => Promise<void>;
-  /** Called once signed in, when requests work; the link counts as online when it resolves. */
-  readonly onReady?: () => Promise<void>;
-  /** Takes the events of the server, in order. */
+  readonly connect: (rpc: RpcOptions, signal: AbortSignal) => Promise<RpcConnection>;
+  /** Name and version of this program, for the server's log. */
+  readonly client: { readonly name: string; readonly version: string };
+  /**
+   * Signs in on a fresh connection: login, register or resume. A refusal that time does not mend stops the link for
+   * good.
+   */
+  readonly authenticate: (rpc: RpcConnection, hello: Hello) => Promise<void>;
+  /** Takes each event, in order; those that come while signing in too. */
   readonly onEvent?: (method: string, params: unknown) => void;
-  /** Told of each change. */
+  /** Answers the server's own requests; without it they are refused. */
+  readonly onRequest?: (method: string, params: unknown) => unknown;
+  /** Told of each change, at once and in order. */
   readonly onState?: (state: LinkState) => void;
-  /** A number from 0 up to 1; `Math.random` by default. */
+  /** Told of faults in the handlers above. */
+  readonly onFault?: (error: unknown) => void;
+  /** Longest pause before the first new try, in milliseconds; doubled with each failure. 1 s by default. */
+  readonly firstPauseMs?: number;
+  /** Longest pause before any try, in milliseconds; 30 s by default. */
+  readonly longestPauseMs?: number;
+  /** How often a suspended machine is looked for, in milliseconds; 5 s by default. */
+  readonly watchMs?: number;
+  /** A number from 0 to below 1; `Math.random` by default. */
   readonly random?: () => number;
-  /** Waits; rejects when the signal is aborted. Timers by default. */
-  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** The time in epoch milliseconds; `Date.now` by default. */
+  readonly now?: () => number;
 }
 
-/** Keeps one connection alive until it is closed. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+const WATCH_MS = 5_000;
+/** A connection that held this long was a good one: the next failure starts counting anew. */
+const GOOD_AFTER_MS = 10_000;
+/** How long the greeting may take, and after a suspension the sign of life. */
+const HELLO_TIMEOUT_MS = 15_000;
+const PROBE_TIMEOUT_MS = 3_000;
+const BYE_TIMEOUT_MS = 1_000;
+
+/** Refusals that time mends; every other one stops the link. */
+const PASSING: ReadonlySet<string> = new Set(["unavailable", "rate_limited", "timeout", "internal"]);
+
+/** One server, one account, any number of connections in turn. */
 export class ServerLink implements AsyncDisposable {
   readonly #options: ServerLinkOptions;
   readonly #stop = new AbortController();
-  readonly #done: Promise<void>;
-  #state: LinkState = { kind: "connecting" };
-  /** The connection in use; null between two. */
-  #rpc: RpcConnection | null = null;
-  /** When the server said to come back, in milliseconds; unset once that was obeyed. */
-  #retryAfterMs: number | undefined;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  #state: LinkState = { kind: "connecting", attempt: 1 };
+  #rpc: RpcConnection | undefined; // set from connected to lost, signed in or not
+  #running: Promise<void> | undefined; // set by start()
+  #failures = 0; // tries in a row that led to nothing
+  #noSoonerThan = 0; // epoch milliseconds; the server said to stay away until then
+  #endPause: (() => void) | undefined; // set while waiting
+  #readyWaiters: { resolve: (hello: Hello) => void; reject: (error: unknown) => void }[] = [];
 
-  /** Starts to connect at once. */
+  /**
+   * Does nothing yet: see {@linkcode start}.
+   *
+   * @param options See {@linkcode ServerLinkOptions}.
+   */
   constructor(options: ServerLinkOptions) {
     this.#options = options;
-    this.#done = Promise.resolve().then(() => this.#run());
+    this.#random = options.random ?? Math.random;
+    this.#now = options.now ?? Date.now;
   }
 
-  /** What the link is doing now. */
+  /** Where the link is now. */
   get state(): LinkState {
     return this.#state;
   }
 
-  /** Asks the server. Throws `LinkError` while there is no connection, and what `RpcConnection.request` throws. */
-  request(method: string, params?: unknown, options: RequestOptions = {}): Promise<unknown> {
-    if (!this.#rpc) return Promise.reject(new LinkError(`Cannot ask the server: ${this.#whyNot()}`));
+  /** Whether requests go through now. */
+  get isOnline(): boolean {
+    return this.#state.kind === "online";
+  }
+
+  /** Starts to connect, and goes on until it is closed or stops for good. Calling it again changes nothing. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /**
+   * Waits until requests go through; at once when they do.
+   *
+   * @param options.signal Stops waiting; the promise rejects with its reason.
+   * @returns What the server said about itself.
+   * @throws The error that stopped the link for good, when that comes first.
+   */
+  ready(options: { signal?: AbortSignal } = {}): Promise<Hello> {
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#state.kind === "online") return Promise.resolve(this.#state.hello);
+    if (this.#state.kind === "stopped") return Promise.reject(this.#whyStopped());
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        this.#readyWaiters = this.#readyWaiters.filter((other) => other !== waiter);
+        reject(signal?.reason);
+      };
+      const waiter = {
+        resolve: (hello: Hello) => (signal?.removeEventListener("abort", onAbort), resolve(hello)),
+        reject: (error: unknown) => (signal?.removeEventListener("abort", onAbort), reject(error)),
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#readyWaiters.push(waiter);
+    });
+  }
+
+  /**
+   * Asks the server.
+   *
+   * @param method Name of the request.
+   * @param params Named parameters.
+   * @param options Time limit and signal.
+   * @returns The result, unchecked.
+   * @throws {ChatError} What the server refused with; `timeout` – no reply in time.
+   * @throws {LinkError} When there is no connection, or it is lost before the reply.
+   */
+  request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown> {
+    if (this.#state.kind !== "online" || !this.#rpc) {
+      return Promise.reject(new LinkError("Cannot ask the server as there is no connection to it"));
+    }
     return this.#rpc.request(method, params, options);
   }
 
-  /** Stops for good because of an error that the owner learned of; its state says so. */
-  fail(error: unknown): void {
-    this.#end(error);
+  /** Tries now instead of at `retryAtMs`; does nothing unless waiting. */
+  retryNow(): void {
+    this.#noSoonerThan = 0;
+    this.#endPause?.();
   }
 
-  /** Says goodbye, and stops for good. */
-  async close(): Promise<void> {
-    const rpc = this.#rpc;
-    this.#rpc = null;
-    await rpc?.request("bye", {}, { timeoutMs: GOODBYE_WITHIN_MS }).catch(() => {});
-    this.#end(null);
-    await rpc?.close();
-    await this.#done;
+  /**
+   * Says goodbye to the server and parts, within a second or so. Calling it again changes nothing.
+   *
+   * @param reason Why, for the state `stopped`.
+   */
+  async close(reason = "closed by this side"): Promise<void> {
+    if (!this.#stop.signal.aborted) {
+      const rpc = this.#rpc;
+      const isOnline = this.#state.kind === "online";
+      this.#stop.abort(new LinkError(`Connection to the server is closed: ${reason}`));
+      this.#endPause?.();
+      this.#enter({ kind: "stopped", reason });
+      if (rpc && isOnline) await rpc.request("bye", {}, { timeoutMs: BYE_TIMEOUT_MS }).catch(() => {});
+      await rpc?.close(reason);
+    }
+    await this.#running;
   }
 
-  /** The same as {@linkcode ServerLink.close}. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  /** The same as {@linkcode close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted;) {
-      this.#become({ kind: "connecting" });
-      let reason: string;
-      try {
-        const rpc = await this.#connect(signal);
-        failures = 0;
-        this.#become({ kind: "online" });
-        reason = (await rpc.closed).message;
-      } catch (error) {
-        if (isFinal(error)) return this.#end(error);
-        if (error instanceof ChatError) this.#retryAfterMs ??= error.retryAfterMs;
-        failures++;
-        reason = messageOf(error);
-      }
-      this.#rpc = null;
-      if (signal.aborted) return;
-      await this.#pause(reason, failures, signal);
-    }
-  }
-
-  async #connect(signal: AbortSignal): Promise<RpcConnection> {
-    const { connect, authenticate, onReady } = this.#options;
-    const attempt = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_WITHIN_MS)]);
-    const rpc = await connect({ onNotification: (method, params) => this.#tell(method, params) }, attempt);
-    const onAbort = () => rpc.abort("the attempt took too long");
-    attempt.addEventListener("abort", onAbort);
+    const watch = this.#watch();
     try {
-      if (attempt.aborted) throw new LinkError("Cannot connect: the attempt was given up");
-      await authenticate(rpc);
-      this.#rpc = rpc;
-      await onReady?.();
-      return rpc;
-    } catch (error) {
-      this.#rpc = null;
-      rpc.abort("signing in failed");
-      throw error;
-    } finally {
-      attempt.removeEventListener("abort", onAbort);
-    }
-  }
-
-  async #pause(reason: string, failures: number, signal: AbortSignal): Promise<void> {
-    const random = this.#options.random ?? Math.random;
-    const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
-    const pauseMs = Math.round((this.#retryAfterMs ?? 0) + random() * ceiling);
-    this.#retryAfterMs = undefined;
-    this.#become({ kind: "waiting", reason, pauseMs });
-    await (this.#options.sleep ?? sleep)(pauseMs, signal).catch(() => {});
-  }
-
-  #tell(method: string, params: unknown): void {
-    if (method === "server_stopping") {
-      const { retryAfterMs } = params as { retryAfterMs?: unknown };
-      if (typeof retryAfterMs === "number" && retryAfterMs >= 0) {
-        this.#retryAfterMs = Math.min(retryAfterMs, LONGEST_PAUSE_MS);
+      for (;;) {
+        this.#enter({ kind: "connecting", attempt: this.#failures + 1 });
+        const error = await this.#holdOneConnection().catch((failure: unknown) => failure);
+        this.#rpc = undefined;
+        if (this.#isStopped) return;
+        if (isFinal(error)) return this.#enter({ kind: "stopped", reason: messageOf(error), error });
+        await this.#pause(error);
+        if (this.#isStopped) return;
       }
+    } finally {
+      clearInterval(watch);
     }
-    this.#options.onEvent?.(method, params);
   }
 
-  #end(error: unknown): void {
-    if (this.#state.kind === "stopped") return;
-    this.#become({ kind: "stopped", error });
-    this.#stop.abort();
-    this.#rpc?.abort("the link was stopped");
-    this.#rpc = null;
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
-  #become(state: LinkState): void {
+  /** From connecting to losing it; gives, or throws, why it is over. */
+  async #holdOneConnection(): Promise<unknown> {
+    const { connect, client, authenticate } = this.#options;
+    const rpc = await connect(this.#rpcOptions(), this.#stop.signal);
+    this.#rpc = rpc;
+    let onlineAt: number | undefined;
+    try {
+      this.#stop.signal.throwIfAborted();
+      const params = { protocol: PROTOCOL_VERSION, client };
+      const hello = parseResult("hello", await rpc.request("hello", params, { timeoutMs: HELLO_TIMEOUT_MS }));
+      await authenticate(rpc, hello);
+      this.#stop.signal.throwIfAborted();
+      // Signing in may have been the last thing that the server did.
+      if (!rpc.closeReason) {
+        onlineAt = this.#now();
+        this.#enter({ kind: "online", hello });
+      }
+      const { message, error } = await rpc.closed;
+      return new LinkError(`Connection to the server was lost: ${message}`, { cause: error });
+    } finally {
+      if (onlineAt !== undefined && this.#now() - onlineAt >= GOOD_AFTER_MS) this.#failures = 0;
+      // While close() says goodbye, the connection is its to end.
+      if (!this.#isStopped) await rpc.close("the link starts anew");
+    }
+  }
+
+  #rpcOptions(): RpcOptions {
+    const { onRequest, onFault } = this.#options;
+    return {
+      onNotification: (method, params) => {
+        if (method === "server_stopping") {
+          this.#stayAway((params as { retryAfterMs?: unknown })?.retryAfterMs);
+        }
+        this.#options.onEvent?.(method, params);
+      },
+      ...(onRequest ? { onRequest: (method: string, params: unknown) => onRequest(method, params) } : {}),
+      ...(onFault ? { onFault: (error: unknown) => onFault(error) } : {}),
+    };
+  }
+
+  /** Waits before the next try: at random up to a limit that doubles, and no sooner than the server asked for. */
+  async #pause(error: unknown): Promise<void> {
+    const { firstPauseMs = FIRST_PAUSE_MS, longestPauseMs = LONGEST_PAUSE_MS } = this.#options;
+    if (error instanceof ChatError) this.#stayAway(error.retryAfterMs);
+    const limitMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
+    const now = this.#now();
+    const retryAtMs = Math.max(now, this.#noSoonerThan) + this.#random() * limitMs;
+    this.#failures += 1;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#endPause?.(), retryAtMs - now);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        this.#endPause = undefined;
+        resolve();
+      };
+      this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error });
+    });
+  }
+
+  #stayAway(retryAfterMs: unknown): void {
+    if (typeof retryAfterMs === "number" && retryAfterMs > 0) {
+      this.#noSoonerThan = Math.max(this.#noSoonerThan, this.#now() + retryAfterMs);
+    }
+  }
+
+  /**
+   * Notices that the machine slept: then the wall clock has gone on further than our timer. What waits is tried at
+   * once; what seems connected must show a sign of life soon, and not only after 45 s.
+   */
+  #watch(): ReturnType<typeof setInterval> {
+    const watchMs = this.#options.watchMs ?? WATCH_MS;
+    let lastAt = this.#now();
+    return setInterval(() => {
+      const now = this.#now();
+      const sleptMs = now - lastAt - watchMs;
+      lastAt = now;
+      if (sleptMs > 2 * watchMs) this.#wakeUp();
+    }, watchMs);
+  }
+
+  #wakeUp(): void {
+    if (this.#state.kind === "waiting") return this.retryNow();
+    const rpc = this.#rpc;
+    if (this.#state.kind !== "online" || !rpc) return;
+    rpc.request("ping", undefined, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => {
+      this.#failures = 0;
+      rpc.abort({ kind: "silent", message: "this machine slept, and the server does not answer any more" });
+    });
+  }
+
+  #enter(state: LinkState): void {
     if (this.#state.kind === "stopped") return;
     this.#state = state;
-    this.#options.onState?.(state);
-  }
-
-  #whyNot(): string {
-    switch (this.#state.kind) {
-      case "waiting":
-        return this.#state.reason;
-      case "stopped":
-        return this.#state.error === null ? "disconnected" : messageOf(this.#state.error);
-      default:
-        return "not connected yet";
+    if (state.kind === "online" || state.kind === "stopped") {
+      const waiters = this.#readyWaiters;
+      this.#readyWaiters = [];
+      for (const waiter of waiters) {
+        if (state.kind === "online") waiter.resolve(state.hello);
+        else waiter.reject(this.#whyStopped());
+      }
+    }
+    try {
+      this.#options.onState?.(state);
+    } catch (error) {
+      this.#options.onFault?.(error);
     }
   }
+
+  #whyStopped(): unknown {
+    const state = this.#state;
+    if (state.kind !== "stopped") return undefined;
+    return state.error ?? new LinkError(`Connection to the server is closed: ${state.reason}`);
+  }
 }
 
+/** Whether trying again cannot help without a person, or would only hide a fault of ours. */
 function isFinal(error: unknown): boolean {
-  return error instanceof TrustError || (error instanceof ChatError && FINAL_CODES.has(error.code));
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
+  if (error instanceof ChatError) return !PASSING.has(error.code);
+  return !(error instanceof LinkError);
 }

@@ -1,0 +1,163 @@
+/**
+ * The client program: `mini-chat-client` opens the menu; its subcommands serve scripts.
+ *
+ * From source: `deno task client --help`.
+ * @module
+ */
+import { Command, CommanderError, Option } from "commander";
+import { join } from "node:path";
+import { ChatError, LinkError, messageOf, TrustError, UsageError } from "./lib/errors.ts";
+import { accountCommands } from "./lib/commands/account.ts";
+import { App, NotSignedInError } from "./lib/commands/app.ts";
+import { connect, connectOption } from "./lib/commands/connect.ts";
+import { disconnectOption } from "./lib/commands/disconnect.ts";
+import { historyCommand } from "./lib/commands/history.ts";
+import { inboxOption } from "./lib/commands/inbox.ts";
+import { addScriptCommands } from "./lib/commands/program.ts";
+import { sendOption } from "./lib/commands/send.ts";
+import { forgetServerCommand } from "./lib/commands/servers.ts";
+import { usersOption } from "./lib/commands/users.ts";
+import { readPasswordCommand } from "./lib/mail/password_command.ts";
+import { openProfile, type Profile } from "./lib/store/profile.ts";
+import { Interrupt } from "./lib/terminal/interrupt.ts";
+import { Menu, sentenceOf } from "./lib/terminal/menu.ts";
+import { Terminal } from "./lib/terminal/terminal.ts";
+import { VERSION } from "./lib/version.ts";
+
+/** What the process ends with. */
+const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, notSignedIn: 4, interrupted: 130 } as const;
+
+/** Flags of the whole program. */
+interface ProgramOptions {
+  readonly profile: string;
+  readonly passwordCommand?: string;
+}
+
+/** The folder of the profile when none is given: where the system keeps the state of programs. */
+function defaultProfileFolder(): string {
+  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
+  switch (Deno.build.os) {
+    case "windows":
+      return join(Deno.env.get("LOCALAPPDATA") ?? join(home, "AppData", "Local"), "mini-chat");
+    case "darwin":
+      return join(home, "Library", "Application Support", "mini-chat");
+    default:
+      return join(Deno.env.get("XDG_STATE_HOME") || join(home, ".local", "state"), "mini-chat");
+  }
+}
+
+/** Makes the program's state, runs the work on it, and takes it down whatever happens. */
+async function withApp(options: ProgramOptions, work: (app: App) => Promise<void>): Promise<void> {
+  const { passwordCommand } = options;
+  await using terminal = new Terminal({
+    term: Deno.env.get("TERM"),
+    noColor: Deno.env.get("NO_COLOR"),
+    editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
+  });
+  using profile = openProfile(options.profile);
+  await using app = new App(terminal, profile, {
+    readInput: () => new Response(Deno.stdin.readable).text(),
+    ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
+  });
+  using _goodbye = onEnd(async () => {
+    await app.leave();
+    terminal.restore();
+  });
+  await work(app);
+}
+
+/** The menu, until the person leaves it. */
+async function runMenu(app: App, where: string | undefined): Promise<void> {
+  const { terminal, profile } = app;
+  const menu = new Menu({
+    terminal,
+    title: `Mini-Chat ${VERSION}`,
+    prompt: () => app.prompt(),
+    history: historyOf(profile),
+    commands: [
+      connectOption(app),
+      usersOption(app),
+      sendOption(app),
+      inboxOption(app),
+      disconnectOption(app),
+      historyCommand(app),
+      ...accountCommands(app),
+      forgetServerCommand(app),
+    ],
+  });
+  await terminal.print(menu.overview());
+  if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
+    try {
+      await connect(app, where ?? "");
+    } catch (error) {
+      await terminal.print(error instanceof Interrupt ? "" : sentenceOf(error));
+    }
+  }
+  await menu.run();
+}
+
+function historyOf(profile: Profile) {
+  return { load: () => profile.listHistory(), add: (line: string) => profile.addHistory(line) };
+}
+
+/** Runs something before a signal ends the process: a closed terminal, SIGTERM. */
+function onEnd(run: () => Promise<void>): Disposable {
+  const signals: [Deno.Signal, number][] = Deno.build.os === "windows"
+    ? [["SIGBREAK", 1]]
+    : [["SIGHUP", 129], ["SIGTERM", 143]];
+  const listeners = signals.map(([signal, code]) => {
+    const listener = () => void run().finally(() => Deno.exit(code));
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  });
+  return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
+}
+
+/** What the process ends with after an error. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof NotSignedInError) return EXIT.notSignedIn;
+  if (error instanceof LinkError) return EXIT.unreachable;
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof Interrupt) return EXIT.interrupted;
+  return EXIT.refused;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const program = new Command("mini-chat-client").version(VERSION)
+    .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
+    .argument("[server]", "the invite link you were sent, or the server's address")
+    .addOption(
+      new Option("--profile <dir>", "folder of your logins and what waits to be sent").env(
+        "MINI_CHAT_PROFILE",
+      )
+        .default(defaultProfileFolder()),
+    )
+    .addOption(
+      new Option("--password-command <command>", "command that prints the password, in place of asking")
+        .env("MINI_CHAT_PASSWORD_COMMAND"),
+    )
+    .showHelpAfterError("(--help shows what can be given)")
+    .enablePositionalOptions().exitOverride();
+  program.action((where: string | undefined, options: ProgramOptions) =>
+    withApp(options, (app) => runMenu(app, where))
+  );
+  addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), work));
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return EXIT.done;
+  } catch (error) {
+    // Commander has said already what is wrong with the arguments, or printed the help or the version.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const isExpected = [ChatError, LinkError, TrustError, UsageError, NotSignedInError, Interrupt]
+      .some((kind) => error instanceof kind);
+    const shown = isExpected
+      ? messageOf(error)
+      : error instanceof Error
+      ? error.stack ?? error.message
+      : String(error);
+    if (!(error instanceof Interrupt)) await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`));
+    return exitCodeOf(error);
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,178 @@
+/**
+ * One account signed in on one server: the link that keeps the connection, and the chat over it.
+ * @module
+ */
+import { ChatClient } from "../client/chat_client.ts";
+import { type LinkState, ServerLink } from "../client/server_link.ts";
+import { ChatError } from "../errors.ts";
+import { parseResult, type SignedIn } from "../protocol/requests.ts";
+import type { KnownServer, Profile } from "../store/profile.ts";
+import type { ProfileAccount } from "../store/profile_outbox.ts";
+import { HELLO } from "./guest.ts";
+import type { News } from "./news.ts";
+import { reachServer } from "./reach.ts";
+import { ProfileRecords } from "./records.ts";
+
+/** What the first attempts to connect came to. */
+export type FirstOutcome =
+  | { readonly kind: "online" }
+  /** Not there yet; the link goes on trying. */
+  | { readonly kind: "waiting"; readonly reason: string }
+  /** The link has stopped, and will not come back by itself. */
+  | { readonly kind: "refused"; readonly error: unknown }
+  /** The person did not want to wait. */
+  | { readonly kind: "interrupted" };
+
+/** What an {@linkcode AccountSession} is made of. */
+export interface AccountSessionOptions {
+  readonly profile: Profile;
+  readonly server: KnownServer;
+  /** Account whose saved login is used. */
+  readonly name: string;
+  /** Who tells the person what happens; null in a script. */
+  readonly news: News | null;
+}
+
+/** A signed-in account, through any number of broken connections. */
+export class AccountSession implements AsyncDisposable {
+  /** The server. */
+  readonly server: KnownServer;
+  /** Name of the account. */
+  readonly name: string;
+  /** The account in the profile. */
+  readonly account: ProfileAccount;
+  /** The chat of the account. */
+  readonly client: ChatClient;
+  /** Who tells the person what happens; null in a script. */
+  readonly news: News | null;
+  /** Aborted once the session can do no more; its reason is the error, if one ended it. */
+  readonly ended: AbortSignal;
+  readonly #profile: Profile;
+  readonly #link: ServerLink;
+  readonly #ended = new AbortController();
+  readonly #changed = new Set<() => void>();
+  #wasOnline = false;
+  #isOutage = false;
+
+  /** Starts to connect with the token in the profile. */
+  constructor({ profile, server, name, news }: AccountSessionOptions) {
+    this.server = server;
+    this.name = name;
+    this.account = { serverId: server.serverId, name };
+    this.news = news;
+    this.ended = this.#ended.signal;
+    this.#profile = profile;
+    this.#link = new ServerLink({
+      connect: (handler, signal) => reachServer(server, handler, signal),
+      authenticate: async (rpc) => {
+        parseResult("hello", await rpc.request("hello", HELLO));
+        const token = this.#profile.findLogin(this.account)?.token;
+        if (!token) {
+          throw new ChatError("unauthenticated", `Nobody is logged in as ${name} on this device any more`);
+        }
+        this.#signedIn = parseResult("resume", await rpc.request("resume", { token }));
+        this.#profile.saveLogin(this.account, this.#signedIn);
+        this.#profile.markServerUsed(server.serverId);
+      },
+      onReady: () => this.client.signedIn(this.#signedIn!),
+      onEvent: (method, params) => this.client.event(method, params),
+      onState: (state) => this.#become(state),
+    });
+    this.client = new ChatClient(this.#link, new ProfileRecords(profile, this.account), {
+      onMessage: (message) => {
+        this.#wake();
+        this.news?.onMessage(message);
+      },
+      onReceipt: (receipt) => this.news?.onReceipt(receipt),
+      onAccepted: (message, acknowledgement) => this.news?.onAccepted(message, acknowledgement),
+      onRefused: (message, error) => this.news?.onRefused(message, error),
+      onOtherEvent: (method, params) => this.news?.onOtherEvent(method, params),
+      onFault: (error) => this.news?.onFault(error),
+      onSessionEnded: (reason) => {
+        const why = reason === "revoked" ? "the operator ended it" : "the password was changed";
+        this.#link.fail(
+          new ChatError("unauthenticated", `The login of ${name} on this device has ended: ${why}`),
+        );
+      },
+    });
+  }
+
+  /** What the server said of the account at the last login. */
+  #signedIn: SignedIn | null = null;
+
+  /** Whether there is a connection right now. */
+  get isOnline(): boolean {
+    return this.#link.state.kind === "online";
+  }
+
+  /** Waits for the first attempts: until it is online or refused, the first failure has lasted `ms`, or the signal is aborted. */
+  async firstOutcome(ms: number, signal?: AbortSignal): Promise<FirstOutcome> {
+    const deadline = performance.now() + ms;
+    for (;;) {
+      const { state } = this.#link;
+      if (state.kind === "online") return { kind: "online" };
+      if (state.kind === "stopped") return { kind: "refused", error: state.error };
+      if (signal?.aborted) return { kind: "interrupted" };
+      const left = deadline - performance.now();
+      if (left <= 0) {
+        return { kind: "waiting", reason: state.kind === "waiting" ? state.reason : "no answer yet" };
+      }
+      await this.#change(left, signal);
+    }
+  }
+
+  /** Resolves when a message has arrived, the session has changed or ended, or the signal is aborted. */
+  async nextMessage(signal: AbortSignal): Promise<void> {
+    if (!this.ended.aborted) await this.#change(Infinity, signal);
+  }
+
+  /** Asks the server; for parts of the program that speak to it themselves. */
+  request(method: string, params?: unknown): Promise<unknown> {
+    return this.#link.request(method, params);
+  }
+
+  /** Says goodbye, and ends. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client[Symbol.dispose]();
+    await this.#link.close();
+  }
+
+  #become(state: LinkState): void {
+    switch (state.kind) {
+      case "online":
+        if (this.#isOutage) this.news?.reconnected();
+        this.#wasOnline = true;
+        this.#isOutage = false;
+        break;
+      case "waiting":
+        // One line for an outage, however many attempts it takes.
+        if (this.#wasOnline && !this.#isOutage) this.news?.disconnected(state.reason);
+        this.#isOutage = true;
+        break;
+      case "stopped":
+        if (state.error !== null && this.#wasOnline) this.news?.ended(state.error);
+        this.#ended.abort(state.error);
+        break;
+    }
+    this.#wake();
+  }
+
+  /** Waits for {@linkcode AccountSession.#wake}, at most so long. */
+  #change(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#changed.delete(done);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = ms === Infinity ? undefined : setTimeout(done, ms);
+      this.#changed.add(done);
+      signal?.addEventListener("abort", done);
+    });
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#changed]) wake();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The client program's state: who is signed in where, over which connection. Every option works on one of these.
+ * @module
+ */
+import type { ChatClient, Sending, SendOutcome } from "../client/chat_client.ts";
+import { LinkError, messageOf, UsageError } from "../errors.ts";
+import { checked } from "../protocol/requests.ts";
+import { passwordField } from "../protocol/fields.ts";
+import type { Profile } from "../store/profile.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import type { AccountSession } from "./account_session.ts";
+
+/** How often a new password may fail to meet the rules before the question is given up. */
+const PASSWORD_ATTEMPTS = 3;
+
+/** How long a script waits for the server's word about a message, in milliseconds, through reconnects. */
+const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
+
+/** Not signed in: the person has to log in first; a script ends with a code of its own. */
+export class NotSignedInError extends Error {
+  override readonly name = "NotSignedInError";
+}
+
+/** The program at work. */
+export class App implements AsyncDisposable {
+  /** Keyboard and screen. */
+  readonly terminal: Terminal;
+  /** What is kept on this machine. */
+  readonly profile: Profile;
+  /** Command that prints the password, in place of the prompt; unset when none was given. */
+  readonly passwordCommand: (() => Promise<string>) | undefined;
+  /** Reads all of standard input, for a text that a script hands over. */
+  readonly readInput: () => Promise<string>;
+  readonly #names = new Set<string>();
+  #session: AccountSession | null = null;
+
+  /**
+   * @param options.readInput Reads all of standard input.
+   * @param options.passwordCommand Gives the password without asking.
+   */
+  constructor(
+    terminal: Terminal,
+    profile: Profile,
+    options: { readInput: () => Promise<string>; passwordCommand?: () => Promise<string> },
+  ) {
+    this.terminal = terminal;
+    this.profile = profile;
+    this.readInput = options.readInput;
+    this.passwordCommand = options.passwordCommand;
+  }
+
+  /** The session of the account that is signed in; null before option 0. */
+  get session(): AccountSession | null {
+    return this.#session;
+  }
+
+  /** Whether there is a connection right now. */
+  get isOnline(): boolean {
+    return this.#session?.isOnline ?? false;
+  }
+
+  /** The chat of the account that is signed in. Throws `NotSignedInError` when none is. */
+  client(): ChatClient {
+    if (!this.#session) throw new NotSignedInError("Cannot do that before you are connected: 0 connects");
+    return this.#session.client;
+  }
+
+  /** Takes over a session. Throws `UsageError` when there is one already. */
+  enter(session: AccountSession): void {
+    if (this.#session) {
+      throw new UsageError(`Cannot connect: connected as ${this.#session.name} already; 7 disconnects`);
+    }
+    this.#session = session;
+    this.learnName(session.name);
+  }
+
+  /** Says goodbye and ends the session; does nothing without one. */
+  async leave(): Promise<void> {
+    const session = this.#session;
+    this.#session = null;
+    await session?.[Symbol.asyncDispose]();
+    this.terminal.refresh();
+  }
+
+  /** Ends the login on the server and here, and the session. */
+  async logOut(): Promise<void> {
+    const session = this.#session;
+    if (!session) throw new NotSignedInError("Cannot log out: nobody is signed in");
+    await session.client.call("logout", {});
+    this.profile.dropToken(session.account);
+    await this.leave();
+  }
+
+  /** Remembers a name for completion. */
+  learnName(name: string): void {
+    this.#names.add(name);
+  }
+
+  /** Names seen so far. */
+  names(): readonly string[] {
+    return [...this.#names].sort();
+  }
+
+  /** The menu's prompt: who is signed in, whether there is a connection, how much is unread. */
+  prompt(): string {
+    if (!this.#session) return "mini-chat> ";
+    const unread = this.#session.client.unread.length;
+    const state = [this.isOnline ? "" : "offline", unread > 0 ? `${unread} new` : ""].filter(Boolean).join(
+      ", ",
+    );
+    return `${this.#session.name}${state && ` (${state})`}> `;
+  }
+
+  /** What became of a message, if that is known soon; otherwise null, and the person is told later. */
+  async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
+    const timer = Promise.withResolvers<null>();
+    const handle = setTimeout(() => timer.resolve(null), ms);
+    const outcome = await Promise.race([sending.outcome, timer.promise]);
+    clearTimeout(handle);
+    if (!outcome) this.#session?.news?.queued(sending.id);
+    return outcome;
+  }
+
+  /** What became of a message of a script. Throws `LinkError` when that cannot be learned in time: the message stays queued. */
+  async outcomeOrDisconnect(sending: Sending): Promise<SendOutcome> {
+    const outcome = await this.outcomeWithin(sending, SCRIPT_OUTCOME_WITHIN_MS);
+    if (outcome) return outcome;
+    throw new LinkError(
+      "Cannot say whether the message was stored: the connection broke. It is kept, and goes out, once, at the next connection",
+    );
+  }
+
+  /** Resolves when a message arrives, or the signal is aborted. */
+  async nextMessage(signal: AbortSignal): Promise<void> {
+    await this.#session?.nextMessage(signal);
+  }
+
+  /** Asks for a new password, twice where it is typed unseen; null when the person gives up. */
+  async askNewPassword(prompt: string): Promise<string | null> {
+    if (this.passwordCommand) return checked(passwordField, await this.passwordCommand(), "the password");
+    for (let attempt = 1;; attempt++) {
+      const password = await this.terminal.readSecret(prompt);
+      if (password === null) return null;
+      const problem = await this.#problemWith(password);
+      if (!problem) return password;
+      if (attempt === PASSWORD_ATTEMPTS || !this.terminal.isInteractive) throw new UsageError(problem);
+      await this.terminal.print(problem);
+    }
+  }
+
+  /** Asks for the password of an account, or takes it from the command given; null at the end of input. */
+  async askPassword(prompt: string): Promise<string | null> {
+    return this.passwordCommand ? await this.passwordCommand() : await this.terminal.readSecret(prompt);
+  }
+
+  /** Says goodbye. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.leave();
+  }
+
+  async #problemWith(password: string): Promise<string | null> {
+    try {
+      checked(passwordField, password, "the password");
+    } catch (error) {
+      return messageOf(error);
+    }
+    if (!this.terminal.isInteractive) return null;
+    return await this.terminal.readSecret("Once more: ") === password
+      ? null
+      : "Cannot use it: the two do not match";
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * A connection on which nobody is signed in yet: the greeting, and the ways to become somebody.
+ * @module
+ */
+import type { RpcConnection } from "../net/rpc_connection.ts";
+import { PROTOCOL_VERSION } from "../protocol/limits.ts";
+import {
+  type Params,
+  parseResult,
+  type RequestName,
+  type Result,
+  type SignedIn,
+} from "../protocol/requests.ts";
+import type { KnownServer } from "../store/profile.ts";
+import { VERSION } from "../version.ts";
+import { reachServer } from "./reach.ts";
+
+/** What a client says of itself. */
+export const HELLO: Params<"hello"> = {
+  protocol: PROTOCOL_VERSION,
+  client: { name: "mini-chat", version: VERSION },
+};
+
+/** How the server is asked to call this device. */
+const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
+
+/** Name, password, and what goes with them. */
+export interface Credentials {
+  readonly name: string;
+  readonly password: string;
+  /** Device that an earlier login here was given. */
+  readonly deviceId?: string;
+}
+
+/** A greeted connection. */
+export class Guest implements AsyncDisposable {
+  /** What the server said of itself. */
+  readonly greeting: Result<"hello">;
+  readonly #rpc: RpcConnection;
+
+  private constructor(rpc: RpcConnection, greeting: Result<"hello">) {
+    this.#rpc = rpc;
+    this.greeting = greeting;
+  }
+
+  /**
+   * Connects to a trusted server and says hello.
+   *
+   * @throws {LinkError} when it cannot be reached.
+   * @throws {TrustError} when its key is not the one that was pinned.
+   * @throws {ChatError} `unsupported_version`.
+   */
+  static async connect(server: KnownServer, signal?: AbortSignal): Promise<Guest> {
+    const rpc = await reachServer(server, {}, signal);
+    try {
+      return new Guest(rpc, parseResult("hello", await rpc.request("hello", HELLO)));
+    } catch (error) {
+      rpc.abort();
+      throw error;
+    }
+  }
+
+  /** Registers; throws `conflict` for a taken name, `forbidden` where that is not allowed. */
+  register(credentials: Credentials, joinCode: string | undefined): Promise<SignedIn> {
+    return this.#call("register", {
+      ...credentials,
+      deviceName: DEVICE_NAME,
+      ...(joinCode === undefined ? {} : { joinCode }),
+    });
+  }
+
+  /** Logs in; throws `unauthenticated` for a wrong name or password. */
+  login(credentials: Credentials): Promise<SignedIn> {
+    return this.#call("login", { ...credentials, deviceName: DEVICE_NAME });
+  }
+
+  /** Says goodbye and closes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#rpc.request("bye", {}, { timeoutMs: 1_000 }).catch(() => {});
+    await this.#rpc.close();
+  }
+
+  async #call<M extends RequestName>(method: M, params: Params<M>): Promise<Result<M>> {
+    return parseResult(method, await this.#rpc.request(method, params));
+  }
+}

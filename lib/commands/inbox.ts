@@ -1,0 +1,66 @@
+/**
+ * Option 3: get my messages. They are forgotten here, and known as read on the server, only once they were written to the screen.
+ * @module
+ */
+import type { ReceivedMessage } from "../protocol/events.ts";
+import type { MenuCommand } from "../terminal/menu.ts";
+import type { App } from "./app.ts";
+import { count, messageLines } from "./format.ts";
+
+/** The menu's option. */
+export function inboxOption(app: App): MenuCommand {
+  return {
+    number: 3,
+    name: "inbox",
+    aliases: ["get", "read", "messages"],
+    summary: "Get my messages",
+    details: "What arrived since you last looked, oldest first. Earlier messages: history USER.",
+    run: async (_args, { terminal }) => {
+      const client = app.client();
+      const unread = [...client.unread];
+      for (const { from, text, storedAt } of unread) {
+        await terminal.print(messageLines(from, storedAt, text, Date.now()));
+        app.learnName(from);
+      }
+      await terminal.print(unread.length > 0 ? count(unread.length, "message") : "No new messages.");
+      await terminal.flush();
+      if (unread.length > 0) await client.shown(unread.at(-1)!.sequence);
+    },
+  };
+}
+
+/** The subcommand: prints what waits and, unless `keep`, notes it as read. */
+export async function printInbox(
+  app: App,
+  options: { readonly json: boolean; readonly keep: boolean },
+): Promise<void> {
+  const client = app.client();
+  await client.caughtUp;
+  const unread = [...client.unread];
+  for (const message of unread) await printMessage(app, message, options.json);
+  await app.terminal.flush();
+  if (unread.length > 0 && !options.keep) await client.shown(unread.at(-1)!.sequence);
+}
+
+/** The subcommand `tail`: prints what waits, then what arrives, until it is stopped; each is read once it was printed. */
+export async function followInbox(
+  app: App,
+  options: { readonly json: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const client = app.client();
+  while (!signal.aborted) {
+    for (const message of [...client.unread]) {
+      await printMessage(app, message, options.json);
+      await app.terminal.flush();
+      await client.shown(message.sequence);
+    }
+    await app.nextMessage(signal);
+  }
+}
+
+/** Prints one message: for people, or as one line of JSON. */
+async function printMessage(app: App, message: ReceivedMessage, json: boolean): Promise<void> {
+  const { from, text, storedAt } = message;
+  await app.terminal.print(json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()));
+}
