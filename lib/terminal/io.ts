@@ -26,6 +26,8 @@ export interface TerminalInput {
 export interface TerminalOutput {
   /** Writes some of the bytes, and tells how many. Fails when nobody reads any more. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Writes the bytes before it returns, for the last words of a process; fails where they cannot be written. */
+  writeNow(bytes: Uint8Array): void;
   /** Whether it is a screen. */
   isTerminal(): boolean;
   /** The size of the screen now. */
@@ -41,6 +43,8 @@ export interface TerminalSignals {
   listen(signal: TerminalSignal, listener: () => void): () => void;
   /** Stops the program as Ctrl+Z does; returns once it goes on, or at once where that cannot be. */
   stop(): void;
+  /** Ends the program as Ctrl+C does where nobody listens. */
+  end(): void;
 }
 
 /** All three. */
@@ -65,14 +69,15 @@ const standardInput: TerminalInput = {
   read: (buffer) => Deno.stdin.read(buffer),
   isTerminal: () => Deno.stdin.isTerminal(),
   setMode(mode) {
-    // Deno takes no notice of a second `true`, so the mode goes back to lines in between: nothing typed is lost by it.
-    Deno.stdin.setRaw(false);
-    if (mode !== "lines") Deno.stdin.setRaw(true, { cbreak: mode === "signals" });
+    // Never by way of `lines` to another mode: what is typed in that moment, a password even, would be shown.
+    if (mode === "lines") Deno.stdin.setRaw(false);
+    else Deno.stdin.setRaw(true, { cbreak: mode === "signals" });
   },
 };
 
 const standardOutput: TerminalOutput = {
   write: (bytes) => Deno.stdout.write(bytes),
+  writeNow: (bytes) => void Deno.stdout.writeSync(bytes),
   isTerminal: () => Deno.stdout.isTerminal(),
   size() {
     try {
@@ -109,6 +114,14 @@ const processSignals: TerminalSignals = {
       Deno.kill(0, "SIGTSTP");
     } catch {
       // Without leave to send signals, Ctrl+Z does nothing.
+    }
+  },
+  end() {
+    try {
+      // By the signal itself, so that a shell script that runs the program stops too.
+      Deno.kill(Deno.pid, "SIGINT");
+    } catch {
+      Deno.exit(130);
     }
   },
 };

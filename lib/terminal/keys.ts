@@ -25,13 +25,14 @@ export type KeyName =
   | "page_up"
   | "page_down"
   | "insert"
+  | "position" // not a key: the terminal's answer to the question where its cursor is
   | "unknown";
 
 /** One key press, or one paste. */
 export interface Key {
   /** Which key. */
   readonly name: KeyName;
-  /** The characters for `text` and `paste`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
+  /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
   readonly text: string;
   /** Whether Ctrl was held. */
   readonly ctrl: boolean;
@@ -290,6 +291,8 @@ function namedKey(final: string, parameters: string): Key {
     if (fields[0] === 27) return codeKey(fields[2] ?? 0, modifiers);
     return key(BY_NUMBER[fields[0] ?? 0] ?? "unknown", "", modifiers);
   }
+  // The same as F3 with a modifier, which nothing here uses.
+  if (final === "R" && /^\d+;\d+$/.test(parameters)) return key("position", parameters);
   if (final === "u") return codeKey(fields[0] ?? 0, modifiers);
   // rxvt marks Ctrl and Shift by another final: CSI ^ and CSI $.
   if (final === "^") return key(BY_NUMBER[fields[0] ?? 0] ?? "unknown", "", { ctrl: true });

@@ -85,31 +85,38 @@ export class OutputQueue {
 
   #start(): void {
     if (this.#isHeld || this.#pump !== undefined) return;
-    this.#pump = this.#run().finally(() => {
-      this.#pump = undefined;
-    });
+    this.#pump = this.#run();
   }
 
   async #run(): Promise<void> {
     // Whatever else this turn of the event loop prints goes into the same write.
     await Promise.resolve();
-    while ((this.#lines.length > 0 || this.#isDirty) && !this.#isHeld && !this.#closed.signal.aborted) {
-      const lines = this.#lines;
+    try {
+      while ((this.#lines.length > 0 || this.#isDirty) && !this.#isHeld && !this.#closed.signal.aborted) {
+        await this.#writeNext();
+      }
+    } finally {
+      // In the same step as the last look at what waits: whoever adds something later finds no pump, and starts one.
+      this.#pump = undefined;
+    }
+  }
+
+  async #writeNext(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = [];
+    this.#isDirty = false;
+    const text = this.#render(lines);
+    try {
+      await this.#write(this.#encoder.encode(text));
+    } catch {
+      // EPIPE, EIO: whoever read has gone. That ends the program's work, not with an error.
       this.#lines = [];
-      this.#isDirty = false;
-      const text = this.#render(lines);
-      try {
-        await this.#write(this.#encoder.encode(text));
-      } catch {
-        // EPIPE, EIO: whoever read has gone. That ends the program's work, not with an error.
-        this.#lines = [];
-        this.#closed.abort();
-      }
-      this.#waiting = this.#lines.reduce((sum, line) => sum + line.length + 1, 0);
-      if (!this.isFull || this.#closed.signal.aborted) {
-        this.#room?.resolve();
-        this.#room = undefined;
-      }
+      this.#closed.abort();
+    }
+    this.#waiting = this.#lines.reduce((sum, line) => sum + line.length + 1, 0);
+    if (!this.isFull || this.#closed.signal.aborted) {
+      this.#room?.resolve();
+      this.#room = undefined;
     }
   }
 

@@ -28,7 +28,7 @@ export class Painter {
    * @returns What to write; empty when nothing changes.
    */
   paint(frame: Frame, lines: readonly string[] = []): string {
-    if (lines.length === 0 && this.#stale === 0) return this.#repaint(frame);
+    if (lines.length === 0 && this.#stale === 0) return atOnce(this.#repaint(frame));
     let out = this.#toTop();
     const had = this.#painted.rows.length > 0 || this.#stale > 0;
     if (had) out += ERASE_BELOW;
@@ -36,7 +36,7 @@ export class Painter {
     this.#painted = EMPTY_FRAME;
     this.#stale = 0;
     out += this.#repaint(frame);
-    return had ? BEGIN_SYNCHRONIZED + out + END_SYNCHRONIZED : out;
+    return had ? atOnce(out) : out;
   }
 
   /** The string that clears the whole screen and shows a frame at its top (Ctrl+L). */
@@ -53,16 +53,25 @@ export class Painter {
   }
 
   /**
-   * Takes note that the screen has another width.
-   *
-   * Terminals wrap the rows that are too wide now and keep the cursor on its character (tmux, VTE, kitty, Windows
-   * Terminal and iTerm do; xterm cuts them, and may keep a row too many). The next paint starts at their new top.
+   * Whether it is uncertain how the screen looks at another width: some terminals wrap the row of the cursor when it
+   * has become too wide (tmux, VTE, Windows Terminal), others cut it (xterm, VS Code).
    */
-  resized(size: ScreenSize): void {
+  isUnsureAt(size: ScreenSize): boolean {
+    return this.#painted.rows.length > 0 && this.#painted.cursorColumn >= size.columns;
+  }
+
+  /**
+   * Takes note that the screen has another width; the next paint starts where the top row is now.
+   *
+   * @param column Where the terminal says that its cursor is, counted from 0; unset when it was not asked or gave no
+   *   answer, then it is taken to wrap.
+   */
+  resized(size: ScreenSize, column?: number): void {
     const { rows, cursorRow, cursorColumn } = this.#painted;
     if (rows.length === 0) return;
     const columns = Math.max(1, size.columns);
-    let above = Math.floor(cursorColumn / columns);
+    const wraps = column === undefined || column === cursorColumn % columns;
+    let above = wraps ? Math.floor(cursorColumn / columns) : 0;
     for (const row of rows.slice(0, cursorRow)) {
       above += Math.max(1, Math.ceil(columnsOf(withoutStyle(row)) / columns));
     }
@@ -101,8 +110,13 @@ export class Painter {
     }
     if (old.rows.length > frame.rows.length) out += ERASE_BELOW;
     out += moveCursor(frame.rows.length - 1, frame);
-    return frame.rows.length - first > 1 ? BEGIN_SYNCHRONIZED + out + END_SYNCHRONIZED : out;
+    return out;
   }
+}
+
+/** Lets the terminal show several rows together. */
+function atOnce(out: string): string {
+  return out.includes("\n") ? BEGIN_SYNCHRONIZED + out + END_SYNCHRONIZED : out;
 }
 
 function toRow(from: number, to: number): string {

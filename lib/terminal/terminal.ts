@@ -47,6 +47,9 @@ const MAX_COMMITTED_LENGTH = 2_000;
 const CLOSE_WAIT_MS = 1_000;
 /** Milliseconds in which a process that was stopped and goes on hears of it. */
 const STOP_WAIT_MS = 30;
+/** Milliseconds in which a terminal says where its cursor is; over a slow line it is drawn again without the answer. */
+const POSITION_WAIT_MS = 200;
+const ASK_POSITION = "\x1b[6n";
 
 /** Keyboard and screen. One for a process; dispose of it before the process ends, whatever happens. */
 export class Terminal implements AsyncDisposable {
@@ -68,6 +71,7 @@ export class Terminal implements AsyncDisposable {
   #mode: InputMode = "lines";
   #prompts: KeyPrompt[] = []; // the last one is on the screen; the others wait beneath
   #interruptHandlers: (() => void)[] = [];
+  #hasAsked = false;
   #stopInterrupts: (() => void) | undefined;
   readonly #stopSignals: (() => void)[] = [];
 
@@ -83,6 +87,10 @@ export class Terminal implements AsyncDisposable {
   #suspensions = 0;
   #isPasteOn = false;
   #isClosed = false;
+  #questions = 0; // how often the terminal was asked where its cursor is, and has not answered
+  #mustAsk = false;
+  #answerTimer: ReturnType<typeof setTimeout> | undefined; // set while nothing is painted, for an answer to come
+  #linesMeanwhile: string[] = [];
   #wakeUp: (() => void) | undefined; // set while Ctrl+Z has stopped the process
 
   /**
@@ -109,10 +117,7 @@ export class Terminal implements AsyncDisposable {
     this.#queue.closed.addEventListener("abort", () => this.#endPrompts({ kind: "ended" }));
     if (!this.isInteractive) return;
     this.#stopSignals.push(
-      signals.listen("resize", () => {
-        this.#painter.resized(output.size());
-        this.#queue.invalidate();
-      }),
+      signals.listen("resize", () => this.#resized()),
       signals.listen("continue", () => this.#continued()),
     );
   }
@@ -287,8 +292,8 @@ export class Terminal implements AsyncDisposable {
   }
 
   /**
-   * Calls a handler at Ctrl+C (and SIGINT) while no prompt is open; the newest alone. Until it is disposed of, Ctrl+C
-   * does not end the process.
+   * Calls a handler at Ctrl+C (and SIGINT) while no prompt is open; the newest alone. Where there is none, Ctrl+C gives
+   * the keyboard back and ends the process.
    */
   onInterrupt(handler: () => void): Disposable {
     this.#interruptHandlers.push(handler);
@@ -336,21 +341,26 @@ export class Terminal implements AsyncDisposable {
     return this.#queue.flush();
   }
 
-  /** Gives the keyboard back to the system at once; for a process that must end now. */
+  /** Gives keyboard and screen back at once, without writing what waits; for a process that must end now. */
   restore(): void {
-    this.#isClosed = true;
-    this.#stopInterrupts?.();
-    this.#stopInterrupts = undefined;
-    if (this.#mode !== "lines") this.#setMode("lines");
+    this.#release();
+    if (!this.#isPasteOn) return;
+    this.#isPasteOn = false;
+    try {
+      this.#io.output.writeNow(new TextEncoder().encode(PASTE_OFF + this.#painter.paint(EMPTY_FRAME)));
+    } catch {
+      // The screen is gone, and with it what there was to put right.
+    }
   }
 
   /** Takes back open prompts, writes what is left and gives the keyboard back. A second time does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed && this.#stopSignals.length === 0 && this.#prompts.length === 0) return;
-    this.restore();
+    this.#release();
     this.#endPrompts({ kind: "aborted", reason: new DOMException("The terminal is closed", "AbortError") });
     for (const stop of this.#stopSignals.splice(0)) stop();
     clearTimeout(this.#flushTimer);
+    clearTimeout(this.#answerTimer);
     this.#live = [];
     this.#suspensions = 0;
     this.#queue.release();
@@ -359,6 +369,13 @@ export class Terminal implements AsyncDisposable {
     const timer = setTimeout(() => late.resolve(), CLOSE_WAIT_MS);
     await Promise.race([this.#queue.flush(), late.promise]);
     clearTimeout(timer);
+  }
+
+  #release(): void {
+    this.#isClosed = true;
+    this.#stopInterrupts?.();
+    this.#stopInterrupts = undefined;
+    if (this.#mode !== "lines") this.#setMode("lines");
   }
 
   #ask(options: ReadLineOptions, isSecret: boolean): Promise<string | null> {
@@ -428,7 +445,8 @@ export class Terminal implements AsyncDisposable {
         }
         const key = this.#keys.shift();
         if (key !== undefined) {
-          prompt.handle(key);
+          if (key.name === "position") this.#located(key.text);
+          else prompt.handle(key);
           continue;
         }
         if (this.#suspensions > 0) return;
@@ -467,12 +485,15 @@ export class Terminal implements AsyncDisposable {
   #applyMode(): void {
     if (this.#isClosed) return;
     const hasPrompt = this.#prompts.length > 0;
-    const isWatched = hasPrompt || this.#interruptHandlers.length > 0;
-    if (this.#suspensions > 0 || !isWatched) {
+    this.#hasAsked ||= hasPrompt;
+    // Between two prompts the keyboard stays silent: what is typed ahead may be a password.
+    const isWatched = hasPrompt || this.#interruptHandlers.length > 0 ||
+      (this.isInteractive && this.#hasAsked);
+    if (isWatched) {
+      this.#stopInterrupts ??= this.#io.signals.listen("interrupt", () => this.#interrupt());
+    } else {
       this.#stopInterrupts?.();
       this.#stopInterrupts = undefined;
-    } else {
-      this.#stopInterrupts ??= this.#io.signals.listen("interrupt", () => this.#interrupt());
     }
     if (!this.isInteractive) return this.#plain.applyMode(this.#suspensions > 0);
     const mode = this.#suspensions > 0 || !isWatched ? "lines" : hasPrompt ? "keys" : "signals";
@@ -490,10 +511,16 @@ export class Terminal implements AsyncDisposable {
   }
 
   #interrupt(): void {
+    if (this.#suspensions > 0) return; // it was meant for the program that has the keyboard
     const prompt = this.#prompts.at(-1);
     if (prompt !== undefined) {
       prompt.end({ kind: "interrupted", text: prompt.isSecret ? "" : prompt.editor.text });
-    } else this.#interruptHandlers.at(-1)?.();
+    } else if (this.#interruptHandlers.length > 0) {
+      this.#interruptHandlers.at(-1)!();
+    } else {
+      this.restore();
+      this.#io.signals.end();
+    }
   }
 
   async #stopProcess(): Promise<void> {
@@ -522,6 +549,30 @@ export class Terminal implements AsyncDisposable {
     this.#queue.invalidate();
   }
 
+  #resized(): void {
+    const size = this.size;
+    if (this.#mode !== "keys" || !this.#painter.isUnsureAt(size)) return this.#resizedTo(size);
+    this.#mustAsk = true;
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#resizedTo(this.size), POSITION_WAIT_MS);
+    this.#queue.invalidate();
+  }
+
+  #located(position: string): void {
+    if (this.#questions > 0) this.#questions -= 1;
+    // An answer to an older question tells of an older size.
+    if (this.#questions > 0 || this.#mustAsk || this.#answerTimer === undefined) return;
+    this.#resizedTo(this.size, Number(position.split(";")[1]) - 1);
+  }
+
+  #resizedTo(size: ScreenSize, column?: number): void {
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
+    this.#mustAsk = false;
+    this.#painter.resized(size, column);
+    this.#queue.invalidate();
+  }
+
   #printNow(line: string): void {
     const text = printable(line, this.#useColor);
     if (this.isInteractive) this.#queue.push(text);
@@ -541,7 +592,16 @@ export class Terminal implements AsyncDisposable {
     this.#printNow(view.prompt + safeText(text, { multiline: true }) + end);
   }
 
-  #render(lines: readonly string[]): string {
+  #render(newLines: readonly string[]): string {
+    this.#linesMeanwhile.push(...newLines);
+    if (this.#answerTimer !== undefined && !this.#isClosed) {
+      if (!this.#mustAsk) return "";
+      this.#mustAsk = false;
+      this.#questions += 1;
+      return ASK_POSITION;
+    }
+    const lines = this.#linesMeanwhile;
+    this.#linesMeanwhile = [];
     const isHidden = this.#suspensions > 0;
     const frame = isHidden || this.#isClosed ? EMPTY_FRAME : this.#frame();
     const wantsPaste = this.#mode !== "lines" && !isHidden && !this.#isClosed;
@@ -552,7 +612,7 @@ export class Terminal implements AsyncDisposable {
     }
     if (this.#mustClear) {
       this.#mustClear = false;
-      return out + this.#painter.clear(frame);
+      out += this.#painter.clear(EMPTY_FRAME);
     }
     return out + this.#painter.paint(frame, lines);
   }

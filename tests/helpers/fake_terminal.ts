@@ -14,6 +14,10 @@ export interface FakeTerminalOptions extends TerminalOptions {
   readonly isScreen?: boolean;
   readonly columns?: number;
   readonly rows?: number;
+  /** Whether a row that has become too wide wraps; true by default. */
+  readonly wraps?: boolean;
+  /** Whether the terminal says where its cursor is when asked; true by default. */
+  readonly answers?: boolean;
   /** Waits before each write is taken: a slow reader. */
   readonly beforeWrite?: () => Promise<void>;
 }
@@ -26,14 +30,21 @@ export class FakeTerminal {
   readonly modes: InputMode[] = [];
   /** How often Ctrl+Z stopped the program. */
   stops = 0;
+  /** How often Ctrl+C ended the program. */
+  ends = 0;
   /** Whether the reader of the output has gone. */
   isBroken = false;
+  readonly #wraps: boolean;
+  readonly #answers: boolean;
   readonly #typed: (Uint8Array | null)[] = [];
   readonly #listeners = new Map<TerminalSignal, Set<() => void>>();
   #reader: PromiseWithResolvers<void> | undefined;
 
   constructor(options: FakeTerminalOptions = {}) {
-    this.screen = new ScreenEmulator(options.columns, options.rows);
+    this.screen = new ScreenEmulator(options.columns, options.rows, { wraps: options.wraps ?? true });
+    this.#wraps = options.wraps ?? true;
+    this.#answers = options.answers ?? true;
+    if (this.#answers) this.screen.onAnswer = (text) => this.type(text);
     const decoder = new TextDecoder();
     const io: TerminalIo = {
       input: {
@@ -57,6 +68,7 @@ export class FakeTerminal {
       output: {
         isTerminal: () => options.isScreen ?? true,
         size: () => this.screen.size,
+        writeNow: (bytes) => void this.screen.write(new TextDecoder().decode(bytes)),
         write: async (bytes) => {
           await options.beforeWrite?.();
           if (this.isBroken) throw new Deno.errors.BrokenPipe("Broken pipe");
@@ -74,6 +86,7 @@ export class FakeTerminal {
           this.stops += 1;
           queueMicrotask(() => this.signal("continue"));
         },
+        end: () => void (this.ends += 1),
       },
     };
     this.terminal = new Terminal({ term: "xterm", ...options, io });
@@ -119,6 +132,11 @@ export class FakeTerminal {
 
   /** Makes the window another size. */
   async resize(columns: number, rows: number): Promise<void> {
+    if (this.#wraps && this.#answers) {
+      // The emulator wraps the row, but leaves its cursor at the edge; tmux and others keep it on its letter.
+      const column = this.screen.cursor().column % columns;
+      this.screen.onAnswer = () => this.type(`\x1b[1;${column + 1}R`);
+    }
     this.screen.resize(columns, rows);
     this.signal("resize");
     await this.settle();

@@ -10,14 +10,19 @@ export class ScreenEmulator {
   /** Everything that was written, for what cannot be seen. */
   written = "";
 
-  constructor(columns = 80, rows = 24) {
+  /** Called with what the terminal itself answers, such as where its cursor is. */
+  onAnswer: (text: string) => void = () => {};
+
+  /** @param options.wraps Whether the row of the cursor wraps when the window becomes narrow, as in tmux; else it is cut, as in VS Code. */
+  constructor(columns = 80, rows = 24, options: { readonly wraps?: boolean } = {}) {
     this.#terminal = new xterm.Terminal({
       cols: columns,
       rows,
       scrollback: 5_000,
       allowProposedApi: true,
-      reflowCursorLine: true,
+      reflowCursorLine: options.wraps ?? true,
     });
+    this.#terminal.onData((text) => this.onAnswer(text));
   }
 
   get size(): { columns: number; rows: number } {

@@ -34,22 +34,38 @@ Deno.test("printAbove() puts news above the line being typed, at 20 columns too"
   assert.equal(await line, "a line longer than the screen!");
 });
 
-Deno.test("a line that wraps is redrawn whole when the window becomes narrow and wide again", async () => {
-  await using fake = new FakeTerminal({ columns: 60, rows: 12 });
-  await fake.terminal.print("before");
+for (const wraps of [true, false]) {
+  const kind = wraps ? "wraps" : "cuts";
+  Deno.test(`a long line is redrawn whole when a window that ${kind} it becomes narrow and wide again`, async () => {
+    await using fake = new FakeTerminal({ columns: 60, rows: 12, wraps });
+    await fake.terminal.print("before");
+    const line = fake.terminal.readLine({ prompt: "you> " });
+    await fake.keys("the quick brown fox jumps over the lazy dog");
+    for (const columns of [30, 20, 44, 60, 25]) {
+      await fake.resize(columns, 12);
+      const rows = fake.screen.rows();
+      assert.equal(
+        rows.join("").replaceAll(" ", ""), // the spaces at the ends of rows cannot be seen
+        "beforeyou>thequickbrownfoxjumpsoverthelazydog",
+        `at ${columns} columns`,
+      );
+    }
+    await fake.keys("\r");
+    assert.equal(await line, "the quick brown fox jumps over the lazy dog");
+  });
+}
+
+Deno.test("a terminal that does not say where its cursor is costs a moment, and no news", async () => {
+  await using fake = new FakeTerminal({ columns: 60, rows: 12, answers: false });
   const line = fake.terminal.readLine({ prompt: "you> " });
   await fake.keys("the quick brown fox jumps over the lazy dog");
-  for (const columns of [30, 20, 44, 60]) {
-    await fake.resize(columns, 12);
-    const rows = fake.screen.rows();
-    assert.equal(
-      rows.join(""),
-      "beforeyou> the quick brown fox jumps over the lazy dog",
-      `at ${columns} columns`,
-    );
-  }
+  await fake.resize(30, 12);
+  fake.terminal.printAbove("news");
+  await new Promise((resolve) => setTimeout(resolve, 250)); // longer than the terminal waits for the answer
+  await fake.keys("!");
+  assert.equal(fake.screen.rows().join(""), "newsyou> the quick brown fox jumps over the lazy dog!");
   await fake.keys("\r");
-  assert.equal(await line, "the quick brown fox jumps over the lazy dog");
+  await line;
 });
 
 Deno.test("status() and progress() change in place, and end in a line", async () => {
@@ -255,7 +271,7 @@ Deno.test("Ctrl+Z gives the keyboard back, and the line is drawn again afterward
   await fake.keys(" more\r");
   assert.equal(await line, "half more");
   assert.equal(fake.stops, 1);
-  assert.deepEqual(fake.modes, ["keys", "lines", "keys", "lines"]);
+  assert.deepEqual(fake.modes, ["keys", "lines", "keys", "signals"]);
 });
 
 Deno.test("SIGCONT after a stop from outside draws the line again below what the shell wrote", async () => {
@@ -299,6 +315,33 @@ Deno.test("onInterrupt() hears SIGINT while no prompt is open, the newest alone"
   outer[Symbol.dispose]();
   assert.equal(fake.signal("interrupt"), false);
   assert.deepEqual(heard, ["inner", "outer"]);
+});
+
+Deno.test("between two prompts the keyboard stays silent, and Ctrl+C ends the program with the keyboard given back", async () => {
+  await using fake = new FakeTerminal();
+  const name = fake.terminal.readLine({ prompt: "Name: " });
+  await fake.keys("ana\r");
+  await name;
+  await fake.settle();
+  assert.deepEqual(fake.modes, ["keys", "signals"]);
+  fake.signal("interrupt");
+  assert.equal(fake.ends, 1);
+  await fake.settle();
+  assert.equal(fake.screen.marksPastes, false);
+  assert.deepEqual(fake.modes, ["keys", "signals", "lines"]);
+});
+
+Deno.test("Ctrl+C meant for another program that has the keyboard is not ours", async () => {
+  await using fake = new FakeTerminal();
+  const name = fake.terminal.readLine({ prompt: "Name: " });
+  await fake.keys("ana\r");
+  await name;
+  await fake.terminal.runOutside(() => {
+    fake.signal("interrupt");
+    return Promise.resolve();
+  });
+  assert.equal(fake.ends, 0);
+  assert.deepEqual(fake.modes, ["keys", "signals", "lines", "signals"]);
 });
 
 Deno.test("output that nobody reads any more ends prompts like the end of the input", async () => {
