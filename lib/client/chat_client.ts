@@ -54,8 +54,6 @@ export interface ChatListener {
   onAccepted?(message: OutboxMessage, acknowledgement: Acknowledgement): void;
   /** A message from the outbox will never be taken. */
   onRefused?(message: OutboxMessage, error: ChatError): void;
-  /** The session has ended; only a new login helps. */
-  onSessionEnded?(reason: Event<"session_ended">["reason"]): void;
   /** An event of another part of the program (direct chat) arrived. */
   onOtherEvent?(method: string, params: unknown): void;
   /** Something failed that nobody waits for. */
@@ -142,8 +140,7 @@ export class ChatClient implements Disposable {
         return this.#take(event.content as ReceivedMessage);
       case "receipt":
         return this.#listener.onReceipt?.(event.content as Event<"receipt">);
-      case "session_ended":
-        return this.#listener.onSessionEnded?.((event.content as Event<"session_ended">).reason);
+      case "session_ended": // the link learns it, in words, when it tries to come back
       case "server_stopping": // the link sees to it that we come back
         return;
     }

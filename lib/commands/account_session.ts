@@ -4,7 +4,7 @@
  */
 import { ChatClient } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
-import { ChatError } from "../errors.ts";
+import { ChatError, LinkError } from "../errors.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../store/profile.ts";
 import type { ProfileAccount } from "../store/profile_outbox.ts";
@@ -51,6 +51,8 @@ export class AccountSession implements AsyncDisposable {
   readonly #link: ServerLink;
   readonly #ended = new AbortController();
   readonly #changed = new Set<() => void>();
+  /** What the server said of the account at the last login. */
+  #signedIn: SignedIn | null = null;
   #wasOnline = false;
   #isOutage = false;
 
@@ -64,8 +66,8 @@ export class AccountSession implements AsyncDisposable {
     this.#profile = profile;
     this.#link = new ServerLink({
       connect: (handler, signal) => reachServer(server, handler, signal),
+      client: HELLO.client,
       authenticate: async (rpc) => {
-        parseResult("hello", await rpc.request("hello", HELLO));
         const token = this.#profile.findLogin(this.account)?.token;
         if (!token) {
           throw new ChatError("unauthenticated", `Nobody is logged in as ${name} on this device any more`);
@@ -74,7 +76,6 @@ export class AccountSession implements AsyncDisposable {
         this.#profile.saveLogin(this.account, this.#signedIn);
         this.#profile.markServerUsed(server.serverId);
       },
-      onReady: () => this.client.signedIn(this.#signedIn!),
       onEvent: (method, params) => this.client.event(method, params),
       onState: (state) => this.#become(state),
     });
@@ -88,21 +89,13 @@ export class AccountSession implements AsyncDisposable {
       onRefused: (message, error) => this.news?.onRefused(message, error),
       onOtherEvent: (method, params) => this.news?.onOtherEvent(method, params),
       onFault: (error) => this.news?.onFault(error),
-      onSessionEnded: (reason) => {
-        const why = reason === "revoked" ? "the operator ended it" : "the password was changed";
-        this.#link.fail(
-          new ChatError("unauthenticated", `The login of ${name} on this device has ended: ${why}`),
-        );
-      },
     });
+    this.#link.start();
   }
-
-  /** What the server said of the account at the last login. */
-  #signedIn: SignedIn | null = null;
 
   /** Whether there is a connection right now. */
   get isOnline(): boolean {
-    return this.#link.state.kind === "online";
+    return this.#link.isOnline;
   }
 
   /** Waits for the first attempts: until it is online or refused, the first failure has lasted `ms`, or the signal is aborted. */
@@ -143,6 +136,7 @@ export class AccountSession implements AsyncDisposable {
         if (this.#isOutage) this.news?.reconnected();
         this.#wasOnline = true;
         this.#isOutage = false;
+        this.#resume();
         break;
       case "waiting":
         // One line for an outage, however many attempts it takes.
@@ -150,11 +144,18 @@ export class AccountSession implements AsyncDisposable {
         this.#isOutage = true;
         break;
       case "stopped":
-        if (state.error !== null && this.#wasOnline) this.news?.ended(state.error);
+        if (state.error !== undefined && this.#wasOnline) this.news?.ended(state.error);
         this.#ended.abort(state.error);
         break;
     }
     this.#wake();
+  }
+
+  /** Goes on with mailbox and outbox on a new connection; if that breaks too, the next one does it. */
+  #resume(): void {
+    this.client.signedIn(this.#signedIn!).catch((error) => {
+      if (!(error instanceof LinkError)) this.news?.onFault(error);
+    });
   }
 
   /** Waits for {@linkcode AccountSession.#wake}, at most so long. */

@@ -2,9 +2,8 @@
  * Option 0: connect to the server, and log in; on the first visit, decide about trust and register.
  * @module
  */
-import { ChatError, LinkError, messageOf, UsageError } from "../errors.ts";
+import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { type InviteLink, parseInviteLink } from "../protocol/invite_link.ts";
-import type { Result } from "../protocol/requests.ts";
 import type { KnownServer, SavedLogin } from "../store/profile.ts";
 import type { MenuCommand } from "../terminal/menu.ts";
 import { green, yellow } from "../terminal/style.ts";
