@@ -173,8 +173,11 @@ export class ServerLink implements AsyncDisposable {
       this.#stop.abort(new LinkError(`Connection to the server is closed: ${reason}`));
       this.#endPause?.();
       this.#enter({ kind: "stopped", reason });
-      if (rpc && isOnline) await rpc.request("bye", {}, { timeoutMs: BYE_TIMEOUT_MS }).catch(() => {});
-      await rpc?.close(reason);
+      if (rpc && isOnline) {
+        await rpc.request("bye", {}, { timeoutMs: BYE_TIMEOUT_MS }).catch(() => {});
+        await rpc.close(reason);
+      }
+      rpc?.abort(reason);
     }
     await this.#running;
   }
@@ -209,10 +212,10 @@ export class ServerLink implements AsyncDisposable {
   async #holdOneConnection(): Promise<unknown> {
     const { connect, client, authenticate } = this.#options;
     const rpc = await connect(this.#rpcOptions(), this.#stop.signal);
+    if (this.#isStopped) return rpc.abort();
     this.#rpc = rpc;
     let onlineAt: number | undefined;
     try {
-      this.#stop.signal.throwIfAborted();
       const params = { protocol: PROTOCOL_VERSION, client };
       const hello = parseResult("hello", await rpc.request("hello", params, { timeoutMs: HELLO_TIMEOUT_MS }));
       await authenticate(rpc, hello);

@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { type LinkState, ServerLink, type ServerLinkOptions } from "../../lib/client/server_link.ts";
+import { ChatError, LinkError, TrustError } from "../../lib/errors.ts";
+import { Connection } from "../../lib/net/connection.ts";
+import { createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
+import { Listener } from "../../lib/net/listener.ts";
+import { RpcConnection } from "../../lib/net/rpc_connection.ts";
+import { connectPinned } from "../../lib/net/trust.ts";
+import { testIdentity } from "../helpers/socket_pair.ts";
+
+const HELLO = {
+  protocol: 1,
+  server: { name: "test", version: "1" },
+  time: 1_700_000_000_000,
+  registration: "open",
+  limits: {
+    frameBytes: 65_536,
+    textBytes: 16_384,
+    nameChars: 32,
+    pendingRequests: 256,
+    pingAfterMs: 15_000,
+    deadAfterMs: 45_000,
+  },
+};
+
+/** A server that greets, signs anyone in, and answers what its test wants. */
+class TestServer {
+  readonly sessions: RpcConnection[] = [];
+  readonly requests: string[] = [];
+  readonly port: number;
+  answer: (method: string) => unknown = (method) => method === "hello" ? HELLO : { method };
+  #listener: Listener | undefined;
+  #identity: Identity;
+
+  private constructor(identity: Identity) {
+    this.#identity = identity;
+    this.#listener = this.#listen(0);
+    this.port = this.#listener.port;
+  }
+
+  static async start(): Promise<TestServer> {
+    return new TestServer(await testIdentity());
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener?.[Symbol.asyncDispose]();
+    this.#listener = undefined;
+    await Promise.all(this.sessions.splice(0).map((session) => session.close("stopping")));
+  }
+
+  restart(identity = this.#identity): void {
+    this.#identity = identity;
+    this.#listener = this.#listen(this.port);
+  }
+
+  #listen(port: number): Listener {
+    return Listener.listen({
+      host: "127.0.0.1",
+      port,
+      identity: this.#identity,
+      onConnection: (connection) => {
+        this.sessions.push(
+          new RpcConnection(connection, {
+            onRequest: (method) => {
+              this.requests.push(method);
+              return this.answer(method);
+            },
+          }),
+        );
+      },
+    });
+  }
+}
+
+/** A link to the server that tries again within milliseconds, and the states it went through. */
+async function openLink(server: TestServer, options: Partial<ServerLinkOptions> = {}) {
+  const { certificatePem } = await testIdentity();
+  const states: LinkState[] = [];
+  const waiters: [(state: LinkState) => boolean, (state: LinkState) => void][] = [];
+  const link = new ServerLink({
+    connect: async (rpc, signal) => {
+      const stream = await connectPinned({ host: "127.0.0.1", port: server.port, certificatePem, signal });
+      return new RpcConnection(new Connection(stream), { quietMs: 1e6, deadMs: 2e6, ...rpc });
+    },
+    client: { name: "test", version: "1" },
+    authenticate: async (rpc) => void await rpc.request("resume", { token: "t" }),
+    firstPauseMs: 20,
+    longestPauseMs: 40,
+    onState: (state) => {
+      states.push(state);
+      for (const [index, [wants, resolve]] of [...waiters.entries()].reverse()) {
+        if (!wants(state)) continue;
+        waiters.splice(index, 1);
+        resolve(state);
+      }
+    },
+    ...options,
+  });
+  /** The next state of this kind. */
+  function next<K extends LinkState["kind"]>(kind: K): Promise<Extract<LinkState, { kind: K }>> {
+    return new Promise((resolve) => {
+      waiters.push([
+        (state) => state.kind === kind,
+        (state) => resolve(state as Extract<LinkState, { kind: K }>),
+      ]);
+    });
+  }
+  link.start();
+  return { link, states, next };
+}
+
+Deno.test("ServerLink greets, signs in, and then lets requests through", async () => {
+  const server = await TestServer.start();
+  const { link, states } = await openLink(server);
+  await assert.rejects(link.request("list_users"), LinkError, "not before it is online");
+  assert.equal((await link.ready()).server.name, "test");
+  assert.deepEqual(await link.request("list_users"), { method: "list_users" });
+  await link.close("done");
+  assert.deepEqual(server.requests, ["hello", "resume", "list_users", "bye"]);
+  assert.deepEqual(states.map(({ kind }) => kind), ["connecting", "online", "stopped"]);
+  await assert.rejects(link.request("list_users"), LinkError);
+  await assert.rejects(link.ready(), LinkError);
+  await link.close("again");
+  await server.stop();
+});
+
+Deno.test("ServerLink hands on events in order, those before it is online too", async () => {
+  const server = await TestServer.start();
+  const events: unknown[] = [];
+  server.answer = (method) => {
+    if (method === "resume") server.sessions[0]!.notify("early", { n: 0 });
+    return method === "hello" ? HELLO : {};
+  };
+  const { link } = await openLink(server, { onEvent: (method, params) => events.push([method, params]) });
+  await link.ready();
+  server.sessions[0]!.notify("late", { n: 1 });
+  server.sessions[0]!.notify("late", { n: 2 });
+  await server.sessions[0]!.request("ping");
+  assert.deepEqual(events, [["early", { n: 0 }], ["late", { n: 1 }], ["late", { n: 2 }]]);
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink comes back by itself after a lost connection, and after a restart of the server", async () => {
+  const server = await TestServer.start();
+  server.answer = (method) => method === "slow" ? new Promise(() => {}) : HELLO;
+  const { link, states, next } = await openLink(server);
+  await link.ready();
+  let online = next("online");
+  const lost = link.request("slow", {}, { timeoutMs: 5_000 });
+  server.sessions[0]!.abort();
+  await assert.rejects(lost, LinkError);
+  await online;
+
+  online = next("online");
+  const waiting = next("waiting");
+  await server.stop();
+  assert.match((await waiting).reason, /^Connection to the server was lost: the other end hung up/);
+  assert.match((await next("waiting")).reason, /^Cannot reach 127\.0\.0\.1:\d+: nothing listens there/);
+  server.restart();
+  await online;
+  assert.equal(await link.ready().then(() => link.isOnline), true);
+  assert.equal(states.some(({ kind }) => kind === "stopped"), false);
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink waits longer with each failure, at random up to the limit", async () => {
+  const server = await TestServer.start();
+  await server.stop();
+  const pauses: number[] = [];
+  const { link } = await openLink(server, {
+    firstPauseMs: 8,
+    longestPauseMs: 30,
+    random: () => 0.5,
+    now: () => 1_000_000,
+    onState: (state) => {
+      if (state.kind === "waiting") pauses.push(state.retryAtMs - 1_000_000);
+      if (pauses.length === 5) queueMicrotask(() => link.close());
+    },
+  });
+  await assert.rejects(link.ready(), LinkError);
+  await link.close();
+  assert.deepEqual(pauses, [4, 8, 15, 15, 15]);
+});
+
+Deno.test("ServerLink stops for good when trying again cannot help", async () => {
+  const cases: [string, Error][] = [
+    ["hello", new ChatError("unsupported_version", "Cannot talk to this client: upgrade it")],
+    ["resume", new ChatError("unauthenticated", "Cannot resume as the token is not known")],
+  ];
+  for (const [method, error] of cases) {
+    const server = await TestServer.start();
+    server.answer = (asked) => {
+      if (asked === method) throw error;
+      return HELLO;
+    };
+    const { link, states } = await openLink(server);
+    await assert.rejects(link.ready(), { message: error.message });
+    await link.close();
+    assert.deepEqual(states.map(({ kind }) => kind), ["connecting", "stopped"]);
+    await server.stop();
+  }
+});
+
+Deno.test("ServerLink stops for good when the server's key has changed", async () => {
+  const server = await TestServer.start();
+  const { link, next } = await openLink(server);
+  await link.ready();
+  const stopped = next("stopped");
+  await server.stop();
+  server.restart(await createEphemeralIdentity());
+  assert.ok((await stopped).error instanceof TrustError);
+  await server.stop();
+});
+
+Deno.test("ServerLink tries again after a passing refusal, no sooner than the server says", async () => {
+  const server = await TestServer.start();
+  let refusals = 0;
+  server.answer = (method) => {
+    if (method === "resume" && refusals++ === 0) {
+      throw new ChatError("unavailable", "Cannot sign in now: the disk is full", { retryAfterMs: 70 });
+    }
+    return HELLO;
+  };
+  const startedAt = performance.now();
+  const { link } = await openLink(server);
+  await link.ready();
+  assert.ok(performance.now() - startedAt >= 70);
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink stays away for as long as a stopping server asks, unless a person is impatient", async () => {
+  const server = await TestServer.start();
+  const { link, next } = await openLink(server);
+  await link.ready();
+  const waiting = next("waiting");
+  server.sessions[0]!.notify("server_stopping", { retryAfterMs: 60_000 });
+  await server.sessions[0]!.close();
+  assert.ok((await waiting).retryAtMs >= Date.now() + 50_000);
+  link.retryNow();
+  await link.ready();
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink notices that the machine slept: it retries at once, or asks for a sign of life", async () => {
+  const server = await TestServer.start();
+  let offsetMs = 0;
+  const { link, next } = await openLink(server, { now: () => Date.now() + offsetMs, watchMs: 10 });
+  await link.ready();
+  offsetMs += 600_000;
+  // The connection still works, so it is kept: a clock that was set forward costs nothing.
+  const { connection } = server.sessions[0]!;
+  const heardAt = connection.heardAt;
+  while (connection.heardAt === heardAt) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(link.isOnline, true);
+
+  const waiting = next("waiting");
+  server.sessions[0]!.notify("server_stopping", { retryAfterMs: 60_000 });
+  await server.sessions[0]!.close();
+  await waiting;
+  offsetMs += 600_000;
+  await link.ready();
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("close() ends a link that is still connecting, greeting or waiting", async () => {
+  const server = await TestServer.start();
+  const late = Promise.withResolvers<unknown>();
+  server.answer = () => late.promise;
+  const greeting = await openLink(server);
+  while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await greeting.link.close();
+  late.resolve(HELLO);
+  await Promise.all(server.sessions.map((session) => session.closed));
+  await server.stop();
+
+  const waiting = await openLink(server, { firstPauseMs: 60_000, longestPauseMs: 60_000, random: () => 0.9 });
+  await waiting.next("waiting");
+  await waiting.link.close();
+
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connecting = await openLink({ port: silent.addr.port } as TestServer);
+  const socket = await silent.accept();
+  await connecting.link.close();
+  socket.close();
+});
