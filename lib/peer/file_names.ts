@@ -19,9 +19,11 @@ const utf8 = new TextEncoder();
  *   nothing is left.
  */
 export function safeFileName(offered: string): string {
-  const last = offered.toWellFormed().normalize("NFC").split(/[/\\]/).at(-1) ?? "";
+  const last = offered.toWellFormed().split(/[/\\]/).at(-1) ?? "";
   const plain = last
     .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu, "")
+    // After the above, since what stood between a letter and its mark may be gone now.
+    .normalize("NFC")
     .replace(/[<>:"|?*]/g, "_")
     .replace(/\s+/g, " ")
     .replace(/^[. ~-]+/, "")

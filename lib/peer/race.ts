@@ -16,7 +16,7 @@ import { limit, pause } from "./pause.ts";
 import { PunchPort } from "./punch.ts";
 import { openRelay } from "./side_client.ts";
 import { nextEvent, type Rendezvous } from "./rendezvous.ts";
-import { closeQuietly, throughLoopback } from "./streams.ts";
+import { type Bridge, closeQuietly, throughLoopback } from "./streams.ts";
 
 /** When the relay joins the race, in milliseconds: a direct way that is slower than this can still take over later. */
 export const RELAY_AFTER_MS = 3_000;
@@ -67,7 +67,7 @@ export async function raceToHost(options: RaceOptions): Promise<RaceResult> {
     for (const place of places) {
       contest.enter(routeTo(place), async (signal) => {
         const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
-        return await proveOver(tcp, options.secrets, signal);
+        return await proveOver({ tcp, cut: () => {} }, options.secrets, signal);
       });
     }
     contest.run(punchInto(contest, options, isLoopbackFine));
@@ -119,13 +119,16 @@ async function punchInto(contest: Contest, options: RaceOptions, isLoopbackFine:
 
 /** Speaks TLS to the host's key, and proves the secret inside. */
 async function proveOver(
-  tcp: Deno.TcpConn,
+  { tcp, cut }: Bridge,
   secrets: LinkSecrets,
   signal: AbortSignal,
 ): Promise<ProvenConnection> {
   let socket: Deno.Conn = tcp;
   const limited = limit(signal, ATTEMPT_MS);
-  const onAbort = () => closeQuietly(socket);
+  const onAbort = () => {
+    closeQuietly(socket);
+    cut();
+  };
   limited.signal.addEventListener("abort", onAbort, { once: true });
   try {
     limited.signal.throwIfAborted();
@@ -138,7 +141,7 @@ async function proveOver(
     await tls.handshake();
     return await ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secrets);
   } catch (error) {
-    closeQuietly(socket);
+    onAbort();
     throw error;
   } finally {
     limited.signal.removeEventListener("abort", onAbort);

@@ -8,7 +8,7 @@ import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../protocol/chat_messag
 import { checked } from "../protocol/requests.ts";
 import { encodeRequest, fromRpcError, parseEnvelope } from "../protocol/rpc.ts";
 import type { ServerDoor } from "./rendezvous.ts";
-import { closeQuietly, PrefixedStream, writeAll } from "./streams.ts";
+import { type Bridge, closeQuietly, PrefixedStream, writeAll } from "./streams.ts";
 
 /** Longest reply taken, in bytes. */
 const MAX_REPLY_BYTES = 4 * 1024;
@@ -31,7 +31,11 @@ export async function openRelay(
 ): Promise<ByteStream> {
   const tcp = await Deno.connect({ hostname: server.address, port: server.port, signal });
   tcp.setNoDelay(true);
-  const { stream, rest } = await ask(server, tcp, { method: "relay", params: { ticket }, signal });
+  const { stream, rest } = await ask(server, { tcp, cut: () => {} }, {
+    method: "relay",
+    params: { ticket },
+    signal,
+  });
   return new PrefixedStream(rest, stream);
 }
 
@@ -39,34 +43,40 @@ export async function openRelay(
  * Asks where a connection appears to come from.
  *
  * @param server The server.
- * @param tcp A connection to it, or bridged to it, from the port in question; owned from now on.
+ * @param bridge A connection to it from the port in question; owned from now on.
  * @param signal Calls it off.
  * @returns Where, and the connection: while it is open, the router remembers.
  * @throws {LinkError} When the server hangs up, or speaks something else.
  */
 export async function findAddress(
   server: ServerDoor,
-  tcp: Deno.TcpConn,
+  bridge: Bridge,
   signal: AbortSignal,
 ): Promise<{ seen: Endpoint; stream: ByteStream }> {
-  const { result, stream } = await ask(server, tcp, { method: "find_address", params: {}, signal });
+  const { result, stream } = await ask(server, bridge, { method: "find_address", params: {}, signal });
   return { seen: checked(SIDE_REQUESTS.find_address.result, result, "the reply to find_address"), stream };
 }
 
 /** Speaks TLS, asks, and reads the one line of the reply. */
 async function ask(
   server: ServerDoor,
-  tcp: Deno.TcpConn,
+  { tcp, cut }: Bridge,
   request: { method: keyof typeof SIDE_REQUESTS; params: unknown; signal: AbortSignal },
 ): Promise<{ result: unknown; stream: ByteStream; rest: Uint8Array }> {
   const { method, params, signal } = request;
   let stream: ByteStream = tcp;
-  const close = () => closeQuietly(stream);
+  const close = () => {
+    closeQuietly(stream);
+    cut();
+  };
   signal.addEventListener("abort", close, { once: true });
   try {
     signal.throwIfAborted();
-    stream = await server.startTls(tcp, [SIDE_ALPN]);
+    const tls = await server.startTls(tcp, [SIDE_ALPN]);
+    stream = tls;
     signal.throwIfAborted();
+    // Before the first write: closing cancels a handshake that waits, but not a write.
+    await tls.handshake();
     await writeAll(stream, new TextEncoder().encode(encodeRequest(1, method, params)));
     return { ...await readReply(stream), stream };
   } catch (error) {

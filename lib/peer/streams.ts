@@ -138,16 +138,33 @@ export async function joinStreams(
   }
 }
 
+/** A TCP connection whose bytes are those of something else. */
+export interface Bridge {
+  /** To speak TLS on. */
+  readonly tcp: Deno.TcpConn;
+  /**
+   * Ends it from behind. Closing a TLS connection in the middle of its handshake leaves the socket open in Deno 2.8, so
+   * whoever gives up there calls this too.
+   */
+  cut(): void;
+}
+
 /**
  * Makes a TCP connection within this machine whose far end is the given stream.
  *
- * @param stream Owned from now on; closed when the returned connection is.
- * @returns A connection to speak TLS on.
+ * @param stream Owned from now on; closed when the connection is.
+ * @returns The connection.
  */
-export async function throughLoopback(stream: ByteStream): Promise<Deno.TcpConn> {
+export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
   const [near, far] = await connectPair();
   joinStreams(far, stream);
-  return near;
+  return {
+    tcp: near,
+    cut: () => {
+      closeQuietly(far);
+      closeQuietly(stream);
+    },
+  };
 }
 
 /** Closes a stream that may be closed already. */

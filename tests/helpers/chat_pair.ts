@@ -1,0 +1,195 @@
+/**
+ * Two friends in a direct chat, each with a record of what they were shown.
+ * @module
+ */
+import { hostChat, type HostedChat, type HostOptions } from "../../lib/peer/chat_host.ts";
+import {
+  joinChat,
+  type JoinedConversation,
+  type JoinListener,
+  type JoinOptions,
+} from "../../lib/peer/chat_joiner.ts";
+import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
+import { ChatServer, type ChatServerOptions, type TestRendezvous } from "./chat_server.ts";
+
+type Shown =
+  | { readonly kind: "line"; readonly text: string }
+  | { readonly kind: "linked"; readonly route: string; readonly isFirst: boolean; readonly wasLost: boolean }
+  | { readonly kind: "lost"; readonly why: string }
+  | { readonly kind: "trying"; readonly what: string }
+  | ({ readonly kind: "offered" } & TransferNews)
+  | ({ readonly kind: "progress"; readonly doneBytes: number; readonly resumedBytes: number } & TransferNews)
+  | ({ readonly kind: "done"; readonly path?: string } & TransferNews)
+  | ({ readonly kind: "failed"; readonly reason: string; readonly isOurs: boolean } & TransferNews);
+
+/** Writes down what a person would see, and lets a test wait for it. */
+export class Recorder implements JoinListener {
+  /** Everything, in order. */
+  readonly shown: Shown[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  /** Lines of the other person. */
+  get lines(): string[] {
+    return this.shown.flatMap((one) => one.kind === "line" ? [one.text] : []);
+  }
+
+  /** Waits until something is shown that fits, from now or from before; gives up after `withinMs`. */
+  async until<K extends Shown["kind"]>(
+    kind: K,
+    fits: (one: Shown & { kind: K }) => boolean = () => true,
+    withinMs = 8_000,
+  ): Promise<Shown & { kind: K }> {
+    const find = () => this.shown.find((one) => one.kind === kind && fits(one as Shown & { kind: K }));
+    let isLate = false;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      isLate = true;
+      resolve();
+    }, withinMs);
+    try {
+      for (;;) {
+        const found = find();
+        if (found) return found as Shown & { kind: K };
+        if (isLate) {
+          throw new Error(
+            `Nothing of kind ${kind} was shown in ${withinMs} ms: ${JSON.stringify(this.shown)}`,
+          );
+        }
+        await Promise.race([new Promise<void>((wake) => this.#waiting.add(wake)), late]);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  onLine(text: string): void {
+    this.#show({ kind: "line", text });
+  }
+  onLinked(change: { readonly route: string; readonly isFirst: boolean; readonly wasLost: boolean }): void {
+    this.#show({ kind: "linked", ...change });
+  }
+  onLost(why: string): void {
+    this.#show({ kind: "lost", why });
+  }
+  onTrying(what: string): void {
+    this.#show({ kind: "trying", what });
+  }
+  onFileOffered(news: TransferNews): void {
+    this.#show({ kind: "offered", ...news });
+  }
+  onFileProgress(news: TransferNews & { doneBytes: number; resumedBytes: number }): void {
+    this.#show({ kind: "progress", ...news });
+  }
+  onFileDone(news: TransferNews & { path?: string }): void {
+    this.#show({ kind: "done", ...news });
+  }
+  onFileFailed(news: TransferNews & { reason: string; isOurs: boolean; direction: Direction }): void {
+    this.#show({ kind: "failed", ...news });
+  }
+
+  #show(one: Shown): void {
+    this.shown.push(one);
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+}
+
+/** How a test changes a pair. */
+export interface PairOptions {
+  readonly server?: ChatServerOptions;
+  readonly host?: Partial<HostOptions>;
+  readonly joiner?: Partial<JoinOptions>;
+}
+
+/** A host and a joiner on one server. */
+export class ChatPair implements AsyncDisposable {
+  readonly server: ChatServer;
+  readonly ana: TestRendezvous;
+  readonly bob: TestRendezvous;
+  /** What the host sees. */
+  readonly atAna = new Recorder();
+  /** What the joiner sees. */
+  readonly atBob = new Recorder();
+  readonly hosted: HostedChat;
+  readonly #joinOptions: Partial<JoinOptions>;
+  readonly #folder: string;
+  #joined: JoinedConversation | undefined;
+
+  private constructor(made: {
+    server: ChatServer;
+    ana: TestRendezvous;
+    bob: TestRendezvous;
+    atAna: Recorder;
+    hosted: HostedChat;
+    folder: string;
+    joinOptions: Partial<JoinOptions>;
+  }) {
+    this.server = made.server;
+    this.ana = made.ana;
+    this.bob = made.bob;
+    this.atAna = made.atAna;
+    this.hosted = made.hosted;
+    this.#folder = made.folder;
+    this.#joinOptions = made.joinOptions;
+  }
+
+  /** Ana invites bob; nobody has joined yet. */
+  static async invite(options: PairOptions = {}): Promise<ChatPair> {
+    const server = await ChatServer.start(options.server);
+    const [ana, bob] = [await server.connectAs("ana"), await server.connectAs("bob")];
+    const folder = await Deno.makeTempDir({ prefix: "mini-chat-pair-" });
+    const atAna = new Recorder();
+    const hosted = await hostChat(atAna, {
+      rendezvous: ana,
+      friend: "bob",
+      port: 0,
+      downloadFolder: `${folder}/ana`,
+      ...options.host,
+    });
+    return new ChatPair({ server, ana, bob, atAna, hosted, folder, joinOptions: options.joiner ?? {} });
+  }
+
+  /** Ana invites bob, and he joins. */
+  static async link(options: PairOptions = {}): Promise<ChatPair> {
+    const pair = await ChatPair.invite(options);
+    await pair.join();
+    return pair;
+  }
+
+  /** Bob joins. */
+  async join(): Promise<JoinedConversation> {
+    const [invitation] = (await this.bob.request("list_chats", {})).chats;
+    this.#joined = await joinChat(this.atBob, {
+      rendezvous: this.bob,
+      chatId: invitation.chatId,
+      friend: "ana",
+      downloadFolder: this.folderOf("bob"),
+      signal: new AbortController().signal,
+      ...this.#joinOptions,
+    });
+    await this.hosted.linked;
+    return this.#joined;
+  }
+
+  /** The joiner's half. */
+  get joined(): JoinedConversation {
+    if (!this.#joined) throw new Error("Bob has not joined");
+    return this.#joined;
+  }
+
+  /** Where somebody's files are saved. */
+  folderOf(name: string): string {
+    return `${this.#folder}/${name}`;
+  }
+
+  /** Ends all of it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#joined?.conversation.bye();
+    await this.#joined?.conversation.ended;
+    await this.hosted.close();
+    await this.ana[Symbol.asyncDispose]();
+    await this.bob[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
