@@ -8,6 +8,10 @@ import type { PromptView } from "./frame.ts";
 import type { Key } from "./keys.ts";
 import { type Completion, LineEditor } from "./line_editor.ts";
 import type { ReadLineOptions } from "./read_line.ts";
+import { safeText } from "./safe_text.ts";
+
+/** Longest typed text that stays on the screen in full once it is submitted, in UTF-16 code units. */
+const MAX_REMAINING_LENGTH = 2_000;
 
 /** How a prompt ended. */
 export type PromptOutcome =
@@ -71,6 +75,22 @@ export class KeyPrompt {
     return this.#isDone;
   }
 
+  /**
+   * What stays on the screen once it has ended.
+   *
+   * @param outcome How it ended.
+   * @returns The line; unset when nothing shall stay.
+   */
+  remains(outcome: PromptOutcome): string | undefined {
+    if (this.options.after === "erase" || outcome.kind === "aborted") return undefined;
+    let text = this.isSecret ? "" : this.editor.text;
+    if (text.length > MAX_REMAINING_LENGTH) {
+      text = `${text.slice(0, MAX_REMAINING_LENGTH).toWellFormed()}… (${text.length} characters)`;
+    }
+    return this.view().prompt + safeText(text, { multiline: true }) +
+      (outcome.kind === "interrupted" ? "^C" : "");
+  }
+
   /** How it looks now. */
   view(): PromptView {
     const { prompt, hint } = this.options;
@@ -92,7 +112,7 @@ export class KeyPrompt {
       case "submit":
         return this.end({ kind: "submitted", text: this.editor.text });
       case "interrupt":
-        return this.end({ kind: "interrupted", text: this.isSecret ? "" : this.editor.text });
+        return this.interrupt();
       case "end":
         return this.end({ kind: "ended" });
       case "clear_screen":
@@ -105,6 +125,11 @@ export class KeyPrompt {
       case "none":
         return;
     }
+  }
+
+  /** Ends it as Ctrl+C does. */
+  interrupt(): void {
+    this.end({ kind: "interrupted", text: this.isSecret ? "" : this.editor.text });
   }
 
   /** Ends it; only the first end counts. */

@@ -17,6 +17,42 @@ export interface LiveLine extends Disposable {
   remove(): void;
 }
 
+/** Where changing lines are shown. */
+export interface LiveLineHost {
+  /** Shows a line, whose text is read anew at each {@linkcode changed}. */
+  show(line: { readonly text: string }): void;
+  /** The text of a line has changed. */
+  changed(): void;
+  /** Takes a line away. */
+  hide(line: { readonly text: string }): void;
+  /** Prints a line for good. */
+  print(text: string): void;
+}
+
+/** Opens a changing line. */
+export function openLiveLine(host: LiveLineHost, text: string): LiveLine {
+  const line = { text };
+  let isOpen = true;
+  const end = (): boolean => {
+    const wasOpen = isOpen;
+    isOpen = false;
+    if (wasOpen) host.hide(line);
+    return wasOpen;
+  };
+  host.show(line);
+  return {
+    update: (next) => {
+      line.text = next;
+      if (isOpen) host.changed();
+    },
+    commit: (last) => {
+      if (end()) host.print(last ?? line.text);
+    },
+    remove: () => void end(),
+    [Symbol.dispose]: () => void end(),
+  };
+}
+
 /** What {@linkcode ProgressBar} measures. */
 export interface ProgressOptions {
   /** What goes on, such as `Sending photo.jpg`; shown before the bar, made safe by the caller. */

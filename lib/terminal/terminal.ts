@@ -6,22 +6,29 @@
  * nothing that is typed while nobody asks. What others wrote goes through {@linkcode safeText} before it comes here.
  * @module
  */
+import { Attention } from "./attention.ts";
 import { editWithProgram } from "./external_editor.ts";
-import { EMPTY_FRAME, type Frame, FrameBuilder, type ScreenSize } from "./frame.ts";
+import type { ScreenSize } from "./frame.ts";
 import { InputSource } from "./input_source.ts";
 import { Interrupt } from "./interrupt.ts";
-import { type InputMode, processIo, type TerminalIo } from "./io.ts";
+import { processIo, type TerminalIo } from "./io.ts";
 import { KeyPrompt, type PromptOutcome } from "./key_prompt.ts";
-import { type Key, KeyDecoder } from "./keys.ts";
-import { type LiveLine, type Progress, ProgressBar, type ProgressOptions } from "./live_line.ts";
+import { Keyboard } from "./keyboard.ts";
+import {
+  type LiveLine,
+  openLiveLine,
+  type Progress,
+  ProgressBar,
+  type ProgressOptions,
+} from "./live_line.ts";
 import { OutputQueue } from "./output_queue.ts";
-import { Painter } from "./painter.ts";
 import { PlainPrompts } from "./plain_prompts.ts";
 import { type Choice, chooseWith, confirmWith, type ReadTextOptions, readTextWith } from "./questions.ts";
 import type { ReadLineOptions } from "./read_line.ts";
 import { safeText } from "./safe_text.ts";
-import { printable, withoutStyle } from "./style.ts";
-import { columnsOf } from "./width.ts";
+import { Screen } from "./screen.ts";
+import { printable } from "./style.ts";
+import { layOut } from "./width.ts";
 
 /** How a {@linkcode Terminal} is made; the entry file fills it in from the environment. */
 export interface TerminalOptions {
@@ -39,59 +46,31 @@ export interface TerminalOptions {
   readonly now?: () => number;
 }
 
-const PASTE_ON = "\x1b[?2004h";
-const PASTE_OFF = "\x1b[?2004l";
-/** Longest typed text that stays on the screen in full once it is submitted, in UTF-16 code units. */
-const MAX_COMMITTED_LENGTH = 2_000;
 /** Milliseconds that closing waits for a screen that does not take what is left. */
 const CLOSE_WAIT_MS = 1_000;
 /** Milliseconds in which a process that was stopped and goes on hears of it. */
 const STOP_WAIT_MS = 30;
-/** Milliseconds in which a terminal says where its cursor is; over a slow line it is drawn again without the answer. */
-const POSITION_WAIT_MS = 200;
-const ASK_POSITION = "\x1b[6n";
-
 /** Keyboard and screen. One for a process; dispose of it before the process ends, whatever happens. */
 export class Terminal implements AsyncDisposable {
   /** Whether lines can be edited and redrawn: keyboard and screen are real, and `TERM` is not `dumb`. */
   readonly isInteractive: boolean;
   readonly #io: TerminalIo;
-  readonly #source: InputSource;
-  readonly #queue: OutputQueue;
-  readonly #useColor: boolean;
   readonly #editor: string | undefined;
   readonly #now: () => number;
-  readonly #plain: PlainPrompts;
-
-  // The keyboard
-  readonly #decoder = new KeyDecoder();
-  #keys: Key[] = []; // typed, not yet wanted
-  #isPumping = false;
-  #flushTimer: ReturnType<typeof setTimeout> | undefined;
-  #mode: InputMode = "lines";
-  #prompts: KeyPrompt[] = []; // the last one is on the screen; the others wait beneath
-  #interruptHandlers: (() => void)[] = [];
-  #hasAsked = false;
-  #stopInterrupts: (() => void) | undefined;
+  readonly #useColor: boolean;
+  readonly #queue: OutputQueue;
+  readonly #attention: Attention;
+  readonly #plain: PlainPrompts; // answers prompts where this is not interactive,
+  readonly #keyboard: Keyboard; // and these two do where it is
+  readonly #screen: Screen;
   readonly #stopSignals: (() => void)[] = [];
-
-  // The screen
-  readonly #painter = new Painter();
-  readonly #builder = new FrameBuilder();
-  #builtFor: KeyPrompt | undefined;
-  #live: { text: string }[] = [];
-  #status: LiveLine | undefined;
+  #prompts: KeyPrompt[] = []; // the last one is on the screen; the others wait beneath
+  #status: LiveLine | undefined; // set while a status is shown
   #statusText = "";
   #leftOut = 0; // lines of printAbove that a slow screen cost
-  #mustClear = false;
   #suspensions = 0;
-  #isPasteOn = false;
-  #isClosed = false;
-  #questions = 0; // how often the terminal was asked where its cursor is, and has not answered
-  #mustAsk = false;
-  #answerTimer: ReturnType<typeof setTimeout> | undefined; // set while nothing is painted, for an answer to come
-  #linesMeanwhile: string[] = [];
   #wakeUp: (() => void) | undefined; // set while Ctrl+Z has stopped the process
+  #isClosed = false;
 
   /**
    * Takes keyboard and screen; nothing is written yet.
@@ -103,21 +82,38 @@ export class Terminal implements AsyncDisposable {
     this.#editor = options.editor;
     this.#now = options.now ?? (() => performance.now());
     const { input, output, signals } = this.#io;
-    this.isInteractive = input.isTerminal() && output.isTerminal() && options.term !== "dumb" &&
-      options.term !== "";
+    const canRedraw = options.term !== "dumb" && options.term !== "";
+    this.isInteractive = input.isTerminal() && output.isTerminal() && canRedraw;
     this.#useColor = output.isTerminal() && options.term !== "dumb" && (options.noColor ?? "") === "";
-    this.#source = new InputSource(input);
+    const source = new InputSource(input);
+    const prompt = () => this.#prompts.at(-1);
+    const isSuspended = () => this.#suspensions > 0;
+    this.#attention = new Attention(
+      this.#io,
+      this.isInteractive,
+      () => ({ prompt: prompt(), isSuspended: isSuspended() }),
+      () => {
+        this.restore();
+        signals.end();
+      },
+    );
+    this.#screen = new Screen({
+      size: () => output.size(),
+      prompt: () => this.#prompts.findLast((open) => !open.isDone),
+      changed: () => this.refresh(),
+    }, this.#useColor);
+    this.#keyboard = new Keyboard(source, { prompt, isSuspended, located: (at) => this.#screen.located(at) });
     this.#queue = new OutputQueue(
       output,
-      (lines) => this.isInteractive ? this.#render(lines) : lines.join(""),
+      (lines) => this.isInteractive ? this.#screen.render(lines) : lines.join(""),
     );
-    this.#plain = new PlainPrompts(this.#source, input, (piece) => this.#queue.push(piece), {
+    this.#plain = new PlainPrompts(source, input, (piece) => this.#queue.push(piece), {
       echoes: (options.echoesPipe ?? true) && !input.isTerminal(),
     });
     this.#queue.closed.addEventListener("abort", () => this.#endPrompts({ kind: "ended" }));
     if (!this.isInteractive) return;
     this.#stopSignals.push(
-      signals.listen("resize", () => this.#resized()),
+      signals.listen("resize", () => this.#screen.resized(this.#attention.mode === "keys")),
       signals.listen("continue", () => this.#continued()),
     );
   }
@@ -253,32 +249,12 @@ export class Terminal implements AsyncDisposable {
 
   /** Opens one more changing line, below those that are there. */
   liveLine(text: string): LiveLine {
-    const line = { text };
-    let isOpen = true;
-    const end = (): boolean => {
-      const wasOpen = isOpen;
-      isOpen = false;
-      if (wasOpen && this.isInteractive) {
-        this.#live = this.#live.filter((other) => other !== line);
-        this.#queue.invalidate();
-      }
-      return wasOpen;
-    };
-    if (this.isInteractive) {
-      this.#live.push(line);
-      this.#queue.invalidate();
-    }
-    return {
-      update: (next) => {
-        line.text = next;
-        if (isOpen && this.isInteractive) this.#queue.invalidate();
-      },
-      commit: (last) => {
-        if (end()) this.#printNow(last ?? line.text);
-      },
-      remove: () => void end(),
-      [Symbol.dispose]: () => void end(),
-    };
+    return openLiveLine({
+      show: (line) => this.#screen.addLine(line),
+      hide: (line) => this.#screen.removeLine(line),
+      changed: () => this.refresh(),
+      print: (last) => this.#printNow(last),
+    }, text);
   }
 
   /** Opens a progress bar. */
@@ -296,14 +272,7 @@ export class Terminal implements AsyncDisposable {
    * the keyboard back and ends the process.
    */
   onInterrupt(handler: () => void): Disposable {
-    this.#interruptHandlers.push(handler);
-    this.#applyMode();
-    return {
-      [Symbol.dispose]: () => {
-        this.#interruptHandlers = this.#interruptHandlers.filter((other) => other !== handler);
-        this.#applyMode();
-      },
-    };
+    return this.#attention.onInterrupt(handler);
   }
 
   /** Lends keyboard and screen to another program while the function runs; prints wait meanwhile. */
@@ -319,9 +288,9 @@ export class Terminal implements AsyncDisposable {
   /** Takes everything that changes off the screen and gives the keyboard back to the system; see {@linkcode runOutside}. */
   async suspend(): Promise<void> {
     this.#suspensions += 1;
-    if (this.isInteractive) this.#queue.invalidate();
+    this.#screen.hide(true);
     await this.#queue.hold();
-    this.#applyMode();
+    this.#updateMode();
   }
 
   /** Ends {@linkcode suspend}. */
@@ -329,11 +298,11 @@ export class Terminal implements AsyncDisposable {
     if (this.#suspensions === 0) return;
     this.#suspensions -= 1;
     if (this.#suspensions > 0) return;
-    this.#applyMode();
+    this.#updateMode();
     this.#queue.release();
-    if (!this.isInteractive) return;
-    this.#queue.invalidate();
-    void this.#pumpKeys();
+    if (!this.isInteractive || this.#isClosed) return;
+    this.#screen.hide(false);
+    void this.#keyboard.pump();
   }
 
   /** Fulfilled when all that was printed is written. */
@@ -343,11 +312,12 @@ export class Terminal implements AsyncDisposable {
 
   /** Gives keyboard and screen back at once, without writing what waits; for a process that must end now. */
   restore(): void {
-    this.#release();
-    if (!this.#isPasteOn) return;
-    this.#isPasteOn = false;
+    const wasClosed = this.#isClosed;
+    this.#isClosed = true;
+    this.#attention.close();
+    if (wasClosed || !this.isInteractive) return;
     try {
-      this.#io.output.writeNow(new TextEncoder().encode(PASTE_OFF + this.#painter.paint(EMPTY_FRAME)));
+      this.#io.output.writeNow(new TextEncoder().encode(this.#screen.leave()));
     } catch {
       // The screen is gone, and with it what there was to put right.
     }
@@ -356,26 +326,18 @@ export class Terminal implements AsyncDisposable {
   /** Takes back open prompts, writes what is left and gives the keyboard back. A second time does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed && this.#stopSignals.length === 0 && this.#prompts.length === 0) return;
-    this.#release();
+    this.#isClosed = true;
+    this.#attention.close();
     this.#endPrompts({ kind: "aborted", reason: new DOMException("The terminal is closed", "AbortError") });
     for (const stop of this.#stopSignals.splice(0)) stop();
-    clearTimeout(this.#flushTimer);
-    clearTimeout(this.#answerTimer);
-    this.#live = [];
+    this.#keyboard.close();
+    this.#screen.close();
     this.#suspensions = 0;
     this.#queue.release();
-    if (this.isInteractive) this.#queue.invalidate();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(() => late.resolve(), CLOSE_WAIT_MS);
     await Promise.race([this.#queue.flush(), late.promise]);
     clearTimeout(timer);
-  }
-
-  #release(): void {
-    this.#isClosed = true;
-    this.#stopInterrupts?.();
-    this.#stopInterrupts = undefined;
-    if (this.#mode !== "lines") this.#setMode("lines");
   }
 
   #ask(options: ReadLineOptions, isSecret: boolean): Promise<string | null> {
@@ -390,31 +352,25 @@ export class Terminal implements AsyncDisposable {
     if (this.#queue.closed.aborted) return null;
     if (this.#isClosed) throw new DOMException("The terminal is closed", "AbortError");
     const prompt = new KeyPrompt(options, isSecret, {
-      changed: () => this.#queue.invalidate(),
-      clearScreen: () => {
-        this.#mustClear = true;
-        this.#queue.invalidate();
-      },
+      changed: () => this.refresh(),
+      clearScreen: () => this.#screen.clear(),
       suspend: () => void this.#stopProcess(),
-      list: (candidates) => this.#printNow(inColumns(candidates, this.size.columns - 1)),
+      list: (candidates) => this.#list(candidates),
     });
     const abort = () => prompt.end({ kind: "aborted", reason: options.signal!.reason });
     options.signal?.addEventListener("abort", abort);
     if (this.#queue.isFull) await this.#queue.whenRoom();
     this.#prompts.push(prompt);
-    this.#applyMode();
-    if (this.isInteractive) {
-      this.#queue.invalidate();
-      void this.#pumpKeys();
-    } else {
-      this.#plain.open(prompt);
-    }
+    this.#updateMode();
+    this.refresh();
+    if (this.isInteractive) void this.#keyboard.pump();
+    else this.#plain.open(prompt);
     const outcome = await prompt.outcome;
     options.signal?.removeEventListener("abort", abort);
     this.#prompts = this.#prompts.filter((other) => other !== prompt);
-    if (this.isInteractive) this.#commit(prompt, outcome);
+    if (this.isInteractive) this.#leaveBehind(prompt, outcome);
     else this.#plain.close(prompt, outcome);
-    this.#applyMode();
+    this.#updateMode();
     switch (outcome.kind) {
       case "submitted":
         return outcome.text;
@@ -427,100 +383,14 @@ export class Terminal implements AsyncDisposable {
     }
   }
 
-  /** Feeds keys to the prompt on top, as long as there is one; keys that nobody wants wait. */
-  async #pumpKeys(): Promise<void> {
-    if (this.#isPumping) return;
-    this.#isPumping = true;
-    try {
-      while (true) {
-        const prompt = this.#prompts.at(-1);
-        if (prompt === undefined) return;
-        if (prompt.isDone) {
-          // Its caller has yet to take the answer, and may open the next prompt: that one gets the next key.
-          await Promise.race([prompt.outcome]);
-          if (this.#prompts.at(-1) === prompt) {
-            await new Promise((resolve) => queueMicrotask(() => resolve(undefined)));
-          }
-          continue;
-        }
-        const key = this.#keys.shift();
-        if (key !== undefined) {
-          if (key.name === "position") this.#located(key.text);
-          else prompt.handle(key);
-          continue;
-        }
-        if (this.#suspensions > 0) return;
-        const bytes = await Promise.race([this.#source.peek(), prompt.outcome.then(() => "done" as const)]);
-        if (bytes === "done") continue;
-        if (bytes === null) {
-          prompt.end({ kind: "ended" });
-          continue;
-        }
-        this.#source.take();
-        this.#keys.push(...this.#decoder.push(bytes));
-        this.#flushLater();
-      }
-    } finally {
-      this.#isPumping = false;
-    }
-  }
-
-  #flushLater(): void {
-    clearTimeout(this.#flushTimer);
-    if (this.#decoder.waitMs === 0) return;
-    this.#flushTimer = setTimeout(() => {
-      for (const key of this.#decoder.flush()) {
-        const prompt = this.#prompts.at(-1);
-        if (prompt === undefined || prompt.isDone || this.#keys.length > 0) this.#keys.push(key);
-        else prompt.handle(key);
-      }
-    }, this.#decoder.waitMs);
-  }
-
   #endPrompts(outcome: PromptOutcome): void {
     for (const prompt of this.#prompts) prompt.end(outcome);
   }
 
-  /** Sets how the keyboard is read from who listens to it now. */
-  #applyMode(): void {
-    if (this.#isClosed) return;
-    const hasPrompt = this.#prompts.length > 0;
-    this.#hasAsked ||= hasPrompt;
-    // Between two prompts the keyboard stays silent: what is typed ahead may be a password.
-    const isWatched = hasPrompt || this.#interruptHandlers.length > 0 ||
-      (this.isInteractive && this.#hasAsked);
-    if (isWatched) {
-      this.#stopInterrupts ??= this.#io.signals.listen("interrupt", () => this.#interrupt());
-    } else {
-      this.#stopInterrupts?.();
-      this.#stopInterrupts = undefined;
-    }
-    if (!this.isInteractive) return this.#plain.applyMode(this.#suspensions > 0);
-    const mode = this.#suspensions > 0 || !isWatched ? "lines" : hasPrompt ? "keys" : "signals";
-    if (mode !== this.#mode) this.#setMode(mode);
-  }
-
-  #setMode(mode: InputMode): void {
-    this.#mode = mode;
-    try {
-      this.#io.input.setMode(mode);
-    } catch {
-      // The terminal is gone: reading from it will say so.
-    }
-    if (this.#isPasteOn !== (mode !== "lines")) this.#queue.invalidate();
-  }
-
-  #interrupt(): void {
-    if (this.#suspensions > 0) return; // it was meant for the program that has the keyboard
-    const prompt = this.#prompts.at(-1);
-    if (prompt !== undefined) {
-      prompt.end({ kind: "interrupted", text: prompt.isSecret ? "" : prompt.editor.text });
-    } else if (this.#interruptHandlers.length > 0) {
-      this.#interruptHandlers.at(-1)!();
-    } else {
-      this.restore();
-      this.#io.signals.end();
-    }
+  #updateMode(): void {
+    this.#attention.update();
+    if (this.isInteractive) this.#screen.markPastes(this.#attention.mode !== "lines");
+    else this.#plain.applyMode(this.#suspensions > 0);
   }
 
   async #stopProcess(): Promise<void> {
@@ -544,33 +414,8 @@ export class Terminal implements AsyncDisposable {
   #continued(): void {
     this.#wakeUp?.();
     if (this.#isClosed || this.#suspensions > 0) return;
-    this.#setMode(this.#mode);
-    this.#painter.forget();
-    this.#queue.invalidate();
-  }
-
-  #resized(): void {
-    const size = this.size;
-    if (this.#mode !== "keys" || !this.#painter.isUnsureAt(size)) return this.#resizedTo(size);
-    this.#mustAsk = true;
-    clearTimeout(this.#answerTimer);
-    this.#answerTimer = setTimeout(() => this.#resizedTo(this.size), POSITION_WAIT_MS);
-    this.#queue.invalidate();
-  }
-
-  #located(position: string): void {
-    if (this.#questions > 0) this.#questions -= 1;
-    // An answer to an older question tells of an older size.
-    if (this.#questions > 0 || this.#mustAsk || this.#answerTimer === undefined) return;
-    this.#resizedTo(this.size, Number(position.split(";")[1]) - 1);
-  }
-
-  #resizedTo(size: ScreenSize, column?: number): void {
-    clearTimeout(this.#answerTimer);
-    this.#answerTimer = undefined;
-    this.#mustAsk = false;
-    this.#painter.resized(size, column);
-    this.#queue.invalidate();
+    this.#attention.renew();
+    this.#screen.forget();
   }
 
   #printNow(line: string): void {
@@ -579,64 +424,14 @@ export class Terminal implements AsyncDisposable {
     else this.#plain.print(text);
   }
 
-  /** Leaves the finished line on the screen, or takes it away. */
-  #commit(prompt: KeyPrompt, outcome: PromptOutcome): void {
-    this.#queue.invalidate();
-    if (prompt.options.after === "erase" || outcome.kind === "aborted") return;
-    const view = prompt.view();
-    let text = view.isSecret ? "" : prompt.editor.text;
-    if (text.length > MAX_COMMITTED_LENGTH) {
-      text = `${text.slice(0, MAX_COMMITTED_LENGTH).toWellFormed()}… (${text.length} characters)`;
-    }
-    const end = outcome.kind === "interrupted" ? "^C" : "";
-    this.#printNow(view.prompt + safeText(text, { multiline: true }) + end);
+  #leaveBehind(prompt: KeyPrompt, outcome: PromptOutcome): void {
+    const line = prompt.remains(outcome);
+    if (line === undefined) this.refresh();
+    else this.#printNow(line);
   }
 
-  #render(newLines: readonly string[]): string {
-    this.#linesMeanwhile.push(...newLines);
-    if (this.#answerTimer !== undefined && !this.#isClosed) {
-      if (!this.#mustAsk) return "";
-      this.#mustAsk = false;
-      this.#questions += 1;
-      return ASK_POSITION;
-    }
-    const lines = this.#linesMeanwhile;
-    this.#linesMeanwhile = [];
-    const isHidden = this.#suspensions > 0;
-    const frame = isHidden || this.#isClosed ? EMPTY_FRAME : this.#frame();
-    const wantsPaste = this.#mode !== "lines" && !isHidden && !this.#isClosed;
-    let out = "";
-    if (wantsPaste !== this.#isPasteOn) {
-      this.#isPasteOn = wantsPaste;
-      out += wantsPaste ? PASTE_ON : PASTE_OFF;
-    }
-    if (this.#mustClear) {
-      this.#mustClear = false;
-      out += this.#painter.clear(EMPTY_FRAME);
-    }
-    return out + this.#painter.paint(frame, lines);
+  #list(candidates: readonly string[]): void {
+    const names = candidates.map((candidate) => safeText(candidate.trimEnd()));
+    this.#printNow(layOut(names, this.size.columns - 1));
   }
-
-  #frame(): Frame {
-    const prompt = this.#prompts.findLast((open) => !open.isDone);
-    if (prompt !== this.#builtFor) this.#builder.reset();
-    this.#builtFor = prompt;
-    const frame = this.#builder.build(this.#live.map((line) => line.text), prompt?.view(), this.size);
-    return this.#useColor ? frame : { ...frame, rows: frame.rows.map(withoutStyle) };
-  }
-}
-
-/** Lays names out in columns, as a shell lists files. */
-function inColumns(names: readonly string[], width: number): string {
-  const clean = names.map((name) => safeText(name.trimEnd()));
-  const cell = Math.max(...clean.map(columnsOf)) + 2;
-  const perRow = Math.max(1, Math.floor(width / cell));
-  const rows: string[] = [];
-  for (let index = 0; index < clean.length; index += perRow) {
-    rows.push(
-      clean.slice(index, index + perRow).map((name) => name + " ".repeat(cell - columnsOf(name))).join("")
-        .trimEnd(),
-    );
-  }
-  return rows.join("\n");
 }

@@ -65,6 +65,24 @@ export function padToColumns(text: string, columns: number, align: "left" | "rig
 }
 
 /**
+ * Lays names out in columns, as a shell lists files.
+ *
+ * @param names At least one.
+ * @param width Most columns of a row; a name that is wider has a row of its own.
+ * @returns The rows, joined by LF.
+ */
+export function layOut(names: readonly string[], width: number): string {
+  const cell = Math.max(...names.map(columnsOf)) + 2;
+  const perRow = Math.max(1, Math.floor(width / cell));
+  const rows: string[] = [];
+  for (let index = 0; index < names.length; index += perRow) {
+    const row = names.slice(index, index + perRow).map((name) => name + " ".repeat(cell - columnsOf(name)));
+    rows.push(row.join("").trimEnd());
+  }
+  return rows.join("\n");
+}
+
+/**
  * The end of the grapheme that starts at an offset.
  *
  * Looks at a bounded piece, so that a step through a text of a million characters costs the same as through ten.

@@ -1,0 +1,241 @@
+/**
+ * Which key an escape sequence or a control character stands for.
+ *
+ * Knows single keys, whole in the bytes given or not yet; the stream they come in is {@linkcode KeyDecoder}'s.
+ * @module
+ * @see ECMA-48 §5.4 (control sequences); xterm "ctlseqs" (PC-style keys); kitty keyboard protocol (CSI u)
+ */
+
+/** Keys that have a name; `text` is anything that writes itself, `paste` a whole pasted piece. */
+export type KeyName =
+  | "text"
+  | "paste"
+  | "enter"
+  | "tab"
+  | "backspace"
+  | "delete"
+  | "escape"
+  | "up"
+  | "down"
+  | "left"
+  | "right"
+  | "home"
+  | "end"
+  | "page_up"
+  | "page_down"
+  | "insert"
+  | "position" // not a key: the terminal's answer to the question where its cursor is
+  | "unknown";
+
+/** One key press, or one paste. */
+export interface Key {
+  /** Which key. */
+  readonly name: KeyName;
+  /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
+  readonly text: string;
+  /** Whether Ctrl was held. */
+  readonly ctrl: boolean;
+  /** Whether Alt was held. */
+  readonly alt: boolean;
+  /** Whether Shift was held, where the terminal says so. */
+  readonly shift: boolean;
+}
+
+/** Longest escape sequence waited for, in bytes; a longer one is dropped as junk. */
+const MAX_SEQUENCE_BYTES = 64;
+const ESC = 0x1b;
+
+const BY_FINAL: Readonly<Record<string, KeyName>> = {
+  A: "up",
+  B: "down",
+  C: "right",
+  D: "left",
+  F: "end",
+  H: "home",
+  M: "enter", // SS3 M: Enter of the keypad
+  Z: "tab", // CSI Z: Shift+Tab
+};
+const BY_NUMBER: Readonly<Record<number, KeyName>> = {
+  1: "home",
+  2: "insert",
+  3: "delete",
+  4: "end",
+  5: "page_up",
+  6: "page_down",
+  7: "home",
+  8: "end",
+};
+const BY_CODE: Readonly<Record<number, KeyName>> = {
+  8: "backspace",
+  9: "tab",
+  13: "enter",
+  27: "escape",
+  127: "backspace",
+};
+
+/** Makes a key; what is not given is empty or false. */
+export function key(
+  name: KeyName,
+  text = "",
+  modifiers: { ctrl?: boolean; alt?: boolean; shift?: boolean } = {},
+): Key {
+  return {
+    name,
+    text,
+    ctrl: modifiers.ctrl === true,
+    alt: modifiers.alt === true,
+    shift: modifiers.shift === true,
+  };
+}
+
+/** The key of a control character. */
+export function controlKey(byte: number, alt: boolean): Key {
+  switch (byte) {
+    case 0x0d:
+      return key("enter", "", { alt });
+    case 0x0a: // Ctrl+J, and Enter of terminals in "new line" mode
+      return key("enter", "", { alt });
+    case 0x09:
+      return key("tab", "", { alt });
+    case 0x7f:
+    case 0x08: // Ctrl+Backspace in some terminals, Backspace in others
+      return key("backspace", "", { alt });
+    case 0x00:
+      return key("text", " ", { ctrl: true, alt });
+    case ESC:
+      return key("escape", "", { alt });
+  }
+  return key("text", byte <= 0x1a ? String.fromCharCode(byte + 0x60) : String.fromCharCode(byte + 0x40), {
+    ctrl: true,
+    alt,
+  });
+}
+
+/**
+ * Reads the escape sequence that begins at an offset.
+ *
+ * @param isLast Whether nothing more will come, so that what is not complete must be taken as it is.
+ * @param keys Takes the keys; an empty `paste` where a paste begins.
+ * @returns How many bytes it has; 0 when it is not complete.
+ */
+export function takeSequence(data: Uint8Array, at: number, isLast: boolean, keys: Key[]): number {
+  const second = data[at + 1];
+  if (second === undefined) {
+    if (!isLast) return 0;
+    keys.push(key("escape"));
+    return 1;
+  }
+  if (second === 0x5b || second === 0x4f) return takeControlSequence(data, at, isLast, second === 0x4f, keys);
+  if (second === ESC) { // Escape twice, or Alt with a special key: ESC ESC [ A
+    if (data[at + 2] === undefined && !isLast) return 0;
+    const inner: Key[] = [];
+    const taken = data[at + 2] === 0x5b || data[at + 2] === 0x4f
+      ? takeSequence(data, at + 1, isLast, inner)
+      : -1;
+    if (taken === 0) return 0;
+    if (taken > 0 && inner[0]?.name !== "paste") {
+      for (const one of inner) keys.push({ ...one, alt: true });
+      return taken + 1;
+    }
+    keys.push(key("escape"));
+    return 1;
+  }
+  if (second < 0x20 || second === 0x7f) {
+    keys.push(controlKey(second, true));
+    return 2;
+  }
+  const end = characterEnd(data, at + 1);
+  if (end === undefined) {
+    if (!isLast) return 0;
+    keys.push(key("escape"));
+    return 1;
+  }
+  keys.push(
+    key("text", new TextDecoder("utf-8", { ignoreBOM: true }).decode(data.subarray(at + 1, end)), {
+      alt: true,
+    }),
+  );
+  return end - at;
+}
+
+function takeControlSequence(
+  data: Uint8Array,
+  at: number,
+  isLast: boolean,
+  isSs3: boolean,
+  keys: Key[],
+): number {
+  let end = at + 2;
+  // ECMA-48 §5.4: parameters 0x30–0x3f, intermediates 0x20–0x2f, one final byte 0x40–0x7e.
+  while (end < data.length && data[end]! >= 0x20 && data[end]! <= 0x3f) end += 1;
+  // The Linux console sends F1 to F5 as CSI [ A … CSI [ E.
+  if (!isSs3 && end === at + 2 && data[end] === 0x5b) end += 1;
+  const final = data[end];
+  if (final === undefined) {
+    if (!isLast && end - at < MAX_SEQUENCE_BYTES) return 0;
+    // Alt+[ and Alt+O are typed as the first two bytes of a sequence.
+    keys.push(end === at + 2 ? key("text", isSs3 ? "O" : "[", { alt: true }) : key("unknown"));
+    return end - at;
+  }
+  if (final < 0x40 || final > 0x7e) {
+    // Not a sequence after all: drop its beginning, and read the odd byte as a key of its own.
+    keys.push(key("unknown"));
+    return end - at;
+  }
+  const parameters = String.fromCharCode(...data.subarray(at + 2, end));
+  // SS3 M is Enter on the keypad; CSI M reports a mouse.
+  const isMouse = !isSs3 && (final === 0x4d || parameters.startsWith("<"));
+  keys.push(isMouse ? key("unknown") : namedKey(String.fromCharCode(final), parameters));
+  return end - at + 1;
+}
+
+function namedKey(final: string, parameters: string): Key {
+  const fields = parameters.split(";").map((field) => Number.parseInt(field, 10));
+  const bits = Math.max(0, (fields[1] || 1) - 1);
+  const modifiers = { shift: (bits & 1) !== 0, alt: (bits & 2) !== 0, ctrl: (bits & 4) !== 0 };
+  if (final === "~") {
+    if (fields[0] === 200) return key("paste");
+    if (fields[0] === 27) return codeKey(fields[2] ?? 0, modifiers);
+    return key(BY_NUMBER[fields[0] ?? 0] ?? "unknown", "", modifiers);
+  }
+  // The same as F3 with a modifier, which nothing here uses.
+  if (final === "R" && /^\d+;\d+$/.test(parameters)) return key("position", parameters);
+  if (final === "u") return codeKey(fields[0] ?? 0, modifiers);
+  // rxvt marks Ctrl and Shift by another final: CSI ^ and CSI $.
+  if (final === "^") return key(BY_NUMBER[fields[0] ?? 0] ?? "unknown", "", { ctrl: true });
+  const rxvt = /^[a-d]$/.test(final) ? BY_FINAL[final.toUpperCase()] : undefined;
+  if (rxvt !== undefined) return key(rxvt, "", parameters === "" ? { ctrl: true } : { shift: true });
+  const name = BY_FINAL[final];
+  if (name === undefined || parameters.startsWith("[")) return key("unknown");
+  return final === "Z" ? key("tab", "", { shift: true }) : key(name, "", modifiers);
+}
+
+function codeKey(code: number, modifiers: { ctrl: boolean; alt: boolean; shift: boolean }): Key {
+  const name = BY_CODE[code];
+  if (name !== undefined) return key(name, "", modifiers);
+  if (
+    !(code >= 0x20 && code <= 0x10ffff) || (code >= 0xd800 && code <= 0xdfff) ||
+    (code >= 0xe000 && code <= 0xf8ff)
+  ) {
+    return key("unknown");
+  }
+  return key("text", String.fromCodePoint(code), modifiers);
+}
+
+/** Where the UTF-8 character at `at` ends; unset when bytes of it are still to come. */
+export function characterEnd(data: Uint8Array, at: number): number | undefined {
+  const first = data[at]!;
+  const length = first >= 0xf0 && first < 0xf8
+    ? 4
+    : first >= 0xe0 && first < 0xf0
+    ? 3
+    : first >= 0xc0 && first < 0xe0
+    ? 2
+    : 1;
+  for (let index = 1; index < length; index++) {
+    const byte = data[at + index];
+    if (byte === undefined) return undefined;
+    if ((byte & 0xc0) !== 0x80) return at + index;
+  }
+  return at + length;
+}
