@@ -46,10 +46,10 @@ export class Painter {
     return "\x1b[H\x1b[2J" + this.#repaint(frame);
   }
 
-  /** Forgets what is painted, leaving it on the screen: somebody else wrote below it. */
+  /** Forgets what is painted, leaving it on the screen: somebody else wrote below it. The next paint takes the row of the cursor. */
   forget(): void {
     this.#painted = EMPTY_FRAME;
-    this.#stale = 0;
+    this.#stale = 1;
   }
 
   /**
