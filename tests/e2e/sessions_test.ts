@@ -17,7 +17,6 @@ const GONE_WITHIN_MS = 2_000;
 const ENDINGS: readonly { signal: Deno.Signal; how: string }[] = [
   { signal: "SIGKILL", how: "killed" },
   { signal: "SIGHUP", how: "left by its terminal" },
-  { signal: "SIGINT", how: "interrupted by Ctrl+C" },
   { signal: "SIGTERM", how: "terminated" },
 ];
 

@@ -13,6 +13,7 @@ export class Person {
   /** Folder of the client's profile: this machine's memory. */
   readonly profile: string;
   readonly #wrapper: readonly string[];
+  #link = ""; // of the server; empty before `register` or `login`
 
   /**
    * @param name Name of the account.
@@ -42,11 +43,13 @@ export class Person {
 
   /** Makes the account with an invite link. */
   async register(link: string): Promise<void> {
+    this.#link = link;
     await this.must(["register", link, this.name], PASSWORD + "\n");
   }
 
   /** Logs in with the password, as on a new machine. */
   async login(link: string): Promise<void> {
+    this.#link = link;
     await this.must(["login", link, this.name], PASSWORD + "\n");
   }
 
@@ -63,8 +66,8 @@ export class Person {
     return Object.fromEntries(users.map(({ name, presence }) => [name, presence]));
   }
 
-  /** Starts the client at its menu, or with these arguments; it signs in by itself. */
-  start(args: readonly string[] = []): Program {
+  /** Starts the client at its menu, where it signs in by itself, or with these arguments. */
+  start(args: readonly string[] = [this.#link]): Program {
     const [command, first] = this.#command;
     return new Program(command, [...first, ...args], this.#options);
   }
