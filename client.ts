@@ -47,7 +47,11 @@ function defaultProfileFolder(): string {
 }
 
 /** Makes the program's state, runs the work on it, and takes it down whatever happens. */
-async function withApp(options: ProgramOptions, work: (app: App) => Promise<void>): Promise<void> {
+async function withApp(
+  options: ProgramOptions,
+  isScript: boolean,
+  work: (app: App) => Promise<void>,
+): Promise<void> {
   const { passwordCommand } = options;
   await using terminal = new Terminal({
     term: Deno.env.get("TERM"),
@@ -56,6 +60,7 @@ async function withApp(options: ProgramOptions, work: (app: App) => Promise<void
   });
   using profile = openProfile(options.profile);
   await using app = new App(terminal, profile, {
+    isScript,
     readInput: () => new Response(Deno.stdin.readable).text(),
     ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
   });
@@ -139,9 +144,9 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError("(--help shows what can be given)")
     .enablePositionalOptions().exitOverride();
   program.action((where: string | undefined, options: ProgramOptions) =>
-    withApp(options, (app) => runMenu(app, where))
+    withApp(options, false, (app) => runMenu(app, where))
   );
-  addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), work));
+  addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
   try {
     await program.parseAsync(args, { from: "user" });
     return EXIT.done;

@@ -42,8 +42,10 @@ export function accountCommands(app: App): MenuCommand[] {
     },
     {
       name: "settings",
-      usage: "[read-receipts on|off] [address EMAIL|none]",
+      usage: "[NAME VALUE]",
       summary: "See or change what others learn about you",
+      details: "settings read-receipts on|off: whether senders learn when you read.\n" +
+        "settings address EMAIL|none: an e-mail address for other users.",
       run: async (args, { terminal }) => {
         const changed = await app.client().call("update_settings", parseSettings(args));
         await terminal.print(

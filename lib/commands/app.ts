@@ -21,32 +21,39 @@ export class NotSignedInError extends Error {
   override readonly name = "NotSignedInError";
 }
 
+/** How the program was started. */
+export interface AppOptions {
+  /** Whether a subcommand runs, not the menu. */
+  readonly isScript: boolean;
+  /** Reads all of standard input. */
+  readonly readInput: () => Promise<string>;
+  /** Gives the password in place of the person. */
+  readonly passwordCommand?: () => Promise<string>;
+}
+
 /** The program at work. */
 export class App implements AsyncDisposable {
   /** Keyboard and screen. */
   readonly terminal: Terminal;
   /** What is kept on this machine. */
   readonly profile: Profile;
-  /** Command that prints the password, in place of the prompt; unset when none was given. */
-  readonly passwordCommand: (() => Promise<string>) | undefined;
-  /** Reads all of standard input, for a text that a script hands over. */
-  readonly readInput: () => Promise<string>;
+  /** Whether a subcommand runs, not the menu: it shows no prompt where nobody sits. */
+  readonly isScript: boolean;
+  readonly #options: AppOptions;
   readonly #names = new Set<string>();
   #session: AccountSession | null = null;
 
-  /**
-   * @param options.readInput Reads all of standard input.
-   * @param options.passwordCommand Gives the password without asking.
-   */
-  constructor(
-    terminal: Terminal,
-    profile: Profile,
-    options: { readInput: () => Promise<string>; passwordCommand?: () => Promise<string> },
-  ) {
+  /** Begins with nobody signed in. */
+  constructor(terminal: Terminal, profile: Profile, options: AppOptions) {
     this.terminal = terminal;
     this.profile = profile;
-    this.readInput = options.readInput;
-    this.passwordCommand = options.passwordCommand;
+    this.isScript = options.isScript;
+    this.#options = options;
+  }
+
+  /** Reads all of standard input: a text that a script hands over. */
+  readInput(): Promise<string> {
+    return this.#options.readInput();
   }
 
   /** The session of the account that is signed in; null before option 0. */
@@ -137,7 +144,8 @@ export class App implements AsyncDisposable {
 
   /** Asks for a new password, twice where it is typed unseen; null when the person gives up. */
   async askNewPassword(prompt: string): Promise<string | null> {
-    if (this.passwordCommand) return checked(passwordField, await this.passwordCommand(), "the password");
+    const given = await this.#givenPassword();
+    if (given !== null) return checked(passwordField, given, "the password");
     for (let attempt = 1;; attempt++) {
       const password = await this.terminal.readSecret(prompt);
       if (password === null) return null;
@@ -150,12 +158,19 @@ export class App implements AsyncDisposable {
 
   /** Asks for the password of an account, or takes it from the command given; null at the end of input. */
   async askPassword(prompt: string): Promise<string | null> {
-    return this.passwordCommand ? await this.passwordCommand() : await this.terminal.readSecret(prompt);
+    return await this.#givenPassword() ?? await this.terminal.readSecret(prompt);
   }
 
   /** Says goodbye. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.leave();
+  }
+
+  /** The password that a command prints, or that a script hands over on standard input; null where a person is to be asked. */
+  async #givenPassword(): Promise<string | null> {
+    if (this.#options.passwordCommand) return await this.#options.passwordCommand();
+    if (!this.isScript || this.terminal.isInteractive) return null;
+    return (await this.#options.readInput()).split(/\r?\n/, 1)[0] ?? "";
   }
 
   async #problemWith(password: string): Promise<string | null> {

@@ -111,7 +111,7 @@ async function resume(app: App, server: KnownServer, login: SavedLogin): Promise
       throw new UsageError("Stopped: not connected");
     case "waiting":
       app.enter(session);
-      await terminal.print(yellow(`Cannot reach ${safeText(server.host)}: ${safeText(outcome.reason)}.`));
+      await terminal.print(yellow(`${safeText(outcome.reason)}.`));
       await terminal.print("Trying again until it is there; what you write meanwhile is kept and sent then.");
       return true;
   }

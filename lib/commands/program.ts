@@ -114,7 +114,7 @@ export async function openSession(app: App, options: ScriptOptions): Promise<voi
   const outcome = await session.firstOutcome(REACH_WITHIN_MS);
   if (outcome.kind === "online") return app.enter(session);
   await session[Symbol.asyncDispose]();
-  if (outcome.kind === "waiting") throw new LinkError(`Cannot reach ${server.host}: ${outcome.reason}`);
+  if (outcome.kind === "waiting") throw new LinkError(outcome.reason);
   if (outcome.kind === "interrupted") throw new UsageError("Stopped");
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
     throw new NotSignedInError(

@@ -68,6 +68,11 @@ export class Program implements AsyncDisposable {
     return this.#stderr;
   }
 
+  /** Whether the process is gone and all of its output was read. */
+  get hasEnded(): boolean {
+    return this.#status !== undefined;
+  }
+
   /** Both outputs together, in the order in which they arrived here. */
   get transcript(): string {
     return this.#transcript;
