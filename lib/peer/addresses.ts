@@ -3,11 +3,12 @@
  * way is called.
  * @module
  */
+import { BlockList } from "node:net";
 import { type Endpoint, MAX_CHAT_ADDRESSES, type Place } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 
 /** One address of this machine, as `Deno.networkInterfaces()` gives it. */
-export type InterfaceAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "family">;
+export type InterfaceAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
 
 /** What an address can be used for. */
 export type AddressScope = "loopback" | "link" | "private" | "public" | "unusable";
@@ -56,11 +57,27 @@ export function usableEndpoints<E extends Endpoint>(
   }).slice(0, MAX_CHAT_ADDRESSES + 1);
 }
 
-/** What the way to a place is called when it was dialled. */
-export function routeTo(place: Place): Route {
-  if (scopeOf(place.address) !== "public") return "direct, LAN";
+/**
+ * What the way to a place is called when it was dialled.
+ *
+ * @param place Where.
+ * @param interfaces All addresses of this machine; its own by default.
+ */
+export function routeTo(place: Place, interfaces: readonly InterfaceAddress[] = listInterfaces()): Route {
+  const isNear = interfaces.some(({ cidr }) => isInside(place.address, cidr));
+  if (isNear || scopeOf(place.address) !== "public") return "direct, LAN";
   if (place.kind === "mapped") return "direct, mapped";
   return place.address.includes(":") ? "direct, IPv6" : "direct, internet";
+}
+
+/** Whether an address is in a network such as `192.168.1.2/24`. */
+function isInside(address: string, cidr: string): boolean {
+  const [network = "", length = "0"] = cidr.split("/");
+  const family = network.includes(":") ? "ipv6" : "ipv4";
+  if (address.includes(":") !== network.includes(":")) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(length), family);
+  return list.check(address, family);
 }
 
 function listInterfaces(): InterfaceAddress[] {

@@ -32,6 +32,8 @@ export interface HostOptions extends ConversationOptions {
   readonly portMapper?: PortMapper;
   /** See `RELAY_AFTER_MS`; tests set it low. */
   readonly relayAfterMs?: number;
+  /** See `DoorwayOptions`. */
+  readonly greetTimeoutMs?: number;
 }
 
 /** A chat that waits for its friend, or has them. */
@@ -103,6 +105,7 @@ class Host implements HostedChat {
     this.#doorway = new Doorway({
       port: options.port,
       identity,
+      ...(options.greetTimeoutMs === undefined ? {} : { greetTimeoutMs: options.greetTimeoutMs }),
       taker: {
         secretsOf: () => this.#secrets(),
         onLink: (link, terms) => this.#take(link, terms),

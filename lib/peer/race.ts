@@ -8,7 +8,7 @@
 import { ChatError, LinkError, messageOf } from "../errors.ts";
 import { Connection } from "../net/connection.ts";
 import { CERTIFICATE_NAME } from "../net/identity.ts";
-import type { JoinedChat } from "../protocol/chat_messages.ts";
+import type { JoinedChat, Place } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 import { routeTo, scopeOf, usableEndpoints } from "./addresses.ts";
 import { LINK_CONNECTION, type LinkSecrets, ProvenConnection } from "./link.ts";
@@ -22,6 +22,8 @@ import { type Bridge, closeQuietly, throughLoopback } from "./streams.ts";
 export const RELAY_AFTER_MS = 3_000;
 /** How long a race may take in all. */
 export const RACE_WITHIN_MS = 15_000;
+/** Pauses after which a place that could not be reached is dialled again, in milliseconds. */
+const DIAL_AGAIN_AFTER_MS = [200, 800];
 /** How long one connection may take from TCP to its proof. */
 const ATTEMPT_MS = 8_000;
 
@@ -65,10 +67,7 @@ export async function raceToHost(options: RaceOptions): Promise<RaceResult> {
   options.onTrying?.(describePlaces(places.length));
   try {
     for (const place of places) {
-      contest.enter(routeTo(place), async (signal) => {
-        const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
-        return await proveOver({ tcp, cut: () => {} }, options.secrets, signal);
-      });
+      contest.enter(routeTo(place), (signal) => dialAndProve(place, options.secrets, signal));
     }
     contest.run(punchInto(contest, options, isLoopbackFine));
     const relayAfterMs = options.relayAfterMs === undefined ? RELAY_AFTER_MS : options.relayAfterMs;
@@ -88,6 +87,32 @@ export async function raceToHost(options: RaceOptions): Promise<RaceResult> {
   } finally {
     limited.end();
   }
+}
+
+/** Dials a place; a failure may pass, as when a machine has just changed its network. */
+async function dialAndProve(
+  place: Place,
+  secrets: LinkSecrets,
+  signal: AbortSignal,
+): Promise<ProvenConnection> {
+  for (const pauseMs of DIAL_AGAIN_AFTER_MS) {
+    try {
+      return await dialOnce(place, secrets, signal);
+    } catch (error) {
+      if (error instanceof ChatError && error.code !== "timeout") throw error;
+      await pause(pauseMs, signal);
+    }
+  }
+  return await dialOnce(place, secrets, signal);
+}
+
+async function dialOnce(
+  place: Place,
+  secrets: LinkSecrets,
+  signal: AbortSignal,
+): Promise<ProvenConnection> {
+  const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
+  return await proveOver({ tcp, cut: () => {} }, secrets, signal);
 }
 
 /** Punches when the server says so, and enters each connection that comes about. */

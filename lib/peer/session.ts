@@ -263,8 +263,11 @@ export class PeerSession {
   async #handle(message: PeerMessage): Promise<void> {
     if (this.#end) return;
     if (message.method === "bye") {
+      const link = this.#link;
+      this.#link = undefined;
+      this.#finish({ kind: "heard_bye", message: "the other side said goodbye" });
       // After this turn, so that the answer is on its way before the link closes.
-      setTimeout(() => this.#finish({ kind: "heard_bye", message: "the other side said goodbye" }), 0);
+      setTimeout(() => link?.close("goodbye"), 0);
       return;
     }
     try {

@@ -10,7 +10,9 @@ import {
   type JoinOptions,
 } from "../../lib/peer/chat_joiner.ts";
 import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
+import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatServer, type ChatServerOptions, type TestRendezvous } from "./chat_server.ts";
+import { CuttableProxy } from "./cuttable_proxy.ts";
 
 type Shown =
   | { readonly kind: "line"; readonly text: string }
@@ -99,6 +101,8 @@ export interface PairOptions {
   readonly server?: ChatServerOptions;
   readonly host?: Partial<HostOptions>;
   readonly joiner?: Partial<JoinOptions>;
+  /** Puts a cable between them that can be cut: the joiner knows no other way. */
+  readonly isCuttable?: boolean;
 }
 
 /** A host and a joiner on one server. */
@@ -111,6 +115,7 @@ export class ChatPair implements AsyncDisposable {
   /** What the joiner sees. */
   readonly atBob = new Recorder();
   readonly hosted: HostedChat;
+  readonly #cable: CuttableProxy | undefined;
   readonly #joinOptions: Partial<JoinOptions>;
   readonly #folder: string;
   #joined: JoinedConversation | undefined;
@@ -123,6 +128,7 @@ export class ChatPair implements AsyncDisposable {
     hosted: HostedChat;
     folder: string;
     joinOptions: Partial<JoinOptions>;
+    cable: CuttableProxy | undefined;
   }) {
     this.server = made.server;
     this.ana = made.ana;
@@ -131,11 +137,15 @@ export class ChatPair implements AsyncDisposable {
     this.hosted = made.hosted;
     this.#folder = made.folder;
     this.#joinOptions = made.joinOptions;
+    this.#cable = made.cable;
   }
 
   /** Ana invites bob; nobody has joined yet. */
   static async invite(options: PairOptions = {}): Promise<ChatPair> {
-    const server = await ChatServer.start(options.server);
+    const cable = options.isCuttable ? new CuttableProxy(null) : undefined;
+    const server = await ChatServer.start(
+      cable ? { onResult: leadThrough(cable), onParams: withoutPunch } : options.server,
+    );
     const [ana, bob] = [await server.connectAs("ana"), await server.connectAs("bob")];
     const folder = await Deno.makeTempDir({ prefix: "mini-chat-pair-" });
     const atAna = new Recorder();
@@ -144,9 +154,12 @@ export class ChatPair implements AsyncDisposable {
       friend: "bob",
       port: 0,
       downloadFolder: `${folder}/ana`,
+      ...(cable ? { relayAfterMs: 60_000 } : {}),
       ...options.host,
     });
-    return new ChatPair({ server, ana, bob, atAna, hosted, folder, joinOptions: options.joiner ?? {} });
+    cable?.leadTo(hosted.port);
+    const joinOptions = { ...(cable ? { relayAfterMs: 60_000 } : {}), ...options.joiner };
+    return new ChatPair({ server, ana, bob, atAna, hosted, folder, joinOptions, cable });
   }
 
   /** Ana invites bob, and he joins. */
@@ -177,6 +190,12 @@ export class ChatPair implements AsyncDisposable {
     return this.#joined;
   }
 
+  /** The cable between them. */
+  get cable(): CuttableProxy {
+    if (!this.#cable) throw new Error("The pair was made without a cable");
+    return this.#cable;
+  }
+
   /** Where somebody's files are saved. */
   folderOf(name: string): string {
     return `${this.#folder}/${name}`;
@@ -187,9 +206,24 @@ export class ChatPair implements AsyncDisposable {
     await this.#joined?.conversation.bye();
     await this.#joined?.conversation.ended;
     await this.hosted.close();
+    await this.#cable?.[Symbol.asyncDispose]();
     await this.ana[Symbol.asyncDispose]();
     await this.bob[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
     await Deno.remove(this.#folder, { recursive: true });
   }
+}
+
+/** Tells the joiner of one place alone. */
+function leadThrough(cable: CuttableProxy): (method: string, result: unknown) => unknown {
+  return (method, result) => {
+    if (method !== "join_chat") return result;
+    const places: JoinedChat["places"] = [{ address: "127.0.0.1", port: cable.port, kind: "own" }];
+    return { ...result as JoinedChat, places };
+  };
+}
+
+/** Lets nobody punch. */
+function withoutPunch(method: string, params: unknown): unknown {
+  return method === "offer_punch" ? { ...params as object, endpoints: [] } : params;
 }

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
+import { ChatError, UsageError } from "../../lib/errors.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
+import { hostChat } from "../../lib/peer/chat_host.ts";
+import { joinChat } from "../../lib/peer/chat_joiner.ts";
+import { Recorder } from "../helpers/chat_pair.ts";
+
+const LINES = 150;
 
 Deno.test("joinChat() links directly on one network, and both see the same code", async () => {
   await using pair = await ChatPair.invite();
@@ -8,19 +14,227 @@ Deno.test("joinChat() links directly on one network, and both see the same code"
   assert.ok(linkedAfterMs < 3_000, `${linkedAfterMs}`);
   assert.match(conversation.terms!.code, /^\d{3} \d{3} \d{3}$/);
   assert.equal(pair.hosted.conversation.terms!.code, conversation.terms!.code);
+  assert.match(conversation.terms!.theirClient, /^mini-chat \d/);
   await Promise.all([conversation.say("hello ana"), pair.hosted.conversation.say("hello bob")]);
   assert.deepEqual(pair.atAna.lines, ["hello ana"]);
   assert.deepEqual(pair.atBob.lines, ["hello bob"]);
+  assert.equal((await pair.atAna.until("linked")).route, "direct, LAN");
 });
 
-Deno.test("joinChat() goes over the relay where nothing else leads, and a direct way takes over without losing a line", async () => {
+Deno.test("joinChat() starts relayed where nothing else leads, and a direct way takes over without losing a line", async () => {
   await using pair = await ChatPair.invite({
+    server: { onResult: withoutPlacesAtFirst },
     host: { relayAfterMs: 0 },
-    joiner: { relayAfterMs: 0, isDialing: false, improveAtMs: [] },
+    joiner: { relayAfterMs: 0, improveAtMs: [50] },
   });
-  const { conversation, route } = await pair.join();
+  const { route, conversation } = await pair.join();
   assert.equal(route, "relayed");
-  await conversation.say("over the relay");
-  assert.deepEqual(pair.atAna.lines, ["over the relay"]);
-  assert.equal(pair.server.relay.count, 2);
+  assert.equal((await pair.atAna.until("linked")).route, "relayed");
+  const said: Promise<void>[] = [];
+  for (let number = 0; number < LINES; number++) {
+    said.push(conversation.say(`to ana ${number}`), pair.hosted.conversation.say(`to bob ${number}`));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await pair.atAna.until("linked", (one) => one.route === "direct, LAN");
+  await pair.atBob.until("linked", (one) => one.route === "direct, LAN" && !one.wasLost);
+  await Promise.all(said);
+  const numbers = [...Array(LINES).keys()];
+  assert.deepEqual(pair.atAna.lines, numbers.map((number) => `to ana ${number}`));
+  assert.deepEqual(pair.atBob.lines, numbers.map((number) => `to bob ${number}`));
+  assert.equal(pair.atBob.shown.filter((one) => one.kind === "lost").length, 0);
 });
+
+Deno.test("Conversation.bye() ends the chat for both, from either side, with counts", async () => {
+  for (const side of ["host", "joiner"] as const) {
+    await using pair = await ChatPair.link();
+    const { conversation } = pair.joined;
+    await conversation.say("one");
+    await pair.hosted.conversation.say("two");
+    await pair.hosted.conversation.say("three");
+    const [from, to] = side === "host"
+      ? [pair.hosted.conversation, conversation]
+      : [conversation, pair.hosted.conversation];
+    await from.bye();
+    assert.equal((await from.ended).kind, "said_bye");
+    assert.equal((await to.ended).kind, "heard_bye");
+    assert.equal(conversation.tally.linesSent, 1);
+    assert.equal(conversation.tally.linesReceived, 2);
+    assert.ok(conversation.tally.durationMs > 0);
+    await assert.rejects(to.say("too late"), /over/);
+    await assertNothingListens(pair);
+  }
+});
+
+Deno.test("Conversation says what was typed while the link was lost once it is back, once and in order", async () => {
+  await using pair = await ChatPair.link({ isCuttable: true });
+  const { conversation } = pair.joined;
+  await conversation.say("before");
+  pair.cable.leadTo(null);
+  pair.cable.cut();
+  await pair.atBob.until("lost");
+  await pair.atAna.until("lost");
+  const said = [
+    conversation.say("typed while lost"),
+    pair.hosted.conversation.say("me too"),
+    conversation.say("and more"),
+  ];
+  pair.cable.leadTo(pair.hosted.port);
+  await Promise.all(said);
+  await pair.atAna.until("linked", (one) => one.wasLost);
+  assert.deepEqual(pair.atAna.lines, ["before", "typed while lost", "and more"]);
+  assert.deepEqual(pair.atBob.lines, ["me too"]);
+});
+
+Deno.test("Conversation survives cuts in the middle of talk, over and over, with every line once", async () => {
+  await using pair = await ChatPair.link({ isCuttable: true });
+  const { conversation } = pair.joined;
+  const said: Promise<void>[] = [];
+  for (let number = 0; number < 400; number++) {
+    said.push(conversation.say(`a${number}`), pair.hosted.conversation.say(`b${number}`));
+    if (number % 40 === 39) pair.cable.cut();
+    if (number % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+  await Promise.all(said);
+  assert.deepEqual(pair.atAna.lines, [...Array(400).keys()].map((number) => `a${number}`));
+  assert.deepEqual(pair.atBob.lines, [...Array(400).keys()].map((number) => `b${number}`));
+  assert.ok(pair.cable.calls > 2, `${pair.cable.calls} calls`);
+});
+
+Deno.test("Conversation ends as lost when no link comes back in time, on both sides", async () => {
+  await using pair = await ChatPair.link({
+    isCuttable: true,
+    host: { comeBackWithinMs: 400 },
+    joiner: { comeBackWithinMs: 400 },
+  });
+  pair.cable.leadTo(null);
+  pair.cable.cut();
+  const [atHost, atJoiner] = await Promise.all([
+    pair.hosted.conversation.ended,
+    pair.joined.conversation.ended,
+  ]);
+  // Whoever is later may hear from the server that the other has given up.
+  for (const end of [atHost, atJoiner]) assert.match(end.kind, /^(lost|closed)$/);
+  assert.match(`${atHost.message} ${atJoiner.message}`, /did not come back in/);
+  await assertNothingListens(pair);
+});
+
+Deno.test("Conversation takes a link that moves nothing for lost, and goes on over a new one", async () => {
+  await using pair = await ChatPair.link({ isCuttable: true, joiner: { stallMs: 300 } });
+  pair.cable.clog();
+  const said = pair.joined.conversation.say("into the void");
+  assert.match((await pair.atBob.until("lost")).why, /took nothing/);
+  pair.cable.unclog();
+  await said;
+  assert.deepEqual(pair.atAna.lines, ["into the void"]);
+});
+
+Deno.test("Conversation goes on without the server, and comes back after it", async () => {
+  await using pair = await ChatPair.link({ isCuttable: true });
+  pair.server.cutSessions();
+  await pair.joined.conversation.say("who needs a server");
+  assert.deepEqual(pair.atAna.lines, ["who needs a server"]);
+  await pair.ana.comeBack();
+  await pair.bob.comeBack();
+  pair.cable.cut();
+  await pair.atBob.until("linked", (one) => one.wasLost);
+  await pair.joined.conversation.say("still here");
+  assert.deepEqual(pair.atAna.lines, ["who needs a server", "still here"]);
+});
+
+Deno.test("hostChat() takes an invitation back, and nothing listens any more", async () => {
+  await using pair = await ChatPair.invite();
+  assert.equal(pair.hosted.isFriendOnline, true);
+  assert.deepEqual(pair.bob.events.map(({ name }) => name), ["chat_invited"]);
+  await pair.hosted.close();
+  await assert.rejects(pair.hosted.linked, /took the invitation back/);
+  await assertNothingListens(pair);
+  assert.deepEqual((await pair.bob.request("list_chats", {})).chats, []);
+  const chatId = pair.bob.events[0]!.content.chatId;
+  await assert.rejects(
+    joinChat(new Recorder(), joinOptions(pair, chatId)),
+    (error) => error instanceof ChatError && error.code === "not_found" && /closed/.test(error.message),
+  );
+});
+
+Deno.test("hostChat() says what is wrong with a port, and leaves nothing behind", async () => {
+  await using pair = await ChatPair.invite();
+  await assert.rejects(
+    hostChat(new Recorder(), {
+      rendezvous: pair.ana,
+      friend: "bob",
+      port: pair.hosted.port,
+      downloadFolder: pair.folderOf("ana"),
+    }),
+    (error) => error instanceof UsageError && /another program/.test(error.message),
+  );
+  assert.equal((await pair.bob.request("list_chats", {})).chats.length, 1);
+});
+
+Deno.test("joinChat() can be called off, and the invitation stays open", async () => {
+  await using pair = await ChatPair.invite({
+    host: { relayAfterMs: 60_000 },
+    server: {
+      onParams: (method, params) =>
+        method === "offer_punch" ? { ...params as object, endpoints: [] } : params,
+    },
+  });
+  const { chatId } = (await pair.bob.request("list_chats", {})).chats[0];
+  const controller = new AbortController();
+  const recorder = new Recorder();
+  const joining = joinChat(recorder, {
+    ...joinOptions(pair, chatId),
+    isDialing: false,
+    signal: controller.signal,
+  });
+  await recorder.until("trying");
+  controller.abort(new Error("changed my mind"));
+  await assert.rejects(joining, /changed my mind/);
+  for (;;) {
+    if ((await pair.bob.request("list_chats", {})).chats.length === 1) break;
+  }
+});
+
+Deno.test("joinChat() is refused to a third person, whatever they know", async () => {
+  await using pair = await ChatPair.invite();
+  await using eve = await pair.server.connectAs("eve");
+  const { chatId } = (await pair.bob.request("list_chats", {})).chats[0];
+  assert.deepEqual((await eve.request("list_chats", {})).chats, []);
+  await assert.rejects(
+    joinChat(new Recorder(), { ...joinOptions(pair, chatId), rendezvous: eve }),
+    (error) => error instanceof ChatError && error.code === "not_found",
+  );
+  assert.equal(pair.ana.events.length, 0);
+});
+
+Deno.test("joinChat() is refused to a second device of the friend while the first is in the chat", async () => {
+  await using pair = await ChatPair.link();
+  await using other = await pair.server.connectAs("bob");
+  const { chatId } = pair.bob.events[0]!.content;
+  await assert.rejects(
+    joinChat(new Recorder(), { ...joinOptions(pair, chatId), rendezvous: other }),
+    (error) => error instanceof ChatError && error.code === "conflict",
+  );
+  await pair.joined.conversation.say("undisturbed");
+});
+
+function joinOptions(pair: ChatPair, chatId: string) {
+  return {
+    rendezvous: pair.bob,
+    chatId,
+    friend: "ana",
+    downloadFolder: pair.folderOf("bob"),
+    signal: new AbortController().signal,
+  };
+}
+
+/** In the first round the joiner hears of no address. */
+function withoutPlacesAtFirst(method: string, result: unknown): unknown {
+  const isFirst = method === "join_chat" && (result as { round: number }).round === 1;
+  return isFirst ? { ...result as object, places: [] } : result;
+}
+
+async function assertNothingListens({ hosted }: ChatPair): Promise<void> {
+  await hosted.close();
+  const { port } = hosted;
+  await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port }), Deno.errors.ConnectionRefused);
+}
