@@ -44,6 +44,12 @@ async function waitForAnswer(
   signal: AbortSignal,
 ): Promise<URL | null> {
   const { terminal } = parts;
+  // Before the browser opens: one that is signed in already answers at once.
+  const arrived = new AbortController();
+  const fromBrowser = redirect.waitFor(pending).then((answer) => {
+    arrived.abort("the browser has answered");
+    return answer;
+  });
   const isOpen = await parts.openBrowser(pending.url);
   await terminal.print(
     isOpen
@@ -57,11 +63,6 @@ async function waitForAnswer(
       "Waiting for the browser. Is it on another machine? Then paste the address of its last page here, though it could not be opened.",
     ),
   );
-  const arrived = new AbortController();
-  const fromBrowser = redirect.waitFor(pending).then((answer) => {
-    arrived.abort("the browser has answered");
-    return answer;
-  });
   const promptSignal = AbortSignal.any([arrived.signal, signal]);
   while (true) {
     let pasted: string | null;

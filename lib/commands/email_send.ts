@@ -7,6 +7,7 @@ import type { MailAccount } from "../mail/account.ts";
 import type { MailDraft } from "../mail/draft.ts";
 import { buildMessage, type MailContent } from "../mail/message.ts";
 import type { SendOutcome } from "../mail/outbox.ts";
+import type { OutboxEntry } from "../mail/outbox_entry.ts";
 import type { SubmissionOptions } from "../mail/submission.ts";
 import { oneLine, safeText } from "../terminal/safe_text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -68,7 +69,11 @@ export async function sendContent(
  * @param mail The mail.
  * @throws {UsageError} When an attachment cannot be read.
  */
-export async function addToOutbox(parts: EmailParts, account: MailAccount, mail: MailContent) {
+export async function addToOutbox(
+  parts: EmailParts,
+  account: MailAccount,
+  mail: MailContent,
+): Promise<OutboxEntry> {
   try {
     return await parts.outbox.add(account.id, buildMessage(mail, { sentAt: parts.now() }), mail.subject);
   } catch (error) {

@@ -15,7 +15,7 @@ import { refusalLines } from "./email_words.ts";
  * Sends it, past the outbox: a test that fails is told, not tried again.
  *
  * @param parts See {@linkcode EmailParts}.
- * @param account Who sends it and gets it.
+ * @param account Who sends it and gets it; saved already.
  * @param signal Stops it.
  * @returns `null` when the server took it, its refusal otherwise.
  */
@@ -43,7 +43,7 @@ export async function sendTestMail(
   };
   try {
     using _line = terminal.isInteractive ? terminal.liveLine("Sending the test mail …") : undefined;
-    const taken = await parts.mailer.submitAs(account, mail, {
+    const taken = await parts.mailer.submit(account.id, mail, {
       signal,
       askPassword: passwordAsker(terminal),
     });

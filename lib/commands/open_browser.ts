@@ -4,7 +4,7 @@
  */
 
 /** A launcher that runs this long has opened something: some stay until the browser is closed, milliseconds. */
-const LAUNCH_WITHIN_MS = 3_000;
+const LAUNCH_WITHIN_MS = 1_000;
 
 /** What is known of where the program runs; the entry file reads it from the environment. */
 export interface BrowserSurroundings {

@@ -40,6 +40,11 @@ export interface MailerParts {
 /** OAuth2 credentials that know whether a renewal has been tried. */
 type RenewableCredentials = Extract<Credentials, { kind: "oauth2" }> & { hasRenewed(): boolean };
 
+/** One use of a mailer, and whether the account in it is the saved one. */
+interface Use extends MailerOptions {
+  readonly isSaved: boolean;
+}
+
 /** See the module's description. */
 export class Mailer {
   readonly #parts: MailerParts;
@@ -70,28 +75,17 @@ export class Mailer {
         "The account that this mail was written for is gone: drop the mail and send it from another",
       );
     }
-    return await this.submitAs(account, mail, options);
-  }
-
-  /**
-   * Hands a mail in for an account that need not be saved yet.
-   *
-   * @param account The account.
-   * @param mail The mail.
-   * @param options Progress, mark, timeouts, and who can be asked.
-   * @throws {MailError} As {@linkcode submitMail}, and when there is no secret.
-   */
-  async submitAs(account: MailAccount, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
     const { endpoint, address } = account;
     return await this.#with(
       account,
-      options,
+      { ...options, isSaved: true },
       (credentials) => submitMail({ endpoint, credentials, address }, mail, options),
     );
   }
 
   /**
-   * Connects and signs in, and sends nothing. The account need not be saved yet.
+   * Connects and signs in as an account that need not be saved yet, and sends nothing. Tokens that are renewed on
+   * the way are not kept.
    *
    * @param account The account.
    * @param options Timeouts and signal, and who can be asked.
@@ -101,7 +95,7 @@ export class Mailer {
     const { endpoint, address } = account;
     await this.#with(
       account,
-      options,
+      { ...options, isSaved: false },
       (credentials) => checkSignIn({ endpoint, credentials, address }, options),
     );
   }
@@ -118,7 +112,7 @@ export class Mailer {
 
   async #with<Result>(
     account: MailAccount,
-    options: MailerOptions,
+    options: Use,
     run: (credentials: Credentials) => Promise<Result>,
   ): Promise<Result> {
     const credentials = await this.#credentials(account, options);
@@ -138,7 +132,7 @@ export class Mailer {
 
   async #credentials(
     account: MailAccount,
-    options: MailerOptions,
+    options: Use,
   ): Promise<Exclude<Credentials, { kind: "oauth2" }> | RenewableCredentials> {
     const { signIn } = account;
     switch (signIn.kind) {
@@ -157,13 +151,13 @@ export class Mailer {
           password: await this.#ask(account, options.askPassword),
         };
       case "oauth2": {
-        // An account that is only being tried is in no store yet: its tokens live here until then.
-        let unsaved = signIn.tokens;
+        // An account that is only being tried has newer tokens than the store: those of a consent just given.
+        let tokens = signIn.tokens;
         const source = new TokenSource(signIn.settings, {
-          load: async () => (await this.#findOAuth(account.id))?.tokens ?? unsaved,
-          save: async (tokens) => {
-            unsaved = tokens;
-            if (await this.#findOAuth(account.id) === null) return;
+          load: async () => options.isSaved ? (await this.#findOAuth(account.id))?.tokens ?? tokens : tokens,
+          save: async (renewed) => {
+            tokens = renewed;
+            if (!options.isSaved || await this.#findOAuth(account.id) === null) return;
             await this.#parts.accounts.saveMailAccount({ ...account, signIn: { ...signIn, tokens } });
           },
           ...(this.#parts.now === undefined ? {} : { now: this.#parts.now }),

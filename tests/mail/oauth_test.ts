@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import type { MailAccount } from "../../lib/mail/account.ts";
 import { LoopbackRedirect, readPastedAnswer } from "../../lib/mail/loopback.ts";
 import { Mailer } from "../../lib/mail/mailer.ts";
@@ -182,11 +183,13 @@ for (const refusesTokensAtOnce of [false, true]) {
     const account: MailAccount = { id: "a", address: ANN, name: "", endpoint: smtp.endpoint, signIn };
     await store.saveMailAccount(account);
     const mailer = new Mailer({ accounts: store });
-    await mailer.check(account);
+    const open = () => Readable.from([new TextEncoder().encode("Subject: x\r\n\r\n")]);
+    const mail = { envelope: { from: ANN, to: [ANN] }, sizeBytes: 14, open };
+    await mailer.submit("a", mail);
     assert.deepEqual(oauth.grantTypes, ["authorization_code"]);
 
     oauth.expireAccessTokens(); // our clock still thinks it good: only the mail server knows better
-    await mailer.check(account);
+    await mailer.submit("a", mail);
     assert.deepEqual(oauth.grantTypes, ["authorization_code", "refresh_token"]);
     const [saved] = store.accounts;
     assert.ok(
@@ -194,7 +197,7 @@ for (const refusesTokensAtOnce of [false, true]) {
     );
 
     oauth.revokeAll();
-    const error = await faultOf(mailer.check(account));
+    const error = await faultOf(mailer.submit("a", mail));
     assert.equal(error.fault, "token_refused");
     assert.match(error.message, /sign in again/);
   });
