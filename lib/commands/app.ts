@@ -145,7 +145,8 @@ export class App implements AsyncDisposable {
   /** Asks for a new password, twice where it is typed unseen; null when the person gives up. */
   async askNewPassword(prompt: string): Promise<string | null> {
     const given = await this.#givenPassword();
-    if (given !== null) return checked(passwordField, given, "the password");
+    if (given) return checked(passwordField, given, "the password");
+    if (given === "") return null;
     for (let attempt = 1;; attempt++) {
       const password = await this.terminal.readSecret(prompt);
       if (password === null) return null;

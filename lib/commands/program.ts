@@ -152,20 +152,11 @@ async function signIn(
   const link = parseInviteLink(where);
   const server = await trustServer(app, link);
   if (!server) throw new UsageError(`Stopped: ${link.host} is not trusted`);
-  const password = await passwordFor(app, isNew);
-  if (password === null) throw new UsageError("Cannot go on without a password");
+  const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
+  if (!password) throw new UsageError("Cannot go on without a password");
   await using guest = await Guest.connect(server);
   await enterAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
   if (options.json) await printWho(app, options);
-}
-
-/** Asks at a terminal; in a pipe takes the first line of the input unasked, since standard output is for results. */
-async function passwordFor(app: App, isNew: boolean): Promise<string | null> {
-  if (app.terminal.isInteractive || app.passwordCommand) {
-    return isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
-  }
-  const [line] = (await app.readInput()).split(/\r?\n/, 1);
-  return line || null;
 }
 
 async function printWho(app: App, options: ScriptOptions): Promise<void> {

@@ -103,7 +103,7 @@ async function tellStory(stage: Stage): Promise<void> {
   await ana.prints(/bob has your message/);
   await bob.types("3");
   await bob.prints(/ Привет, "мир"! 👋 & <b>\n/);
-  await bob.prints(/1 message/);
+  await bob.prints(/1 message\n.*bob> /s);
 
   scene("Bob's client is killed. The list tells the truth, his mailbox goes on, and he is back in at once");
   await bob.isKilled();
