@@ -11,8 +11,17 @@ import { accountCommands } from "./lib/commands/account.ts";
 import { App, NotSignedInError } from "./lib/commands/app.ts";
 import { connect, connectOption } from "./lib/commands/connect.ts";
 import { disconnectOption } from "./lib/commands/disconnect.ts";
+import { emailOption } from "./lib/commands/email.ts";
+import {
+  addEmailCommand,
+  emailAtMenu,
+  type EmailSurroundings,
+  startMailOutbox,
+} from "./lib/commands/email_program.ts";
 import { historyCommand } from "./lib/commands/history.ts";
+import { IdleWatch } from "./lib/commands/idle_watch.ts";
 import { inboxOption } from "./lib/commands/inbox.ts";
+import { browserOpener } from "./lib/commands/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
 import { sendOption } from "./lib/commands/send.ts";
 import { forgetServerCommand } from "./lib/commands/servers.ts";
@@ -20,6 +29,7 @@ import { usersOption } from "./lib/commands/users.ts";
 import { readPasswordCommand } from "./lib/mail/password_command.ts";
 import { openProfile, type Profile } from "./lib/store/profile.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
+import { processIo } from "./lib/terminal/io.ts";
 import { Menu, sentenceOf } from "./lib/terminal/menu.ts";
 import { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
@@ -53,27 +63,32 @@ async function withApp(
   work: (app: App) => Promise<void>,
 ): Promise<void> {
   const { passwordCommand } = options;
+  let app: App | undefined;
+  using idle = new IdleWatch((isIdle) => app?.session?.setIdle(isIdle));
   await using terminal = new Terminal({
+    io: idle.watching(processIo()),
     term: Deno.env.get("TERM"),
     noColor: Deno.env.get("NO_COLOR"),
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
   });
   using profile = openProfile(options.profile);
-  await using app = new App(terminal, profile, {
+  await using opened = new App(terminal, profile, {
     isScript,
     readInput: () => new Response(Deno.stdin.readable).text(),
     ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
   });
+  app = opened;
   using _goodbye = onEnd(async () => {
-    await app.leave();
+    await opened.leave();
     terminal.restore();
   });
-  await work(app);
+  await work(opened);
 }
 
 /** The menu, until the person leaves it. */
-async function runMenu(app: App, where: string | undefined): Promise<void> {
+async function runMenu(app: App, where: string | undefined, mail: EmailSurroundings): Promise<void> {
   const { terminal, profile } = app;
+  const email = emailAtMenu(app, mail);
   const menu = new Menu({
     terminal,
     title: `Mini-Chat ${VERSION}`,
@@ -84,13 +99,14 @@ async function runMenu(app: App, where: string | undefined): Promise<void> {
       usersOption(app),
       sendOption(app),
       inboxOption(app),
+      emailOption(email),
       disconnectOption(app),
       historyCommand(app),
       ...accountCommands(app),
       forgetServerCommand(app),
     ],
   });
-  await terminal.print(menu.overview());
+  await terminal.print(menu.overview("options"));
   if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
     try {
       await connect(app, where ?? "");
@@ -98,7 +114,25 @@ async function runMenu(app: App, where: string | undefined): Promise<void> {
       await terminal.print(error instanceof Interrupt ? "" : sentenceOf(error));
     }
   }
+  await using _outbox = startMailOutbox(email);
   await menu.run();
+}
+
+/** What e-mail needs to know of this machine. */
+function emailSurroundings(options: ProgramOptions): EmailSurroundings {
+  return {
+    profileFolder: options.profile,
+    homeFolder: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
+    openBrowser: browserOpener({
+      isRemote: Deno.env.has("SSH_CONNECTION") || Deno.env.has("SSH_TTY"),
+      hasDisplay: Deno.env.has("DISPLAY") || Deno.env.has("WAYLAND_DISPLAY"),
+    }),
+    printError,
+  };
+}
+
+async function printError(line: string): Promise<void> {
+  await Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
 }
 
 function historyOf(profile: Profile) {
@@ -144,12 +178,18 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError("(--help shows what can be given)")
     .enablePositionalOptions().exitOverride();
   program.action((where: string | undefined, options: ProgramOptions) =>
-    withApp(options, false, (app) => runMenu(app, where))
+    withApp(options, false, (app) => runMenu(app, where, emailSurroundings(options)))
   );
   addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
+  let code: number = EXIT.done;
+  addEmailCommand(
+    program,
+    (work) => withApp(program.opts<ProgramOptions>(), true, async (app) => void (code = await work(app))),
+    () => emailSurroundings(program.opts<ProgramOptions>()),
+  );
   try {
     await program.parseAsync(args, { from: "user" });
-    return EXIT.done;
+    return code;
   } catch (error) {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -160,7 +200,7 @@ async function main(args: readonly string[]): Promise<number> {
       : error instanceof Error
       ? error.stack ?? error.message
       : String(error);
-    if (!(error instanceof Interrupt)) await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`));
+    if (!(error instanceof Interrupt)) await printError(shown);
     return exitCodeOf(error);
   }
 }

@@ -51,8 +51,12 @@ export class AccountSession implements AsyncDisposable {
   readonly #link: ServerLink;
   readonly #ended = new AbortController();
   readonly #changed = new Set<() => void>();
+  readonly #hearers = new Set<(method: string, params: unknown) => void>();
+  readonly #returnHearers = new Set<() => void>();
   /** What the server said of the account at the last login. */
   #signedIn: SignedIn | null = null;
+  #serverAddress = "";
+  #isIdle = false;
   #wasOnline = false;
   #isOutage = false;
 
@@ -65,7 +69,11 @@ export class AccountSession implements AsyncDisposable {
     this.ended = this.#ended.signal;
     this.#profile = profile;
     this.#link = new ServerLink({
-      connect: (handler, signal) => reachServer(server, handler, signal),
+      connect: async (handler, signal) => {
+        const rpc = await reachServer(server, handler, signal);
+        this.#serverAddress = rpc.connection.remoteAddress;
+        return rpc;
+      },
       client: HELLO.client,
       authenticate: async (rpc) => {
         const token = this.#profile.findLogin(this.account)?.token;
@@ -87,7 +95,9 @@ export class AccountSession implements AsyncDisposable {
       onReceipt: (receipt) => this.news?.onReceipt(receipt),
       onAccepted: (message, acknowledgement) => this.news?.onAccepted(message, acknowledgement),
       onRefused: (message, error) => this.news?.onRefused(message, error),
-      onOtherEvent: (method, params) => this.news?.onOtherEvent(method, params),
+      onOtherEvent: (method, params) => {
+        for (const hear of [...this.#hearers]) hear(method, params);
+      },
       onFault: (error) => this.news?.onFault(error),
     });
     this.#link.start();
@@ -124,6 +134,23 @@ export class AccountSession implements AsyncDisposable {
     return this.#link.request(method, params);
   }
 
+  /** IP address that the present or last connection to the server goes to; empty before the first. */
+  get serverAddress(): string {
+    return this.#serverAddress;
+  }
+
+  /** Hears events of parts beside the mailbox, such as direct chat; call what it returns to stop. */
+  onOtherEvent(hear: (method: string, params: unknown) => void): () => void {
+    this.#hearers.add(hear);
+    return () => this.#hearers.delete(hear);
+  }
+
+  /** Hears each time the account is signed in again after an outage; call what it returns to stop. */
+  onSignedInAgain(hear: () => void): () => void {
+    this.#returnHearers.add(hear);
+    return () => this.#returnHearers.delete(hear);
+  }
+
   /** Says goodbye, and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.client[Symbol.dispose]();
@@ -131,12 +158,14 @@ export class AccountSession implements AsyncDisposable {
   }
 
   #become(state: LinkState): void {
+    const wasOutage = this.#isOutage;
     switch (state.kind) {
       case "online":
-        if (this.#isOutage) this.news?.reconnected();
+        if (wasOutage) this.news?.reconnected();
         this.#wasOnline = true;
         this.#isOutage = false;
         this.#resume();
+        if (wasOutage) { for (const hear of [...this.#returnHearers]) hear(); }
         break;
       case "waiting":
         // One line for an outage, however many attempts it takes.
@@ -151,9 +180,23 @@ export class AccountSession implements AsyncDisposable {
     this.#wake();
   }
 
-  /** Goes on with mailbox and outbox on a new connection; if that breaks too, the next one does it. */
+  /** Tells the server whether somebody is at the keys, now and at each reconnect. */
+  setIdle(isIdle: boolean): void {
+    this.#isIdle = isIdle;
+    if (this.isOnline) {
+      this.#inBackground(this.client.call("set_presence", { presence: isIdle ? "idle" : "online" }));
+    }
+  }
+
+  /** Goes on with mailbox and outbox on a new connection. */
   #resume(): void {
-    this.client.signedIn(this.#signedIn!).catch((error) => {
+    this.#inBackground(this.client.signedIn(this.#signedIn!));
+    if (this.#isIdle) this.setIdle(true);
+  }
+
+  /** Lets something go on that nobody waits for; a connection that breaks is no fault, since the next one does it again. */
+  #inBackground(work: Promise<unknown>): void {
+    work.catch((error) => {
       if (!(error instanceof LinkError)) this.news?.onFault(error);
     });
   }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { SendOutcome } from "../client/chat_client.ts";
-import { UsageError } from "../errors.ts";
+import { ChatError } from "../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../terminal/menu.ts";
 import { green, yellow } from "../terminal/style.ts";
 import { safeText } from "../terminal/safe_text.ts";
@@ -33,7 +33,10 @@ export function sendOption(app: App): MenuCommand {
       if (!name) return;
       const recipient = name.toLowerCase();
       if (app.isOnline && !text && await client.findUser(recipient) === null) {
-        throw new UsageError(`Cannot send to ${safeText(recipient)}: there is no such user; 1 lists them`);
+        throw new ChatError(
+          "not_found",
+          `Cannot send to ${safeText(recipient)}: there is no such user; 1 lists them`,
+        );
       }
       const message = text || await terminal.readLine({ prompt: "Text: " });
       if (!message?.trim()) {

@@ -131,9 +131,16 @@ export class Menu {
     await this.#loop.run();
   }
 
-  /** The overview, as `help` prints it. */
-  overview(): string {
-    const rows = this.commands.map((command) => [
+  /**
+   * The overview.
+   *
+   * @param shows `all` commands, as `help` prints them, or the numbered `options` and `help` alone. `all` by default.
+   */
+  overview(shows: "all" | "options" = "all"): string {
+    const shown = this.commands.filter(({ number, name }) =>
+      shows === "all" || number !== undefined || name === "help"
+    );
+    const rows = shown.map((command) => [
       command.number === undefined ? " " : String(command.number),
       `${command.name} ${command.usage ?? ""}`.trimEnd(),
       command.summary,
