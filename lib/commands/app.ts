@@ -29,6 +29,10 @@ export interface AppOptions {
   readonly readInput: () => Promise<string>;
   /** Gives the password in place of the person. */
   readonly passwordCommand?: () => Promise<string>;
+  /** Folder that files from direct chats are saved in; it need not exist yet. */
+  readonly downloadFolder: string;
+  /** The person's own folder, for a path that begins with `~`. */
+  readonly homeFolder: string;
 }
 
 /** The program at work. */
@@ -49,6 +53,16 @@ export class App implements AsyncDisposable {
     this.profile = profile;
     this.isScript = options.isScript;
     this.#options = options;
+  }
+
+  /** Folder that files from direct chats are saved in. */
+  get downloadFolder(): string {
+    return this.#options.downloadFolder;
+  }
+
+  /** The person's own folder. */
+  get homeFolder(): string {
+    return this.#options.homeFolder;
   }
 
   /** Reads all of standard input: a text that a script hands over. */

@@ -31,11 +31,11 @@ export interface EmailScript {
 
 interface SendFlags {
   readonly from?: string;
-  readonly to: string[];
-  readonly cc: string[];
-  readonly bcc: string[];
-  readonly subject: string;
-  readonly attach: string[];
+  readonly to?: string[];
+  readonly cc?: string[];
+  readonly bcc?: string[];
+  readonly subject?: string;
+  readonly attach?: string[];
   readonly json?: boolean;
 }
 
@@ -76,31 +76,33 @@ export async function runEmailSubcommand(
 function describeSubcommand(parts: EmailParts, script: EmailScript, finish: (code: number) => void): Command {
   const { signal } = script;
   const program = new Command("email");
-  const list = (value: string, before: string[]) => [...before, value];
+  const list = (value: string, before: string[] = []) => [...before, value];
   program.exitOverride().configureOutput({
     writeOut: (text) => void parts.terminal.print(text.trimEnd()),
     writeErr: (text) => void script.printError(text.trimEnd()),
   });
   program
     .description("Send an e-mail, or manage mail accounts and the outbox")
-    .argument("[text]", "the text; - reads it from standard input", "")
+    .argument("[text]", "the text; - reads it from standard input")
     .option(
       "--to <address>",
       "recipient, or several with commas; a Mini-Chat name where one is signed in",
       list,
       [],
     )
-    .option("--cc <address>", "gets a copy, seen by all", list, [])
-    .option("--bcc <address>", "gets a copy, seen by nobody", list, [])
-    .option("--subject <text>", "subject", "")
-    .option("--attach <file>", "file to send along; may be given several times", list, [])
+    .option("--cc <address>", "gets a copy, seen by all", list)
+    .option("--bcc <address>", "gets a copy, seen by nobody", list)
+    .option("--subject <text>", "subject")
+    .option("--attach <file>", "file to send along; may be given several times", list)
     .option("--from <address>", "account to send from; the default one otherwise")
     .option("--json", "print what came of it as one JSON object")
     .addHelpText(
       "after",
       "\nExit codes: 0 taken for all, 1 refused, 2 wrong usage, 3 not now (kept in the outbox), 4 sign in first.",
     )
-    .action(async (text: string, flags: SendFlags) => finish(await sendOnce(parts, script, text, flags)));
+    .action(async (text: string | undefined, flags: SendFlags) =>
+      finish(await sendOnce(parts, script, text ?? "", flags))
+    );
   program.command("setup").description("set up an account in a short dialogue")
     .option("--ca <file>", "trust only the CAs in this file (PEM)")
     .action(async (flags: { ca?: string }) => {
@@ -116,8 +118,11 @@ function describeSubcommand(parts: EmailParts, script: EmailScript, finish: (cod
     .argument("<address>").action((address: string) => makeDefault(parts, address));
   program.command("remove").description("remove an account with its secret").argument("<address>")
     .action((address: string) => removeAccount(parts, address, { mustAsk: parts.terminal.isInteractive }));
-  program.command("test").description("send a test mail to oneself").argument("[address]", "the account", "")
-    .action(async (address: string) => finish(await testAccount(parts, address, signal)));
+  program.command("test").description("send a test mail to oneself").argument(
+    "[address]",
+    "the account; the default one otherwise",
+  )
+    .action(async (address = "") => finish(await testAccount(parts, address, signal)));
   program.command("outbox").description(
     "list what is not sent yet; retry [N] tries again, drop N forgets one",
   )
@@ -173,7 +178,7 @@ async function readMail(
   text: string,
   flags: SendFlags,
 ): Promise<MailContent> {
-  const lists = { to: flags.to, cc: flags.cc, bcc: flags.bcc };
+  const lists = { to: flags.to ?? [], cc: flags.cc ?? [], bcc: flags.bcc ?? [] };
   const resolved = { to: [], cc: [], bcc: [] } as { [List in keyof typeof lists]: MailContent["to"] };
   for (const [list, typed] of Object.entries(lists) as [keyof typeof lists, string[]][]) {
     const { addresses, problems } = await resolveRecipients(typed.join(", "), parts.findPublishedAddress);
@@ -182,12 +187,12 @@ async function readMail(
   }
   if (resolved.to.length === 0) throw new UsageError("Cannot send to nobody: give --to ADDRESS");
   const attachments = await Promise.all(
-    flags.attach.map((path) => describeAttachment(readPath(path, parts.homeFolder))),
+    (flags.attach ?? []).map((path) => describeAttachment(readPath(path, parts.homeFolder))),
   );
   return {
     from: { name: account.name, address: account.address },
     ...resolved,
-    subject: flags.subject,
+    subject: flags.subject ?? "",
     text: text === "-" ? await script.readInput() : text,
     attachments,
   };

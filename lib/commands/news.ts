@@ -23,8 +23,6 @@ export class News implements ChatListener {
   readonly #queued = new Set<string>();
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
-  /** Events of direct chat and others go here. */
-  onOtherEvent: (method: string, params: unknown) => void = () => {};
 
   /** @param learnName Told of each name that is seen, for completion. */
   constructor(terminal: Terminal, learnName: (name: string) => void) {

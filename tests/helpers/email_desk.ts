@@ -34,6 +34,7 @@ export class EmailDesk implements AsyncDisposable {
   readonly parts: EmailParts;
   /** Folder of the profile. */
   readonly folder: string;
+  readonly #options: DeskOptions;
   readonly #profile: Profile;
   readonly #folder = tempFolder();
   readonly #stop = new AbortController();
@@ -50,12 +51,19 @@ export class EmailDesk implements AsyncDisposable {
     });
     this.folder = this.#folder.path;
     this.#profile = openProfile(this.folder);
-    this.parts = makeEmailParts({
+    this.#options = options;
+    this.parts = this.reopen();
+  }
+
+  /** The e-mail part as a later run of the program would have it: the same profile, nothing in memory. */
+  reopen(): EmailParts {
+    const { published, openBrowser } = this.#options;
+    return makeEmailParts({
       terminal: this.tty.terminal,
       profile: this.#profile,
       profileFolder: this.folder,
-      findPublishedAddress: (name) => Promise.resolve(options.published?.[name] ?? null),
-      openBrowser: options.openBrowser ?? (() => Promise.resolve(false)),
+      findPublishedAddress: (name) => Promise.resolve(published?.[name] ?? null),
+      openBrowser: openBrowser ?? (() => Promise.resolve(false)),
     });
   }
 
