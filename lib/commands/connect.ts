@@ -45,8 +45,9 @@ export function connectOption(app: App): MenuCommand {
  * Connects as a person would: asks for what is missing.
  *
  * @param where Host, host and port, or invite link; empty for the last server used.
+ * @param options.withinMs How long to wait for a server that is known, before going on behind the menu; 10 s by default.
  */
-export async function connect(app: App, where: string): Promise<void> {
+export async function connect(app: App, where: string, options: { withinMs?: number } = {}): Promise<void> {
   if (app.session) {
     throw new UsageError(`Cannot connect: connected as ${app.session.name} already; 7 disconnects`);
   }
@@ -55,7 +56,7 @@ export async function connect(app: App, where: string): Promise<void> {
   const server = await trustServer(app, link);
   if (!server) return;
   const login = app.profile.listLogins(server.serverId).find(({ token }) => token !== null);
-  if (login && await resume(app, server, login)) return;
+  if (login && await resume(app, server, login, options.withinMs ?? CONNECT_WITHIN_MS)) return;
   await firstVisit(app, server, { link });
 }
 
@@ -85,13 +86,13 @@ async function lastServer(app: App): Promise<InviteLink | null> {
  *
  * @returns False when the token no longer counts: the password is needed.
  */
-async function resume(app: App, server: KnownServer, login: SavedLogin): Promise<boolean> {
+async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs: number): Promise<boolean> {
   const session = startSession(app, server, login.name);
   const { terminal } = app;
   const stop = new AbortController();
   using _interrupt = terminal.onInterrupt(() => stop.abort());
   terminal.status(`Connecting to ${safeText(server.host)} as ${safeText(login.name)}… (Ctrl+C stops)`);
-  const outcome = await session.firstOutcome(CONNECT_WITHIN_MS, stop.signal);
+  const outcome = await session.firstOutcome(withinMs, stop.signal);
   terminal.status("");
   switch (outcome.kind) {
     case "online":
