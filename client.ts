@@ -10,6 +10,10 @@ import { ChatError, LinkError, messageOf, TrustError, UsageError } from "./lib/e
 import { accountCommands } from "./lib/commands/account.ts";
 import { App, NotSignedInError } from "./lib/commands/app.ts";
 import { connect, connectOption } from "./lib/commands/connect.ts";
+import { hostOption } from "./lib/commands/chat_host.ts";
+import { joinOption } from "./lib/commands/chat_join.ts";
+import { addChatCommands } from "./lib/commands/chat_program.ts";
+import { defaultDownloadFolder } from "./lib/commands/chat_screen.ts";
 import { disconnectOption } from "./lib/commands/disconnect.ts";
 import { emailOption } from "./lib/commands/email.ts";
 import {
@@ -63,6 +67,7 @@ async function withApp(
   work: (app: App) => Promise<void>,
 ): Promise<void> {
   const { passwordCommand } = options;
+  const homeFolder = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
   let app: App | undefined;
   using idle = new IdleWatch((isIdle) => app?.session?.setIdle(isIdle));
   await using terminal = new Terminal({
@@ -75,6 +80,8 @@ async function withApp(
   await using opened = new App(terminal, profile, {
     isScript,
     readInput: () => new Response(Deno.stdin.readable).text(),
+    homeFolder,
+    downloadFolder: defaultDownloadFolder(homeFolder, Deno.env.get("XDG_DOWNLOAD_DIR")),
     ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
   });
   app = opened;
@@ -99,6 +106,8 @@ async function runMenu(app: App, where: string | undefined, mail: EmailSurroundi
       usersOption(app),
       sendOption(app),
       inboxOption(app),
+      hostOption(app),
+      joinOption(app),
       emailOption(email),
       disconnectOption(app),
       historyCommand(app),
@@ -181,6 +190,7 @@ async function main(args: readonly string[]): Promise<number> {
     withApp(options, false, (app) => runMenu(app, where, emailSurroundings(options)))
   );
   addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
+  addChatCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
   let code: number = EXIT.done;
   addEmailCommand(
     program,

@@ -143,6 +143,8 @@ export class ChatClient implements Disposable {
       case "session_ended": // the link learns it, in words, when it tries to come back
       case "server_stopping": // the link sees to it that we come back
         return;
+      default:
+        return this.#listener.onOtherEvent?.(method, event.content);
     }
   }
 

@@ -52,7 +52,7 @@ export class AccountSession implements AsyncDisposable {
   readonly #ended = new AbortController();
   readonly #changed = new Set<() => void>();
   readonly #hearers = new Set<(method: string, params: unknown) => void>();
-  readonly #returnHearers = new Set<() => void>();
+  readonly #signInHearers = new Set<() => void>();
   /** What the server said of the account at the last login. */
   #signedIn: SignedIn | null = null;
   #serverAddress = "";
@@ -145,10 +145,10 @@ export class AccountSession implements AsyncDisposable {
     return () => this.#hearers.delete(hear);
   }
 
-  /** Hears each time the account is signed in again after an outage; call what it returns to stop. */
-  onSignedInAgain(hear: () => void): () => void {
-    this.#returnHearers.add(hear);
-    return () => this.#returnHearers.delete(hear);
+  /** Hears each time the account is signed in, from now on; call what it returns to stop. */
+  onSignedIn(hear: () => void): () => void {
+    this.#signInHearers.add(hear);
+    return () => this.#signInHearers.delete(hear);
   }
 
   /** Says goodbye, and ends. */
@@ -165,7 +165,7 @@ export class AccountSession implements AsyncDisposable {
         this.#wasOnline = true;
         this.#isOutage = false;
         this.#resume();
-        if (wasOutage) { for (const hear of [...this.#returnHearers]) hear(); }
+        for (const hear of [...this.#signInHearers]) hear();
         break;
       case "waiting":
         // One line for an outage, however many attempts it takes.

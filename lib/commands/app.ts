@@ -45,6 +45,7 @@ export class App implements AsyncDisposable {
   readonly isScript: boolean;
   readonly #options: AppOptions;
   readonly #names = new Set<string>();
+  readonly #goodbyes = new Set<() => Promise<void>>();
   #session: AccountSession | null = null;
 
   /** Begins with nobody signed in. */
@@ -99,8 +100,15 @@ export class App implements AsyncDisposable {
   async leave(): Promise<void> {
     const session = this.#session;
     this.#session = null;
+    await Promise.all([...this.#goodbyes].map((say) => say()));
     await session?.[Symbol.asyncDispose]();
     this.terminal.refresh();
+  }
+
+  /** Has something said before the session ends, such as a chat's goodbye; dispose of what it returns to call it off. */
+  beforeLeaving(say: () => Promise<void>): Disposable {
+    this.#goodbyes.add(say);
+    return { [Symbol.dispose]: () => void this.#goodbyes.delete(say) };
   }
 
   /** Ends the login on the server and here, and the session. */

@@ -12,6 +12,7 @@ import { AccountSession } from "./account_session.ts";
 import type { App } from "./app.ts";
 import { count } from "./format.ts";
 import { Guest } from "./guest.ts";
+import { announceInvitations } from "./invitations.ts";
 import { News } from "./news.ts";
 import { trustServer } from "./trust.ts";
 
@@ -182,7 +183,9 @@ export async function enterAs(
 /** Starts the session of a saved login, telling the person at the menu what happens. */
 function startSession(app: App, server: KnownServer, name: string): AccountSession {
   const news = new News(app.terminal, (seen) => app.learnName(seen));
-  return new AccountSession({ profile: app.profile, server, name, news });
+  const session = new AccountSession({ profile: app.profile, server, name, news });
+  announceInvitations(app.terminal, session, (seen) => app.learnName(seen));
+  return session;
 }
 
 async function welcome(app: App, session: AccountSession): Promise<void> {

@@ -12,6 +12,7 @@ import { enterAs } from "./connect.ts";
 import { Guest } from "./guest.ts";
 import { printHistory } from "./history.ts";
 import { followInbox, printInbox } from "./inbox.ts";
+import { News } from "./news.ts";
 import { sendOnce } from "./send.ts";
 import { trustServer } from "./trust.ts";
 import { listUsers } from "./users.ts";
@@ -88,7 +89,11 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
 /** Adds the flags that subcommands share. */
 export function addScriptOptions(command: Command, choosesAccount = true): Command {
   command.addOption(new Option("--json", "print one JSON object a line").default(false));
-  if (!choosesAccount) return command;
+  return choosesAccount ? addAccountOptions(command) : command;
+}
+
+/** Adds the flags that choose one of several accounts. */
+export function addAccountOptions(command: Command): Command {
   return command
     .addOption(
       new Option("--server <host>", "server, when you use several (default: the last one)").env(
@@ -105,12 +110,18 @@ export function addScriptOptions(command: Command, choosesAccount = true): Comma
 /**
  * Opens the session of the account that signed in before.
  *
+ * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
  * @throws {NotSignedInError} when none did, or its login has ended.
  * @throws {LinkError} when the server cannot be reached in time.
  */
-export async function openSession(app: App, options: ScriptOptions): Promise<void> {
+export async function openSession(
+  app: App,
+  options: Pick<ScriptOptions, "server" | "user">,
+  tellsNews = false,
+): Promise<void> {
   const { server, login } = findLogin(app, options);
-  const session = new AccountSession({ profile: app.profile, server, name: login.name, news: null });
+  const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
+  const session = new AccountSession({ profile: app.profile, server, name: login.name, news });
   const outcome = await session.firstOutcome(REACH_WITHIN_MS);
   if (outcome.kind === "online") return app.enter(session);
   await session[Symbol.asyncDispose]();
@@ -126,7 +137,7 @@ export async function openSession(app: App, options: ScriptOptions): Promise<voi
 
 function findLogin(
   app: App,
-  options: ScriptOptions,
+  options: Pick<ScriptOptions, "server" | "user">,
 ): { readonly server: KnownServer; readonly login: SavedLogin } {
   const wanted = options.server === undefined ? null : parseInviteLink(options.server);
   for (const server of app.profile.listServers()) {

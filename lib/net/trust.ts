@@ -117,6 +117,27 @@ export async function connectPinned(options: PinnedOptions): Promise<Deno.TlsCon
   }
 }
 
+/**
+ * Speaks TLS to a known server on a connection that was made in another way, such as from a chosen port.
+ *
+ * @param socket A TCP connection to the server, or bridged to it; owned from now on.
+ * @param options.host The server as it was called.
+ * @param options.certificatePem The pin; null when an authority vouches for the server.
+ * @param options.alpnProtocols Protocols to ask for (RFC 7301).
+ * @returns The connection; its handshake, which checks the server's key, is still to come.
+ */
+export async function startTrustedTls(
+  socket: Deno.TcpConn,
+  options: { host: string; certificatePem: string | null; alpnProtocols: readonly string[] },
+): Promise<Deno.TlsConn> {
+  const { host, certificatePem, alpnProtocols } = options;
+  return await Deno.startTls(socket, {
+    hostname: bare(certificatePem === null ? host : nameIn(certificatePem)),
+    caCerts: certificatePem === null ? [] : [certificatePem],
+    alpnProtocols: [...alpnProtocols],
+  });
+}
+
 /** The key is the pinned one, so the certificate around it may be taken; the handshake proves who holds the key. */
 async function connectRenewed(
   options: PinnedOptions,
