@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { accountCommands } from "../../lib/commands/account.ts";
+import { connect } from "../../lib/commands/connect.ts";
+import { disconnectOption } from "../../lib/commands/disconnect.ts";
+import { historyCommand } from "../../lib/commands/history.ts";
+import { inboxOption } from "../../lib/commands/inbox.ts";
+import { sendOption } from "../../lib/commands/send.ts";
+import { usersOption } from "../../lib/commands/users.ts";
+import type { RunningServer } from "../../lib/server/serve.ts";
+import { Menu } from "../../lib/terminal/menu.ts";
+import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+
+/** Somebody registered and sitting at the menu. */
+async function sitDown(
+  server: RunningServer,
+  name: string,
+): Promise<ChatDesk & { readonly left: Promise<void> }> {
+  const desk = new ChatDesk();
+  const connecting = connect(desk.app, server.inviteLink);
+  await desk.screen.answers(
+    ["account on this server", "n"],
+    ["Name:", name],
+    ["Password:", PASSWORD],
+    ["Once more:", PASSWORD],
+  );
+  await connecting;
+  await desk.screen.sees(`as ${name}.`);
+  const { app, tty: { terminal } } = desk;
+  const commands = [
+    usersOption(app),
+    sendOption(app),
+    inboxOption(app),
+    disconnectOption(app),
+    historyCommand(app),
+    ...accountCommands(app),
+  ];
+  const menu = new Menu({ terminal, commands, prompt: () => app.prompt() });
+  return Object.assign(desk, { left: menu.run() });
+}
+
+Deno.test("the options: two people see, write, read, block and leave", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using ana = await sitDown(server, "ana");
+  await using bob = await sitDown(server, "bob");
+
+  await ana.screen.answers(["ana>", "1"]);
+  await ana.screen.sees("bob  online");
+  await ana.screen.sees("2 users");
+
+  await ana.screen.answers(["ana>", 'send bob Привет, "мир"!']);
+  await ana.screen.sees("Sent: it is in bob's mailbox.");
+  await bob.screen.sees('* ana: Привет, "мир"!');
+  await ana.screen.sees("bob has your message.");
+  await bob.screen.answers(["bob (1 new)>", "3"]);
+  await bob.screen.sees('  Привет, "мир"!');
+  await bob.screen.sees("1 message");
+  await bob.screen.answers(["bob>", "inbox"]);
+  await bob.screen.sees("No new messages.");
+
+  await ana.screen.answers(["ana>", "2"], ["To:", "nobody"]);
+  await ana.screen.sees("Cannot send to nobody: there is no such user");
+  await ana.screen.answers(["ana>", "2"], ["To:", "Bob"], ["Text:", "second"]);
+  await ana.screen.sees("Sent: it is in bob's mailbox.");
+  await ana.screen.answers(["ana>", "send bob"], ["Text:", ""]);
+  await ana.screen.sees("Nothing was sent");
+
+  await ana.screen.answers(["ana>", "history bob"]);
+  await ana.screen.sees("delivered");
+  await ana.screen.sees("  second");
+  await bob.screen.answers(["bob (1 new)>", "settings read-receipts on address bob@example.org"]);
+  await bob.screen.sees("read-receipts on");
+  await bob.screen.answers(["bob (1 new)>", "3"]);
+  await ana.screen.sees("bob has read your message.");
+  await ana.screen.answers(["ana>", "1"]);
+  await ana.screen.sees("bob@example.org");
+
+  await bob.screen.answers(["bob>", "block ana"]);
+  await bob.screen.sees("Blocked ana");
+  await ana.screen.answers(["ana>", "send bob hello?"]);
+  await ana.screen.sees("bob takes no messages from you");
+  await bob.screen.answers(["bob>", "block"], ["Blocked: ana", ""], ["bob>", "unblock ana"]);
+  await bob.screen.sees("ana can write to you again.");
+  await ana.screen.answers(["ana>", "history nobody"]);
+  await ana.screen.sees("nobody");
+
+  await ana.screen.answers(["ana>", "7"]);
+  await ana.screen.sees("Goodbye.");
+  await ana.left;
+});
+
+Deno.test("password and logout: the old login ends, the next visit asks", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using ana = await sitDown(server, "ana");
+  const newPassword = "battery staple";
+  await ana.screen.answers(
+    ["ana>", "password"],
+    ["Old password:", PASSWORD],
+    ["New password:", newPassword],
+    ["Once more:", newPassword],
+  );
+  await ana.screen.sees("Changed.");
+  await ana.screen.answers(["ana>", "logout"]);
+  await ana.screen.sees("Logged out.");
+  await ana.screen.answers(["mini-chat>", "1"]);
+  await ana.screen.sees("Cannot do that before you are connected");
+  const connecting = connect(ana.app, server.inviteLink);
+  await ana.screen.answers(["account on this server", "y"], ["Name:", "ana"], ["Password:", newPassword]);
+  await connecting;
+  await ana.screen.sees("Connected to 127.0.0.1 as ana.");
+});
+
+Deno.test("what cannot go out now is queued, told, and sent or explained later", async () => {
+  using folder = tempFolder();
+  await using ana = await (async () => {
+    await using server = await startLocalServer(folder.path);
+    return await sitDown(server, "ana");
+  })();
+  const { port } = ana.profile.listServers()[0]!;
+  await ana.screen.sees("Trying again; what you write is kept");
+  await ana.screen.answers(["ana (offline)>", "send ana note to self"]);
+  await ana.screen.sees("Queued for ana");
+  await ana.screen.answers(["ana (offline)>", "send nobody hello"]);
+  await ana.screen.sees("Queued for nobody");
+  await using _server = await startLocalServer(folder.path, { port });
+  await ana.screen.sees("Connected again.");
+  await ana.screen.sees("Sent: your queued message to ana");
+  await ana.screen.sees("Not sent to nobody");
+});
