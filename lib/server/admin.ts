@@ -43,10 +43,8 @@ export function addAdminCommands(program: Command, deps: AdminDeps): void {
     .action((options: { data: string }) => withStore(options.data, (store) => check(store, deps.terminal)));
 }
 
-function userCommand({ terminal }: AdminDeps): Command {
-  const user = new Command("user").description(
-    "accounts: add, list, disable, enable, reset-password, remove",
-  );
+function addUserCommands(user: Command, { terminal }: AdminDeps): void {
+  user.description("accounts: add, list, disable, enable, reset-password, remove");
   addDataOption(user.command("add").argument("<name>")).description("make an account; asks for its password")
     .action((name: string, options: { data: string }) =>
       withStore(options.data, async (store) => {
