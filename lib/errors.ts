@@ -28,6 +28,7 @@ export type ErrorCode = typeof ERROR_CODES[number];
 
 /** A request that is understood but refused. The session goes on. */
 export class ChatError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "ChatError";
   /** Stable code; see {@linkcode ERROR_CODES}. */
   readonly code: ErrorCode;
@@ -35,6 +36,8 @@ export class ChatError extends Error {
   readonly retryAfterMs: number | undefined;
 
   /**
+   * A refusal.
+   *
    * @param code Stable code.
    * @param message What could not be done, then the value seen and the one wanted; no final period.
    * @param options.retryAfterMs Milliseconds until a retry makes sense.
@@ -49,6 +52,7 @@ export class ChatError extends Error {
 
 /** Bytes that are not the protocol. The connection that sent them is closed with this as its reason. */
 export class ProtocolError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "ProtocolError";
   /** JSON-RPC 2.0 §5.1 error code: -32700 not JSON, -32600 not a request, … */
   readonly rpcCode: number;
@@ -56,6 +60,8 @@ export class ProtocolError extends Error {
   readonly code: ErrorCode;
 
   /**
+   * A fault of framing or envelope.
+   *
    * @param rpcCode JSON-RPC 2.0 error code.
    * @param message What was wrong, with the value seen.
    * @param code Stable code; `invalid` by default.
@@ -69,16 +75,19 @@ export class ProtocolError extends Error {
 
 /** A connection that could not be made, or was lost. Callers back off and try again. */
 export class LinkError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "LinkError";
 }
 
 /** The server's certificate is not the one that was pinned (DESIGN §8). Never retried without a person. */
 export class TrustError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "TrustError";
 }
 
 /** A wrong flag, argument or answer of the person at the keyboard. */
 export class UsageError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "UsageError";
 }
 

@@ -10,8 +10,11 @@ import type { ChatEvents, Endpoint, Invitation, JoinedChat, OpenChat } from "../
 
 /** A signed-in session, as far as direct chat is concerned. */
 export interface ChatParty {
+  /** Row id of the account. */
   readonly accountId: number;
+  /** Who it is. */
   readonly identity: { readonly name: string };
+  /** The connection underneath. */
   readonly peer: { readonly remoteAddress: string };
   /** Tells this session an event. */
   notify<E extends keyof ChatEvents>(event: E, content: ChatEvents[E]): void;
@@ -33,6 +36,7 @@ export interface RelayHalf {
   readonly pair: object;
   /** Account whose half it is. */
   readonly accountId: number;
+  /** Name of the account. */
   readonly name: string;
 }
 

@@ -13,6 +13,7 @@ export type Presence = "online" | "idle" | "offline";
 
 /** A signed-in session as the hub sees it. */
 export interface PresentSession {
+  /** Row id of the account. */
   readonly accountId: number;
   /** SHA-256 of the token that the session was opened with, in hex. */
   readonly tokenHash: string;

@@ -48,7 +48,7 @@ export class Passwords {
   /** Checked when a name is unknown, so that it costs the same as a wrong password. */
   readonly #nobody: string;
 
-  /** @param cost Cost of new hashes; {@linkcode DEFAULT_COST} by default, tests use a low one. */
+  /** Hashes at this cost. @param cost Cost of new hashes; {@linkcode DEFAULT_COST} by default, tests use a low one. */
   constructor(cost: ScryptCost = DEFAULT_COST) {
     this.#cost = cost;
     this.#nobody = format(cost, randomBytes(SALT_BYTES), randomBytes(HASH_BYTES));

@@ -8,47 +8,67 @@ import type { HistoryEntry } from "../protocol/requests.ts";
 
 /** A message as it lies in a mailbox. */
 export interface StoredMessage {
+  /** Place in the order of all messages. */
   readonly sequence: number;
+  /** The sender's id for it. */
   readonly id: string;
+  /** Name of the sender. */
   readonly from: string;
+  /** Name of the recipient. */
   readonly to: string;
+  /** What was written. */
   readonly text: string;
+  /** When it was committed, in epoch milliseconds. */
   readonly storedAt: number;
 }
 
 /** A signed-in device, as found by its token or opened by a login. */
 export interface DeviceLogin {
+  /** Row id of the account. */
   readonly accountId: number;
+  /** Name of the account. */
   readonly name: string;
+  /** Device that the login belongs to. */
   readonly deviceId: string;
+  /** Highest sequence that the device has shown. */
   readonly readSequence: number;
 }
 
 /** What an account has chosen for itself. */
 export interface Settings {
+  /** Whether senders learn when their messages were read. */
   readonly shareRead: boolean;
+  /** Published address; null when none is. */
   readonly email: string | null;
 }
 
 /** A user as another user sees it; presence is added by the hub. */
 export interface ListedUser {
+  /** Row id of the account. */
   readonly accountId: number;
+  /** Name of the account. */
   readonly name: string;
+  /** When the user was last here, in epoch milliseconds; null for never. */
   readonly lastSeenAt: number | null;
+  /** Messages from this user that the asking account has not read. */
   readonly unreadCount: number;
+  /** Published address; null when none is. */
   readonly email: string | null;
 }
 
 /** News for one sender about how far its messages have got. */
 export interface ReceiptNews {
+  /** Account to be told. */
   readonly senderId: number;
+  /** Everything up to this sequence has arrived; unset when that did not move. */
   readonly delivered?: number;
+  /** Everything up to this sequence was read; unset when that did not move, or is not shared. */
   readonly read?: number;
 }
 
 /** The verbs of the store that chat uses. Each rejects with a `ChatError`, or with a fault of its own. */
 export interface ChatStore {
-  /** @throws {ChatError} `conflict` name taken, `forbidden` join code not valid. */
+  /** Makes an account. @throws {ChatError} `conflict` name taken, `forbidden` join code not valid. */
   createAccount(
     account: { name: string; passwordHash: string; joinCode: string | null },
   ): Promise<{ readonly accountId: number }>;
@@ -87,9 +107,9 @@ export interface ChatStore {
     accountId: number,
     changes: { shareRead?: boolean; email?: string | null },
   ): Promise<Settings>;
-  /** @throws {ChatError} `not_found`. */
+  /** Refuses messages from somebody. @throws {ChatError} `not_found`. */
   blockUser(accountId: number, name: string): Promise<void>;
-  /** @throws {ChatError} `not_found`. */
+  /** Takes them again. @throws {ChatError} `not_found`. */
   unblockUser(accountId: number, name: string): Promise<void>;
   /** Names this account has blocked. */
   listBlocked(accountId: number): Promise<readonly string[]>;

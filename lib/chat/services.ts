@@ -23,8 +23,11 @@ export interface Log {
 
 /** What {@linkcode Services} is made of. */
 export interface ServicesOptions {
+  /** Accounts and mailboxes. */
   readonly store: ChatStore;
+  /** Where it writes what happens. */
   readonly log: Log;
+  /** Who may register. */
   readonly registration: Registration;
   /** {@linkcode DEFAULT_THROTTLES} by default. */
   readonly throttles?: ThrottleLimits;

@@ -32,6 +32,7 @@ export interface Identity extends DeviceLogin {
 
 /** One client's session. */
 export class Session implements PresentSession {
+  /** The connection underneath. */
   readonly peer: SessionPeer;
   readonly #services: Services;
   readonly #signInTimer: ReturnType<typeof setTimeout>;

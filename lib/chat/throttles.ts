@@ -38,7 +38,7 @@ export class Throttles {
   readonly #perAddress: RateLimiterMemory;
   readonly #registrations: RateLimiterMemory;
 
-  /** @param limits {@linkcode DEFAULT_THROTTLES} by default. */
+  /** Starts to count. @param limits {@linkcode DEFAULT_THROTTLES} by default. */
   constructor(limits: ThrottleLimits = DEFAULT_THROTTLES) {
     this.#perAccount = limiter(limits.failedLoginsPerAccount, LOGIN_WINDOW_S);
     this.#perAddress = limiter(limits.failedLoginsPerAddress, LOGIN_WINDOW_S);
@@ -109,6 +109,8 @@ export class SendPace {
   #lastTurn: Promise<void> | null = null;
 
   /**
+   * Starts with a full bucket.
+   *
    * @param perSecond Tokens a second; two seconds' worth may be taken at once.
    * @param clock Time; tests give their own.
    */

@@ -13,7 +13,7 @@ export class Mailbox {
   #upTo = Infinity;
   #caughtUp = Promise.withResolvers<void>();
 
-  /** @param shownUpTo Highest sequence that was shown already. */
+  /** Begins empty. @param shownUpTo Highest sequence that was shown already. */
   constructor(shownUpTo: number) {
     this.#received = shownUpTo;
   }

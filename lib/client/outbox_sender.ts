@@ -14,6 +14,7 @@ export interface OutboxMessage {
   readonly id: string;
   /** Name of the recipient. */
   readonly to: string;
+  /** What was written. */
   readonly text: string;
   /** When it was written, in epoch milliseconds. */
   readonly createdAt: number;
@@ -34,6 +35,7 @@ export type Acknowledgement = Result<"send_message">;
 
 /** What an {@linkcode OutboxSender} works with. */
 export interface OutboxSenderOptions {
+  /** What waits to be sent. */
   readonly outbox: Outbox;
   /** Sends one message and waits for its acknowledgement. */
   readonly send: (message: OutboxMessage) => Promise<Acknowledgement>;

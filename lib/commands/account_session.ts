@@ -25,7 +25,9 @@ export type FirstOutcome =
 
 /** What an {@linkcode AccountSession} is made of. */
 export interface AccountSessionOptions {
+  /** What is kept on this machine. */
   readonly profile: Profile;
+  /** The server, trusted already. */
   readonly server: KnownServer;
   /** Account whose saved login is used. */
   readonly name: string;

@@ -26,7 +26,9 @@ const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
 
 /** Name, password, and what goes with them. */
 export interface Credentials {
+  /** Name of the account. */
   readonly name: string;
+  /** As it was typed. */
   readonly password: string;
   /** Device that an earlier login here was given. */
   readonly deviceId?: string;

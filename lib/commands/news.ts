@@ -24,7 +24,7 @@ export class News implements ChatListener {
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
 
-  /** @param learnName Told of each name that is seen, for completion. */
+  /** Prints on a terminal. @param learnName Told of each name that is seen, for completion. */
   constructor(terminal: Terminal, learnName: (name: string) => void) {
     this.#terminal = terminal;
     this.#learnName = learnName;

@@ -25,6 +25,7 @@ const PUNCH_WITHIN_MS = 7_000;
 
 /** Settings of {@linkcode hostChat}. */
 export interface HostOptions extends ConversationOptions {
+  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
   /** Port to listen on; 0 picks a free one. */
   readonly port: number;
@@ -38,6 +39,7 @@ export interface HostOptions extends ConversationOptions {
 
 /** A chat that waits for its friend, or has them. */
 export interface HostedChat extends AsyncDisposable {
+  /** What is said. */
   readonly conversation: Conversation;
   /** Port that it listens on. */
   readonly port: number;

@@ -26,6 +26,7 @@ export interface JoinListener extends ConversationListener {
 
 /** Settings of {@linkcode joinChat}. */
 export interface JoinOptions extends ConversationOptions {
+  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
   /** Id of the invitation. */
   readonly chatId: string;
@@ -41,7 +42,9 @@ export interface JoinOptions extends ConversationOptions {
 
 /** A joined chat, and how it began. */
 export interface JoinedConversation {
+  /** What is said. */
   readonly conversation: Conversation;
+  /** The way that the connection took. */
   readonly route: Route;
   /** From accepting the invitation to the proven link, in milliseconds. */
   readonly linkedAfterMs: number;

@@ -21,9 +21,13 @@ export interface ConversationListener extends TransferListener {
 
 /** What a conversation counted. */
 export interface Tally {
+  /** Lines that went out. */
   readonly linesSent: number;
+  /** Lines that came in. */
   readonly linesReceived: number;
+  /** Files that went out whole. */
   readonly filesSent: number;
+  /** Files that came in whole. */
   readonly filesReceived: number;
   /** From the first link to the end, or to now. */
   readonly durationMs: number;

@@ -20,9 +20,11 @@ export type Direction = "sending" | "receiving";
 
 /** A file on its way. */
 export interface TransferNews {
+  /** Which way it goes. */
   readonly direction: Direction;
   /** Safe name, fit for a terminal. */
   readonly name: string;
+  /** Its whole size in bytes. */
   readonly totalBytes: number;
 }
 

@@ -12,6 +12,7 @@ const READ_BYTES = 256 * 1024;
 export interface OfferedFile {
   /** From `safeFileName`. */
   readonly name: string;
+  /** Its whole size in bytes. */
   readonly totalBytes: number;
   /** Of the whole file, base64url. */
   readonly sha256: string;

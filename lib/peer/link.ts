@@ -46,6 +46,7 @@ export const LINK_CONNECTION = {
 
 /** What a host or joiner knows of its chat when a link is made. */
 export interface LinkSecrets {
+  /** Names the chat on the server. */
   readonly chatId: string;
   /** The host's certificate in PEM: its own, or the one that TLS was checked against. */
   readonly certificatePem: string;

@@ -12,6 +12,7 @@ export type MappedPort = Endpoint;
 
 /** A port that the router forwards now. */
 export interface PortMapping {
+  /** The address and port that the router gave. */
   readonly outside: MappedPort;
   /** Takes it back; never rejects. */
   remove(): Promise<void>;

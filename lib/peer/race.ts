@@ -29,9 +29,11 @@ const ATTEMPT_MS = 8_000;
 
 /** What runs in a race. */
 export interface RaceOptions {
+  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
   /** What the server said on joining, this round. */
   readonly joined: JoinedChat;
+  /** What both ends prove. */
   readonly secrets: LinkSecrets;
   /** When the relay joins in, in milliseconds; null leaves it out. {@linkcode RELAY_AFTER_MS} by default. */
   readonly relayAfterMs?: number | null;
@@ -47,7 +49,9 @@ export interface RaceOptions {
 
 /** The first proven way. */
 export interface RaceResult {
+  /** The connection, its other end proven. */
   readonly proven: ProvenConnection;
+  /** The way that the connection took. */
   readonly route: Route;
 }
 

@@ -20,6 +20,7 @@ export interface ServeOptions {
   readonly port: number;
   /** Folder of the database and the key. */
   readonly data: string;
+  /** Who may register. */
   readonly registration: Registration;
   /** PEM file of a certificate chain to use in place of the server's own; goes with `key`. */
   readonly cert?: string;
@@ -27,7 +28,9 @@ export interface ServeOptions {
   readonly key?: string;
   /** Name or address that people outside reach the server at, for the invite link. */
   readonly publicHost?: string;
+  /** Least important line that is logged. */
   readonly logLevel: LogLevel;
+  /** Form of the log. */
   readonly logFormat: LogFormat;
   /** Connections at once, in all. */
   readonly maxConnections: number;

@@ -40,6 +40,7 @@ export interface RelayTerms {
 
 /** What a {@linkcode Relay} works with. */
 export interface RelayOptions {
+  /** Where it writes what happens. */
   readonly log: Log;
   /** {@linkcode DEFAULT_RELAY_LIMITS} by default. */
   readonly limits?: RelayLimits;

@@ -27,7 +27,9 @@ import type { Relay } from "./relay.ts";
 export interface SideRequestsOptions {
   /** Takes a relay ticket, once; null when it is not good. */
   redeem(ticket: string): RelayHalf | null;
+  /** Copies bytes between two. */
   readonly relay: Relay;
+  /** Where it writes what happens. */
   readonly log: Log;
   /** How long a caller has for its request, in milliseconds; 5 s by default. */
   readonly requestWithinMs?: number;

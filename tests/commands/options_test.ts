@@ -1,4 +1,3 @@
-import assert from "node:assert/strict";
 import { accountCommands } from "../../lib/commands/account.ts";
 import { connect } from "../../lib/commands/connect.ts";
 import { disconnectOption } from "../../lib/commands/disconnect.ts";

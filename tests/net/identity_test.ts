@@ -29,7 +29,8 @@ Deno.test("loadOrCreateIdentity() makes a key once, readable by its owner only",
     const second = await loadOrCreateIdentity(folder);
     assert.deepEqual(second, first);
     assert.match(first.fingerprint, /^SHA256:[A-Za-z0-9_-]{43}$/);
-    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [
+    const files = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assert.deepEqual(files.sort(), [
       CERTIFICATE_FILE,
       KEY_FILE,
     ]);
