@@ -68,8 +68,7 @@ async function withApp(
 ): Promise<void> {
   const { passwordCommand } = options;
   const homeFolder = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
-  let app: App | undefined;
-  using idle = new IdleWatch((isIdle) => app?.session?.setIdle(isIdle));
+  using idle = new IdleWatch();
   await using terminal = new Terminal({
     io: idle.watching(processIo()),
     term: Deno.env.get("TERM"),
@@ -77,19 +76,19 @@ async function withApp(
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
   });
   using profile = openProfile(options.profile);
-  await using opened = new App(terminal, profile, {
+  await using app = new App(terminal, profile, {
     isScript,
     readInput: () => new Response(Deno.stdin.readable).text(),
     homeFolder,
     downloadFolder: defaultDownloadFolder(homeFolder, Deno.env.get("XDG_DOWNLOAD_DIR")),
     ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
   });
-  app = opened;
+  idle.onChange = (isIdle) => app.session?.setIdle(isIdle);
   using _goodbye = onEnd(async () => {
-    await opened.leave();
+    await app.leave();
     terminal.restore();
   });
-  await work(opened);
+  await work(app);
 }
 
 /** The menu, until the person leaves it. */

@@ -9,19 +9,18 @@ export const IDLE_AFTER_MS = 5 * 60_000;
 
 /** Watches a keyboard. */
 export class IdleWatch implements Disposable {
+  /** Told when they go, and when they are back. */
+  onChange: (isIdle: boolean) => void = () => {};
   readonly #afterMs: number;
-  readonly #onChange: (isIdle: boolean) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isIdle = false;
 
   /**
    * Begins with somebody at the keys.
    *
-   * @param onChange Told when they go, and when they are back.
    * @param afterMs {@linkcode IDLE_AFTER_MS} by default; tests set it low.
    */
-  constructor(onChange: (isIdle: boolean) => void, afterMs: number = IDLE_AFTER_MS) {
-    this.#onChange = onChange;
+  constructor(afterMs: number = IDLE_AFTER_MS) {
     this.#afterMs = afterMs;
     this.#restart();
   }
@@ -61,6 +60,6 @@ export class IdleWatch implements Disposable {
 
   #become(isIdle: boolean): void {
     this.#isIdle = isIdle;
-    this.#onChange(isIdle);
+    this.onChange(isIdle);
   }
 }
