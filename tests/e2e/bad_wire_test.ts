@@ -26,34 +26,32 @@ const NOT_THE_PROTOCOL: readonly (readonly [what: string, bytes: string | Uint8A
   ["a line that never ends", "x".repeat(300_000), -32600],
 ];
 
-Deno.test("what is not the protocol gets one error with id null, and ends its own connection only", async (t) => {
+Deno.test("what is not the protocol gets one error with id null, and ends its own connection only", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
   await using witness = await registerAs(server, "witness");
   for (const [what, bytes, code] of NOT_THE_PROTOCOL) {
-    await t.step(what, async () => {
-      await using wire = await Wire.greet(server.port);
-      wire.send(bytes);
-      const frame = await wire.next((frame) => "error" in frame, "the error");
-      assert.equal(frame.id, null);
-      assert.equal((frame.error as Frame).code, code, JSON.stringify(frame));
-      await wire.closed;
-      await witness.ask("ping", {});
-    });
+    await using wire = await Wire.greet(server.port);
+    wire.send(bytes);
+    const frame = await wire.next((frame) => "error" in frame, `the error for ${what}`);
+    assert.equal(frame.id, null, what);
+    assert.equal((frame.error as Frame).code, code, `${what}: ${JSON.stringify(frame)}`);
+    await wire.closed;
+    await witness.ask("ping", {});
   }
-  await t.step("no TLS at all", async () => {
+  {
+    // No TLS at all.
     using plain = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     await plain.write(new TextEncoder().encode('{"jsonrpc":"2.0","id":1,"method":"hello","params":{}}\n'));
     while (await plain.read(new Uint8Array(1024)).catch(() => null) !== null);
     await witness.ask("ping", {});
-  });
-  await t.step("a caller that leaves in the middle of a frame", async () => {
-    {
-      await using wire = await Wire.greet(server.port);
-      wire.send('{"jsonrpc":"2.0","id":9,"method":"pi');
-    }
-    await witness.ask("ping", {});
-  });
+  }
+  {
+    // A caller that leaves in the middle of a frame.
+    await using wire = await Wire.greet(server.port);
+    wire.send('{"jsonrpc":"2.0","id":9,"method":"pi');
+  }
+  await witness.ask("ping", {});
   assert.equal(await server.stop(), 0);
 });
 
@@ -127,7 +125,7 @@ const REFUSED: Record<"fresh" | "greeted" | "signedIn", readonly (readonly [stri
   ],
 };
 
-Deno.test("a request that breaks a rule is refused with its code, and its session goes on", async (t) => {
+Deno.test("a request that breaks a rule is refused with its code, and its session goes on", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
   await using witness = await registerAs(server, "witness");
@@ -137,19 +135,16 @@ Deno.test("a request that breaks a rule is refused with its code, and its sessio
   const wires = { fresh, greeted, signedIn };
   for (const stage of ["fresh", "greeted", "signedIn"] as const) {
     for (const [method, params, code] of REFUSED[stage]) {
-      await t.step(`${stage}: ${method} ${JSON.stringify(params).slice(0, 80)}`, async () => {
-        assert.equal(await wires[stage].refused(method, params), code);
-      });
+      const what = `${stage}: ${method} ${JSON.stringify(params).slice(0, 80)}`;
+      assert.equal(await wires[stage].refused(method, params), code, what);
     }
   }
-  await t.step("each of them can still do what is right", async () => {
-    await fresh.ask("hello", { protocol: 1, client: { name: "wire", version: "0" } });
-    const joinCode = joinCodeOf(server.inviteLink);
-    await greeted.ask("register", { ...ACCOUNT, joinCode });
-    await signedIn.ask("send_message", { ...MESSAGE, text: "я".repeat(8_192) });
-    await witness.ask("subscribe", {});
-    assert.equal((await witness.event("message_received")).text, "я".repeat(8_192));
-  });
+  // Each of them can still do what is right.
+  await fresh.ask("hello", { protocol: 1, client: { name: "wire", version: "0" } });
+  await greeted.ask("register", { ...ACCOUNT, joinCode: joinCodeOf(server.inviteLink) });
+  await signedIn.ask("send_message", { ...MESSAGE, text: "я".repeat(8_192) });
+  await witness.ask("subscribe", {});
+  assert.equal((await witness.event("message_received")).text, "я".repeat(8_192));
 });
 
 Deno.test("the same message id with another text or recipient is a conflict, and nothing is stored", async () => {

@@ -12,7 +12,7 @@ import { waitUntil } from "../helpers/wait_until.ts";
 import type { Wire } from "../helpers/wire.ts";
 
 /** How soon the user list tells the truth about a client whose connection the system closed, in milliseconds. */
-const GONE_WITHIN_MS = 2_000;
+const GONE_WITHIN_MS = 5_000;
 
 const ENDINGS: readonly { signal: Deno.Signal; how: string }[] = [
   { signal: "SIGKILL", how: "killed" },

@@ -13,32 +13,63 @@ import { runDeno, say } from "./tool.ts";
 /** The mark that `testWith` puts behind the name of a test that it leaves out. */
 const LEFT_OUT = /^(.*) \[left out: (.*)\]$/s;
 
+/** End-to-end tests wait for other processes most of their time, so several files of them run at once. */
+const E2E_FOLDER = "tests/e2e";
+const E2E_FILES_AT_ONCE = 4;
+
 async function main(): Promise<number> {
-  const folder = await Deno.makeTempDir({ prefix: "mini-chat-report-" });
-  const path = join(folder, "junit.xml");
-  const what = Deno.args.some((argument) => !argument.startsWith("-")) ? [] : ["tests"];
-  let code: number;
-  let report: TestReport;
-  try {
-    code = await runDeno(["test", ...TEST_PERMISSIONS, `--junit-path=${path}`, ...Deno.args, ...what]);
-    report = readJunitReport(await readIfThere(path));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  let code = 0;
+  let total: TestReport = { passed: 0, failed: 0, skipped: 0, skippedNames: [] };
+  for (const args of argumentsOfRuns()) {
+    const run = await runOnce(args);
+    code ||= run.code;
+    total = {
+      passed: total.passed + run.report.passed,
+      failed: total.failed + run.report.failed,
+      skipped: total.skipped + run.report.skipped,
+      skippedNames: [...total.skippedNames, ...run.report.skippedNames],
+    };
   }
-  // A module that could not even be loaded is in no report.
-  if (code !== 0 && report.failed === 0) report = { ...report, failed: 1 };
-  if (Deno.args.some((argument) => argument.startsWith("--filter"))) {
-    // Deno reports what the filter passed over as skipped too; nobody missed that.
-    const skippedNames = report.skippedNames.filter((name) => LEFT_OUT.test(name));
-    report = { ...report, skippedNames, skipped: skippedNames.length };
-  }
-  for (const name of report.skippedNames) {
+  for (const name of total.skippedNames) {
     const [, test, reason] = LEFT_OUT.exec(name) ?? [undefined, name, "ignored without a reason"];
     say(`left out: ${test}: ${reason}`);
   }
-  say(closingLine(report));
-  await addToReport({ ...report, deno: Deno.version.deno, arguments: Deno.args });
-  return code !== 0 ? code : report.failed > 0 ? 1 : 0;
+  say(closingLine(total));
+  await addToReport({ ...total, deno: Deno.version.deno, arguments: Deno.args });
+  return code !== 0 ? code : total.failed > 0 ? 1 : 0;
+}
+
+/** The arguments of each `deno test`: one after the other first, then the end-to-end tests side by side. */
+function argumentsOfRuns(): string[][] {
+  const paths = Deno.args.filter((argument) => argument.startsWith("tests"));
+  if (paths.length > 0) {
+    const isE2e = paths.every((path) => path.startsWith(E2E_FOLDER));
+    return [isE2e ? ["--parallel", ...Deno.args] : Deno.args];
+  }
+  return [
+    [...Deno.args, `--ignore=${E2E_FOLDER}`, "tests"],
+    ["--parallel", ...Deno.args, E2E_FOLDER],
+  ];
+}
+
+async function runOnce(args: readonly string[]): Promise<{ code: number; report: TestReport }> {
+  const folder = await Deno.makeTempDir({ prefix: "mini-chat-report-" });
+  const path = join(folder, "junit.xml");
+  try {
+    const env = { DENO_JOBS: String(E2E_FILES_AT_ONCE) };
+    const code = await runDeno(["test", ...TEST_PERMISSIONS, `--junit-path=${path}`, ...args], env);
+    let report = readJunitReport(await readIfThere(path));
+    if (args.some((argument) => argument.startsWith("--filter"))) {
+      // Deno reports what the filter passed over as skipped too; nobody missed that.
+      const skippedNames = report.skippedNames.filter((name) => LEFT_OUT.test(name));
+      report = { ...report, skippedNames, skipped: skippedNames.length };
+    }
+    // A module that could not even be loaded is in no report.
+    if (code !== 0 && report.failed === 0) report = { ...report, failed: 1 };
+    return { code, report };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 async function readIfThere(path: string): Promise<string> {

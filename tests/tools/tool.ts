@@ -24,12 +24,14 @@ export function complain(line: string): void {
  * Runs the Deno that runs this tool, in the project's folder, with this process's input and outputs.
  *
  * @param args Arguments after `deno`.
+ * @param env Variables set on top of this process's.
  * @returns The exit code.
  */
-export async function runDeno(args: readonly string[]): Promise<number> {
+export async function runDeno(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: PROJECT_FOLDER,
+    env,
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",
