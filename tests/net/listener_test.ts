@@ -51,7 +51,7 @@ Deno.test("Listener takes IPv4 and IPv6 callers on one port, and shows IPv4 addr
   if (listener.host === "::") callers.push(await call(listener.port, "::1"));
   await settle(callers.length, 0);
   assert.deepEqual(
-    connections.map((connection) => connection.remoteAddress),
+    connections.map((connection) => connection.remoteAddress).sort(),
     ["127.0.0.1", "::1"].slice(0, callers.length),
   );
   for (const caller of callers) caller.close();
