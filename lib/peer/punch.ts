@@ -153,6 +153,7 @@ function dialFrom(localPort: number, to: Endpoint, signal: AbortSignal): Promise
       localAddress: to.address.includes(":") ? "::" : "0.0.0.0",
       localPort,
       noDelay: true,
+      allowHalfOpen: true, // otherwise the end of the other half would end ours, with bytes still to be sent
     });
     const fail = (error: unknown) => {
       signal.removeEventListener("abort", onAbort);

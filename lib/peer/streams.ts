@@ -21,7 +21,6 @@ export class SocketStream implements ByteStream {
   /** Takes over a connected socket. */
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.pause();
     socket.on("readable", () => this.#wake?.());
     socket.on("end", () => {
       this.#isEnded = true;

@@ -50,7 +50,7 @@ export async function findMissing(): Promise<string | undefined> {
   try {
     await using network = new LabNetwork();
     const node = await network.addNode("try");
-    await network.setRules(node, "table ip try { chain out { type nat hook postrouting priority 100; } }");
+    await network.setRules(node, "table ip try {\n chain out { type nat hook postrouting priority 100; }\n}");
   } catch (error) {
     return `The lab cannot make network namespaces here: ${(error as Error).message}`;
   }
@@ -131,15 +131,9 @@ export class LabNetwork implements AsyncDisposable {
     );
   }
 
-  /**
-   * A command that runs inside a machine, to be spawned by the caller.
-   *
-   * @param node The machine.
-   * @param program Program and arguments.
-   * @param options As for `Deno.Command`.
-   */
-  command(node: LabNode, program: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
-    return new Deno.Command("ip", { ...options, args: ["netns", "exec", node.namespace, ...program] });
+  /** Command and arguments to be put before another command, which then runs inside a machine. */
+  wrapperFor(node: LabNode): readonly string[] {
+    return ["ip", "netns", "exec", node.namespace];
   }
 
   /** Ends every process inside the network and removes it. May be called again. */
@@ -174,12 +168,18 @@ export type CableEnd = {
   readonly addresses?: readonly string[];
 };
 
-/** Removes what labs of processes that are gone left behind. */
-export async function sweepLeftovers(): Promise<void> {
+/**
+ * Removes what labs of processes that are gone left behind.
+ *
+ * @param options.includeOwn Whether this process's own networks go too: it is about to end.
+ */
+export async function sweepLeftovers(options: { includeOwn?: boolean } = {}): Promise<void> {
   for (const line of (await run("ip", ["netns", "list"])).split("\n")) {
     const [namespace = ""] = line.split(" ");
     const maker = new RegExp(`^${PREFIX}(\\d+)x`).exec(namespace)?.[1];
-    if (maker === undefined || await isRunning(Number(maker))) continue;
+    if (maker === undefined) continue;
+    const isOwn = Number(maker) === Deno.pid;
+    if (isOwn ? !options.includeOwn : await isRunning(Number(maker))) continue;
     await removeNamespace(namespace);
   }
 }
