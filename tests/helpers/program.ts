@@ -262,11 +262,11 @@ export interface ProgramResult {
 export async function runProgram(
   command: string,
   args: readonly string[],
-  options: ProgramOptions & { readonly input?: string } = {},
+  options: ProgramOptions & { readonly input?: string; readonly timeoutMs?: number } = {},
 ): Promise<ProgramResult> {
   await using program = new Program(command, args, options);
   if (options.input !== undefined) await program.write(options.input);
   await program.closeInput();
-  const { code } = await program.waitForExit();
+  const { code } = await program.waitForExit(options.timeoutMs);
   return { code, stdout: program.stdout, stderr: program.stderr };
 }
