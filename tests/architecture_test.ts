@@ -54,7 +54,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "reflect-metadata": ["net"],
   "node:net": ["net", "peer", "protocol"], // protocol: isIP() alone, which opens nothing
   "node:tls": ["net", "peer"],
-  "node:dns/promises": ["net"],
+  "node:dns": ["net"],
   "@achingbrain/nat-port-mapper": ["peer"],
   "rate-limiter-flexible": ["chat", "server"],
   "@logtape/logtape": ["server", "server.ts"],
