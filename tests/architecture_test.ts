@@ -80,9 +80,10 @@ const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
   { call: /\bDeno\.(stdin|stdout|consoleSize)\b/, home: ["terminal", ...ENTRY_POINTS] },
   { call: /\bDeno\.stderr\b/, home: ["terminal", "server", ...ENTRY_POINTS] }, // server: its log
   {
-    call: /\bDeno\.(args|env|exit)\b|\bprocess\.(env|argv|exit)\b/,
+    call: /\bDeno\.(args|env)\b|\bprocess\.(env|argv)\b/,
     home: ENTRY_POINTS,
   },
+  { call: /\bDeno\.exit\b|\bprocess\.exit\b/, home: ["terminal", ...ENTRY_POINTS] }, // terminal: the end by Ctrl+C
   { call: /\bDeno\.(add|remove)SignalListener\b/, home: ["terminal", ...ENTRY_POINTS] }, // terminal: its size
   { call: /\bDeno\.Command\b/, home: ["terminal", "mail", "commands"] },
   { call: /\bnew Worker\b/, home: ["store"] },
