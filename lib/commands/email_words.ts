@@ -88,9 +88,11 @@ function stateWords(item: OutboxItem, now: number): string {
   if (item.isBeingSent) return "being sent";
   switch (item.state) {
     case "queued":
-      return item.nextAttemptAt <= now
-        ? yellow("waits; it is tried while Mini-Chat runs")
-        : yellow(`waits; tried ${item.attempts} times, again at ${moment(item.nextAttemptAt, now)}`);
+      return item.nextAttemptAt <= now ? yellow("waits; it is tried while Mini-Chat runs") : yellow(
+        `waits; tried ${item.attempts === 1 ? "once" : `${item.attempts} times`}, again at ${
+          moment(item.nextAttemptAt, now)
+        }`,
+      );
     case "sending":
       return yellow("was interrupted before it was handed over; it is tried again");
     case "in_doubt":

@@ -122,6 +122,8 @@ const CERTIFICATE = /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME/;
 export function classifyBrokenLink(failure: SmtpFailure, stage: SendStage): MailFault {
   const codes = [failure.code ?? "", failure.originalCode ?? ""];
   if (CERTIFICATE.test(codes.join(" ")) || /certificate/i.test(failure.message)) return "certificate";
+  // Deno 2.7 tells of a certificate that it refused only as a write that failed, without a reason.
+  if (stage === "connect" && failure.message === "write UNKNOWN") return "certificate";
   if (codes.includes("EDNS") || codes.includes("ENOTFOUND") || codes.includes("EAI_AGAIN")) {
     return "no_network";
   }
