@@ -42,6 +42,8 @@ export interface RelayHalf {
 
 /** Chats that one account may hold open at once. */
 const MAX_OPEN_PER_ACCOUNT = 8;
+/** Invitations listed at once: 200 bytes each at most, so that all fit one frame. */
+const MAX_LISTED = 200;
 /** Chats on one server at once: 20,000 of at most 8 KiB each. */
 const MAX_OPEN = 20_000;
 const AWAY_MS = 60_000;
@@ -131,10 +133,11 @@ export class DirectChats implements Disposable {
     entry.host?.notify("chat_closed", { chatId, by: party.identity.name, reason: "closed" });
   }
 
-  /** Chats that wait for this account, oldest first. */
+  /** Chats that wait for this account, oldest first; no more than fit one reply. */
   invitationsFor(accountId: number): Invitation[] {
     const found: Invitation[] = [];
     for (const entry of this.#entries.values()) {
+      if (found.length === MAX_LISTED) break;
       if (entry.friendId === accountId && !entry.isJoined && entry.host) found.push(invitationOf(entry));
     }
     return found;

@@ -39,8 +39,8 @@ const USERS_PER_PAGE = 100;
 /** Messages in a page of history when the client does not say how many. */
 const HISTORY_PER_PAGE = 50;
 
-/** Room for history in a frame; the rest is for the envelope around it. */
-const HISTORY_BYTES = MAX_FRAME_BYTES - 1024;
+/** Room for the entries of a page in a frame; the rest is for the envelope around them. */
+const PAGE_BYTES = MAX_FRAME_BYTES - 1024;
 
 /** Wait that a stopping connection gets to see the reply to its goodbye, in milliseconds. */
 const GOODBYE_MS = 0;
@@ -66,7 +66,10 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
       return {};
     },
   },
-  list_users: { stage: "signed_in", run: listUsers },
+  list_users: {
+    stage: "signed_in",
+    run: (session, params, services) => session.inTurn(() => listUsers(session, params, services)),
+  },
   send_message: {
     stage: "signed_in",
     run: (session, params, services) => {
@@ -91,7 +94,10 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
       return {};
     },
   },
-  fetch_history: { stage: "signed_in", run: fetchHistory },
+  fetch_history: {
+    stage: "signed_in",
+    run: (session, params, services) => session.inTurn(() => fetchHistory(session, params, services)),
+  },
   set_presence: {
     stage: "signed_in",
     run: (session, params) => {
@@ -181,7 +187,12 @@ async function listUsers(
   }
   const limit = Math.min(params.limit ?? USERS_PER_PAGE, MAX_USERS_PER_PAGE);
   const page = await store.listUsers({ viewerId: session.accountId, after: params.after ?? null, limit });
-  return { users: page.users.map(withPresence), next: page.next };
+  const users = page.users.map(withPresence);
+  const fitting = takeFitting(users);
+  return {
+    users: [...fitting],
+    next: fitting.length < users.length ? fitting.at(-1)?.name ?? null : page.next,
+  };
 }
 
 async function fetchHistory(
@@ -194,18 +205,21 @@ async function fetchHistory(
     with: params.with,
     before: params.before ?? null,
     limit: Math.min(params.limit ?? HISTORY_PER_PAGE, MAX_HISTORY_PER_PAGE),
+    maxBytes: PAGE_BYTES,
   });
-  const fitting: HistoryEntry[] = [];
+  const newestFirst = page.messages.toReversed().map(({ state, ...message }): HistoryEntry =>
+    state === null || state === undefined ? message : { ...message, state }
+  );
+  const fitting = takeFitting(newestFirst);
+  const next = fitting.length < newestFirst.length ? fitting.at(-1)?.sequence ?? null : page.next;
+  return { messages: fitting.toReversed(), next };
+}
+
+/** The first entries, as many as fit one frame. */
+function takeFitting<T>(entries: readonly T[]): readonly T[] {
   let bytes = 0;
-  for (const { state, ...message } of page.messages.toReversed()) {
-    const entry: HistoryEntry = state === null || state === undefined ? message : { ...message, state };
-    bytes += utf8Bytes(JSON.stringify(entry)) + 1;
-    if (bytes > HISTORY_BYTES) {
-      return { messages: fitting.toReversed(), next: fitting.at(-1)?.sequence ?? null };
-    }
-    fitting.push(entry);
-  }
-  return { messages: fitting.toReversed(), next: page.next };
+  const end = entries.findIndex((entry) => (bytes += utf8Bytes(JSON.stringify(entry)) + 1) > PAGE_BYTES);
+  return end < 0 ? entries : entries.slice(0, end);
 }
 
 function closeSoon(session: Session, reason: string): void {

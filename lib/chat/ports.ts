@@ -136,7 +136,7 @@ export interface ChatStore {
   ): Promise<readonly ReceiptNews[]>;
   /** Messages between two accounts, oldest first, below `before`. */
   listConversation(
-    page: { accountId: number; with: string; before: number | null; limit: number },
+    page: { accountId: number; with: string; before: number | null; limit: number; maxBytes: number },
   ): Promise<{
     readonly messages: readonly (StoredMessage & { readonly state: HistoryEntry["state"] | null })[];
     readonly next: number | null;

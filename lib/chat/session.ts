@@ -40,6 +40,7 @@ export class Session implements PresentSession {
   #identity: Identity | null = null;
   #delivery: Delivery | null = null;
   #isIdle = false;
+  #lastTurn: Promise<void> = Promise.resolve(); // ends when the last page that was asked for is on its way
 
   /** Starts at the greeting; ends by itself when nobody signs in within {@linkcode SIGN_IN_WITHIN_MS}. */
   constructor(peer: SessionPeer, services: Services) {
@@ -135,6 +136,28 @@ export class Session implements PresentSession {
       this.#services.log.error("delivery failed", { connection: this.peer.id, error });
       this.peer.close("the mailbox could not be read");
     });
+  }
+
+  /**
+   * Does work that answers with a page: one at a time, each when the peer has taken most of what came before. So a client
+   * that asks for a hundred pages at once costs the memory of one, and gets them all if it reads.
+   *
+   * @throws {ChatError} `unavailable` when the connection ended before its turn; what `work` throws.
+   */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#lastTurn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lastTurn = promise;
+    try {
+      await before;
+      await this.peer.drained();
+      if (this.#stage === "closed") {
+        throw new ChatError("unavailable", "Cannot answer: the connection has ended");
+      }
+      return await work();
+    } finally {
+      resolve();
+    }
   }
 
   /** Notes whether the person is at the keys. */

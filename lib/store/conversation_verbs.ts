@@ -40,19 +40,32 @@ export function conversationVerbs(context: ServerContext): ConversationVerbs {
     return id === undefined ? null : cache.find(id);
   }
 
+  /** One way of a conversation, newest first, as far as a page can hold: one row more than its limit or its bytes. */
+  function readOneWay(page: Parameters<typeof oneWay.iterate>[0], maxBytes: number) {
+    const rows = [];
+    let bytes = 0;
+    for (const row of oneWay.iterate(page)) {
+      rows.push(row);
+      bytes += row.bytes;
+      if (bytes > maxBytes) break;
+    }
+    return rows;
+  }
+
   return {
-    listConversation({ accountId, with: name, before, limit }) {
+    listConversation({ accountId, with: name, before, limit, maxBytes }) {
       const viewer = cache.find(accountId);
       const other = findOther(name);
       if (viewer === null || other === null) throw noUser(name);
       const page = { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
-      const toViewer = oneWay.all({ senderId: other.accountId, recipientId: accountId, ...page });
+      const toViewer = readOneWay({ senderId: other.accountId, recipientId: accountId, ...page }, maxBytes);
       const isOneself = other.accountId === accountId;
       const toOther = isOneself || other.isRemoved
         ? []
-        : oneWay.all({ senderId: accountId, recipientId: other.accountId, ...page });
+        : readOneWay({ senderId: accountId, recipientId: other.accountId, ...page }, maxBytes);
       const newest = [...toViewer, ...toOther].sort((a, b) => b.sequence - a.sequence);
-      const messages = newest.slice(0, limit).reverse().map((row): ConversationMessage => {
+      const count = countFitting(newest, limit, maxBytes);
+      const messages = newest.slice(0, count).reverse().map((row): ConversationMessage => {
         const isOwn = row.sender_id === accountId;
         return {
           sequence: row.sequence,
@@ -64,9 +77,19 @@ export function conversationVerbs(context: ServerContext): ConversationVerbs {
           state: isOwn ? stateOf(row.sequence, other, isOneself) : null,
         };
       });
-      return { messages, next: newest.length > limit ? messages[0]?.sequence ?? null : null };
+      return { messages, next: newest.length > count ? messages[0]?.sequence ?? null : null };
     },
   };
+}
+
+/** How many of these fit a page; one always does. */
+function countFitting(rows: readonly { readonly bytes: number }[], limit: number, maxBytes: number): number {
+  let bytes = 0;
+  for (const [index, row] of rows.entries()) {
+    bytes += row.bytes;
+    if (index === limit || (bytes > maxBytes && index > 0)) return index;
+  }
+  return rows.length;
 }
 
 function stateOf(sequence: number, recipient: Mailbox, isOneself: boolean): MessageState {

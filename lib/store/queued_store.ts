@@ -12,6 +12,12 @@ import type { ServerStore } from "./server_store.ts";
 /** Most calls in a batch, so that the first of it need not wait long for the last: some 10 ms of work. */
 const MAX_BATCH = 1_000;
 
+/**
+ * Most bytes of text that the calls of a batch may bring back together. Without it, a thousand clients that come back to full
+ * mailboxes at once, or one that asks for its history again and again, would make one reply of more than a string can hold.
+ */
+const MAX_BATCH_TEXT_BYTES = 8 * 1024 * 1024;
+
 /** Batches on their way at once: one being committed, and one that lies ready when it is done. */
 const MAX_ON_THE_WAY = 2;
 
@@ -163,7 +169,7 @@ export class QueuedStore implements ServerStore {
 
   #flush(): void {
     while (this.#waiting.length > 0 && this.#onTheWay < MAX_ON_THE_WAY && this.#lost === null) {
-      const batch = this.#waiting.splice(0, MAX_BATCH);
+      const batch = this.#waiting.splice(0, batchLength(this.#waiting));
       this.#onTheWay++;
       this.#run(batch).finally(() => {
         this.#onTheWay--;
@@ -193,6 +199,22 @@ export class QueuedStore implements ServerStore {
     for (const call of this.#waiting.splice(0)) call.reject(this.#lost);
     if (this.#onTheWay === 0) this.#idle?.resolve();
   }
+}
+
+/** How many of the calls that wait may leave together; at least one. */
+function batchLength(waiting: readonly Call[]): number {
+  let textBytes = 0;
+  for (let index = 0; index < waiting.length; index++) {
+    textBytes += textBytesOf(waiting[index]!);
+    if (index === MAX_BATCH || (textBytes > MAX_BATCH_TEXT_BYTES && index > 0)) return index;
+  }
+  return waiting.length;
+}
+
+/** Most bytes of text that a call may bring back. */
+function textBytesOf({ verb, args }: Call): number {
+  if (verb !== "listMailbox" && verb !== "listConversation") return 0;
+  return (args[0] as { readonly maxBytes: number }).maxBytes;
 }
 
 function closed(): ChatError {

@@ -331,7 +331,7 @@ export interface AccountStore {
   /**
    * Refuses messages from a user from now on. Blocking twice is the same as once.
    *
-   * @throws {ChatError} `not_found` – no such user; `invalid` – that is oneself.
+   * @throws {ChatError} `not_found` – no such user; `invalid` – that is oneself; `too_large` – 1,000 are blocked already.
    */
   blockUser(accountId: number, name: string): Promise<void>;
 
@@ -398,6 +398,7 @@ export interface MessageStore {
    *
    * @param page.with Name of the other user; may be oneself.
    * @param page.before Sequence before which the page ends; null for the newest.
+   * @param page.maxBytes Most bytes of text in the page; a single longer message comes alone.
    * @throws {ChatError} `not_found` – no such user.
    */
   listConversation(page: {
@@ -405,6 +406,7 @@ export interface MessageStore {
     readonly with: string;
     readonly before: number | null;
     readonly limit: number;
+    readonly maxBytes: number;
   }): Promise<ConversationPage>;
 }
 

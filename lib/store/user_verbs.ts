@@ -6,6 +6,9 @@ import { ChatError } from "../errors.ts";
 import type { ServerContext, Synchronous } from "./server_context.ts";
 import type { AccountStore, ListedUser } from "./server_store.ts";
 
+/** Users that an account may block: their names fit one reply. */
+const MAX_BLOCKED = 1_000;
+
 /** The verbs of this module. */
 export type UserVerbs = Synchronous<
   Pick<AccountStore, "listUsers" | "findUser" | "blockUser" | "unblockUser" | "listBlocked">
@@ -71,6 +74,12 @@ export function userVerbs(context: ServerContext): UserVerbs {
     blockUser(accountId, name) {
       const blockedId = getUserId(name);
       if (blockedId === accountId) throw new ChatError("invalid", "Cannot block yourself");
+      if ((cache.find(accountId)?.blocked.size ?? 0) >= MAX_BLOCKED) {
+        throw new ChatError(
+          "too_large",
+          `Cannot block more than ${MAX_BLOCKED} users: unblock somebody first`,
+        );
+      }
       database.run(
         tables.insertInto("blocks").values({ account_id: accountId, blocked_id: blockedId })
           .onConflict((conflict) => conflict.doNothing()),

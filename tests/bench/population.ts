@@ -59,6 +59,7 @@ export async function addMessages(
   senders: readonly Person[],
   recipients: readonly Person[],
   amount: number,
+  text = TEXT,
 ): Promise<void> {
   await using store = await openFolder(folder);
   const ids = new IdMaker();
@@ -67,7 +68,7 @@ export async function addMessages(
       senderId: senders[index % senders.length]!.accountId,
       id: ids.next(),
       to: recipients[index % recipients.length]!.name,
-      text: TEXT,
+      text,
     }));
 }
 

@@ -36,6 +36,7 @@ export class HostileConnection {
   readonly #decoder = new TextDecoder();
   #rest = "";
   #isClosed = false;
+  #held = false; // a write waits for the server to read
   readonly #waiting = new Set<() => void>();
   readonly #events = new Map<string, (params: Record<string, unknown>) => void>(); // events that are waited for
   #fault: Error | undefined; // set by a reply that no server of ours may give
@@ -44,22 +45,19 @@ export class HostileConnection {
   /** Resolves when the server has hung up. */
   readonly closed: Promise<void>;
 
-  private constructor(socket: Deno.TlsConn) {
+  private constructor(socket: Deno.TlsConn, isDeaf = false) {
     this.#socket = socket;
-    this.closed = this.#read();
+    this.closed = isDeaf ? Promise.resolve() : this.#read();
   }
 
   /** Connects; `isSide` takes the way of the direct chat's side connections. */
   static async open(target: FuzzTarget, isSide = false): Promise<HostileConnection> {
-    const tcp = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
-    tcp.setNoDelay(true);
-    const socket = await Deno.startTls(tcp, {
-      hostname: CERTIFICATE_NAME,
-      caCerts: [target.certificatePem],
-      ...(isSide ? { alpnProtocols: [SIDE_ALPN] } : {}),
-    });
-    await socket.handshake();
-    return new HostileConnection(socket);
+    return new HostileConnection(await openTls(target, isSide));
+  }
+
+  /** Connects, and never reads. */
+  static async openDeaf(target: FuzzTarget): Promise<HostileConnection> {
+    return new HostileConnection(await openTls(target, false), true);
   }
 
   /** Whether the server has hung up. */
@@ -86,6 +84,25 @@ export class HostileConnection {
     this.#results.delete(id);
     if (!reply?.result) throw new Error(`${method} was refused: ${JSON.stringify(reply)}`);
     return reply.result as Record<string, unknown>;
+  }
+
+  /**
+   * Sends a request and waits for nothing but that its bytes leave.
+   *
+   * @param withinMs How long they may take; a server that reads no further holds them.
+   * @returns Whether they left.
+   */
+  async tell(method: string, params: unknown, withinMs = PATIENCE_MS): Promise<boolean> {
+    const id = `t${crypto.randomUUID()}`;
+    const bytes = new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id, method, params }) + "\n");
+    if (this.#held) return false;
+    const writing = this.write(bytes);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), withinMs));
+    const hasLeft = await Promise.race([writing, late]);
+    clearTimeout(timer);
+    this.#held = !hasLeft;
+    return hasLeft;
   }
 
   /** Waits for the next event of this kind; throws when the server hangs up first. */
@@ -174,4 +191,17 @@ export class HostileConnection {
     if (id.startsWith("b")) this.#seen.add(id);
     else if (id.startsWith("a")) this.#results.set(id, { ...rest, error });
   }
+}
+
+/** Connects and finishes the handshake. */
+export async function openTls(target: FuzzTarget, isSide: boolean): Promise<Deno.TlsConn> {
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
+  tcp.setNoDelay(true);
+  const socket = await Deno.startTls(tcp, {
+    hostname: CERTIFICATE_NAME,
+    caCerts: [target.certificatePem],
+    ...(isSide ? { alpnProtocols: [SIDE_ALPN] } : {}),
+  });
+  await socket.handshake();
+  return socket;
 }

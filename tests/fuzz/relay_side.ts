@@ -2,9 +2,7 @@
  * One side of a relay, in bytes.
  * @module
  */
-import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
-import { SIDE_ALPN } from "../../lib/protocol/chat_messages.ts";
-import type { FuzzTarget } from "./hostile_connection.ts";
+import { type FuzzTarget, openTls } from "./hostile_connection.ts";
 
 /** How long the other side's bytes may take, in milliseconds. */
 const PATIENCE_MS = 20_000;
@@ -21,14 +19,7 @@ export class RelaySide {
 
   /** Connects, and shows the ticket. */
   static async open(target: FuzzTarget, ticket: string): Promise<RelaySide> {
-    const tcp = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
-    tcp.setNoDelay(true);
-    const socket = await Deno.startTls(tcp, {
-      hostname: CERTIFICATE_NAME,
-      caCerts: [target.certificatePem],
-      alpnProtocols: [SIDE_ALPN],
-    });
-    const side = new RelaySide(socket);
+    const side = new RelaySide(await openTls(target, true));
     const request = { jsonrpc: "2.0", id: 1, method: "relay", params: { ticket } };
     await side.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
     return side;

@@ -143,7 +143,7 @@ Deno.test("listConversation() merges both ways, newest page first, and says how 
     delivered: sent[4]!.sequence,
   });
   await s.store.acknowledge({ accountId: bob.accountId, deviceId: bob.deviceId, read: sent[2]!.sequence });
-  const page = { accountId: ana.accountId, with: "bob", limit: 4 };
+  const page = { accountId: ana.accountId, with: "bob", limit: 4, maxBytes: 1_000 };
 
   const last = await s.store.listConversation({ ...page, before: null });
   deepEqual(last.messages.map((message) => [message.text, message.state]), [
@@ -166,6 +166,27 @@ Deno.test("listConversation() merges both ways, newest page first, and says how 
   await refused(s.store.listConversation({ ...page, with: "nobody", before: null }), "not_found");
 });
 
+Deno.test("listConversation() gives no more bytes of text than asked for, and every message over its pages", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  const bob = await addPerson(s.store, "bob");
+  const texts = Array.from({ length: 20 }, (_, index) => `${index}`.padEnd(index === 7 ? 150 : 40, "."));
+  for (const [index, text] of texts.entries()) {
+    await send(s.store, index % 3 === 0 ? ana : bob, index % 3 === 0 ? "bob" : "ana", text);
+  }
+  const seen: string[] = [];
+  for (let before: number | null = null;;) {
+    const page = { accountId: ana.accountId, with: "bob", before, limit: 50, maxBytes: 100 };
+    const { messages, next } = await s.store.listConversation(page);
+    const bytes = messages.reduce((sum, message) => sum + message.text.length, 0);
+    equal(bytes <= 100 || messages.length === 1, true);
+    seen.unshift(...messages.map((message) => message.text));
+    if (next === null) break;
+    before = next;
+  }
+  deepEqual(seen, texts);
+});
+
 Deno.test("listConversation() shows what one wrote to oneself once", async () => {
   await using s = newStore();
   const ana = await addPerson(s.store, "ana");
@@ -176,6 +197,7 @@ Deno.test("listConversation() shows what one wrote to oneself once", async () =>
     with: "ana",
     before: null,
     limit: 5,
+    maxBytes: 1_000,
   });
   deepEqual(messages.map((message) => [message.text, message.state]), [["milk", "read"]]);
 });
@@ -192,7 +214,7 @@ Deno.test("removeAccount() takes its mailbox away, and leaves what it sent with 
     "kept",
   ]]);
   await refused(send(s.store, bob, "ana", "x"), "not_found");
-  const page = { accountId: bob.accountId, with: "ana", before: null, limit: 10 };
+  const page = { accountId: bob.accountId, with: "ana", before: null, limit: 10, maxBytes: 1_000 };
   deepEqual((await s.store.listConversation(page)).messages.map((message) => message.text), ["kept"]);
   equal((await s.store.counts()).messages, 1);
   deepEqual(await s.store.checkIntegrity(), []);

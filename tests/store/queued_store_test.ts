@@ -1,0 +1,46 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Call, Outcome } from "../../lib/store/batch.ts";
+import { QueuedStore } from "../../lib/store/queued_store.ts";
+
+const KIB = 1024;
+
+/** A store that only remembers its batches. */
+function storeOf(batches: (readonly Call[])[]): QueuedStore {
+  return new QueuedStore({
+    run: (calls) => {
+      batches.push(calls);
+      return Promise.resolve(calls.map((): Outcome => ({ result: null })));
+    },
+    backup: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    failed: new Promise<never>(() => {}),
+  });
+}
+
+Deno.test("QueuedStore puts no more pages of text in a batch than its reply can carry", async () => {
+  // A thousand clients that came back to full mailboxes at once made a reply longer than any string, and the store died.
+  const batches: (readonly Call[])[] = [];
+  const store = storeOf(batches);
+  const page = { accountId: 1, after: 0, limit: 500, maxBytes: 512 * KIB };
+  await Promise.all(Array.from({ length: 1_000 }, () => store.listMailbox(page)));
+  equal(batches.flat().length, 1_000);
+  for (const batch of batches) ok(batch.length * page.maxBytes <= 8 * KIB * KIB, `${batch.length}`);
+});
+
+Deno.test("QueuedStore lets a page that is over the limit leave alone, and keeps the order of the calls", async () => {
+  const batches: (readonly Call[])[] = [];
+  const store = storeOf(batches);
+  const page = (accountId: number) => ({ accountId, after: 0, limit: 500, maxBytes: 100 * KIB * KIB });
+  await Promise.all([
+    store.highestSequence(1),
+    store.listMailbox(page(2)),
+    store.listMailbox(page(3)),
+    store.highestSequence(4),
+  ]);
+  deepEqual(batches.map((batch) => batch.map(({ verb }) => verb)), [
+    ["highestSequence"],
+    ["listMailbox"],
+    ["listMailbox"],
+    ["highestSequence"],
+  ]);
+});
