@@ -171,10 +171,11 @@ export class ChatPair implements AsyncDisposable {
 
   /** Bob joins. */
   async join(): Promise<JoinedConversation> {
-    const [invitation] = (await this.bob.request("list_chats", {})).chats;
+    const invited = this.bob.events.find(({ name }) => name === "chat_invited");
+    if (!invited) throw new Error("Bob was not invited");
     this.#joined = await joinChat(this.atBob, {
       rendezvous: this.bob,
-      chatId: invitation.chatId,
+      chatId: invited.content.chatId,
       friend: "ana",
       downloadFolder: this.folderOf("bob"),
       signal: new AbortController().signal,

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { Connection } from "../../lib/net/connection.ts";
+import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
+import { type Link, type LinkServer, ProvenConnection } from "../../lib/peer/link.ts";
+import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
+import { ChatPair } from "../helpers/chat_pair.ts";
+
+/** Bob with a program of his own, which has proven the secret. */
+async function joinByHand(
+  pair: ChatPair,
+  answer: LinkServer = () => ({}),
+): Promise<{ link: Link; connection: Connection }> {
+  const { chatId } = pair.bob.events[0]!.content;
+  const joined: JoinedChat = await pair.bob.request("join_chat", { chatId });
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port: pair.hosted.port });
+  const tls = await Deno.startTls(tcp, { hostname: CERTIFICATE_NAME, caCerts: [joined.certificate] });
+  const connection = new Connection(tls);
+  const proven = await ProvenConnection.prove(connection, {
+    chatId,
+    certificatePem: joined.certificate,
+    secret: joined.secret,
+    sessionKey: undefined,
+  });
+  const { link } = await proven.take("direct, LAN", 0);
+  link.serve(answer);
+  await pair.hosted.linked;
+  return { link, connection };
+}
+
+for (
+  const [what, frame] of [
+    ["garbage", "what is this?\n"],
+    ["bytes that are no text", new Uint8Array([0xff, 0xfe, 0x0a])],
+    ["a message that does not exist", '{"jsonrpc":"2.0","id":9,"method":"run","params":{"seq":1}}\n'],
+    ["a line without a text", '{"jsonrpc":"2.0","id":9,"method":"line","params":{"seq":1}}\n'],
+    ["a line out of turn", '{"jsonrpc":"2.0","id":9,"method":"line","params":{"seq":7,"text":"x"}}\n'],
+    [
+      "a chunk that is no base64",
+      '{"jsonrpc":"2.0","id":9,"method":"file_chunk","params":{"seq":1,"file":"f","data":"%"}}\n',
+    ],
+    ["a line of 70 KB without an end", "x".repeat(70_000)],
+  ] as const
+) {
+  Deno.test(`PeerSession ends with a reason when the friend's program sends ${what}`, async () => {
+    await using pair = await ChatPair.invite();
+    const { connection, link } = await joinByHand(pair);
+    connection.send(frame);
+    const end = await pair.hosted.conversation.ended;
+    assert.equal(end.kind, "protocol");
+    assert.ok(end.message.length > 10 && end.message.length < 300, end.message);
+    await pair.hosted.close();
+    await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: pair.hosted.port }));
+    await link.closed;
+  });
+}
+
+Deno.test("PeerSession keeps little for a friend's program that reads nothing", async () => {
+  await using pair = await ChatPair.invite({ host: { stallMs: 400, comeBackWithinMs: 400 } });
+  const { connection } = await joinByHand(pair, () => new Promise(() => {}));
+  const before = Deno.memoryUsage().heapUsed;
+  let said = 0;
+  const talking = (async () => {
+    const { conversation } = pair.hosted;
+    while (!conversation.session.isEnded) {
+      await conversation.session.whenRoom();
+      conversation.say("x".repeat(10_000)).catch(() => {});
+      said += 1;
+    }
+  })();
+  const end = await pair.hosted.conversation.ended;
+  await talking;
+  assert.equal(end.kind, "lost");
+  assert.match((await pair.atAna.until("lost")).why, /took nothing/);
+  assert.ok(said <= 400, `${said} lines were taken`);
+  assert.ok(Deno.memoryUsage().heapUsed - before < 60_000_000);
+  connection.abort("the test is over");
+});
