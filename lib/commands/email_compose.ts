@@ -174,13 +174,15 @@ class Composition {
       }
       return undefined;
     };
+    // A pipe has no keyboard for an editor.
+    const edit = terminal.isInteractive ? (before: string) => terminal.edit(before) : undefined;
     const asker = {
       readLine: (options: Parameters<typeof terminal.readLine>[0]) => terminal.readLine({ ...options, hint }),
       print: (line?: string) => terminal.print(line),
     };
     const text = await this.#keepingInterrupted(
       "text",
-      () => readTextWith(asker, (before) => terminal.edit(before), { initial: this.#draft.text }),
+      () => readTextWith(asker, edit, { initial: this.#draft.text }),
     );
     // The end of a pipe ends the text too.
     const whole = text ?? "";

@@ -9,25 +9,26 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { runClient, runServer, startClient, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { playMailScene } from "./mail_scene.ts";
 import { Actor, scene, tell } from "./story.ts";
 
 const PASSWORD = "correct horse battery";
 
 /** The stage: folders of the server and of two people, and the server's port, which stays the same when it restarts. */
 class Stage {
-  readonly #folder: string;
+  readonly folder: string;
   server!: TestServer;
 
   constructor(folder: string) {
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   profileOf(name: string): string {
-    return join(this.#folder, name);
+    return join(this.folder, name);
   }
 
   get data(): string {
-    return join(this.#folder, "data");
+    return join(this.folder, "data");
   }
 
   async startServer(): Promise<void> {
@@ -138,6 +139,8 @@ async function tellStory(stage: Stage): Promise<void> {
   await ana.prints(/Cannot .*nobody/);
   await ana.types("dance");
   await ana.prints(/There is no command dance/);
+
+  await playMailScene(stage.folder, ana, bob);
 
   scene("Both leave (7, disconnect)");
   await ana.types("7");
