@@ -8,6 +8,7 @@ import type { DraftStore, MailDraft } from "../mail/draft.ts";
 import { Mailer } from "../mail/mailer.ts";
 import { Outbox } from "../mail/outbox.ts";
 import type { OutboxEntry, OutboxStore } from "../mail/outbox_entry.ts";
+import { readPasswordCommand } from "../mail/password_command.ts";
 import { MailSpool } from "../mail/spool.ts";
 import { ProfileMailStore } from "../store/mail_store.ts";
 import type { Profile } from "../store/profile.ts";
@@ -59,7 +60,15 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
   const now = options.now ?? Date.now;
   const store = new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database, now);
   const spool = new MailSpool(join(profileFolder, SPOOL_FOLDER));
-  const mailer = new Mailer({ accounts: store, now });
+  const { terminal } = options;
+  const mailer = new Mailer({
+    accounts: store,
+    now,
+    runPasswordCommand: (command, canAsk) =>
+      canAsk && terminal.isInteractive
+        ? terminal.runOutside(() => readPasswordCommand(command))
+        : readPasswordCommand(command, { canAsk: false }),
+  });
   const outboxWith = (canAsk: boolean) =>
     new Outbox({
       store,
@@ -69,7 +78,7 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
         mailer.submit(
           accountId,
           mail,
-          canAsk ? { ...submission, askPassword: passwordAsker(options.terminal) } : submission,
+          canAsk ? { ...submission, askPassword: passwordAsker(terminal) } : submission,
         ),
     });
   return { ...rest, store, mailer, now, outbox: outboxWith(true), backgroundOutbox: outboxWith(false) };

@@ -6,7 +6,7 @@ import { UsageError } from "../errors.ts";
 import type { MailAccount } from "../mail/account.ts";
 import type { MailDraft } from "../mail/draft.ts";
 import { buildMessage, type MailContent } from "../mail/message.ts";
-import type { SendOutcome } from "../mail/outbox.ts";
+import type { SendOutcome } from "../mail/send_outcome.ts";
 import type { OutboxEntry } from "../mail/outbox_entry.ts";
 import type { SubmissionOptions } from "../mail/submission.ts";
 import { oneLine, safeText } from "../terminal/safe_text.ts";

@@ -31,8 +31,8 @@ export interface MailerOptions extends SubmissionOptions {
 export interface MailerParts {
   /** Keeps the accounts, and renewed tokens. */
   readonly accounts: MailAccountStore;
-  /** Runs a password command; the system's shell by default. */
-  readonly runPasswordCommand?: (command: string) => Promise<string>;
+  /** Runs a password command; `canAsk` tells whether it may use keyboard and screen. The system's shell by default. */
+  readonly runPasswordCommand?: (command: string, canAsk: boolean) => Promise<string>;
   /** Epoch milliseconds; the system's clock by default. */
   readonly now?: () => number;
 }
@@ -141,8 +141,9 @@ export class Mailer {
       case "password":
         return { kind: "password", user: signIn.user, password: signIn.password };
       case "password_command": {
-        const run = this.#parts.runPasswordCommand ?? readPasswordCommand;
-        return { kind: "password", user: signIn.user, password: await run(signIn.command) };
+        const canAsk = options.askPassword !== undefined;
+        const run = this.#parts.runPasswordCommand ?? ((command) => readPasswordCommand(command, { canAsk }));
+        return { kind: "password", user: signIn.user, password: await run(signIn.command, canAsk) };
       }
       case "password_asked":
         return {

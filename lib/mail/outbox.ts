@@ -11,6 +11,7 @@ import { GIVE_UP_AFTER_MS, nextAttemptAt } from "./backoff.ts";
 import { MailError } from "./mail_error.ts";
 import type { BuiltMessage } from "./message.ts";
 import type { OutboxEntry, OutboxProblem, OutboxStore } from "./outbox_entry.ts";
+import type { SendOutcome } from "./send_outcome.ts";
 import type { HeldMessage, MailSpool } from "./spool.ts";
 import type { Acceptance, Submission, SubmissionOptions } from "./submission.ts";
 
@@ -20,45 +21,6 @@ export type SubmitForAccount = (
   mail: Submission,
   options: SubmissionOptions,
 ) => Promise<Acceptance>;
-
-/** How an attempt ended. */
-export type SendOutcome =
-  | {
-    /** The server took it. */
-    readonly kind: "sent";
-    /** Its answer. */
-    readonly reply: string;
-    /** `Message-ID` of the mail. */
-    readonly messageId: string;
-    /** Who gets it. */
-    readonly accepted: readonly string[];
-    /** Who does not; those refused only for now stay queued. */
-    readonly refused: readonly MailError[];
-  }
-  | {
-    /** Refused for now: tried again at `nextAttemptAt`, epoch milliseconds. */
-    readonly kind: "queued";
-    /** Why. */
-    readonly error: MailError;
-    /** Epoch milliseconds. */
-    readonly nextAttemptAt: number;
-  }
-  | {
-    /** Refused for good; the entry stays until it is retried or dropped. */
-    readonly kind: "failed";
-    /** Why. */
-    readonly error: MailError;
-  }
-  | {
-    /** May or may not have been taken; only a person can settle it. */
-    readonly kind: "in_doubt";
-    /** Why. */
-    readonly error: MailError;
-  }
-  | {
-    /** Nothing was done: it is gone, waits for a decision, or another process is sending it. */
-    readonly kind: "skipped";
-  };
 
 /** An entry as a list shows it. */
 export interface OutboxItem extends OutboxEntry {

@@ -3,8 +3,9 @@
  * @module
  */
 
-import type { Outbox, SendOutcome } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 import type { OutboxEntry } from "./outbox_entry.ts";
+import type { SendOutcome } from "./send_outcome.ts";
 
 /** Longest time without a look, milliseconds: another process may have added a mail, or the machine slept. */
 const LONGEST_PAUSE_MS = 60_000;

@@ -12,16 +12,17 @@ const COMMAND_TIMEOUT_MS = 120_000;
 /**
  * Runs a command through the system's shell and takes the first line that it prints.
  *
- * Its standard input and standard error stay the terminal's, so that it can ask for what it needs.
- *
  * @param command The command line.
- * @param timeoutMs Milliseconds it may take; 120,000 by default.
+ * @param options.canAsk Whether its standard input and standard error are the terminal's, so that it can ask for what
+ *   it needs; true by default.
+ * @param options.timeoutMs Milliseconds it may take; 120,000 by default.
  * @throws {MailError} `secret_missing` when it fails, prints nothing, or takes too long. Never holds what it printed.
  */
 export async function readPasswordCommand(
   command: string,
-  timeoutMs: number = COMMAND_TIMEOUT_MS,
+  options: { readonly canAsk?: boolean; readonly timeoutMs?: number } = {},
 ): Promise<string> {
+  const { canAsk = true, timeoutMs = COMMAND_TIMEOUT_MS } = options;
   const shell = Deno.build.os === "windows" ? ["cmd", "/d", "/s", "/c"] : ["sh", "-c"];
   const [program = "", ...flags] = shell;
   const signal = AbortSignal.timeout(timeoutMs);
@@ -29,9 +30,9 @@ export async function readPasswordCommand(
   try {
     const running = new Deno.Command(program, {
       args: [...flags, command],
-      stdin: "inherit",
+      stdin: canAsk ? "inherit" : "null",
       stdout: "piped",
-      stderr: "inherit",
+      stderr: canAsk ? "inherit" : "null",
       signal,
     });
     output = await running.output();
