@@ -5,6 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { Services } from "../chat/services.ts";
 import type { Log } from "../chat/services.ts";
+import { Passwords } from "../chat/passwords.ts";
 import type { SessionPeer } from "../chat/ports.ts";
 import { Session } from "../chat/session.ts";
 import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
@@ -54,10 +55,15 @@ export interface RunningServer extends AsyncDisposable {
  *
  * @param options See `addServeOptions` for defaults.
  * @param log Where sessions and the server write their log.
+ * @param passwords Hashes and checks passwords; at full cost by default.
  * @returns The running server, accepting already.
  * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, or a certificate is wrong.
  */
-export async function serve(options: ServeOptions, log: Log): Promise<RunningServer> {
+export async function serve(
+  options: ServeOptions,
+  log: Log,
+  passwords: Passwords = new Passwords(),
+): Promise<RunningServer> {
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
   opened.use(await DataLock.take(paths));
@@ -75,6 +81,7 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
   const services = new Services({
     store,
     log,
+    passwords,
     registration: options.registration,
     throttles: {
       ...DEFAULT_THROTTLES,

@@ -5,23 +5,11 @@ import { LinkError, TrustError, UsageError } from "../../lib/errors.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
-async function registerAt(desk: ChatDesk, link: string, name: string): Promise<void> {
-  const connecting = connect(desk.app, link);
-  await desk.screen.answers(
-    ["account on this server", "n"],
-    ["Name:", name],
-    ["Password:", PASSWORD],
-    ["Once more:", PASSWORD],
-  );
-  await connecting;
-}
-
 Deno.test("connect() with an invite link trusts, registers and is in, and comes back without a password", async () => {
   using folder = tempFolder();
   await using server = await startLocalServer(folder.path);
   await using desk = new ChatDesk();
-  await registerAt(desk, server.inviteLink, "ana");
-  await desk.screen.sees("Connected to 127.0.0.1 as ana.");
+  await desk.register(server.inviteLink, "ana");
   assert.equal(desk.app.prompt(), "ana> ");
   assert.ok(!desk.tty.screen.text().includes(PASSWORD));
   await desk.app.leave();
@@ -72,7 +60,7 @@ Deno.test("connect() stops loudly when a known server has another key, and sends
   {
     await using server = await startLocalServer(join(folder.path, "one"));
     port = server.port;
-    await registerAt(desk, server.inviteLink, "ana");
+    await desk.register(server.inviteLink, "ana");
     await desk.app.leave();
   }
   await using impostor = await startLocalServer(join(folder.path, "two"), { port });
@@ -88,7 +76,7 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
   using folder = tempFolder();
   await using server = await startLocalServer(folder.path);
   await using first = new ChatDesk();
-  await registerAt(first, server.inviteLink, "ana");
+  await first.register(server.inviteLink, "ana");
   await using desk = new ChatDesk();
   const connecting = connect(desk.app, server.inviteLink);
   await desk.screen.answers(
@@ -134,7 +122,7 @@ Deno.test("connect() to a known server that is away goes on behind the menu, and
   {
     await using server = await startLocalServer(folder.path);
     port = server.port;
-    await registerAt(desk, server.inviteLink, "ana");
+    await desk.register(server.inviteLink, "ana");
     await desk.app.leave();
   }
   const away = connect(desk.app, `127.0.0.1:${port}`, { withinMs: 50 });

@@ -16,15 +16,7 @@ async function sitDown(
   name: string,
 ): Promise<ChatDesk & { readonly left: Promise<void> }> {
   const desk = new ChatDesk();
-  const connecting = connect(desk.app, server.inviteLink);
-  await desk.screen.answers(
-    ["account on this server", "n"],
-    ["Name:", name],
-    ["Password:", PASSWORD],
-    ["Once more:", PASSWORD],
-  );
-  await connecting;
-  await desk.screen.sees(`as ${name}.`);
+  await desk.register(server.inviteLink, name);
   const { app, tty: { terminal } } = desk;
   const commands = [
     usersOption(app),

@@ -3,7 +3,9 @@
  * @module
  */
 import { Command } from "commander";
+import { Passwords } from "../../lib/chat/passwords.ts";
 import { App } from "../../lib/commands/app.ts";
+import { connect } from "../../lib/commands/connect.ts";
 import { openProfile, type Profile } from "../../lib/store/profile.ts";
 import { addServeOptions, type ServeOptions } from "../../lib/server/options.ts";
 import { type RunningServer, serve } from "../../lib/server/serve.ts";
@@ -14,12 +16,12 @@ import { tempFolder } from "./temp_folder.ts";
 /** Password of everybody here. */
 export const PASSWORD = "correct horse";
 
-/** Starts a server on loopback, with the flags' defaults but for these. */
+/** Starts a server on loopback, with the flags' defaults but for these, and passwords that cost little. */
 export function startLocalServer(data: string, changes: Partial<ServeOptions> = {}): Promise<RunningServer> {
   const command = addServeOptions(new Command());
   command.parse([], { from: "user" });
   const options = { ...command.opts<ServeOptions>(), host: "127.0.0.1", port: 0, data, ...changes };
-  return serve(options, { info() {}, warn() {}, error() {} });
+  return serve(options, { info() {}, warn() {}, error() {} }, new Passwords({ logN: 4, r: 8, p: 1 }));
 }
 
 /** Somebody's place. */
@@ -52,6 +54,19 @@ export class ChatDesk implements AsyncDisposable {
       downloadFolder: this.#folder.path,
       homeFolder: this.#folder.path,
     });
+  }
+
+  /** Connects with an invite link and makes an account. */
+  async register(link: string, name: string): Promise<void> {
+    const connecting = connect(this.app, link);
+    await this.screen.answers(
+      ["account on this server", "n"],
+      ["Name:", name],
+      ["Password:", PASSWORD],
+      ["Once more:", PASSWORD],
+    );
+    await connecting;
+    await this.screen.sees(`as ${name}.`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,17 +2,14 @@
  * A person at the keyboard with a profile of their own, and the e-mail option in front of them.
  * @module
  */
-import assert from "node:assert/strict";
 import { emailOption } from "../../lib/commands/email.ts";
 import { type EmailParts, makeEmailParts } from "../../lib/commands/email_parts.ts";
 import type { SignIn } from "../../lib/mail/account.ts";
 import type { SmtpEndpoint } from "../../lib/mail/providers.ts";
 import { openProfile, type Profile } from "../../lib/store/profile.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
+import { ScreenReader } from "./screen_reader.ts";
 import { tempFolder } from "./temp_folder.ts";
-
-/** How long a text may take to appear before the test fails, in milliseconds. */
-const APPEARS_WITHIN_MS = 10_000;
 
 /** How a desk is set up. */
 export interface DeskOptions {
@@ -38,7 +35,7 @@ export class EmailDesk implements AsyncDisposable {
   readonly #profile: Profile;
   readonly #folder = tempFolder();
   readonly #stop = new AbortController();
-  #seen = ""; // what earlier waits have looked at; a line that was taken away since counts no more
+  readonly #screen: ScreenReader;
 
   constructor(options: DeskOptions = {}) {
     const isPipe = options.isPipe === true;
@@ -49,6 +46,7 @@ export class EmailDesk implements AsyncDisposable {
       isKeyboard: !isPipe,
       isScreen: !isPipe,
     });
+    this.#screen = new ScreenReader(this.tty);
     this.folder = this.#folder.path;
     this.#profile = openProfile(this.folder);
     this.#options = options;
@@ -90,28 +88,14 @@ export class EmailDesk implements AsyncDisposable {
     });
   }
 
-  /** Waits until a text appears behind what earlier waits saw. */
-  async sees(text: string): Promise<void> {
-    const deadline = Date.now() + APPEARS_WITHIN_MS;
-    while (true) {
-      const now = this.tty.screen.text();
-      const from = commonStart(this.#seen, now);
-      const at = now.indexOf(text, from);
-      if (at >= 0) {
-        this.#seen = now.slice(0, at + text.length);
-        return;
-      }
-      assert.ok(Date.now() < deadline, `never appeared: ${text}\n--- on the screen:\n${now.slice(from)}`);
-      await this.tty.settle();
-    }
+  /** See {@linkcode ScreenReader.sees}. */
+  sees(text: string): Promise<void> {
+    return this.#screen.sees(text);
   }
 
-  /** Answers questions in order: waits for each, then types its answer and Enter. */
-  async answers(...exchange: readonly (readonly [question: string, answer: string])[]): Promise<void> {
-    for (const [question, answer] of exchange) {
-      await this.sees(question);
-      this.tty.type(`${answer}\r`);
-    }
+  /** See {@linkcode ScreenReader.answers}. */
+  answers(...exchange: readonly (readonly [question: string, answer: string])[]): Promise<void> {
+    return this.#screen.answers(...exchange);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,12 +104,4 @@ export class EmailDesk implements AsyncDisposable {
     this.#profile[Symbol.dispose]();
     this.#folder[Symbol.dispose]();
   }
-}
-
-/** How much two texts have in common at their beginning. */
-function commonStart(one: string, other: string): number {
-  if (other.startsWith(one)) return one.length;
-  let length = 0;
-  while (length < one.length && one[length] === other[length]) length++;
-  return length;
 }
