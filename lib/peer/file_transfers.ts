@@ -47,6 +47,8 @@ interface Outgoing {
   readonly source: Deno.FsFile;
   readonly news: TransferNews;
   isAccepted: boolean;
+  /** Where the other side wanted it to begin. */
+  offset: number;
   isOver: boolean;
 }
 
@@ -117,6 +119,7 @@ export class FileTransfers {
       source,
       news: { direction: "sending", name, totalBytes: size },
       isAccepted: false,
+      offset: 0,
       isOver: false,
     };
     this.#outgoing = outgoing;
@@ -221,6 +224,7 @@ export class FileTransfers {
       throw new ChatError("invalid", "the other side asked for more of a file than there is");
     }
     outgoing.isAccepted = true;
+    outgoing.offset = offset;
     // Not awaited: the session answers while the file is on its way.
     this.#sendFrom(outgoing, offset).catch((error) => {
       if (!outgoing.isOver && !this.#session.isEnded) {
@@ -292,6 +296,8 @@ export class FileTransfers {
     if (outgoing?.file !== file) return;
     this.#sentCount += 1;
     this.#closeOutgoing();
+    // This word can be faster than the answers to the last pieces.
+    this.#report(outgoing.news, outgoing.news.totalBytes, outgoing.offset);
     this.#listener.onFileDone(outgoing.news);
   }
 

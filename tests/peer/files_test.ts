@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { UsageError } from "../../lib/errors.ts";
+import type { Recorder } from "../helpers/chat_pair.ts";
+import { ChatPair } from "../helpers/chat_pair.ts";
+import { testWith } from "../helpers/needs.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+
+async function makeFile(
+  folder: string,
+  name: string,
+  size: number,
+): Promise<{ path: string; bytes: Uint8Array }> {
+  const bytes = new Uint8Array(size);
+  for (let start = 0; start < size; start += 65_536) {
+    crypto.getRandomValues(bytes.subarray(start, start + 65_536));
+  }
+  const path = join(folder, name);
+  await Deno.writeFile(path, bytes);
+  return { path, bytes };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Highest progress that somebody saw. */
+function progressOf(recorder: Recorder): number {
+  return Math.max(0, ...recorder.shown.map((one) => one.kind === "progress" ? one.doneBytes : 0));
+}
+
+Deno.test("FileTransfers ask first, carry a file whole both ways, and show progress on both sides", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link();
+  const { conversation } = pair.joined;
+  for (
+    const [from, to, atFrom, atTo, name] of [
+      [pair.hosted.conversation, conversation, pair.atAna, pair.atBob, "to-bob.bin"],
+      [conversation, pair.hosted.conversation, pair.atBob, pair.atAna, "to-ana.bin"],
+    ] as const
+  ) {
+    atFrom.shown.length = 0;
+    atTo.shown.length = 0;
+    const { path, bytes } = await makeFile(folder.path, name, 1_000_003);
+    await from.files.offer(path);
+    assert.deepEqual((await atTo.until("offered")).totalBytes, bytes.length);
+    await from.say("this goes on meanwhile");
+    await to.files.accept();
+    const done = await atTo.until("done");
+    assert.equal((await atFrom.until("done")).name, name);
+    assert.deepEqual(await Deno.readFile(done.path!), bytes);
+    assert.equal(progressOf(atFrom), bytes.length);
+    assert.equal(progressOf(atTo), bytes.length);
+    assert.equal(from.tally.filesSent, 1);
+    assert.equal(to.tally.filesReceived, 1);
+  }
+  assert.deepEqual(await namesIn(pair.folderOf("bob")), ["to-bob.bin"]);
+});
+
+Deno.test("FileTransfers carry an empty file", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link();
+  const { path } = await makeFile(folder.path, "empty", 0);
+  await pair.joined.conversation.files.offer(path);
+  await pair.atAna.until("offered");
+  await pair.hosted.conversation.files.accept();
+  assert.equal((await Deno.readFile((await pair.atAna.until("done")).path!)).length, 0);
+});
+
+Deno.test("FileTransfers refuse and cancel, from either side, and leave nothing behind", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link({ isCuttable: true });
+  const [ana, bob] = [pair.hosted.conversation, pair.joined.conversation];
+  const { path } = await makeFile(folder.path, "big.bin", 3_000_000);
+  await ana.files.offer(path);
+  await pair.atBob.until("offered");
+  bob.files.refuse();
+  assert.equal((await pair.atAna.until("failed", ({ isOurs }) => !isOurs)).reason, "refused");
+  for (const canceller of [ana, bob]) {
+    pair.atAna.shown.length = 0;
+    pair.atBob.shown.length = 0;
+    await ana.files.offer(path);
+    await pair.atBob.until("offered");
+    await bob.files.accept();
+    pair.cable.clog();
+    canceller.files.cancel();
+    pair.cable.unclog();
+    assert.equal((await pair.atAna.until("failed")).reason, "cancelled");
+    assert.equal((await pair.atBob.until("failed")).reason, "cancelled");
+  }
+  await bob.say("all is well");
+  await ana.files.offer(path);
+  await pair.atBob.until("offered");
+  assert.throws(() => bob.files.cancel(), UsageError);
+  await assert.rejects(ana.files.offer(path), /on its way/);
+  await ana.bye();
+  await bob.ended;
+  assert.deepEqual(await namesIn(pair.folderOf("bob")), []);
+});
+
+Deno.test("FileTransfers say what is wrong with a file that cannot be sent", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link();
+  const { files } = pair.joined.conversation;
+  await assert.rejects(files.offer(join(folder.path, "none")), /Cannot send .*none: there is no such file/);
+  await assert.rejects(files.offer(folder.path), /it is not a file/);
+  await assert.rejects(files.accept(), /no file is offered/);
+  assert.throws(() => files.refuse(), /no file is offered/);
+});
+
+Deno.test("FileTransfers go on after cuts in the middle, with nothing twice", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link({ isCuttable: true });
+  const { path, bytes } = await makeFile(folder.path, "long.bin", 6_000_000);
+  await pair.hosted.conversation.files.offer(path);
+  await pair.atBob.until("offered");
+  await pair.joined.conversation.files.accept();
+  for (const share of [0.2, 0.5, 0.8]) {
+    await pair.atBob.until("progress", ({ doneBytes }) => doneBytes > bytes.length * share);
+    pair.cable.cut();
+  }
+  assert.deepEqual(await Deno.readFile((await pair.atBob.until("done")).path!), bytes);
+  assert.ok(pair.cable.calls > 1);
+});
+
+Deno.test("FileTransfers go on in a new chat where the last one broke off", async () => {
+  using folder = tempFolder();
+  using downloads = tempFolder();
+  const { path, bytes } = await makeFile(folder.path, "resumed.bin", 4_000_000);
+  {
+    await using pair = await ChatPair.link({ isCuttable: true, joiner: { downloadFolder: downloads.path } });
+    await pair.hosted.conversation.files.offer(path);
+    await pair.atBob.until("offered");
+    await pair.joined.conversation.files.accept();
+    await pair.atBob.until("progress", ({ doneBytes }) => doneBytes > 1_000_000);
+    pair.cable.leadTo(null);
+    pair.cable.cut();
+    await pair.joined.conversation.bye();
+  }
+  const [part = ""] = await namesIn(downloads.path);
+  assert.match(part, /^\.resumed\.bin\..*\.part$/);
+  await using pair = await ChatPair.link({ joiner: { downloadFolder: downloads.path } });
+  await pair.hosted.conversation.files.offer(path);
+  await pair.atBob.until("offered");
+  await pair.joined.conversation.files.accept();
+  const done = await pair.atBob.until("done");
+  const first = await pair.atBob.until("progress");
+  assert.ok(first.resumedBytes > 1_000_000, `${first.resumedBytes} bytes were there`);
+  assert.deepEqual(await Deno.readFile(done.path!), bytes);
+  assert.deepEqual(await namesIn(downloads.path), ["resumed.bin"]);
+});
+
+Deno.test("FileTransfers throw away what arrives with the wrong SHA-256", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link();
+  const { path } = await makeFile(folder.path, "changing.bin", 500_000);
+  await pair.hosted.conversation.files.offer(path);
+  await pair.atBob.until("offered");
+  const file = await Deno.open(path, { write: true });
+  await file.write(new TextEncoder().encode("changed meanwhile"));
+  file.close();
+  await pair.joined.conversation.files.accept();
+  assert.equal((await pair.atBob.until("failed")).reason, "damaged");
+  assert.equal((await pair.atAna.until("failed")).isOurs, false);
+  assert.deepEqual(await namesIn(pair.folderOf("bob")), []);
+});
+
+Deno.test("FileTransfers save no file outside the download folder, hidden, or over another", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link();
+  const { session } = pair.hosted.conversation;
+  const sha256 = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"; // of nothing
+  const names = [
+    "../../.bashrc",
+    "/etc/passwd",
+    "C:\\evil.exe",
+    "..",
+    ".hidden",
+    "con.txt",
+    "a\u202Egnp.exe",
+    "twice",
+    "twice",
+  ];
+  for (const [index, name] of names.entries()) {
+    session.send("file_offer", { file: `f${index}`, name, bytes: 0, sha256 });
+    await pair.atBob.until(
+      "offered",
+      () => pair.atBob.shown.filter(({ kind }) => kind === "offered").length > index,
+    );
+    await pair.joined.conversation.files.accept();
+  }
+  assert.deepEqual(await namesIn(pair.folderOf("bob")), [
+    "_con.txt",
+    "agnp.exe",
+    "bashrc",
+    "evil.exe",
+    "file",
+    "hidden",
+    "passwd",
+    "twice",
+    "twice (2)",
+  ]);
+  assert.deepEqual(await namesIn(folder.path), []);
+});
+
+Deno.test("FileTransfers refuse a second file at once, and more bytes than were offered", async () => {
+  await using pair = await ChatPair.link();
+  const { session } = pair.hosted.conversation;
+  const sha256 = "A".repeat(43);
+  await session.send("file_offer", { file: "one", name: "one", bytes: 3, sha256 });
+  await session.send("file_offer", { file: "two", name: "two", bytes: 3, sha256 });
+  assert.equal(pair.atBob.shown.filter(({ kind }) => kind === "offered").length, 1);
+  await pair.joined.conversation.files.accept();
+  session.send("file_chunk", { file: "one", data: btoa("four") }).catch(() => {});
+  const end = await pair.joined.conversation.ended;
+  assert.equal(end.kind, "protocol");
+  assert.match(end.message, /more of a file than it said/);
+});
+
+testWith(
+  ["linux", "root", { command: "mount" }],
+  "FileTransfers say so when the disk is full, and free it again",
+  async () => {
+    using folder = tempFolder();
+    using disk = tempFolder();
+    await run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk.path);
+    try {
+      await using pair = await ChatPair.link({ joiner: { downloadFolder: disk.path } });
+      const { path } = await makeFile(folder.path, "too-big.bin", 3_000_000);
+      await pair.hosted.conversation.files.offer(path);
+      await pair.atBob.until("offered");
+      await pair.joined.conversation.files.accept();
+      assert.equal((await pair.atBob.until("failed")).reason, "disk_full");
+      assert.equal((await pair.atAna.until("failed")).reason, "disk_full");
+      await pair.joined.conversation.say("the chat goes on");
+      const { path: small, bytes } = await makeFile(folder.path, "small.bin", 500_000);
+      await pair.hosted.conversation.files.offer(small);
+      await pair.atBob.until("offered", ({ name }) => name === "small.bin");
+      await pair.joined.conversation.files.accept();
+      assert.deepEqual(await Deno.readFile((await pair.atBob.until("done")).path!), bytes);
+    } finally {
+      await run("umount", disk.path);
+    }
+  },
+);
+
+Deno.test("FileTransfers end when the friend's side stops taking pieces, and the chat with it", async () => {
+  using folder = tempFolder();
+  await using pair = await ChatPair.link({
+    isCuttable: true,
+    host: { stallMs: 300, comeBackWithinMs: 500 },
+    joiner: { comeBackWithinMs: 500 },
+  });
+  const { path } = await makeFile(folder.path, "stuck.bin", 8_000_000);
+  await pair.hosted.conversation.files.offer(path);
+  await pair.atBob.until("offered");
+  await pair.joined.conversation.files.accept();
+  await pair.atBob.until("progress", ({ doneBytes }) => doneBytes > 500_000);
+  pair.cable.clog();
+  pair.cable.leadTo(null);
+  assert.match((await pair.atAna.until("lost")).why, /took nothing/);
+  assert.equal((await pair.hosted.conversation.ended).kind, "lost");
+  pair.cable.unclog();
+  await pair.joined.conversation.ended;
+});
+
+async function run(command: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(command, { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}

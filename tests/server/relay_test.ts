@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import type { RelayHalf } from "../../lib/chat/direct_chats.ts";
+import type { ByteStream } from "../../lib/net/connection.ts";
+import { DEFAULT_RELAY_LIMITS, Relay, type RelayLimits } from "../../lib/server/relay.ts";
+import { SideRequests } from "../../lib/server/side_requests.ts";
+import { SILENT_LOG } from "../helpers/chat_server.ts";
+
+/** A relay behind its side door, on a plain socket, and the tickets it takes. */
+class RelayDesk implements AsyncDisposable {
+  readonly relay: Relay;
+  readonly tickets = new Map<string, RelayHalf>();
+  readonly #side: SideRequests;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #accepting: Promise<void>;
+
+  constructor(options: { limits?: Partial<RelayLimits>; waitMs?: number; idleMs?: number } = {}) {
+    const { limits, ...rest } = options;
+    this.relay = new Relay({ log: SILENT_LOG, limits: { ...DEFAULT_RELAY_LIMITS, ...limits }, ...rest });
+    const redeem = (ticket: string) => {
+      const half = this.tickets.get(ticket) ?? null;
+      this.tickets.delete(ticket);
+      return half;
+    };
+    this.#side = new SideRequests({
+      redeem,
+      relay: this.relay,
+      log: SILENT_LOG,
+      requestWithinMs: 200,
+      lingerMs: 200,
+    });
+    this.#accepting = this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const stream of this.#listener) this.#side.serve(stream as ByteStream);
+  }
+
+  /** Two tickets of one chat. */
+  issue(a: number, b: number): [string, string] {
+    const pair = {};
+    const names = ["x", "y"].map(() =>
+      crypto.getRandomValues(new Uint8Array(16)).toBase64({
+        alphabet: "base64url",
+        omitPadding: true,
+      })
+    ) as [string, string];
+    this.tickets.set(names[0], { pair, accountId: a, name: `user${a}` });
+    this.tickets.set(names[1], { pair, accountId: b, name: `user${b}` });
+    return names;
+  }
+
+  connect(): Promise<Deno.TcpConn> {
+    return Deno.connect({ hostname: "127.0.0.1", port: this.#listener.addr.port });
+  }
+
+  async ask(method: string, params: unknown): Promise<Deno.TcpConn> {
+    const stream = await this.connect();
+    await say(stream, JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) + "\n");
+    return stream;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#side[Symbol.asyncDispose]();
+    await this.#accepting;
+  }
+}
+
+async function say(stream: Deno.TcpConn, text: string): Promise<void> {
+  await stream.write(new TextEncoder().encode(text));
+}
+
+/** Reads until `length` characters or the end. */
+async function hear(stream: Deno.TcpConn, length = Infinity): Promise<string> {
+  const buffer = new Uint8Array(64 * 1024);
+  let text = "";
+  try {
+    while (text.length < length) {
+      const count = await stream.read(buffer);
+      if (count === null) break;
+      text += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+  } catch {
+    // A reset is an end too.
+  }
+  return text;
+}
+
+/** Reads one line. */
+// deno-lint-ignore no-explicit-any -- a reply is looked at field by field
+async function hearReply(stream: Deno.TcpConn): Promise<any> {
+  let line = "";
+  while (!line.endsWith("\n")) {
+    const piece = await hear(stream, 1);
+    if (piece === "") break;
+    line += piece;
+  }
+  return JSON.parse(line);
+}
+
+Deno.test("Relay joins the two sides of a pair, whoever comes first, and copies every byte", async () => {
+  await using desk = new RelayDesk();
+  const [forAna, forBob] = desk.issue(1, 2);
+  const ana = await desk.ask("relay", { ticket: forAna });
+  const bob = await desk.ask("relay", { ticket: forBob });
+  const terms = (await hearReply(ana)).result;
+  assert.deepEqual((await hearReply(bob)).result, terms);
+  assert.equal(terms.maxBytes, DEFAULT_RELAY_LIMITS.bytesPerDay);
+  await say(ana, "to bob");
+  await say(bob, "to ana");
+  assert.equal(await hear(bob, 6), "to bob");
+  assert.equal(await hear(ana, 6), "to ana");
+  assert.equal(desk.relay.count, 2);
+  ana.close();
+  assert.equal(await hear(bob), "");
+  bob.close();
+});
+
+Deno.test("Relay refuses a ticket that is unknown or used, and what is no relay request", async () => {
+  await using desk = new RelayDesk({ waitMs: 50 });
+  const [ticket] = desk.issue(1, 2);
+  const first = await desk.ask("relay", { ticket });
+  assert.equal((await hearReply(first)).error.data.code, "timeout", "nobody else came");
+  first.close();
+  for (
+    const [method, params, code] of [
+      ["relay", { ticket }, "forbidden"],
+      ["relay", { ticket: "short" }, "invalid"],
+      ["relay", {}, "invalid"],
+      ["login", {}, "invalid"],
+    ] as const
+  ) {
+    const stream = await desk.ask(method, params);
+    assert.equal((await hearReply(stream)).error.data.code, code);
+    assert.equal(await hear(stream), "");
+    stream.close();
+  }
+  for (const text of ["garbage\n", "x".repeat(2_000)]) {
+    const stream = await desk.connect();
+    await say(stream, text);
+    assert.equal((await hearReply(stream)).error.code < 0, true);
+    stream.close();
+  }
+  const silent = await desk.connect();
+  assert.equal(await hear(silent), "", "put out after a while");
+  silent.close();
+  assert.equal(desk.relay.count, 0);
+});
+
+Deno.test("Relay ends at its limit of bytes, counts them for both accounts, and says when to come back", async () => {
+  await using desk = new RelayDesk({ limits: { bytesPerDay: 100_000 } });
+  const [forAna, forBob] = desk.issue(1, 2);
+  const [ana, bob] = [
+    await desk.ask("relay", { ticket: forAna }),
+    await desk.ask("relay", { ticket: forBob }),
+  ];
+  await Promise.all([hearReply(ana), hearReply(bob)]);
+  const heard = hear(bob);
+  try {
+    for (let times = 0; times < 100; times++) await say(ana, "x".repeat(10_000));
+  } catch {
+    // Cut, as it should be.
+  }
+  assert.ok((await heard).length <= 100_000 + 65_536);
+  for (const [mine, other] of [[1, 3], [4, 2]] as const) {
+    const tickets = desk.issue(mine, other);
+    const streams = await Promise.all(tickets.map((ticket) => desk.ask("relay", { ticket })));
+    const spent = streams[mine === 1 ? 0 : 1]!;
+    const { error } = await hearReply(spent);
+    assert.equal(error.data.code, "rate_limited");
+    assert.ok(error.data.retryAfterMs > 80_000_000);
+    for (const stream of streams) stream.close();
+  }
+  ana.close();
+  bob.close();
+});
+
+Deno.test("Relay holds few for one account, ends what stands still or lasts too long, and can be off", async () => {
+  {
+    await using desk = new RelayDesk({ limits: { perAccount: 1 } });
+    const [first] = desk.issue(1, 2);
+    const [second] = desk.issue(1, 3);
+    const waiting = await desk.ask("relay", { ticket: first });
+    while (desk.relay.count === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    const refused = await desk.ask("relay", { ticket: second });
+    assert.equal((await hearReply(refused)).error.data.code, "rate_limited");
+    refused.close();
+    waiting.close();
+  }
+  for (const options of [{ idleMs: 40 }, { limits: { maxMs: 40 } }]) {
+    await using desk = new RelayDesk(options);
+    const streams = await Promise.all(desk.issue(1, 2).map((ticket) => desk.ask("relay", { ticket })));
+    await Promise.all(streams.map(hearReply));
+    assert.deepEqual(await Promise.all(streams.map((stream) => hear(stream))), ["", ""]);
+    for (const stream of streams) stream.close();
+  }
+  await using desk = new RelayDesk({ limits: { bytesPerDay: 0 } });
+  const stream = await desk.ask("relay", { ticket: desk.issue(1, 2)[0] });
+  assert.equal((await hearReply(stream)).error.data.code, "forbidden");
+  stream.close();
+});
+
+Deno.test("SideRequests tell a caller its address, and let it stay a while", async () => {
+  await using desk = new RelayDesk();
+  const stream = await desk.ask("find_address", {});
+  assert.deepEqual((await hearReply(stream)).result, { address: "127.0.0.1", port: stream.localAddr.port });
+  assert.equal(await hear(stream), "");
+  stream.close();
+});
