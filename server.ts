@@ -44,19 +44,34 @@ export function greeting(server: RunningServer, options: ServeOptions): string {
 }
 
 async function run(options: ServeOptions, terminal: Terminal): Promise<void> {
-  await using server = await startServer(options);
-  await terminal.print(greeting(server, options));
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
+  // Before the first caller can get in: whoever stops a server that has just started gets a clean stop too.
+  using stop = new StopSignal();
+  {
+    await using server = await startServer(options);
+    await terminal.print(greeting(server, options));
+    await Promise.race([stop.received, server.failed]);
+  }
+  await stopLog();
+}
+
+/** The signals by which a server is asked to stop. */
+class StopSignal implements Disposable {
+  /** Resolves at the first of them. */
+  readonly received: Promise<void>;
+  readonly #listener: () => void;
+  static readonly #SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) Deno.addSignalListener(signal, stop);
-  try {
-    await Promise.race([stopped, server.failed]);
-    await server.stop();
-  } finally {
-    for (const signal of signals) Deno.removeSignalListener(signal, stop);
-    await stopLog();
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.received = promise;
+    this.#listener = resolve;
+    for (const signal of StopSignal.#SIGNALS) Deno.addSignalListener(signal, this.#listener);
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of StopSignal.#SIGNALS) Deno.removeSignalListener(signal, this.#listener);
   }
 }
 
