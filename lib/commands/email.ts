@@ -25,7 +25,7 @@ export function emailOption(parts: EmailParts): MenuCommand {
     number: 6,
     name: "email",
     aliases: ["mail"],
-    usage: "[RECIPIENTS | setup | accounts | test | outbox | …]",
+    usage: "[RECIPIENTS | setup | …]",
     summary: "Send an email",
     details: [
       "Alone, it asks for everything; the first time it sets up an account.",
