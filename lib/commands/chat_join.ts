@@ -16,6 +16,7 @@ import { type ChatFlags, parseChatFlags } from "./chat_flags.ts";
 import { signedIn } from "./chat_host.ts";
 import { ChatScreen } from "./chat_screen.ts";
 import { ago } from "./format.ts";
+import { forgetInvitation } from "./invitations.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
 /** The menu's option. */
@@ -60,6 +61,7 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
     signal,
   }).finally(() => terminal.status(""));
   using _goodbye = app.beforeLeaving(() => conversation.bye());
+  forgetInvitation(session, invitation.chatId);
   app.learnName(invitation.from);
   return await screen.run(conversation, linkedAfterMs);
 }

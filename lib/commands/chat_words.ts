@@ -22,8 +22,9 @@ export function farewell(friend: string, end: SessionEnd, tally: Tally): string 
   return `${howItEnded(friend, end)} ${counts.join(", ")}.`;
 }
 
-/** A length of time for people: `0.4 s`, `12 s`, `3 min 5 s`, `1 h 2 min`. */
+/** A length of time for people: `40 ms`, `1.4 s`, `12 s`, `3 min 5 s`, `1 h 2 min`. */
 export function span(ms: number): string {
+  if (ms < 950) return `${Math.max(1, Math.round(ms))} ms`;
   if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;

@@ -9,6 +9,14 @@ import type { Terminal } from "../terminal/terminal.ts";
 import type { AccountSession } from "./account_session.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
+/** Names of hosts by chat, of the invitations that a session's person was told of and that are open. */
+const toldBySession = new WeakMap<AccountSession, Map<string, string>>();
+
+/** Says no more about an invitation, as its chat is being joined. */
+export function forgetInvitation(session: AccountSession, chatId: string): void {
+  toldBySession.get(session)?.delete(chatId);
+}
+
 /**
  * Tells of invitations for as long as the session lasts.
  *
@@ -22,8 +30,8 @@ export function announceInvitations(
   learnName: (name: string) => void,
 ): void {
   const rendezvous = rendezvousOf(session);
-  /** Names by chat, of those that were told and are open. */
   const told = new Map<string, string>();
+  toldBySession.set(session, told);
   const tell = (chatId: string, from: string) => {
     if (told.has(chatId)) return;
     told.set(chatId, from);
