@@ -7,7 +7,7 @@
  */
 
 /** How long a wait may last before the test fails, in milliseconds: generous, since two cores are shared. */
-const WAIT_DEADLINE_MS = 20_000;
+const WAIT_DEADLINE_MS = 60_000;
 
 /** How long the output of a program that is gone is still read, in milliseconds, while a child of its holds it open. */
 const ORPHANED_OUTPUT_MS = 500;
