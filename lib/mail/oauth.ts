@@ -248,7 +248,8 @@ function explain(error: unknown, settings: OAuthSettings): MailError {
       { serverWords: error.message },
     );
   }
-  const words = messageOf(error);
+  // Deno 2.9 says why a fetch failed in the cause of its error, Deno 2.8 in the error itself.
+  const words = messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
   if (/certificate|UnknownIssuer/i.test(words)) {
     return new MailError(
       "certificate",
