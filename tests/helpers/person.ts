@@ -29,7 +29,7 @@ export class Person {
   /** Runs one subcommand to its end, with this text as its whole input. */
   run(args: readonly string[], input = ""): Promise<ProgramResult> {
     const [command, first] = this.#command;
-    return runProgram(command, [...first, ...args], { ...this.#options, input });
+    return runProgram(command, [...first, ...args], { ...this.#options(args), input });
   }
 
   /** Runs one subcommand that has to succeed, and returns what it printed. */
@@ -69,7 +69,7 @@ export class Person {
   /** Starts the client at its menu, where it signs in by itself, or with these arguments. */
   start(args: readonly string[] = [this.#link]): Program {
     const [command, first] = this.#command;
-    return new Program(command, [...first, ...args], this.#options);
+    return new Program(command, [...first, ...args], this.#options(args));
   }
 
   get #command(): [command: string, first: readonly string[]] {
@@ -78,7 +78,7 @@ export class Person {
     return [outer ?? command, [...outerArgs, ...args]];
   }
 
-  get #options(): ProgramOptions {
-    return { env: { MINI_CHAT_PROFILE: this.profile }, name: `${this.name}'s client` };
+  #options([subcommand = ""]: readonly string[]): ProgramOptions {
+    return { env: { MINI_CHAT_PROFILE: this.profile }, name: `${this.name}'s client (${subcommand})` };
   }
 }
