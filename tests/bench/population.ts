@@ -53,6 +53,15 @@ export async function addPeople(folder: string, prefix: string, amount: number):
   });
 }
 
+/** Signs somebody in on one more device. */
+export async function addDevice(folder: string, { accountId, name }: Person): Promise<Person> {
+  await using store = await openFolder(folder);
+  const token = newToken();
+  const device = { accountId, tokenHash: hashToken(token), deviceId: null, deviceName: "another" };
+  const { deviceId } = await store.openDeviceSession(device);
+  return { accountId, name, token, deviceId };
+}
+
 /** Stores messages as their senders would have, sender by sender to the recipient at the same place. */
 export async function addMessages(
   folder: string,

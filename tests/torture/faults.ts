@@ -1,0 +1,260 @@
+/**
+ * Every fault that a run injects: what it does to whom, for how long, and how it is healed.
+ * @module
+ */
+import { join } from "node:path";
+import { LoadConnection } from "../bench/load.ts";
+import { HostileConnection } from "../fuzz/hostile_connection.ts";
+import { SERVER_DESCRIPTORS, type World } from "./world.ts";
+
+/** One kind of fault. */
+export interface Fault {
+  readonly name: string;
+  /** Why it cannot be injected here; undefined where it can. */
+  whyNot?(world: World): string | undefined;
+  /** Injects it, holds it for about so long, and heals it. Throws when what must come back does not. */
+  inject(world: World, holdMs: number): Promise<void>;
+}
+
+/** How long the server may take to accept again once it can, in milliseconds. */
+const COME_BACK_MS = 5_000;
+
+/** How long the whole flock may take to be back after a restart, in milliseconds. */
+const FLOCK_BACK_MS = 30_000;
+
+const needsShim = ({ means }: World) => means.shim ? undefined : "needs Linux and a C compiler";
+const needsFirewall = ({ means }: World) =>
+  means.firewall ? undefined : "needs root, a network namespace and nft";
+
+/** All of them. */
+export const FAULTS: readonly Fault[] = [
+  {
+    name: "server killed",
+    async inject(world) {
+      await world.killServer();
+      await pause(world.random.integer(0, 1_000));
+      await world.startServer();
+    },
+  },
+  {
+    name: "server frozen",
+    async inject(world, holdMs) {
+      world.signalServer("SIGSTOP");
+      await pause(holdMs);
+      world.signalServer("SIGCONT");
+    },
+  },
+  {
+    name: "client killed",
+    async inject(world) {
+      for (let times = 0; times < 3; times++) {
+        const device = world.anyDevice();
+        await device.kill();
+        await pause(world.random.integer(0, 400));
+        device.start();
+        await pause(world.random.integer(300, 900));
+      }
+    },
+  },
+  {
+    name: "client frozen",
+    async inject(world, holdMs) {
+      const device = world.anyDevice();
+      device.freeze();
+      await pause(holdMs);
+      device.thaw();
+    },
+  },
+  {
+    name: "link cut",
+    async inject(world, holdMs) {
+      for (const endsAt = performance.now() + holdMs; performance.now() < endsAt;) {
+        world.anyDevice().options.proxy.cut();
+        await pause(world.random.integer(20, 200));
+      }
+    },
+  },
+  {
+    name: "link silent",
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      proxy.set({ isStalled: true });
+      await pause(holdMs);
+      proxy.set({});
+    },
+  },
+  {
+    name: "link slow",
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      proxy.set({
+        delayMs: world.random.integer(20, 300),
+        bytesPerSecond: world.random.integer(2_000, 50_000),
+      });
+      await pause(holdMs);
+      proxy.set({});
+    },
+  },
+  {
+    name: "half-open, client gone",
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      proxy.cutHalf("client");
+      await pause(holdMs);
+      proxy.dropOrphans();
+    },
+  },
+  {
+    name: "half-open, server gone",
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      proxy.cutHalf("server");
+      await pause(holdMs);
+      proxy.dropOrphans();
+    },
+  },
+  {
+    name: "packets lost",
+    whyNot: needsFirewall,
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      await world.means.firewall!.add(proxy.port, { kind: "lossy", percent: world.random.integer(5, 30) });
+      await pause(holdMs);
+      await world.means.firewall!.clear();
+    },
+  },
+  {
+    name: "packets over a rate lost",
+    whyNot: needsFirewall,
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      await world.means.firewall!.add(proxy.port, {
+        kind: "slow",
+        packetsPerSecond: world.random.integer(5, 30),
+      });
+      await pause(holdMs);
+      await world.means.firewall!.clear();
+    },
+  },
+  {
+    name: "connections reset",
+    whyNot: needsFirewall,
+    async inject(world, holdMs) {
+      const { proxy } = world.anyDevice().options;
+      await world.means.firewall!.add(proxy.port, { kind: "reset" });
+      await pause(holdMs / 2);
+      await world.means.firewall!.clear();
+    },
+  },
+  {
+    name: "disk full",
+    whyNot: ({ means }) => means.smallDisk ? undefined : "needs root, for a small file system of its own",
+    async inject(world, holdMs) {
+      const balloon = join(world.data, "balloon");
+      await fill(balloon);
+      await pause(holdMs);
+      await Deno.remove(balloon);
+    },
+  },
+  {
+    name: "fsync takes 20 ms",
+    whyNot: needsShim,
+    inject: (world, holdMs) => slowDisk(world, holdMs, 20),
+  },
+  {
+    name: "fsync takes 200 ms",
+    whyNot: needsShim,
+    inject: (world, holdMs) => slowDisk(world, holdMs, 200),
+  },
+  {
+    name: "clock jumps",
+    whyNot: needsShim,
+    async inject(world, holdMs) {
+      const { control } = world.means.shim!;
+      control.set({ clockAheadS: world.random.pick([-86_400, -3_600, -60, 60, 3_600, 86_400]) });
+      await pause(holdMs);
+      control.set({ clockAheadS: 0 });
+    },
+  },
+  {
+    name: "descriptors used up",
+    async inject(world, holdMs) {
+      const held: Deno.TcpConn[] = [];
+      for (let count = 0; count < SERVER_DESCRIPTORS + 50; count++) {
+        held.push(await Deno.connect({ hostname: "127.0.0.1", port: world.target.port }));
+      }
+      await pause(holdMs);
+      for (const connection of held) connection.close();
+      await within(COME_BACK_MS, "accept again after descriptors were used up", async () => {
+        (await LoadConnection.signIn(world.target, world.flock[0]!)).close();
+      });
+    },
+  },
+  {
+    name: "a client never reads",
+    async inject(world, holdMs) {
+      const deaf = await HostileConnection.openDeaf(world.target);
+      await deaf.tell("hello", { protocol: 1, client: { name: "deaf", version: "0" } });
+      await deaf.tell("resume", { token: world.deaf.token });
+      await deaf.tell("subscribe", { after: 0 });
+      await pause(holdMs);
+      deaf.close();
+    },
+  },
+  {
+    name: "200 clients back at once",
+    async inject(world) {
+      const signIn = () =>
+        Promise.all(world.flock.map(async (person) => {
+          const connection = await LoadConnection.signIn(world.target, person);
+          await connection.ask("subscribe", {});
+          return connection;
+        }));
+      const before = await signIn();
+      await world.killServer();
+      await Promise.all(before.map(({ finished }) => finished));
+      await world.startServer();
+      await within(FLOCK_BACK_MS, "let 200 clients in at once", async () => {
+        for (const connection of await signIn()) connection.close();
+      });
+    },
+  },
+];
+
+async function slowDisk(world: World, holdMs: number, fsyncMs: number): Promise<void> {
+  world.means.shim!.control.set({ fsyncMs });
+  await pause(holdMs);
+  world.means.shim!.control.set({ fsyncMs: 0 });
+}
+
+/** Writes a file until there is no room left. */
+async function fill(path: string): Promise<void> {
+  using file = await Deno.open(path, { create: true, write: true });
+  for (let size = 1 << 20; size >= 1; size >>= 2) {
+    const bytes = new Uint8Array(size);
+    try {
+      for (;;) await file.write(bytes);
+    } catch {
+      // No room for a piece of this size: smaller ones may still fit.
+    }
+  }
+}
+
+/** Tries until it works. Throws when that takes too long. */
+async function within(ms: number, what: string, attempt: () => Promise<void>): Promise<void> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() - startedAt > ms) {
+        throw new Error(`The server did not ${what}, in ${ms} ms`, { cause: error });
+      }
+      await pause(50);
+    }
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

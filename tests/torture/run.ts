@@ -1,0 +1,160 @@
+/**
+ * One run: faults one after the other while people talk, then rest, then judgement.
+ * @module
+ */
+import { runServer } from "../helpers/mini_chat.ts";
+import { judge, type Verdict } from "./checker.ts";
+import { type Fault, FAULTS } from "./faults.ts";
+import type { World } from "./world.ts";
+
+/** One line of the table. */
+export interface FaultTally {
+  readonly name: string;
+  times: number;
+  /** Most messages that were written and not acknowledged while it lasted, over all times. */
+  inFlight: number;
+  lost: number;
+  doubled: number;
+  outOfOrder: number;
+  /** Longest time without an answer to somebody whom the fault did not mean, in milliseconds. */
+  longestStallMs: number;
+  /** Why it was left out. */
+  readonly leftOut?: string;
+}
+
+/** What came of a run. */
+export interface RunResult {
+  readonly tallies: readonly FaultTally[];
+  readonly verdict: Verdict;
+  /** Everything else that must not be: a fault in a log, a damaged database, something that did not come back. */
+  readonly troubles: readonly string[];
+}
+
+/** Longest that a fault is held, in milliseconds; the heartbeat's 45 s fit into a long run only. */
+const LONGEST_HOLD_MS = { short: 2_500, long: 60_000 };
+
+/** How often messages in flight are counted, in milliseconds. */
+const COUNT_EVERY_MS = 20;
+
+/** How long all that waits may take to arrive once nothing is wrong any more, in milliseconds. */
+const REST_WITHIN_MS = 90_000;
+
+/** What a run is told. */
+export interface RunOptions {
+  /** How long faults are injected, in milliseconds. */
+  readonly forMs: number;
+  /** Part of the names of the faults that are wanted; empty for all. */
+  readonly only: string;
+  /** Says how far it is. */
+  readonly say: (line: string) => void;
+}
+
+/** Injects faults, and judges. */
+export async function run(world: World, { forMs, only, say }: RunOptions): Promise<RunResult> {
+  const faults = FAULTS.filter((fault) => fault.name.includes(only));
+  const tallies = new Map<string, FaultTally>(FAULTS.map((fault) => [fault.name, tallyOf(fault, world)]));
+  const struck: { readonly name: string; readonly from: number; to: number }[] = [];
+  const troubles: string[] = [];
+  const isLong = forMs > 5 * 60_000;
+  const endsAt = performance.now() + forMs;
+  await pause(Math.min(3_000, forMs / 10));
+  for (let queue: Fault[] = []; performance.now() < endsAt;) {
+    if (queue.length === 0) queue = shuffled(faults.filter((fault) => !fault.whyNot?.(world)), world);
+    const fault = queue.pop()!;
+    const tally = tallies.get(fault.name)!;
+    const strike = { name: fault.name, from: performance.now(), to: Infinity };
+    tally.times += 1;
+    struck.push(strike);
+    let mostInFlight = world.inFlight;
+    const counter = setInterval(() => mostInFlight = Math.max(mostInFlight, world.inFlight), COUNT_EVERY_MS);
+    try {
+      await fault.inject(world, holdMs(world, isLong));
+    } catch (error) {
+      troubles.push(`${fault.name}: ${error instanceof Error ? error.message : error}`);
+    }
+    clearInterval(counter);
+    tally.inFlight += mostInFlight;
+    strike.to = performance.now();
+    await pause(world.random.integer(200, 800));
+    tally.longestStallMs = Math.max(
+      tally.longestStallMs,
+      world.watcher.longestStallMs(strike.from, strike.to),
+    );
+    say(`  ${((endsAt - performance.now()) / 1000).toFixed(0)} s left: ${fault.name}`);
+  }
+  await world.heal();
+  const verdict = await rest(world, say);
+  for (const { kind, at } of verdict.violations) {
+    const tally = tallies.get(struck.findLast(({ from }) => from <= at)?.name ?? faults[0]!.name)!;
+    if (kind === "lost") tally.lost += 1;
+    else if (kind === "doubled") tally.doubled += 1;
+    else tally.outOfOrder += 1;
+  }
+  troubles.push(...await findTroubles(world));
+  return { tallies: [...tallies.values()], verdict, troubles };
+}
+
+function tallyOf(fault: Fault, world: World): FaultTally {
+  const leftOut = fault.whyNot?.(world);
+  return {
+    name: fault.name,
+    times: 0,
+    inFlight: 0,
+    lost: 0,
+    doubled: 0,
+    outOfOrder: 0,
+    longestStallMs: 0,
+    ...(leftOut === undefined ? {} : { leftOut }),
+  };
+}
+
+function holdMs(world: World, isLong: boolean): number {
+  if (isLong && world.random.chance(0.1)) return world.random.integer(10_000, LONGEST_HOLD_MS.long);
+  return world.random.integer(800, LONGEST_HOLD_MS.short);
+}
+
+/** Lets everybody finish, and judges when nothing is on its way any more, or it takes too long. */
+async function rest(world: World, say: (line: string) => void): Promise<Verdict> {
+  for (const device of world.devices) device.quiet();
+  const startedAt = performance.now();
+  for (;;) {
+    await pause(250);
+    const isQuiet = world.devices.every(({ isEmpty }) => isEmpty);
+    const verdict = judge(world.histories);
+    const isComplete = isQuiet && !verdict.violations.some(({ kind }) => kind === "lost");
+    const tookMs = performance.now() - startedAt;
+    if (!isComplete && tookMs < REST_WITHIN_MS) continue;
+    say(`  at rest after ${(tookMs / 1000).toFixed(1)} s${isComplete ? "" : ", but not complete"}`);
+    // What would come twice comes now.
+    await pause(500);
+    return judge(world.histories);
+  }
+}
+
+async function findTroubles(world: World): Promise<string[]> {
+  const troubles: string[] = [];
+  const code = await world.stopServer();
+  if (code !== 0) troubles.push(`the server ended with ${code}`);
+  for (const line of world.log.split("\n")) {
+    if (/ (error|fatal) |panicked|Uncaught/.test(line)) {
+      troubles.push(`the server's log: ${line.slice(0, 300)}`);
+    }
+  }
+  for (const device of world.devices) {
+    if (device.complaints !== "" && device.options.runs.kind === "talker") {
+      troubles.push(`${device.options.device}: ${device.complaints.slice(0, 500)}`);
+    }
+  }
+  const { code: checked, stdout, stderr } = await runServer(["check", "--data", world.data]);
+  if (checked !== 0) troubles.push(`the database is damaged: ${stdout}${stderr}`);
+  return troubles;
+}
+
+function shuffled<T>(items: readonly T[], world: World): T[] {
+  const rest = [...items];
+  return Array.from(items, () => rest.splice(world.random.integer(0, rest.length - 1), 1)[0]!);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

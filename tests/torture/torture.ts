@@ -1,0 +1,172 @@
+/**
+ * `deno task torture`: people write to each other through a real server while everything goes wrong, and a judge looks at
+ * what every device saw.
+ *
+ * `--minutes N` is how long faults are injected (1 by default, the short form); `--seed N` repeats the choices of a run;
+ * `--only NAME` injects only the faults whose name has it; `--fuzz` adds the long form of the fuzzers (100,000 cases against
+ * the server), which a run of five minutes or more has anyway. As root it runs in network and mount namespaces of its own, which
+ * faults of packets and of a full disk need. Exits with 1 when anything is lost, doubled, out of order or in trouble.
+ * @module
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Random } from "../fuzz/random.ts";
+import { whyNot } from "../helpers/needs.ts";
+import { chooseBuild } from "../bench/build.ts";
+import { TEST_PERMISSIONS } from "../tools/permissions.ts";
+import { complain, PROJECT_FOLDER, runDeno, say } from "../tools/tool.ts";
+import { buildFaultShim, FaultControl } from "./fault_shim.ts";
+import { Firewall } from "./firewall.ts";
+import { run, type RunResult } from "./run.ts";
+import { type Means, World } from "./world.ts";
+
+/** Set in the process that runs inside the namespaces. */
+const INSIDE = "MINI_CHAT_TORTURE_INSIDE";
+
+/** Room of the small disk, in MiB: what a run of a minute stores, and what each further minute does. */
+const DISK_MIB = { first: 96, perMinute: 8 };
+
+/** Minutes from which a run has the long form of the fuzzers too, and how many times the short form that is. */
+const FUZZ_FROM_MINUTES = 5;
+const FUZZ_SCALE = 67;
+
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "1" },
+    seed: { type: "string", default: String(Date.now() % 2 ** 31) },
+    fuzz: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+  },
+});
+const minutes = Number(flags.minutes);
+const seed = Number(flags.seed);
+if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
+  complain("Usage: deno task torture [--minutes N] [--seed N] [--only NAME] [--fuzz]");
+  Deno.exit(2);
+}
+
+const missing = whyNot("namespaces", { command: "nft" }, { command: "mount" });
+if (missing === undefined && !Deno.env.has(INSIDE)) Deno.exit(await enterNamespaces());
+Deno.exit(await main());
+
+/** Runs this program again in namespaces of its own; they vanish with it. */
+async function enterNamespaces(): Promise<number> {
+  const again = [
+    Deno.execPath(),
+    "run",
+    "-q",
+    ...TEST_PERMISSIONS,
+    join(PROJECT_FOLDER, "tests/torture/torture.ts"),
+  ];
+  const args = [
+    ...again,
+    "--minutes",
+    flags.minutes,
+    "--seed",
+    flags.seed,
+    ...(flags.fuzz ? ["--fuzz"] : []),
+  ];
+  const child = new Deno.Command("unshare", {
+    args: ["--net", "--mount", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", ...args],
+    env: { [INSIDE]: "1" },
+    stdin: "null",
+  }).spawn();
+  return (await child.status).code;
+}
+
+async function main(): Promise<number> {
+  const build = await chooseBuild();
+  say(`Torture for ${minutes} min with seed ${seed}: ${build}`);
+  const scratch = await Deno.makeTempDir({ prefix: "mini-chat-torture-" });
+  let code = 0;
+  try {
+    const means = await findMeans(scratch);
+    await using world = await World.make(scratch, new Random(seed), means);
+    const result = await run(world, { forMs: minutes * 60_000, only: flags.only, say: complain });
+    say(tableOf(result));
+    code = isClean(result) ? 0 : 1;
+    if (code !== 0) say(`\nRepeat with --seed ${seed}`);
+  } finally {
+    await cleanUp(scratch);
+  }
+  if (flags.fuzz || minutes >= FUZZ_FROM_MINUTES) code = Math.max(code, await fuzz());
+  return code;
+}
+
+async function findMeans(scratch: string): Promise<Means> {
+  const library = await buildFaultShim(scratch);
+  const shim = library === undefined ? {} : { shim: { library, control: FaultControl.create(scratch) } };
+  if (!Deno.env.has(INSIDE)) return shim;
+  const smallDisk = join(scratch, "disk");
+  await Deno.mkdir(smallDisk, { mode: 0o700 });
+  const size = `size=${DISK_MIB.first + Math.ceil(minutes) * DISK_MIB.perMinute}m,mode=700`;
+  await command("mount", ["-t", "tmpfs", "-o", size, "tmpfs", smallDisk]);
+  return { ...shim, smallDisk, firewall: await Firewall.make() };
+}
+
+async function cleanUp(scratch: string): Promise<void> {
+  if (Deno.env.has(INSIDE)) await command("umount", [join(scratch, "disk")]).catch(() => {});
+  await Deno.remove(scratch, { recursive: true });
+}
+
+/** The fuzzers, many times as long as in the tests. */
+async function fuzz(): Promise<number> {
+  say(`\nFuzzing with seed ${seed}, ${FUZZ_SCALE} times as long as the tests do`);
+  Deno.env.set("MINI_CHAT_FUZZ_SEED", String(seed));
+  Deno.env.set("MINI_CHAT_FUZZ_SCALE", String(FUZZ_SCALE));
+  return await runDeno(["test", ...TEST_PERMISSIONS, "tests/fuzz"]);
+}
+
+function tableOf({ tallies, verdict, troubles }: RunResult): string {
+  const rows = [[
+    "fault",
+    "times",
+    "in flight",
+    "lost",
+    "doubled",
+    "out of order",
+    "longest stall of others",
+  ]];
+  for (const tally of tallies) {
+    const { name, times, inFlight, lost, doubled, outOfOrder, longestStallMs, leftOut } = tally;
+    rows.push(
+      leftOut !== undefined
+        ? [name, `left out: ${leftOut}`, "", "", "", "", ""]
+        : [name, times, inFlight, lost, doubled, outOfOrder, `${Math.round(longestStallMs)} ms`].map(String),
+    );
+  }
+  const sum = (pick: (tally: RunResult["tallies"][number]) => number) =>
+    String(tallies.reduce((total, tally) => total + pick(tally), 0));
+  rows.push([
+    "all",
+    sum((t) => t.times),
+    sum((t) => t.inFlight),
+    sum((t) => t.lost),
+    sum((t) => t.doubled),
+    sum((t) => t.outOfOrder),
+    "",
+  ]);
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map((row) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`
+  );
+  lines.splice(1, 0, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`);
+  const { written, refused, shown, shownAgain, violations } = verdict;
+  return [
+    "",
+    ...lines,
+    "",
+    `${written} messages written, ${refused} refused, ${shown} times shown on all devices; ${shownAgain} shown again after a kill`,
+    ...violations.slice(0, 20).map(({ kind, detail }) => `${kind.toUpperCase()}: ${detail}`),
+    ...troubles.slice(0, 20).map((trouble) => `TROUBLE: ${trouble}`),
+  ].join("\n");
+}
+
+function isClean({ verdict, troubles }: RunResult): boolean {
+  return verdict.violations.length === 0 && troubles.length === 0 && verdict.written > 0;
+}
+
+async function command(program: string, args: readonly string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args: [...args], stdin: "null" }).output();
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
