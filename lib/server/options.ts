@@ -9,6 +9,7 @@ import { UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
 import { DEFAULT_STORE_LIMITS } from "../store/server_store.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
+import { DEFAULT_RELAY_LIMITS } from "./relay.ts";
 
 const MIB = 1024 * 1024;
 
@@ -52,6 +53,8 @@ export interface ServeOptions {
   readonly historyDays: number;
   /** MiB of read text kept for an account. */
   readonly historyMib: number;
+  /** MiB of direct chats relayed for an account in a day; 0 relays nothing. */
+  readonly relayMib: number;
 }
 
 /** Adds `--data`, which every subcommand takes. */
@@ -146,6 +149,11 @@ export function addServeOptions(command: Command): Command {
       "HISTORY_MIB",
       DEFAULT_STORE_LIMITS.historyBytes / MIB,
     ),
+    flag(
+      "--relay-mib <number>",
+      "MiB of direct chats relayed for an account in a day; 0 relays nothing",
+      "RELAY_MIB",
+    ).default(DEFAULT_RELAY_LIMITS.bytesPerDay / MIB).argParser((text) => text === "0" ? 0 : positive(text)),
   ];
   for (const option of options) command.addOption(option);
   return command;

@@ -20,7 +20,7 @@ import { reachableAddresses } from "./addresses.ts";
 import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
 import { printedJoinCode } from "./invites.ts";
 import type { ServeOptions } from "./options.ts";
-import { Relay } from "./relay.ts";
+import { DEFAULT_RELAY_LIMITS, Relay } from "./relay.ts";
 import { SideRequests } from "./side_requests.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -93,7 +93,8 @@ export async function serve(
   });
   opened.use(new Upkeep(store, services.hub, log));
   opened.use(services.directChats);
-  const relay = opened.use(new Relay({ log }));
+  const limits = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB };
+  const relay = opened.use(new Relay({ log, limits }));
   const sideDoor = opened.use(
     new SideRequests({ redeem: (ticket) => services.directChats.redeem(ticket), relay, log }),
   );

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { runClient, runServer, startClient, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { playChatScene } from "./chat_scene.ts";
 import { playMailScene } from "./mail_scene.ts";
 import { Actor, scene, tell } from "./story.ts";
 
@@ -140,6 +141,7 @@ async function tellStory(stage: Stage): Promise<void> {
   await ana.types("dance");
   await ana.prints(/There is no command dance/);
 
+  await playChatScene(ana, bob);
   await playMailScene(stage.folder, ana, bob);
 
   scene("Both leave (7, disconnect)");

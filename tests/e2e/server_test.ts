@@ -30,6 +30,7 @@ const FLAGS: Record<string, string | null> = {
   "--mailbox-mib": "",
   "--history-days": "",
   "--history-mib": "",
+  "--relay-mib": "1024",
 };
 
 const SUBCOMMANDS = ["user", "invite", "backup", "check"];
