@@ -3,7 +3,9 @@
  * @module
  */
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { LoadConnection } from "../bench/load.ts";
+import { databaseOf } from "../bench/population.ts";
 import { HostileConnection } from "../fuzz/hostile_connection.ts";
 import { SERVER_DESCRIPTORS, type World } from "./world.ts";
 
@@ -150,10 +152,13 @@ export const FAULTS: readonly Fault[] = [
     name: "disk full",
     whyNot: ({ means }) => means.smallDisk ? undefined : "needs root, for a small file system of its own",
     async inject(world, holdMs) {
-      const balloon = join(world.data, "balloon");
-      await fill(balloon);
+      const balloons = ["balloon-1", "balloon-2"].map((name) => join(world.data, name));
+      await fill(balloons[0]!);
+      // Else the log of the database would still have room in itself for a while.
+      shrinkLog(databaseOf(world.data));
+      await fill(balloons[1]!);
       await pause(holdMs);
-      await Deno.remove(balloon);
+      for (const balloon of balloons) await Deno.remove(balloon);
     },
   },
   {
@@ -225,6 +230,18 @@ async function slowDisk(world: World, holdMs: number, fsyncMs: number): Promise<
   world.means.shim!.control.set({ fsyncMs });
   await pause(holdMs);
   world.means.shim!.control.set({ fsyncMs: 0 });
+}
+
+/** Moves what is in the write-ahead log into the database, as far as it fits, and makes the log empty. */
+function shrinkLog(path: string): void {
+  const database = new DatabaseSync(path, { timeout: 2_000 });
+  try {
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // No room to move it to: then there is none in the log either, before long.
+  } finally {
+    database.close();
+  }
 }
 
 /** Writes a file until there is no room left. */

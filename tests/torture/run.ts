@@ -52,7 +52,9 @@ export interface RunOptions {
 /** Injects faults, and judges. */
 export async function run(world: World, { forMs, only, say }: RunOptions): Promise<RunResult> {
   const faults = FAULTS.filter((fault) => fault.name.includes(only));
-  const tallies = new Map<string, FaultTally>(FAULTS.map((fault) => [fault.name, tallyOf(fault, world)]));
+  const tallies = new Map<string, FaultTally>(
+    faults.map((fault) => [fault.name, tallyOf(fault, world)]),
+  );
   const struck: { readonly name: string; readonly from: number; to: number }[] = [];
   const troubles: string[] = [];
   const isLong = forMs > 5 * 60_000;

@@ -51,23 +51,19 @@ Deno.exit(await main());
 
 /** Runs this program again in namespaces of its own; they vanish with it. */
 async function enterNamespaces(): Promise<number> {
+  const script = join(PROJECT_FOLDER, "tests/torture/torture.ts");
   const again = [
     Deno.execPath(),
     "run",
     "-q",
     ...TEST_PERMISSIONS,
-    join(PROJECT_FOLDER, "tests/torture/torture.ts"),
-  ];
-  const args = [
-    ...again,
-    "--minutes",
-    flags.minutes,
+    script,
+    ...Deno.args,
     "--seed",
     flags.seed,
-    ...(flags.fuzz ? ["--fuzz"] : []),
   ];
   const child = new Deno.Command("unshare", {
-    args: ["--net", "--mount", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", ...args],
+    args: ["--net", "--mount", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", ...again],
     env: { [INSIDE]: "1" },
     stdin: "null",
   }).spawn();
