@@ -30,12 +30,18 @@ export interface PortMapper {
   map(port: number, addresses: readonly string[]): Promise<PortMapping>;
 }
 
-/** How long the search for a router that forwards may take. */
-const SEARCH_MS = 6_000;
+/** How long the search for a router that speaks UPnP may take, and how long any router's answer. */
+const SEARCH_MS = 4_000;
+const ANSWER_MS = 3_000;
 /** How long taking it back may take: the person waits. */
 const REMOVE_MS = 3_000;
-/** A forgotten mapping ends by itself after this long; it is renewed while the chat lasts. */
-const LEASE_MS = 60 * 60_000;
+/** A forgotten mapping ends by itself after this long; UPnP ones are renewed while the chat lasts. */
+const UPNP_LEASE = { ttl: 60 * 60_000, autoRefresh: true };
+/**
+ * RFC 6886 §3.3 recommends two hours. The library hands `ttl` on in seconds here, and would renew by the same number in milliseconds, which is at once: so it
+ * renews nothing. A chat that runs by then goes on, as routers keep what is connected.
+ */
+const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
 
 /** Speaks to the real router. */
 export const routerPortMapper: PortMapper = {
@@ -46,7 +52,7 @@ export const routerPortMapper: PortMapper = {
       return await mapByUpnp(port, inside);
     } catch (upnpError) {
       try {
-        return await mapAt(pmpNat(guessGateway(inside)), port, inside);
+        return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
       } catch (error) {
         throw new LinkError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, { cause: error });
       }
@@ -60,7 +66,7 @@ async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
   for await (const gateway of upnpNat().findGateways({ signal })) {
     if (gateway.family !== "IPv4") continue;
     try {
-      return await mapAt(gateway, port, inside);
+      return await mapAt(gateway, port, { inside, lease: UPNP_LEASE });
     } catch (error) {
       failure = error;
     }
@@ -68,14 +74,18 @@ async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
   throw failure;
 }
 
-async function mapAt(gateway: Gateway, port: number, inside: string): Promise<PortMapping> {
+async function mapAt(
+  gateway: Gateway,
+  port: number,
+  { inside, lease }: { inside: string; lease: { ttl: number; autoRefresh: boolean } },
+): Promise<PortMapping> {
   const remove = () => gateway.stop({ signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => {});
   try {
     const mapping = await gateway.map(port, inside, {
       protocol: "tcp",
-      ttl: LEASE_MS,
+      ...lease,
       description: "mini-chat direct chat",
-      signal: AbortSignal.timeout(SEARCH_MS),
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
     if (scopeOf(mapping.externalHost) !== "public") {
       throw new LinkError(`the router itself is behind another one, at ${mapping.externalHost}`);

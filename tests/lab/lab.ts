@@ -5,7 +5,7 @@
  * word names the rows to run, such as `NAT`. With `MINI_CHAT_TEST_DIST=dist` it runs the executables.
  * @module
  */
-import { findMissing, sweepLeftovers } from "./network.ts";
+import { findMissing, hasProgram, sweepLeftovers } from "./network.ts";
 import { type Outcome, playChat } from "./scenario.ts";
 import { TOPOLOGIES, type Topology } from "./topologies.ts";
 
@@ -23,10 +23,13 @@ async function play(topology: Topology): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "mini-chat-lab-" });
   try {
     await using site = await topology.build();
-    const outcome = await playChat(site, folder);
-    const failure = topology.expected.includes(outcome.route)
-      ? undefined
-      : `the route was to be ${topology.expected.join(" or ")}`;
+    const { expected, hostFlags = "" } = topology;
+    const isDirectPossible = !expected.includes("relayed");
+    const outcome = await playChat(site, folder, { hostFlags, isDirectPossible });
+    const isExpected = expected.some((route) =>
+      outcome.route === route || outcome.route === `relayed, then ${route}`
+    );
+    const failure = isExpected ? undefined : `the route was to be ${expected.join(" or ")}`;
     return { topology, outcome, failure };
   } catch (error) {
     return { topology, outcome: undefined, failure: error instanceof Error ? error.message : String(error) };
@@ -70,6 +73,10 @@ async function main([word = ""]: readonly string[]): Promise<number> {
   await sweepLeftovers();
   const rows: Row[] = [];
   for (const topology of TOPOLOGIES.filter(({ title }) => title.includes(word))) {
+    if (topology.needs !== undefined && !await hasProgram(topology.needs)) {
+      print(`left out: ${topology.title}, as it needs the program ${topology.needs}`);
+      continue;
+    }
     const startedAt = performance.now();
     const row = await play(topology);
     rows.push(row);

@@ -40,12 +40,8 @@ export async function findMissing(): Promise<string | undefined> {
   if (Deno.build.os !== "linux") return `The lab needs Linux network namespaces; this is ${Deno.build.os}`;
   if (Deno.uid() !== 0) return "The lab needs root, to make network namespaces";
   for (const [program, debianPackage] of [["ip", "iproute2"], ["nft", "nftables"]] as const) {
-    try {
-      await run(program, ["-V"]);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) continue;
-      return `The lab needs the program ${program}: apt-get install ${debianPackage}`;
-    }
+    if (await hasProgram(program)) continue;
+    return `The lab needs the program ${program}: apt-get install ${debianPackage}`;
   }
   try {
     await using network = new LabNetwork();
@@ -55,6 +51,16 @@ export async function findMissing(): Promise<string | undefined> {
     return `The lab cannot make network namespaces here: ${(error as Error).message}`;
   }
   return undefined;
+}
+
+/** Whether a program can be run here. */
+export async function hasProgram(program: string): Promise<boolean> {
+  try {
+    await run(program, ["-V"]);
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
+  }
+  return true;
 }
 
 /** One network of namespaces; disposing of it ends every process inside and removes all of it. */

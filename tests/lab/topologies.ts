@@ -2,6 +2,7 @@
  * The networks in which direct chat must link two people: where the machines stand, and what is between them.
  * @module
  */
+import { forwardOnRequest } from "./forwarding.ts";
 import { LabNetwork, type LabNode, type RouterKind } from "./network.ts";
 
 /** A network that is up, with a public server and two people in it. */
@@ -22,6 +23,10 @@ export type Topology = {
   readonly title: string;
   /** Routes that physics allows here; anything else makes the row fail. */
   readonly expected: readonly string[];
+  /** Flags that the host adds to its `host` command. */
+  readonly hostFlags?: string;
+  /** Program without which this row cannot be built. */
+  readonly needs?: string;
   /** Builds it. The caller disposes of the site. */
   readonly build: () => Promise<LabSite>;
 };
@@ -48,6 +53,13 @@ export const TOPOLOGIES: readonly Topology[] = [
     expected: ["relayed"],
     build: () => buildNats("symmetric", "symmetric"),
   },
+  {
+    title: "router forwards on request (UPnP)",
+    expected: ["direct, mapped"],
+    hostFlags: "--map-port",
+    needs: "miniupnpd",
+    build: buildUpnp,
+  },
   { title: "no route but the server", expected: ["relayed"], build: buildServerOnly },
   { title: "IPv6 only", expected: ["direct, IPv6"], build: () => buildIpv6(false) },
   { title: "IPv6 only, both firewalled", expected: ["direct, punched"], build: () => buildIpv6(true) },
@@ -70,18 +82,34 @@ async function buildSameLan(): Promise<LabSite> {
 }
 
 /** A public server, and both people behind routers of their own, with the very same private addresses. */
-async function buildNats(anaKind: RouterKind, bobKind: RouterKind): Promise<LabSite> {
-  return await buildSite(SERVER, async (network, { server, ana, bob }) => {
+async function buildNats(
+  anaKind: RouterKind,
+  bobKind: RouterKind,
+  options: { wan?: string; onAnasRouter?: (network: LabNetwork, router: LabNode) => Promise<void> } = {},
+): Promise<LabSite> {
+  const { wan = "203.0.113", onAnasRouter } = options;
+  return await buildSite(`${wan}.10`, async (network, { server, ana, bob }) => {
     const internet = await network.addNode("net");
     await network.addCable(port(internet, "p1"), {
       node: server,
       interface: "eth0",
-      addresses: [`${SERVER}/24`],
+      addresses: [`${wan}.10/24`],
     });
-    await addHome(network, internet, "p2", { person: ana, kind: anaKind, outside: "203.0.113.21/24" });
-    await addHome(network, internet, "p3", { person: bob, kind: bobKind, outside: "203.0.113.22/24" });
+    const router = await addHome(network, internet, "p2", {
+      person: ana,
+      kind: anaKind,
+      outside: `${wan}.21/24`,
+    });
+    await addHome(network, internet, "p3", { person: bob, kind: bobKind, outside: `${wan}.22/24` });
     await network.addBridge(internet, ["p1", "p2", "p3"]);
+    await onAnasRouter?.(network, router);
   });
+}
+
+/** The host's router forwards a port when it is asked; the joiner's NAT cannot be punched. */
+async function buildUpnp(): Promise<LabSite> {
+  // The router refuses to forward where its own address is reserved, as those of the other rows are.
+  return await buildNats("drop", "symmetric", { wan: "20.30.40", onAnasRouter: forwardOnRequest });
 }
 
 /** The host has a public address of its own; the joiner is behind a router. */
@@ -173,7 +201,7 @@ async function addHome(
   internet: LabNode,
   internetPort: string,
   home: { readonly person: LabNode; readonly kind: RouterKind; readonly outside: string },
-): Promise<void> {
+): Promise<LabNode> {
   const router = await network.addNode(`${home.person.name}-rt`);
   await network.addCable(port(internet, internetPort), {
     node: router,
@@ -187,6 +215,7 @@ async function addHome(
   });
   await network.addDefaultRoute(home.person, "192.168.1.1");
   await network.makeRouter(router, home.kind);
+  return router;
 }
 
 function port(node: LabNode, name: string): { node: LabNode; interface: string } {
