@@ -82,6 +82,7 @@ export class ChatScreen implements JoinListener {
     const end = await ended;
     await Promise.all(this.#waiting);
     for (const bar of this.#bars.values()) bar.remove();
+    this.#terminal.status("");
     const say = end.kind === "said_bye" || end.kind === "heard_bye" ? bold : yellow;
     await this.#terminal.print(say(farewell(friend, end, conversation.tally)));
     return end;

@@ -82,7 +82,6 @@ export async function hostChat(listener: ConversationListener, options: HostOpti
 class Host implements HostedChat {
   readonly conversation: Conversation;
   readonly linked: Promise<void>;
-  readonly addresses: readonly string[] = ownAddresses();
   mapped: MappedPort | undefined;
   mappingFailure: string | undefined;
   seenAddress = "";
@@ -122,6 +121,11 @@ class Host implements HostedChat {
 
   get port(): number {
     return this.#doorway.port;
+  }
+
+  /** Asked anew each time: a machine may change its network while it waits. */
+  get addresses(): readonly string[] {
+    return ownAddresses();
   }
 
   async open(): Promise<void> {
@@ -242,7 +246,9 @@ class Host implements HostedChat {
 
   async #relay({ relayTicket }: ChatJoined, signal: AbortSignal): Promise<void> {
     await pause(this.#options.relayAfterMs ?? RELAY_AFTER_MS, signal);
-    if (this.conversation.session.isLinked) return;
+    const { isLinked, route } = this.conversation.session;
+    // The friend looks for something better than the relay; a direct link, in a new round, is one that the friend has lost.
+    if (isLinked && route === "relayed") return;
     // Not awaited to its end: it lives as long as the link over it.
     this.#doorway.admit(await openRelay(this.#options.rendezvous.server, relayTicket, signal));
   }

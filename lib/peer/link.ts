@@ -305,7 +305,12 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
         setServer: server.resolve,
       });
       const terms = greet.isResume ? undefined : termsOf(context, nonce, take.nonce, greet.client);
-      return { received: taker.onLink(link, terms) };
+      try {
+        return { received: taker.onLink(link, terms) };
+      } catch (error) {
+        setTimeout(() => rpc.close(messageOf(error)), 0); // once the refusal is on its way
+        throw error;
+      }
     },
   });
   const timer = setTimeout(() => rpc.abort("not taken in time"), TAKE_TIMEOUT_MS);
