@@ -75,7 +75,7 @@ function howItEnded(friend: string, end: SessionEnd): string {
     case "heard_bye":
       return `${name} said goodbye.`;
     case "lost":
-      return `The chat with ${name} is over: ${end.message}.`;
+      return `The chat with ${name} is over: ${safeText(end.message)}.`;
     case "protocol":
       return `The chat with ${name} is over, as something was sent that is not part of a chat: ${
         safeText(end.message)
