@@ -19,7 +19,13 @@ import {
   type UserEntry,
 } from "../protocol/requests.ts";
 import { Mailbox } from "./mailbox.ts";
-import { type Acknowledgement, type Outbox, type OutboxMessage, OutboxSender } from "./outbox_sender.ts";
+import {
+  type Acknowledgement,
+  type Outbox,
+  type OutboxMessage,
+  OutboxSender,
+  retryAfterMs,
+} from "./outbox_sender.ts";
 
 /** How long delivered messages are gathered before the server is told, in milliseconds. */
 const ACKNOWLEDGE_AFTER_MS = 20;
@@ -81,9 +87,10 @@ export class ChatClient implements Disposable {
   readonly #sender: OutboxSender;
   readonly #outcomes = new Map<string, (outcome: SendOutcome) => void>();
   readonly #mailbox: Mailbox;
-  #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Highest sequence that the server knows as delivered here. */
-  #delivered = 0;
+  #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined; // set while it waits to be told
+  #isDisposed = false;
+  /** What the server knows of this device: all up to here was delivered, and shown. Another object for each time it is told. */
+  #told: Readonly<{ delivered: number; read: number }> = { delivered: 0, read: 0 };
   /** Highest sequence that was shown here. */
   #shown: number;
 
@@ -122,11 +129,10 @@ export class ChatClient implements Disposable {
   /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
   async signedIn(signedIn: Pick<SignedIn, "readSequence">): Promise<void> {
     if (signedIn.readSequence > this.#shown) this.#noteShown(signedIn.readSequence);
-    else if (signedIn.readSequence < this.#shown) await this.call("acknowledge", { read: this.#shown });
     this.#sender.wake();
     // What was said before a connection broke may not have been heard.
-    this.#delivered = 0;
-    this.#acknowledgeSoon();
+    this.#told = { delivered: 0, read: signedIn.readSequence };
+    this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
     const { upTo } = await this.call("subscribe", { after: Math.max(this.#mailbox.received, this.#shown) });
     this.#mailbox.expect(upTo);
   }
@@ -165,7 +171,7 @@ export class ChatClient implements Disposable {
   /** Notes that everything up to a sequence was shown; from now on it is forgotten here, and known as read on the server. */
   async shown(upTo: number): Promise<void> {
     this.#noteShown(upTo);
-    await this.#call("acknowledge", { delivered: upTo, read: upTo });
+    await this.#acknowledge();
   }
 
   /** Every user, by name, page by page. */
@@ -212,34 +218,40 @@ export class ChatClient implements Disposable {
 
   /** Stops sending and acknowledging. What waits stays on disk. */
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     clearTimeout(this.#acknowledgeTimer);
     this.#sender[Symbol.dispose]();
   }
 
   #take(message: ReceivedMessage): void {
     if (!this.#mailbox.take(message)) return;
-    this.#acknowledgeSoon();
+    this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
     this.#listener.onMessage?.(message);
   }
 
-  #acknowledgeSoon(): void {
-    this.#acknowledgeTimer ??= setTimeout(() => this.#acknowledgeDelivered(), ACKNOWLEDGE_AFTER_MS);
+  #acknowledgeIn(ms: number): void {
+    this.#acknowledgeTimer ??= setTimeout(() => this.#acknowledge(), ms);
   }
 
-  #acknowledgeDelivered(): void {
+  /**
+   * Tells the server how far this device is, if that is news. What cannot be told now is told later: after a pause where the
+   * server asks for one (its disk is full), and at the next connection where there is none.
+   */
+  async #acknowledge(): Promise<void> {
+    clearTimeout(this.#acknowledgeTimer);
     this.#acknowledgeTimer = undefined;
-    const delivered = this.#mailbox.received;
-    if (delivered <= this.#delivered) return;
-    this.#delivered = delivered;
-    this.#call("acknowledge", { delivered });
-  }
-
-  /** Tells the server what it may also learn later: without a connection, it is told at the next one. */
-  async #call<M extends RequestName>(method: M, params: Params<M>): Promise<void> {
+    const before = this.#told;
+    const now = { delivered: this.#mailbox.received, read: this.#shown };
+    if (now.delivered <= before.delivered && now.read <= before.read) return;
+    this.#told = now;
     try {
-      await this.call(method, params);
+      await this.call("acknowledge", now);
     } catch (error) {
-      if (!(error instanceof LinkError)) this.#listener.onFault?.(error);
+      if (this.#told === now) this.#told = before;
+      if (error instanceof LinkError || this.#isDisposed) return;
+      const againMs = retryAfterMs(error);
+      if (againMs === undefined) this.#listener.onFault?.(error);
+      else this.#acknowledgeIn(againMs);
     }
   }
 

@@ -53,6 +53,15 @@ const TEMPORARY = new Set<string>(["unavailable", "rate_limited", "timeout", "in
 /** Pause before a temporary refusal is tried again when the server names none, in milliseconds. */
 const RETRY_MS = 2_000;
 
+/**
+ * How long to wait before asking again what was refused.
+ *
+ * @returns Milliseconds; undefined where waiting does not help.
+ */
+export function retryAfterMs(error: unknown): number | undefined {
+  return error instanceof ChatError && TEMPORARY.has(error.code) ? error.retryAfterMs ?? RETRY_MS : undefined;
+}
+
 /** Empties the outbox while there is a connection. */
 export class OutboxSender implements Disposable {
   readonly #options: OutboxSenderOptions;
@@ -106,8 +115,9 @@ export class OutboxSender implements Disposable {
       const hasLostSession = error instanceof ChatError && error.code === "unauthenticated";
       if (error instanceof LinkError || hasLostSession) return false;
       if (!(error instanceof ChatError)) throw error;
-      if (TEMPORARY.has(error.code)) {
-        this.#timer = setTimeout(() => this.wake(), error.retryAfterMs ?? RETRY_MS);
+      const againMs = retryAfterMs(error);
+      if (againMs !== undefined) {
+        this.#timer = setTimeout(() => this.wake(), againMs);
         return false;
       }
       outbox.refused(message.id, error);

@@ -55,7 +55,8 @@ export async function followInbox(
       await app.terminal.flush();
       await client.shown(message.sequence);
     }
-    await app.nextMessage(signal);
+    // What came while the last one was printed has woken nobody.
+    if (client.unread.length === 0) await app.nextMessage(signal);
   }
 }
 

@@ -7,6 +7,7 @@ import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { hashToken, newToken } from "../../lib/chat/token.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
 import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openProfile } from "../../lib/store/profile.ts";
 import type { ServerStore } from "../../lib/store/server_store.ts";
 import { IdMaker, TEXT } from "./load.ts";
 
@@ -60,6 +61,13 @@ export async function addDevice(folder: string, { accountId, name }: Person): Pr
   const device = { accountId, tokenHash: hashToken(token), deviceId: null, deviceName: "another" };
   const { deviceId } = await store.openDeviceSession(device);
   return { accountId, name, token, deviceId };
+}
+
+/** Makes a client's profile in which somebody trusts the server at a port of this machine, and is signed in. */
+export function makeProfile(folder: string, port: number, certificate: string, person: Person): void {
+  using profile = openProfile(folder);
+  const server = profile.saveServer({ host: "127.0.0.1", port, certificate, fingerprint: null });
+  profile.saveLogin({ serverId: server.serverId, name: person.name }, person);
 }
 
 /** Stores messages as their senders would have, sender by sender to the recipient at the same place. */

@@ -4,10 +4,9 @@
  */
 import { join } from "node:path";
 import type { Target } from "../bench/load.ts";
-import { addDevice, addMessages, addPeople, type Person } from "../bench/population.ts";
+import { addDevice, addMessages, addPeople, makeProfile, type Person } from "../bench/population.ts";
 import type { Random } from "../fuzz/random.ts";
 import { startServer, type TestServer } from "../helpers/mini_chat.ts";
-import { openProfile } from "../../lib/store/profile.ts";
 import { Device } from "./device.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import type { FaultControl } from "./fault_shim.ts";
@@ -98,7 +97,7 @@ export class World implements AsyncDisposable {
     const device = (person: Person, name: string, runs: Device["options"]["runs"]): Device => {
       const proxy = FaultProxy.listen(server.port);
       const profile = join(scratch, `profile-of-${name}`);
-      signIn(profile, proxy.port, certificatePem, person);
+      makeProfile(profile, proxy.port, certificatePem, person);
       return new Device({
         account: person.name,
         device: name,
@@ -200,11 +199,4 @@ function start(data: string, port: number, { shim }: Means): Promise<TestServer>
     wrapper: ["sh", "-c", `ulimit -n ${SERVER_DESCRIPTORS}; exec "$@"`, "sh"],
     env: shim ? shim.control.env(shim.library) : {},
   });
-}
-
-/** Makes a profile in which somebody trusts the server and is signed in. */
-function signIn(folder: string, port: number, certificate: string, person: Person): void {
-  using profile = openProfile(folder);
-  const server = profile.saveServer({ host: "127.0.0.1", port, certificate, fingerprint: null });
-  profile.saveLogin({ serverId: server.serverId, name: person.name }, person);
 }

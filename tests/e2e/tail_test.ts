@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { registerAs } from "../helpers/accounts.ts";
+import { startServer } from "../helpers/mini_chat.ts";
+import { Person } from "../helpers/person.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+
+Deno.test("tail prints every message of a burst, without another one to wake it", async () => {
+  // What came while one message was being noted as read once waited for the next one to arrive.
+  using folder = tempFolder();
+  await using server = await startServer({ data: `${folder.path}/data` });
+  const bob = new Person("bob", folder.path);
+  await bob.register(server.inviteLink);
+  await using ana = await registerAs(server, "ana");
+  await using tail = bob.start(["tail", "--json"]);
+  const texts = Array.from({ length: 30 }, (_, index) => `message ${index}`);
+  const send = (text: string) => ana.ask("send_message", { id: crypto.randomUUID(), to: "bob", text });
+  await send(texts[0]!);
+  await tail.waitForLine(/message 0/);
+  await Promise.all(texts.slice(1).map(send));
+  await tail.waitForLine(/message 29/);
+  const shown = tail.stdout.trim().split("\n").map((line) => (JSON.parse(line) as { text: string }).text);
+  assert.deepEqual(shown, texts);
+});
