@@ -10,6 +10,7 @@ import { ChatError, LinkError, messageOf, TrustError, UsageError } from "./lib/e
 import { accountCommands } from "./lib/commands/account.ts";
 import { App, NotSignedInError } from "./lib/commands/app.ts";
 import { connect, connectOption } from "./lib/commands/connect.ts";
+import { chatCommand } from "./lib/commands/chat.ts";
 import { hostOption } from "./lib/commands/chat_host.ts";
 import { joinOption } from "./lib/commands/chat_join.ts";
 import { addChatCommands } from "./lib/commands/chat_program.ts";
@@ -95,6 +96,7 @@ async function withApp(
 async function runMenu(app: App, where: string | undefined, mail: EmailSurroundings): Promise<void> {
   const { terminal, profile } = app;
   const email = emailAtMenu(app, mail);
+  const [host, join] = [hostOption(app), joinOption(app)];
   const menu = new Menu({
     terminal,
     title: `Mini-Chat ${VERSION}`,
@@ -105,10 +107,11 @@ async function runMenu(app: App, where: string | undefined, mail: EmailSurroundi
       usersOption(app),
       sendOption(app),
       inboxOption(app),
-      hostOption(app),
-      joinOption(app),
+      host,
+      join,
       emailOption(email),
       disconnectOption(app),
+      chatCommand([host, join]),
       historyCommand(app),
       ...accountCommands(app),
       forgetServerCommand(app),
