@@ -112,11 +112,13 @@ export function judge(histories: readonly DeviceHistory[]): Verdict {
         } else {
           checkOrigin(entry, newest, where);
         }
-        // The real client notes each message once it was printed, before it prints the next one.
-        if (history.notesEach) noted = Math.max(noted, last);
         last = Math.max(last, sequence);
         ids.add(id);
         inThisLife.add(id);
+      }
+      if (history.notesAfter !== undefined) {
+        const shownHere = life.filter(({ kind }) => kind === "shows") as Extract<Entry, { kind: "shows" }>[];
+        noted = Math.max(noted, shownHere.at(-history.notesAfter - 1)?.sequence ?? 0);
       }
     }
     return ids;

@@ -6,7 +6,6 @@ function device(account: string, name: string, ...lives: Entry[][]): DeviceHisto
   return {
     account,
     device: name,
-    notesEach: false,
     lives: lives.map((life) => life.map((entry) => ({ ...entry, at: 0 }))),
   };
 }
@@ -65,6 +64,13 @@ Deno.test("judge() finds what is doubled, and lets a killed device show again wh
     kinds(sender, device("bob", "b1", [shows(1), shows(1, 3), shows(2, 4)])).includes("doubled"),
     true,
   );
+});
+
+Deno.test("judge() lets the real client show again as many as it notes together, and no more", () => {
+  const killed = { ...device("bob", "b1", [shows(1), shows(2)], [shows(2)]), notesAfter: 1 };
+  assert.deepEqual(kinds(sender, killed), []);
+  const again = { ...device("bob", "b1", [shows(1), shows(2)], [shows(1), shows(2)]), notesAfter: 1 };
+  assert.deepEqual(kinds(sender, again), ["doubled"]);
 });
 
 Deno.test("judge() finds what is out of order, invented, or not what was acknowledged", () => {

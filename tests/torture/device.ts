@@ -31,6 +31,9 @@ export interface DeviceOptions {
 /** How long a program that ended by itself rests before it is started again, in milliseconds. */
 const REST_MS = 200;
 
+/** Messages that `tail` of the real client prints before it notes them as read. */
+const TAIL_NOTES_AFTER = 50;
+
 /** A device. */
 export class Device {
   readonly options: DeviceOptions;
@@ -54,7 +57,12 @@ export class Device {
   /** What it did so far. */
   get history(): DeviceHistory {
     const { account, device, runs } = this.options;
-    return { account, device, lives: this.#lives, notesEach: runs.kind === "tail" };
+    return {
+      account,
+      device,
+      lives: this.#lives,
+      ...(runs.kind === "tail" ? { notesAfter: TAIL_NOTES_AFTER } : {}),
+    };
   }
 
   /** Messages that it wrote and that were neither acknowledged nor refused. */

@@ -36,8 +36,8 @@ export interface DeviceHistory {
   /** Name of the device, unique. */
   readonly device: string;
   readonly lives: readonly Life[];
-  /** Whether what it shows is noted message by message and not written down: a `tail` of the real client. */
-  readonly notesEach: boolean;
+  /** How many messages it may show before it notes them, where it writes down no notes: the real client's `tail`. */
+  readonly notesAfter?: number;
 }
 
 /** The text of a test message, which says where it comes from. */
