@@ -23,5 +23,5 @@ export async function reachServer(
   const stream = certificate === null
     ? await connectVerified({ host, port, ...abort })
     : await connectPinned({ host, port, certificatePem: certificate, ...abort });
-  return new RpcConnection(new Connection(stream), options);
+  return new RpcConnection(new Connection(stream), { ...options, nudges: true });
 }
