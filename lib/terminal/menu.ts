@@ -63,8 +63,6 @@ export interface MenuOptions {
   readonly title?: string;
   /** Keeps the lines typed between runs. In memory alone by default. */
   readonly history?: HistoryStore;
-  /** Ctrl+C at the empty prompt; by default a line says how to leave. */
-  readonly onInterrupt?: () => void | Promise<void>;
   /** Told of each error that a command threw, before its sentence is printed; for the log. */
   readonly onError?: (error: unknown, command: string) => void;
 }
@@ -80,6 +78,8 @@ export class Menu {
   readonly #commands: MenuCommand[] = [];
   #history = new History();
   #isLeaving = false;
+  /** Set by Ctrl+C at the empty prompt, until something else is typed. */
+  #isAskedToLeave = false;
 
   /**
    * Makes a menu; nothing is shown yet.
@@ -168,12 +168,17 @@ export class Menu {
         });
       } catch (error) {
         if (error instanceof Interrupt) {
-          if (error.text === "") await this.#interrupted();
+          if (error.text !== "") continue;
+          // Twice in a row is meant: the way out that every hurried person tries.
+          if (this.#isAskedToLeave) return null;
+          this.#isAskedToLeave = true;
+          await terminal.print("Press Ctrl+C again to leave. Type help for what can be done here.");
           continue;
         }
         if (error instanceof DOMException && error.name === "AbortError") return null; // the terminal is closed
         throw error;
       }
+      this.#isAskedToLeave = false;
       if (line === null) return null;
       const [, word = "", args = ""] = /^\s*(\S+)\s?([^]*)$/.exec(line) ?? [];
       if (word === "") continue;
@@ -205,12 +210,6 @@ export class Menu {
       await terminal.print(red("✗ ") + sentenceOf(error));
       if (error instanceof UsageError) await terminal.print(dim(`  Usage: ${usageOf(command)}`));
     }
-  }
-
-  async #interrupted(): Promise<void> {
-    const { terminal, onInterrupt } = this.#options;
-    if (onInterrupt !== undefined) return await onInterrupt();
-    await terminal.print("To leave, press Ctrl+D. Type help for what can be done here.");
   }
 
   async #unknown(word: string): Promise<void> {

@@ -161,9 +161,21 @@ Deno.test("Menu at Ctrl+C: a running command stops, a typed line is dropped, an 
   await fake.settle();
   assert.match(fake.screen.text(), /> wait\nStopped\.\n>$/);
   await fake.keys("abc", "\x03", "\x03");
-  assert.match(fake.screen.text(), /> abc\^C\n> \^C\nTo leave, press Ctrl\+D/);
+  assert.match(fake.screen.text(), /> abc\^C\n> \^C\nPress Ctrl\+C again to leave/);
   await fake.keys("login\r", "\x03", "\x04");
   assert.match(fake.screen.text(), /Password: \^C\nStopped\./);
+  await done;
+});
+
+Deno.test("Menu ends at the second Ctrl+C in a row, and not when something was typed in between", async () => {
+  await using fake = new FakeTerminal();
+  const { menu, runs } = menuOn(fake);
+  let hasEnded = false;
+  const done = menu.run().then(() => hasEnded = true);
+  await fake.keys("\x03", "send bob hi\r", "\x03");
+  assert.equal(hasEnded, false);
+  assert.deepEqual(runs, ["send bob hi"]);
+  await fake.keys("\x03");
   await done;
 });
 
