@@ -2,41 +2,21 @@
  * The client program: `mini-chat-client` opens the menu; its subcommands serve scripts.
  *
  * From source: `deno task client --help`.
+ *
+ * What is imported here is loaded at every start, so it knows flags and errors only; all that does something is loaded
+ * with `import()` once the arguments are understood.
  * @module
  */
 import { Command, CommanderError, Option } from "commander";
 import { join } from "node:path";
 import { ChatError, LinkError, messageOf, TrustError, UsageError } from "./lib/errors.ts";
-import { accountCommands } from "./lib/commands/account.ts";
-import { App, NotSignedInError } from "./lib/commands/app.ts";
-import { connect, connectOption } from "./lib/commands/connect.ts";
-import { chatCommand } from "./lib/commands/chat.ts";
-import { hostOption } from "./lib/commands/chat_host.ts";
-import { joinOption } from "./lib/commands/chat_join.ts";
+import type { App } from "./lib/commands/app.ts";
 import { addChatCommands } from "./lib/commands/chat_program.ts";
-import { defaultDownloadFolder } from "./lib/commands/chat_screen.ts";
-import { disconnectOption } from "./lib/commands/disconnect.ts";
-import { emailOption } from "./lib/commands/email.ts";
-import {
-  addEmailCommand,
-  emailAtMenu,
-  type EmailSurroundings,
-  startMailOutbox,
-} from "./lib/commands/email_program.ts";
-import { historyCommand } from "./lib/commands/history.ts";
-import { IdleWatch } from "./lib/commands/idle_watch.ts";
-import { inboxOption } from "./lib/commands/inbox.ts";
+import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email_program.ts";
+import { NotSignedInError } from "./lib/commands/not_signed_in.ts";
 import { browserOpener } from "./lib/commands/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
-import { sendOption } from "./lib/commands/send.ts";
-import { forgetServerCommand } from "./lib/commands/servers.ts";
-import { usersOption } from "./lib/commands/users.ts";
-import { readPasswordCommand } from "./lib/mail/password_command.ts";
-import { openProfile, type Profile } from "./lib/store/profile.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
-import { processIo } from "./lib/terminal/io.ts";
-import { Menu, sentenceOf } from "./lib/terminal/menu.ts";
-import { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
 /** What the process ends with. */
@@ -67,6 +47,8 @@ async function withApp(
   isScript: boolean,
   work: (app: App) => Promise<void>,
 ): Promise<void> {
+  const { App, defaultDownloadFolder, IdleWatch, openProfile, processIo, readPasswordCommand, Terminal } =
+    await import("./lib/commands/app_parts.ts");
   const { passwordCommand } = options;
   const homeFolder = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
   using idle = new IdleWatch();
@@ -92,43 +74,6 @@ async function withApp(
   await work(app);
 }
 
-/** The menu, until the person leaves it. */
-async function runMenu(app: App, where: string | undefined, mail: EmailSurroundings): Promise<void> {
-  const { terminal, profile } = app;
-  const email = emailAtMenu(app, mail);
-  const [host, join] = [hostOption(app), joinOption(app)];
-  const menu = new Menu({
-    terminal,
-    title: `Mini-Chat ${VERSION}`,
-    prompt: () => app.prompt(),
-    history: historyOf(profile),
-    commands: [
-      connectOption(app),
-      usersOption(app),
-      sendOption(app),
-      inboxOption(app),
-      host,
-      join,
-      emailOption(email),
-      disconnectOption(app),
-      chatCommand([host, join]),
-      historyCommand(app),
-      ...accountCommands(app),
-      forgetServerCommand(app),
-    ],
-  });
-  await terminal.print(menu.overview("options"));
-  if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
-    try {
-      await connect(app, where ?? "");
-    } catch (error) {
-      await terminal.print(error instanceof Interrupt ? "" : sentenceOf(error));
-    }
-  }
-  await using _outbox = startMailOutbox(email);
-  await menu.run();
-}
-
 /** What e-mail needs to know of this machine. */
 function emailSurroundings(options: ProgramOptions): EmailSurroundings {
   return {
@@ -144,10 +89,6 @@ function emailSurroundings(options: ProgramOptions): EmailSurroundings {
 
 async function printError(line: string): Promise<void> {
   await Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
-}
-
-function historyOf(profile: Profile) {
-  return { load: () => profile.listHistory(), add: (line: string) => profile.addHistory(line) };
 }
 
 /** Runs something before a signal ends the process: a closed terminal, SIGTERM. */
@@ -189,7 +130,10 @@ async function main(args: readonly string[]): Promise<number> {
     .showHelpAfterError("(--help shows what can be given)")
     .enablePositionalOptions().exitOverride();
   program.action((where: string | undefined, options: ProgramOptions) =>
-    withApp(options, false, (app) => runMenu(app, where, emailSurroundings(options)))
+    withApp(options, false, async (app) => {
+      const { runMenu } = await import("./lib/commands/main_menu.ts");
+      await runMenu(app, where, emailSurroundings(options));
+    })
   );
   addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
   addChatCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));

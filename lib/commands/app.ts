@@ -9,18 +9,15 @@ import { passwordField } from "../protocol/fields.ts";
 import type { Profile } from "../store/profile.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { AccountSession } from "./account_session.ts";
+import { NotSignedInError } from "./not_signed_in.ts";
+
+export { NotSignedInError };
 
 /** How often a new password may fail to meet the rules before the question is given up. */
 const PASSWORD_ATTEMPTS = 3;
 
 /** How long a script waits for the server's word about a message, in milliseconds, through reconnects. */
 const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
-
-/** Not signed in: the person has to log in first; a script ends with a code of its own. */
-export class NotSignedInError extends Error {
-  /** Tells it from other errors. */
-  override readonly name = "NotSignedInError";
-}
 
 /** How the program was started. */
 export interface AppOptions {

@@ -5,9 +5,7 @@
 import { type Command, Option } from "commander";
 import type { App } from "./app.ts";
 import { type ChatFlags, parsePort } from "./chat_flags.ts";
-import { hostOnce } from "./chat_host.ts";
-import { joinOnce } from "./chat_join.ts";
-import { addAccountOptions, openSession, type ScriptOptions, type WithApp } from "./program.ts";
+import { addAccountOptions, type ScriptOptions, type WithApp } from "./program.ts";
 
 interface HostFlags extends Pick<ScriptOptions, "server" | "user"> {
   readonly port?: string;
@@ -30,16 +28,20 @@ export function addChatCommands(program: Command, withApp: WithApp): void {
   }
   subcommand("host", "open a chat for a friend, and wait; a free port is picked when none is given")
     .option("--map-port", "ask the router to forward the port while the chat lasts")
-    .action((friend: string | undefined, flags: HostFlags) => run(withApp, friend, flags, hostOnce));
+    .action((friend: string | undefined, flags: HostFlags) =>
+      run(withApp, friend, flags, async () => (await import("./chat_host.ts")).hostOnce)
+    );
   subcommand("join", "join a chat that a friend has open for you")
-    .action((friend: string | undefined, flags: HostFlags) => run(withApp, friend, flags, joinOnce));
+    .action((friend: string | undefined, flags: HostFlags) =>
+      run(withApp, friend, flags, async () => (await import("./chat_join.ts")).joinOnce)
+    );
 }
 
 function run(
   withApp: WithApp,
   friend: string | undefined,
   flags: HostFlags,
-  work: (app: App, flags: ChatFlags) => Promise<void>,
+  loadWork: () => Promise<(app: App, flags: ChatFlags) => Promise<void>>,
 ): Promise<void> {
   const chatFlags: ChatFlags = {
     isMapped: flags.mapPort ?? false,
@@ -47,7 +49,9 @@ function run(
     ...(flags.port === undefined ? {} : { port: parsePort(flags.port) }),
   };
   return withApp(async (app) => {
+    const { openSession } = await import("./scripts.ts");
     await openSession(app, flags, true);
+    const work = await loadWork();
     await work(app, chatFlags);
   });
 }

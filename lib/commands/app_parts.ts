@@ -1,0 +1,11 @@
+/**
+ * What an {@linkcode App} is made of, for the entry file to load in one go once it is known that one is needed.
+ * @module
+ */
+export { readPasswordCommand } from "../mail/password_command.ts";
+export { openProfile } from "../store/profile.ts";
+export { processIo } from "../terminal/io.ts";
+export { Terminal } from "../terminal/terminal.ts";
+export { App } from "./app.ts";
+export { defaultDownloadFolder } from "./chat_screen.ts";
+export { IdleWatch } from "./idle_watch.ts";

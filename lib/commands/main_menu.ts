@@ -1,0 +1,74 @@
+/**
+ * The main menu: every option of the client in one place. It is loaded only when no subcommand was given.
+ * @module
+ */
+import { Interrupt } from "../terminal/interrupt.ts";
+import { Menu, sentenceOf } from "../terminal/menu.ts";
+import type { Profile } from "../store/profile.ts";
+import { VERSION } from "../version.ts";
+import { accountCommands } from "./account.ts";
+import type { App } from "./app.ts";
+import { chatCommand } from "./chat.ts";
+import { hostOption } from "./chat_host.ts";
+import { joinOption } from "./chat_join.ts";
+import { connect, connectOption } from "./connect.ts";
+import { disconnectOption } from "./disconnect.ts";
+import { emailOption } from "./email.ts";
+import { emailAtMenu, startMailOutbox } from "./email_at_work.ts";
+import type { EmailSurroundings } from "./email_program.ts";
+import { historyCommand } from "./history.ts";
+import { inboxOption } from "./inbox.ts";
+import { sendOption } from "./send.ts";
+import { forgetServerCommand } from "./servers.ts";
+import { usersOption } from "./users.ts";
+
+/**
+ * Runs the menu until the person leaves it.
+ *
+ * @param app The client.
+ * @param where Invite link or address of a server to connect to first; the last one used when unset.
+ * @param mail What e-mail needs to know of this machine.
+ */
+export async function runMenu(
+  app: App,
+  where: string | undefined,
+  mail: EmailSurroundings,
+): Promise<void> {
+  const { terminal, profile } = app;
+  const email = emailAtMenu(app, mail);
+  const [host, join] = [hostOption(app), joinOption(app)];
+  const menu = new Menu({
+    terminal,
+    title: `Mini-Chat ${VERSION}`,
+    prompt: () => app.prompt(),
+    history: historyOf(profile),
+    commands: [
+      connectOption(app),
+      usersOption(app),
+      sendOption(app),
+      inboxOption(app),
+      host,
+      join,
+      emailOption(email),
+      disconnectOption(app),
+      chatCommand([host, join]),
+      historyCommand(app),
+      ...accountCommands(app),
+      forgetServerCommand(app),
+    ],
+  });
+  await terminal.print(menu.overview("options"));
+  if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
+    try {
+      await connect(app, where ?? "");
+    } catch (error) {
+      await terminal.print(error instanceof Interrupt ? "" : sentenceOf(error));
+    }
+  }
+  await using _outbox = startMailOutbox(email);
+  await menu.run();
+}
+
+function historyOf(profile: Profile) {
+  return { load: () => profile.listHistory(), add: (line: string) => profile.addHistory(line) };
+}

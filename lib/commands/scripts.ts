@@ -1,0 +1,107 @@
+/**
+ * What the client's subcommands do. It is loaded only once it is known that one of them runs: flags and help do without.
+ * @module
+ */
+import { ChatError, LinkError, UsageError } from "../errors.ts";
+import { parseInviteLink } from "../protocol/invite_link.ts";
+import type { KnownServer, SavedLogin } from "../store/profile.ts";
+import { AccountSession } from "./account_session.ts";
+import type { App } from "./app.ts";
+import { enterAs } from "./connect.ts";
+import { Guest } from "./guest.ts";
+import { News } from "./news.ts";
+import { NotSignedInError } from "./not_signed_in.ts";
+import type { ScriptOptions } from "./program.ts";
+import { trustServer } from "./trust.ts";
+
+export { printHistory } from "./history.ts";
+export { followInbox, printInbox } from "./inbox.ts";
+export { sendOnce } from "./send.ts";
+export { listUsers } from "./users.ts";
+
+/** How long a subcommand tries to reach the server, in milliseconds. */
+const REACH_WITHIN_MS = 15_000;
+
+/**
+ * Opens the session of the account that signed in before.
+ *
+ * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
+ * @throws {NotSignedInError} when none did, or its login has ended.
+ * @throws {LinkError} when the server cannot be reached in time.
+ */
+export async function openSession(
+  app: App,
+  options: Pick<ScriptOptions, "server" | "user">,
+  tellsNews = false,
+): Promise<void> {
+  const { server, login } = findLogin(app, options);
+  const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
+  const session = new AccountSession({ profile: app.profile, server, name: login.name, news });
+  const outcome = await session.firstOutcome(REACH_WITHIN_MS);
+  if (outcome.kind === "online") return app.enter(session);
+  await session[Symbol.asyncDispose]();
+  if (outcome.kind === "waiting") throw new LinkError(outcome.reason);
+  if (outcome.kind === "interrupted") throw new UsageError("Stopped");
+  if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
+    throw new NotSignedInError(
+      `${outcome.error.message}: mini-chat-client login ${server.host} ${login.name}`,
+    );
+  }
+  throw outcome.error;
+}
+
+function findLogin(
+  app: App,
+  options: Pick<ScriptOptions, "server" | "user">,
+): { readonly server: KnownServer; readonly login: SavedLogin } {
+  const wanted = options.server === undefined ? null : parseInviteLink(options.server);
+  for (const server of app.profile.listServers()) {
+    if (wanted && (wanted.host !== server.host || wanted.port !== server.port)) continue;
+    for (const login of app.profile.listLogins(server.serverId)) {
+      if (login.token !== null && (options.user === undefined || options.user === login.name)) {
+        return { server, login };
+      }
+    }
+  }
+  throw new NotSignedInError(
+    "Nobody is signed in here: mini-chat-client register LINK NAME, or login SERVER NAME",
+  );
+}
+
+/**
+ * Signs in on this device, and stays so.
+ *
+ * @param where The server's address, or its invite link.
+ * @param isNew Whether the account is to be made.
+ * @throws {UsageError} when the server is not trusted, or no password is given.
+ */
+export async function signIn(
+  app: App,
+  where: string,
+  name: string,
+  isNew: boolean,
+  options: ScriptOptions,
+): Promise<void> {
+  const link = parseInviteLink(where);
+  const server = await trustServer(app, link);
+  if (!server) throw new UsageError(`Stopped: ${link.host} is not trusted`);
+  const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
+  if (!password) throw new UsageError("Cannot go on without a password");
+  await using guest = await Guest.connect(server);
+  await enterAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
+  if (options.json) await printWho(app, options);
+}
+
+/** Prints who is signed in, and where. */
+export async function printWho(app: App, options: ScriptOptions): Promise<void> {
+  const session = app.session!;
+  const { shareRead, email } = await app.client().call("update_settings", {});
+  const { host, port } = session.server;
+  const who = {
+    name: session.name,
+    server: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    readReceipts: shareRead,
+    email,
+  };
+  await app.terminal.print(options.json ? JSON.stringify(who) : `${who.name} at ${who.server}`);
+}
