@@ -11,7 +11,7 @@ import { hostAndPort } from "./lib/server/addresses.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
 import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
-import { Terminal } from "./lib/terminal/terminal.ts";
+import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
 /** Exit codes: done; refused or failed; wrong usage. */
@@ -43,11 +43,12 @@ export function greeting(server: RunningServer, options: ServeOptions): string {
   ].filter(Boolean).join("\n");
 }
 
-async function run(options: ServeOptions, terminal: Terminal): Promise<void> {
+async function run(options: ServeOptions, openTerminal: () => Promise<Terminal>): Promise<void> {
   // Before the first caller can get in: whoever stops a server that has just started gets a clean stop too.
   using stop = new StopSignal();
   {
     await using server = await startServer(options);
+    const terminal = await openTerminal();
     await terminal.print(greeting(server, options));
     await Promise.race([stop.received, server.failed]);
   }
@@ -76,26 +77,29 @@ class StopSignal implements Disposable {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  await using terminal = new Terminal({
-    term: Deno.env.get("TERM"),
-    noColor: Deno.env.get("NO_COLOR"),
-    echoesPipe: false,
-  });
+  await using opened = new AsyncDisposableStack();
+  // Loaded when there is something to say: a server accepts before that.
+  const openTerminal = async () => {
+    const { Terminal } = await import("./lib/terminal/terminal.ts");
+    return opened.use(
+      new Terminal({ term: Deno.env.get("TERM"), noColor: Deno.env.get("NO_COLOR"), echoesPipe: false }),
+    );
+  };
   const program = new Command("mini-chat-server").version(VERSION)
     .description(
       "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
     )
     .showHelpAfterError("(--help shows what can be given)")
     .enablePositionalOptions().exitOverride();
-  addServeOptions(program).action((options: ServeOptions) => run(options, terminal));
-  addAdminCommands(program, { terminal });
+  addServeOptions(program).action((options: ServeOptions) => run(options, openTerminal));
+  addAdminCommands(program, { openTerminal });
   try {
     await program.parseAsync(args, { from: "user" });
     return EXIT.done;
   } catch (error) {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    await terminal.flush();
+    await opened.disposeAsync();
     const isOurs = !(error instanceof UsageError || error instanceof ChatError);
     const shown = isOurs && error instanceof Error ? error.stack ?? error.message : messageOf(error);
     await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`));

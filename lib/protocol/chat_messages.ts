@@ -6,7 +6,7 @@
  * both with examples.
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { nameField, timeField } from "./fields.ts";
 
 /** ALPN name (RFC 7301) of a TLS connection for one of the {@linkcode SIDE_REQUESTS}: it never says `hello`. */

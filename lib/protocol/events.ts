@@ -2,7 +2,7 @@
  * Every event the server tells a client unasked, as a JSON-RPC notification.
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { CHAT_EVENTS } from "./chat_messages.ts";
 import { messageIdField, nameField, sequenceField, timeField } from "./fields.ts";
 

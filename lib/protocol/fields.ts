@@ -2,7 +2,7 @@
  * Schemas of the fields that requests, results and events share.
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import {
   MAX_ESCAPED_TEXT_UNITS,
   MAX_NAME_CHARS,

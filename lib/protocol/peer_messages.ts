@@ -5,7 +5,7 @@
  * session, which outlives its links: the reply says that the other side has it. PEER.md explains each with an example.
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { chatIdField } from "./chat_messages.ts";
 import { labelField, textField } from "./fields.ts";
 

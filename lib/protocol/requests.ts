@@ -6,7 +6,7 @@
  * with an example.
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { ChatError } from "../errors.ts";
 import { CHAT_REQUESTS } from "./chat_messages.ts";
 import {

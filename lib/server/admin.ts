@@ -8,7 +8,6 @@ import { Passwords } from "../chat/passwords.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { nameField, passwordField } from "../protocol/fields.ts";
-import { openLocalStore } from "../store/local_store.ts";
 import type { ListedAccount, ServerStore } from "../store/server_store.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
@@ -22,32 +21,42 @@ const ACCOUNTS_PER_PAGE = 500;
 
 /** What the subcommands need of the world. */
 export interface AdminDeps {
-  /** Asks for secrets, and prints. */
-  readonly terminal: Terminal;
+  /** Gives what asks for secrets, and prints. */
+  readonly openTerminal: () => Promise<Terminal>;
 }
 
+/** Does work on the store of a data folder. */
+type WithStore = (
+  data: string,
+  work: (store: ServerStore, terminal: Terminal) => Promise<void>,
+) => Promise<void>;
+
 /** Adds `user`, `invite`, `backup` and `check` to the program. */
-export function addAdminCommands(program: Command, deps: AdminDeps): void {
-  addUserCommands(program.command("user"), deps);
-  addInviteCommands(program.command("invite"), deps);
+export function addAdminCommands(program: Command, { openTerminal }: AdminDeps): void {
+  const withStore: WithStore = async (data, work) => {
+    await using store = await openStore(data);
+    await work(store, await openTerminal());
+  };
+  addUserCommands(program.command("user"), withStore);
+  addInviteCommands(program.command("invite"), withStore);
   addDataOption(program.command("backup").argument("<file>", "new file to write the copy to"))
     .description("write a consistent copy of the database, also while the server runs")
     .action((file: string, options: { data: string }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         await store.backup(file);
-        deps.terminal.print(`Wrote ${file}. The key is not in it: copy the data folder's key files too.`);
+        terminal.print(`Wrote ${file}. The key is not in it: copy the data folder's key files too.`);
       })
     );
   addDataOption(program.command("check"))
     .description("verify the database and print what is in it")
-    .action((options: { data: string }) => withStore(options.data, (store) => check(store, deps.terminal)));
+    .action((options: { data: string }) => withStore(options.data, check));
 }
 
-function addUserCommands(user: Command, { terminal }: AdminDeps): void {
+function addUserCommands(user: Command, withStore: WithStore): void {
   user.description("accounts: add, list, disable, enable, reset-password, remove");
   addDataOption(user.command("add").argument("<name>")).description("make an account; asks for its password")
     .action((name: string, options: { data: string }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         checked(nameField, name, "the name");
         const passwordHash = await askNewPassword(terminal, name);
         await store.createAccount({ name, passwordHash, joinCode: null });
@@ -57,7 +66,7 @@ function addUserCommands(user: Command, { terminal }: AdminDeps): void {
   addDataOption(user.command("list")).description("list accounts")
     .option("--json", "one JSON object a line")
     .action((options: { data: string; json?: boolean }) =>
-      withStore(options.data, (store) => listAccounts(store, terminal, options.json ?? false))
+      withStore(options.data, (store, terminal) => listAccounts(store, terminal, options.json ?? false))
     );
   for (const [verb, isDisabled] of [["disable", true], ["enable", false]] as const) {
     addDataOption(user.command(verb).argument("<name>"))
@@ -65,7 +74,7 @@ function addUserCommands(user: Command, { terminal }: AdminDeps): void {
         isDisabled ? "end the account's sessions and refuse its logins" : "let a disabled account in again",
       )
       .action((name: string, options: { data: string }) =>
-        withStore(options.data, async (store) => {
+        withStore(options.data, async (store, terminal) => {
           await store.setDisabled(name, isDisabled);
           terminal.print(isDisabled ? `Disabled ${name}; its sessions end.` : `Enabled ${name}.`);
         })
@@ -74,7 +83,7 @@ function addUserCommands(user: Command, { terminal }: AdminDeps): void {
   addDataOption(user.command("reset-password").argument("<name>"))
     .description("set a new password and end the account's sessions")
     .action((name: string, options: { data: string }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         const account = await store.findCredentials(name);
         if (!account) throw new UsageError(`Cannot find user ${name}`);
         await store.setPasswordHash(account.accountId, await askNewPassword(terminal, name));
@@ -86,7 +95,7 @@ function addUserCommands(user: Command, { terminal }: AdminDeps): void {
     .description("remove an account and its mailbox; what it sent stays with those who got it")
     .option("--yes", "do not ask")
     .action((name: string, options: { data: string; yes?: boolean }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         if (!options.yes && !(await terminal.confirm(`Remove ${name} and its mailbox for ever?`, false))) {
           return;
         }
@@ -96,14 +105,14 @@ function addUserCommands(user: Command, { terminal }: AdminDeps): void {
     );
 }
 
-function addInviteCommands(invite: Command, { terminal }: AdminDeps): void {
+function addInviteCommands(invite: Command, withStore: WithStore): void {
   invite.description("invites: new, list, revoke");
   addLinkOptions(addDataOption(invite.command("new"))).description("make an invite and print its link")
     .option("--uses <number>", "accounts it may make (default: any number)", wholeNumber)
     .option("--days <number>", "days until it ends (default: never)", wholeNumber)
     .option("--note <text>", "your own words about it", "")
     .action((options: LinkOptions & { data: string; uses?: number; days?: number; note: string }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         const { code } = await store.createInvite({
           code: newJoinCode(),
           maxUses: options.uses ?? null,
@@ -117,7 +126,7 @@ function addInviteCommands(invite: Command, { terminal }: AdminDeps): void {
     );
   addDataOption(invite.command("list")).description("list invites, also those that no longer work")
     .action((options: { data: string }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         for (const { code, uses, maxUses, note, ...rest } of await store.listInvites()) {
           const state = isOpen({ code, uses, maxUses, note, ...rest }, Date.now()) ? "open" : "ended";
           terminal.print(
@@ -128,14 +137,14 @@ function addInviteCommands(invite: Command, { terminal }: AdminDeps): void {
     );
   addDataOption(invite.command("revoke").argument("<code>")).description("end an invite; its accounts stay")
     .action((code: string, options: { data: string }) =>
-      withStore(options.data, async (store) => {
+      withStore(options.data, async (store, terminal) => {
         await store.revokeInvite(code);
         terminal.print(`Revoked ${code}.`);
       })
     );
 }
 
-async function withStore(data: string, work: (store: ServerStore) => Promise<void>): Promise<void> {
+async function openStore(data: string): Promise<ServerStore> {
   const { database } = dataPaths(data);
   try {
     await Deno.stat(database);
@@ -145,8 +154,9 @@ async function withStore(data: string, work: (store: ServerStore) => Promise<voi
       { cause: error },
     );
   }
-  await using store = await openLocalStore(database);
-  await work(store);
+  // Loaded here since a server that serves has its store in a thread of its own, and should start without another.
+  const { openLocalStore } = await import("../store/local_store.ts");
+  return await openLocalStore(database);
 }
 
 async function askNewPassword(terminal: Terminal, name: string): Promise<string> {
