@@ -2,6 +2,7 @@
  * Cursors: how far each device has got, and what its account's senders are told of it.
  * @module
  */
+import { sql } from "kysely";
 import { USE_PRECISION_MS } from "./device_verbs.ts";
 import type { Mailbox } from "./mailbox_cache.ts";
 import type { ServerContext, Synchronous } from "./server_context.ts";
@@ -19,11 +20,13 @@ export function cursorVerbs(context: ServerContext): CursorVerbs {
   const { database, cache } = context;
   const { tables } = database;
 
+  // Grouped by an expression, since SQLite would else walk the whole mailbox in messages_by_conversation, where the senders are
+  // in order already: 2 ms for each acknowledgement in a mailbox of 25,000 messages, in place of 0.05 ms.
   const senders = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
     tables.selectFrom("messages")
       .select((select) => ["sender_id", select.fn.max("sequence").as("newest")])
       .where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
-      .groupBy("sender_id")
+      .groupBy(sql`+sender_id`)
   );
   const amounts = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
     tables.selectFrom("messages")
