@@ -109,18 +109,16 @@ export class LoadConnection {
 
   #take(line: string): void {
     if (!line.startsWith(REPLY_START)) return this.onEvent(line);
-    const id = parseInt(line.slice(REPLY_START.length, REPLY_START.length + 12));
-    if (Number.isNaN(id)) return this.#answerPing(line);
+    const comma = line.indexOf(",", REPLY_START.length);
+    // The server asks too: whether we are there.
+    if (line.startsWith('"method":"ping"', comma + 1)) {
+      return this.send(`${REPLY_START}${line.slice(REPLY_START.length, comma)},"result":{}}\n`);
+    }
+    const id = Number(line.slice(REPLY_START.length, comma));
     const waiter = this.#replies.size > 0 ? this.#replies.get(id) : undefined;
     if (!waiter) return this.onReply(id, line);
     this.#replies.delete(id);
     waiter(line);
-  }
-
-  /** The server's own requests have ids that are no numbers. */
-  #answerPing(line: string): void {
-    const { id, method } = JSON.parse(line);
-    if (method === "ping") this.send(JSON.stringify({ jsonrpc: "2.0", id, result: {} }) + "\n");
   }
 }
 

@@ -5,7 +5,6 @@
 import { join } from "node:path";
 import { clientCommand, serverCommand } from "../helpers/mini_chat.ts";
 import { freePort } from "../helpers/ports.ts";
-import { compileProgram } from "../tools/compile.ts";
 import { fetchBaseExecutable, whyNoBaseExecutable } from "../tools/denort.ts";
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
@@ -167,9 +166,14 @@ async function emptyProgram(
   if (!Deno.env.has("MINI_CHAT_TEST_DIST")) {
     return { command: Deno.execPath(), args: ["run", "-q", entry], isCompiled: false };
   }
-  const env = whyNoBaseExecutable() === undefined ? { DENORT_BIN: await fetchBaseExecutable() } : {};
-  const program = { entry, name: "empty", permissions: [] };
-  return { command: await compileProgram(program, { folder, env }), args: [], isCompiled: true };
+  const env: Record<string, string> = whyNoBaseExecutable() === undefined
+    ? { DENORT_BIN: await fetchBaseExecutable() }
+    : {};
+  const path = join(folder, "empty");
+  const args = ["compile", "--quiet", "--no-check", "--output", path, entry];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
+  if (!success) throw new Error(`Cannot compile an empty program:\n${new TextDecoder().decode(stderr)}`);
+  return { command: path, args: [], isCompiled: true };
 }
 
 async function untilOutput(command: string, args: readonly string[]): Promise<number> {
