@@ -15,7 +15,7 @@ import { measureDrain, measureGrowth, measureUserList } from "./mailboxes.ts";
 import { describeMachine } from "./machine.ts";
 import { chooseBuild } from "./build.ts";
 import { Report } from "./report.ts";
-import { saveChart, savePage } from "./page.ts";
+import { CHART_IMAGE, saveChart, savePage } from "./page.ts";
 import { measureSends } from "./sends.ts";
 import { measureIdle, measureLogins, measureStart } from "./sessions.ts";
 
@@ -47,7 +47,8 @@ const { values: flags } = parseArgs({
 
 const startedAt = performance.now();
 const build = await chooseBuild();
-const machine = { ...await describeMachine(), measured: build, isQuick: flags.quick };
+const measured = flags.quick ? `${build}, in a quick run` : build;
+const machine = { ...await describeMachine(), measured };
 complain(`Measuring ${build}${flags.quick ? ", quickly and roughly" : ""}…`);
 const scratch = await Deno.makeTempDir({
   prefix: "mini-chat-bench-",
@@ -73,7 +74,7 @@ try {
   await Deno.remove(scratch, { recursive: true });
 }
 const chart = await saveChart(report.lines(), flags.save);
-if (flags.save) await savePage(report.table(), machine);
+if (flags.save) await savePage("bench", machine, [CHART_IMAGE, report.table()]);
 const minutes = (performance.now() - startedAt) / 60_000;
 say(flags.json ? JSON.stringify(report.json(machine), null, 2) : report.table());
 complain(

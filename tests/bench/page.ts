@@ -11,10 +11,11 @@ import type { Line } from "./report.ts";
 /** The chart in the repository. */
 const CHART = "tests/bench/chart.svg";
 
-/** The page of which the part between two marks is the last run's. */
+/** The page of which the parts between two marks are written by the last runs. */
 const PAGE = "BENCHMARKS.md";
-const BEGIN = "<!-- last run: written by `deno task bench --save` -->";
-const END = "<!-- end of last run -->";
+
+/** Parts of the page, each with the name in its marks. */
+export type PagePart = "bench" | "torture";
 
 /** Writes the chart into the repository, or where it is in nobody's way; returns its path. */
 export async function saveChart(lines: readonly Line[], inRepository: boolean): Promise<string> {
@@ -25,26 +26,35 @@ export async function saveChart(lines: readonly Line[], inRepository: boolean): 
   return inRepository ? CHART : path;
 }
 
-/** Puts table and machine of this run into the page, in place of the former ones. */
-export async function savePage(
-  table: string,
-  machine: Machine & { readonly measured: string; readonly isQuick: boolean },
-): Promise<void> {
+/** What a run was made with. */
+export interface RunFacts extends Machine {
+  /** What was measured or tortured, for people. */
+  readonly measured: string;
+}
+
+/**
+ * Puts a run into the page, in place of the last one of its kind.
+ *
+ * @param part Which kind.
+ * @param blocks Markdown after the line about the machine.
+ */
+export async function savePage(part: PagePart, facts: RunFacts, blocks: readonly string[]): Promise<void> {
   const path = join(PROJECT_FOLDER, PAGE);
   const page = await Deno.readTextFile(path);
-  const [start, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (start < 0 || end < start) {
+  const begin = `<!-- last run: written by \`deno task ${part} --save\` -->`;
+  const end = `<!-- end of last run of ${part} -->`;
+  const [start, stop] = [page.indexOf(begin), page.indexOf(end)];
+  if (start < 0 || stop < start) {
     throw new Error(`${PAGE} has lost the marks between which the last run stands`);
   }
-  const { processor, cores, memoryGib, system, deno, loadBefore, day, measured, isQuick } = machine;
-  const run = [
-    `${day}, Deno ${deno} on ${system}: ${cores} cores of ${processor}, ${memoryGib} GiB. Measured: ${measured}` +
-    `${isQuick ? ", in a quick run" : ""}. Load average when it began: ${loadBefore.toFixed(1)}.`,
-    `![Each figure as a share of what it must reach](${CHART})`,
-    table,
-  ];
-  await Deno.writeTextFile(
-    path,
-    `${page.slice(0, start)}${BEGIN}\n\n${run.join("\n\n")}\n\n${page.slice(end)}`,
-  );
+  const { processor, cores, memoryGib, system, deno, loadBefore, day, measured } = facts;
+  const machine = `${day}, Deno ${deno} on ${system}: ${cores} cores of ${processor}, ${memoryGib} GiB. ` +
+    `What ran: ${measured}. Load average when it began: ${loadBefore.toFixed(1)}.`;
+  const text = [page.slice(0, start) + begin, machine, ...blocks, page.slice(stop)].join("\n\n");
+  await Deno.writeTextFile(path, text);
+  // The formatter aligns the columns of a table its own way.
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", path] }).output();
 }
+
+/** The chart as a Markdown image. */
+export const CHART_IMAGE = `![Each figure as a multiple of what it must reach](${CHART})`;

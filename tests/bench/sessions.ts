@@ -33,7 +33,7 @@ export async function measureLogins(context: BenchContext): Promise<void> {
   const people = await addPeople(folder, "p", 200);
   await using server = await startBenchServer(folder);
   await using raw = await startRawServer(await context.newFolder());
-  const hashes = isQuick ? 8 : 24;
+  const hashes = isQuick ? 4 : 20;
   for (let round = 0; round < rounds; round++) {
     report.add("limit.scrypt", "/s", await hashesPerSecond(hashes));
     report.add("login_per_s.password", "/s", await passwordLogins(server.target, people, hashes), {

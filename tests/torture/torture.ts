@@ -4,8 +4,10 @@
  *
  * `--minutes N` is how long faults are injected (1 by default, the short form); `--seed N` repeats the choices of a run;
  * `--only NAME` injects only the faults whose name has it; `--fuzz` adds the long form of the fuzzers (100,000 cases against
- * the server), which a run of five minutes or more has anyway. As root it runs in network and mount namespaces of its own, which
- * faults of packets and of a full disk need. Exits with 1 when anything is lost, doubled, out of order or in trouble.
+ * the server), which a run of five minutes or more has anyway; `--save` puts the table into BENCHMARKS.md.
+ *
+ * As root it runs in network and mount namespaces of its own, which faults of packets and of a full disk need. Exits with 1 when
+ * anything is lost, doubled, out of order or in trouble.
  * @module
  */
 import { join } from "node:path";
@@ -13,6 +15,8 @@ import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { whyNot } from "../helpers/needs.ts";
 import { chooseBuild } from "../bench/build.ts";
+import { describeMachine } from "../bench/machine.ts";
+import { savePage } from "../bench/page.ts";
 import { TEST_PERMISSIONS } from "../tools/permissions.ts";
 import { complain, PROJECT_FOLDER, runDeno, say } from "../tools/tool.ts";
 import { buildFaultShim, FaultControl } from "./fault_shim.ts";
@@ -36,12 +40,13 @@ const { values: flags } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 2 ** 31) },
     fuzz: { type: "boolean", default: false },
     only: { type: "string", default: "" },
+    save: { type: "boolean", default: false },
   },
 });
 const minutes = Number(flags.minutes);
 const seed = Number(flags.seed);
 if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
-  complain("Usage: deno task torture [--minutes N] [--seed N] [--only NAME] [--fuzz]");
+  complain("Usage: deno task torture [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save]");
   Deno.exit(2);
 }
 
@@ -74,12 +79,18 @@ async function main(): Promise<number> {
   const build = await chooseBuild();
   say(`Torture for ${minutes} min with seed ${seed}: ${build}`);
   const scratch = await Deno.makeTempDir({ prefix: "mini-chat-torture-" });
+  const machine = await describeMachine();
   let code = 0;
   try {
     const means = await findMeans(scratch);
     await using world = await World.make(scratch, new Random(seed), means);
     const result = await run(world, { forMs: minutes * 60_000, only: flags.only, say: complain });
-    say(tableOf(result));
+    const [table, summary] = tableOf(result);
+    say(`\n${table}\n\n${summary}`);
+    if (flags.save) {
+      const measured = `${build}, for ${minutes} min with seed ${seed}`;
+      await savePage("torture", { ...machine, measured }, [table, summary]);
+    }
     code = isClean(result) ? 0 : 1;
     if (code !== 0) say(`\nRepeat with --seed ${seed}`);
   } finally {
@@ -113,7 +124,8 @@ async function fuzz(): Promise<number> {
   return await runDeno(["test", ...TEST_PERMISSIONS, "tests/fuzz"]);
 }
 
-function tableOf({ tallies, verdict, troubles }: RunResult): string {
+/** The table, and what to say below it. */
+function tableOf({ tallies, verdict, troubles }: RunResult): [table: string, summary: string] {
   const rows = [[
     "fault",
     "times",
@@ -148,14 +160,12 @@ function tableOf({ tallies, verdict, troubles }: RunResult): string {
   );
   lines.splice(1, 0, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`);
   const { written, refused, shown, shownAgain, violations } = verdict;
-  return [
-    "",
-    ...lines,
-    "",
+  const summary = [
     `${written} messages written, ${refused} refused, ${shown} times shown on all devices; ${shownAgain} shown again after a kill`,
     ...violations.slice(0, 20).map(({ kind, detail }) => `${kind.toUpperCase()}: ${detail}`),
     ...troubles.slice(0, 20).map((trouble) => `TROUBLE: ${trouble}`),
-  ].join("\n");
+  ];
+  return [lines.join("\n"), summary.join("\n")];
 }
 
 function isClean({ verdict, troubles }: RunResult): boolean {
