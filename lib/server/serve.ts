@@ -15,6 +15,7 @@ import { Listener } from "../net/listener.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
 import { SIDE_ALPN } from "../protocol/chat_messages.ts";
 import { formatInviteLink } from "../protocol/invite_link.ts";
+import type { ServerStore } from "../store/server_store.ts";
 import { openServerStore } from "../store/worker_client.ts";
 import { reachableAddresses } from "./addresses.ts";
 import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
@@ -67,37 +68,20 @@ export async function serve(
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
   opened.use(await DataLock.take(paths));
-  const identity = await loadServerIdentity(options, paths);
-  const store = opened.use(
-    await openServerStore(paths.database, {
-      limits: {
-        mailboxMessages: options.mailboxMessages,
-        mailboxBytes: options.mailboxMib * MIB,
-        historyDays: options.historyDays,
-        historyBytes: options.historyMib * MIB,
-      },
-    }),
-  );
-  const services = new Services({
-    store,
-    log,
-    passwords,
-    registration: options.registration,
-    throttles: {
-      ...DEFAULT_THROTTLES,
-      sendsPerSecond: options.sendsPerSecond,
-      failedLoginsPerAccount: options.failedLogins,
-      failedLoginsPerAddress: options.failedLoginsPerAddress,
-      registrationsPerAddress: options.registrationsPerAddress,
+  // The store's thread takes as long to start as all else together, so it starts first, and callers shake hands meanwhile.
+  const opening = openServerStore(paths.database, {
+    limits: {
+      mailboxMessages: options.mailboxMessages,
+      mailboxBytes: options.mailboxMib * MIB,
+      historyDays: options.historyDays,
+      historyBytes: options.historyMib * MIB,
     },
   });
-  opened.use(new Upkeep(store, services.hub, log));
-  opened.use(services.directChats);
-  const limits = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB };
-  const relay = opened.use(new Relay({ log, limits }));
-  const sideDoor = opened.use(
-    new SideRequests({ redeem: (ticket) => services.directChats.redeem(ticket), relay, log }),
-  );
+  opened.defer(() => opening.then((store) => store[Symbol.asyncDispose](), () => {}));
+  const working = opening.then((store) => startWork(store, options, log, passwords));
+  working.catch(() => {}); // awaited below; it may fail before that
+  opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
+  const identity = await loadServerIdentity(options, paths);
   const connections = new Set<RpcConnection>();
   const listener = Listener.listen({
     ...(options.host === undefined ? {} : { host: options.host }),
@@ -105,10 +89,19 @@ export async function serve(
     identity,
     maxConnections: options.maxConnections,
     maxConnectionsPerAddress: options.maxConnectionsPerAddress,
-    onConnection: (connection) => startSession(connection, services, connections),
-    sideDoor: { alpnProtocol: SIDE_ALPN, onSocket: (socket) => sideDoor.serve(socket) },
+    onConnection: (connection) =>
+      void working.then(
+        ({ services }) => startSession(connection, services, connections),
+        () => connection.abort(),
+      ),
+    sideDoor: {
+      alpnProtocol: SIDE_ALPN,
+      onSocket: (socket) => working.then(({ sideDoor }) => sideDoor.serve(socket), () => socket.close()),
+    },
     onRefused: (refused) => log.info("caller refused", { ...refused }),
   });
+  opened.defer(listener.close);
+  const { store } = await working;
   const addresses = reachableAddresses(listener.host);
   const joinCode = options.registration === "invite" ? await printedJoinCode(store, Date.now()) : undefined;
   log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
@@ -130,6 +123,38 @@ export async function serve(
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** What a server does for its callers once its store is open. */
+interface Work extends AsyncDisposable {
+  readonly store: ServerStore;
+  readonly services: Services;
+  readonly sideDoor: SideRequests;
+}
+
+function startWork(store: ServerStore, options: ServeOptions, log: Log, passwords: Passwords): Work {
+  const opened = new AsyncDisposableStack();
+  const services = new Services({
+    store,
+    log,
+    passwords,
+    registration: options.registration,
+    throttles: {
+      ...DEFAULT_THROTTLES,
+      sendsPerSecond: options.sendsPerSecond,
+      failedLoginsPerAccount: options.failedLogins,
+      failedLoginsPerAddress: options.failedLoginsPerAddress,
+      registrationsPerAddress: options.registrationsPerAddress,
+    },
+  });
+  opened.use(new Upkeep(store, services.hub, log));
+  opened.use(services.directChats);
+  const limits = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB };
+  const relay = opened.use(new Relay({ log, limits }));
+  const sideDoor = opened.use(
+    new SideRequests({ redeem: (ticket) => services.directChats.redeem(ticket), relay, log }),
+  );
+  return { store, services, sideDoor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** The key and certificate that a server with these options shows to callers. Throws `UsageError`, as `serve` does. */

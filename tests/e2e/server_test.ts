@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { occupiedPort } from "../helpers/ports.ts";
@@ -96,6 +97,15 @@ Deno.test("a port in use is one line that says so", async () => {
   assert.equal(lines.length, 1, stderr);
   assert.match(lines[0]!, /another program/);
   assert.match(lines[0]!, new RegExp(`\\b${taken.port}\\b`));
+});
+
+Deno.test("a database that a newer program wrote is one line that says so, also while the key is still being made", async () => {
+  using folder = tempFolder();
+  using database = new DatabaseSync(join(folder.path, "mini-chat.db"));
+  database.exec("PRAGMA user_version = 999");
+  const { code, stderr } = await runServer(["--data", folder.path, "--port", "0", "--log-level", "error"]);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /^Cannot open the database, as a newer version of Mini-Chat wrote it.*\n$/);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
