@@ -5,7 +5,7 @@
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { measureFsync, startRawServer } from "./limits.ts";
-import { IdMaker, LoadConnection, openAll, pump, sendFrame, type Target } from "./load.ts";
+import { atPace, IdMaker, LoadConnection, openAll, pump, sendFrame, type Target } from "./load.ts";
 import { addPeople, type Person } from "./population.ts";
 import { median, percentile } from "./report.ts";
 import { MESSAGE_START } from "./sends.ts";
@@ -47,7 +47,7 @@ export async function measureLiveLatency(context: BenchContext): Promise<void> {
     const lane = [{ connection: echo, to: sender.name }];
     const trips = await pump(lane, { depth: 1, durationMs: durationMs / 3 });
     const rttMs = median([...trips.latenciesMs]);
-    const fsyncMs = measureFsync(folder, 300);
+    const fsyncMs = await measureFsync(folder, LIVE_PER_SECOND, durationMs / 3);
     report.add("limit.tls_rtt_ms", "ms", rttMs);
     report.add("limit.fsync_ms", "ms", fsyncMs);
     report.add("limit.rtt_and_fsync_ms", "ms", rttMs + fsyncMs);
@@ -144,14 +144,4 @@ async function slowDiskRound(
     note: `p99 of ${taken.length} pings while ${acknowledged} messages were stored`,
   });
   for (const connection of [pinger!, ...senders]) connection.close();
-}
-
-/** Does something so many times a second, in small bursts where the timer is coarse; never faster to catch up. */
-async function atPace(perSecond: number, durationMs: number, act: () => void): Promise<void> {
-  const startedAt = performance.now();
-  for (let done = 0; performance.now() - startedAt < durationMs;) {
-    const due = Math.floor((performance.now() - startedAt) / 1000 * perSecond);
-    for (; done < due; done++) act();
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
 }

@@ -10,7 +10,7 @@ import { DEFAULT_COST } from "../../lib/chat/passwords.ts";
 import { SERVER_MIGRATIONS } from "../../lib/store/server_migrations.ts";
 import { Program } from "../helpers/program.ts";
 import { PROJECT_FOLDER } from "../tools/tool.ts";
-import { IdMaker, type Target, TEXT } from "./load.ts";
+import { atPace, IdMaker, type Target, TEXT } from "./load.ts";
 import { median } from "./report.ts";
 
 /** Senders, and as many recipients, of the raw inserts: those of 64 connections. */
@@ -55,16 +55,22 @@ export function rawInserts(folder: string, group: number, durationMs: number): n
   }
 }
 
-/** How long appending 4 KiB to a file and syncing it takes, in milliseconds: the median of many. */
-export function measureFsync(folder: string, times: number): number {
+/**
+ * How long appending 4 KiB to a file and syncing it takes, at a pace: a machine that rests in between is slower than one
+ * that does nothing else.
+ *
+ * @returns The median, in milliseconds.
+ */
+export async function measureFsync(folder: string, perSecond: number, durationMs: number): Promise<number> {
   const path = join(folder, "fsync");
-  using file = Deno.openSync(path, { create: true, write: true });
   const page = new Uint8Array(4096);
-  const taken = Array.from({ length: times }, () => {
+  const taken: number[] = [];
+  using file = await Deno.open(path, { create: true, write: true });
+  await atPace(perSecond, durationMs, () => {
     const startedAt = performance.now();
     file.writeSync(page);
     file.syncDataSync();
-    return performance.now() - startedAt;
+    taken.push(performance.now() - startedAt);
   });
   removeIfThere(path);
   return median(taken);

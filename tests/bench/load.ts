@@ -223,3 +223,13 @@ export async function pump(lanes: readonly Lane[], options: PumpOptions): Promis
 export function sendFrame(id: number, messageId: string, to: string, text = TEXT): string {
   return `{"jsonrpc":"2.0","id":${id},"method":"send_message","params":{"id":"${messageId}","to":"${to}","text":"${text}"}}\n`;
 }
+
+/** Does something so many times a second, in small bursts where the timer is coarse; never faster to catch up. */
+export async function atPace(perSecond: number, durationMs: number, act: () => void): Promise<void> {
+  const startedAt = performance.now();
+  for (let done = 0; performance.now() - startedAt < durationMs;) {
+    const due = Math.floor((performance.now() - startedAt) / 1000 * perSecond);
+    for (; done < due; done++) act();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
