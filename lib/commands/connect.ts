@@ -3,7 +3,9 @@
  * @module
  */
 import { ChatError, messageOf, UsageError } from "../errors.ts";
+import { nameField } from "../protocol/fields.ts";
 import { type InviteLink, parseInviteLink } from "../protocol/invite_link.ts";
+import { checked } from "../protocol/requests.ts";
 import type { KnownServer, SavedLogin } from "../store/profile.ts";
 import type { MenuCommand } from "../terminal/menu.ts";
 import { green, yellow } from "../terminal/style.ts";
@@ -133,9 +135,10 @@ async function firstVisit(app: App, server: KnownServer, { link }: Target): Prom
   for (let attempt = 1;; attempt++) {
     const name = (await terminal.readLine({ prompt: "Name: ", multiline: false }))?.trim().toLowerCase();
     if (!name) return;
-    const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
-    if (password === null) return;
     try {
+      checked(nameField, name, "the name");
+      const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
+      if (password === null) return;
       const session = await enterAs(
         app,
         server,

@@ -81,7 +81,8 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
   const connecting = connect(desk.app, server.inviteLink);
   await desk.screen.answers(
     ["account on this server", "n"],
-    ["Name:", "Ana"],
+    ["Name:", "Ana Maria"],
+    ["a name is 1 to 32 of the characters", "Ana"],
     ["Password:", "short"],
     ["at least 8 characters", PASSWORD],
     ["Once more:", "something else"],
