@@ -104,7 +104,8 @@ async function bundleProgram(
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly entry: string; readonly included: readonly string[] }> {
   const bundle = async (entry: string, outputFolder: string) => {
-    const flags = ["--quiet", "--code-splitting", "--minify", "--outdir", outputFolder];
+    // Never `--minify`: it puts a `using` variable that is used once in place, and then nobody disposes of it.
+    const flags = ["--quiet", "--code-splitting", "--outdir", outputFolder];
     const { success, stderr } = await runDeno(["bundle", ...flags, entry], env);
     if (!success) throw new Error(explainFailure(program, stderr, env.DENORT_BIN));
     const name = basename(entry).replace(/\.ts$/, ".js");

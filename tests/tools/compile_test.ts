@@ -8,13 +8,17 @@ import { tempFolder } from "../helpers/temp_folder.ts";
 import { compileProgram, type Program } from "./compile.ts";
 import { whyNoBaseExecutable } from "./denort.ts";
 
-/** A program of one file, which says what it may do. */
+/** A program of one file, which says what it may do, and whether what it holds is let go. */
 function writeSmallProgram(folder: string): Program {
   const entry = join(folder, "small.ts");
   Deno.writeTextFileSync(
     entry,
-    `const { state } = Deno.permissions.querySync({ name: "run" });
-     Deno.stdout.writeSync(new TextEncoder().encode(\`run: \${state}, \${Deno.env.get("SEEN")}, \${Deno.env.get("UNSEEN")}\`));`,
+    `let isOpen = false;
+     class Door { number = 7; constructor() { isOpen = true; } [Symbol.dispose]() { isOpen = false; } }
+     function passThrough() { using door = new Door(); return door.number; }
+     passThrough();
+     const { state } = Deno.permissions.querySync({ name: "run" });
+     Deno.stdout.writeSync(new TextEncoder().encode(\`\${isOpen ? "left open, " : ""}run: \${state}, \${Deno.env.get("SEEN")}, \${Deno.env.get("UNSEEN")}\`));`,
   );
   return {
     entry,
@@ -37,6 +41,14 @@ Deno.test("compileProgram() says what DENORT_BIN is for when the base executable
   using folder = tempFolder();
   // A cache without the base executables that were fetched earlier, but with the bundler, which comes from npm.
   const cache = join(folder.path, "cache");
+  const program = writeSmallProgram(folder.path);
+  await runProgram(Deno.execPath(), [
+    "bundle",
+    "--quiet",
+    "--outdir",
+    join(folder.path, "bundled"),
+    program.entry,
+  ]);
   cpSync(join(await denoCache(), "dl"), join(cache, "dl"), {
     recursive: true,
     filter: (path) => !path.includes("denort"),
@@ -47,7 +59,6 @@ Deno.test("compileProgram() says what DENORT_BIN is for when the base executable
     HTTPS_PROXY: `http://127.0.0.1:${freePort()}`, // where nobody listens
     NO_PROXY: "",
   };
-  const program = writeSmallProgram(folder.path);
   const options = { folder: join(folder.path, "dist"), target: "macos-arm64", env };
   await assert.rejects(
     compileProgram(program, options),
