@@ -8,9 +8,13 @@ import type { Invite, InviteStore } from "../store/server_store.ts";
 /** Marks the invite whose link the server prints; the operator sees it in `invite list`. */
 const PRINTED_NOTE = "printed at start";
 
-/** Makes a join code: 96 random bits in base64url, too many to guess and short enough for a link. */
+/**
+ * Makes a join code: 96 random bits in base64url, too many to guess and short enough for a link. It never begins with a
+ * hyphen: `invite revoke CODE` would take it for a flag.
+ */
 export function newJoinCode(): string {
-  return randomBytes(12).toString("base64url");
+  const code = randomBytes(12).toString("base64url");
+  return code.startsWith("-") ? newJoinCode() : code;
 }
 
 /** Whether somebody could register with an invite now. */
