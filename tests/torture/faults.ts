@@ -21,6 +21,9 @@ export interface Fault {
 /** How long the server may take to accept again once it can, in milliseconds. */
 const COME_BACK_MS = 5_000;
 
+/** Room that emptying the database's log may take, in bytes. */
+const LOG_ROOM_BYTES = 16 * 1024 * 1024;
+
 /** How long the whole flock may take to be back after a restart, in milliseconds. */
 const FLOCK_BACK_MS = 30_000;
 
@@ -152,11 +155,13 @@ export const FAULTS: readonly Fault[] = [
     name: "disk full",
     whyNot: ({ means }) => means.smallDisk ? undefined : "needs root, for a small file system of its own",
     async inject(world, holdMs) {
-      const balloons = ["balloon-1", "balloon-2"].map((name) => join(world.data, name));
-      await fill(balloons[0]!);
-      // Else the log of the database would still have room in itself for a while.
-      shrinkLog(databaseOf(world.data));
-      await fill(balloons[1]!);
+      const balloons = ["balloon-1", "balloon-2"].map((name) => join(world.data, name)) as [string, string];
+      await fill(balloons[0]);
+      // Else the log of the database would still have room in itself for a while: it is emptied, with room for that,
+      // and what it leaves is filled too.
+      await Deno.truncate(balloons[0], (await Deno.stat(balloons[0])).size - LOG_ROOM_BYTES);
+      emptyLog(databaseOf(world.data));
+      await fill(balloons[1]);
       await pause(holdMs);
       for (const balloon of balloons) await Deno.remove(balloon);
     },
@@ -232,13 +237,11 @@ async function slowDisk(world: World, holdMs: number, fsyncMs: number): Promise<
   world.means.shim!.control.set({ fsyncMs: 0 });
 }
 
-/** Moves what is in the write-ahead log into the database, as far as it fits, and makes the log empty. */
-function shrinkLog(path: string): void {
+/** Moves what is in the write-ahead log into the database, and makes the log empty. */
+function emptyLog(path: string): void {
   const database = new DatabaseSync(path, { timeout: 2_000 });
   try {
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch {
-    // No room to move it to: then there is none in the log either, before long.
   } finally {
     database.close();
   }
