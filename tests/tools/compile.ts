@@ -7,6 +7,7 @@
  */
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { VERSION } from "../../lib/version.ts";
 import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "./permissions.ts";
 import { complain, PROJECT_FOLDER, say } from "./tool.ts";
 
@@ -103,6 +104,11 @@ async function bundleProgram(
   folder: string,
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly entry: string; readonly included: readonly string[] }> {
+  // Two folders down, since a package (@achingbrain/ssdp) reads `../../package.json` to say in its requests who it is.
+  const code = join(folder, "dist", "src");
+  const about = join(folder, "package.json");
+  await Deno.mkdir(code, { recursive: true });
+  await Deno.writeTextFile(about, JSON.stringify({ name: "mini-chat", version: VERSION }));
   const bundle = async (entry: string, outputFolder: string) => {
     // Never `--minify`: it puts a `using` variable that is used once in place, and then nobody disposes of it.
     const flags = ["--quiet", "--code-splitting", "--outdir", outputFolder];
@@ -114,13 +120,13 @@ async function bundleProgram(
     await Deno.writeTextFile(path, `import "./require.js";${await Deno.readTextFile(path)}`);
     return name;
   };
-  const entry = join(folder, await bundle(program.entry, folder));
-  if (program.worker === undefined) return { entry, included: [] };
+  const entry = join(code, await bundle(program.entry, code));
+  if (program.worker === undefined) return { entry, included: [about] };
   // The bundler does not follow `new Worker(…)`: a module of that name has to lie beside that of the caller.
-  const thread = await bundle(program.worker, join(folder, "thread"));
-  const included = join(folder, basename(program.worker));
-  await Deno.writeTextFile(included, `import "./thread/${thread}";\n`);
-  return { entry, included: [included] };
+  const thread = await bundle(program.worker, join(code, "thread"));
+  const worker = join(code, basename(program.worker));
+  await Deno.writeTextFile(worker, `import "./thread/${thread}";\n`);
+  return { entry, included: [about, worker] };
 }
 
 async function runDeno(
