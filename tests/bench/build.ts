@@ -15,14 +15,14 @@ const EXECUTABLES = ["mini-chat-server", "mini-chat-client"];
  */
 export async function chooseBuild(): Promise<string> {
   const chosen = Deno.env.get("MINI_CHAT_TEST_DIST");
-  if (chosen) return `the executables in ${chosen}`;
+  if (chosen) return "the executables";
   const folder = join(PROJECT_FOLDER, "dist");
   const times = await Promise.all(EXECUTABLES.map((name) => changedAt(join(folder, name))));
   const oldest = Math.min(...times);
   if (oldest === 0) return "the source, as there are no executables in dist (deno task compile makes them)";
   if (oldest < await newestSource(PROJECT_FOLDER)) return "the source, as the executables in dist are older";
   Deno.env.set("MINI_CHAT_TEST_DIST", folder);
-  return "the executables in dist";
+  return "the executables";
 }
 
 async function newestSource(folder: string): Promise<number> {

@@ -23,7 +23,7 @@ export async function describeMachine(): Promise<Machine> {
     processor: await processorName(),
     cores: navigator.hardwareConcurrency,
     memoryGib: Math.round(Deno.systemMemoryInfo().total / 2 ** 30),
-    system: `${Deno.build.os} ${Deno.osRelease()} (${Deno.build.arch})`,
+    system: `${Deno.build.os} (${Deno.build.arch})`,
     deno: Deno.version.deno,
     loadBefore: Deno.loadavg()[0] ?? 0,
     day: new Date().toISOString().slice(0, 10),
