@@ -7,7 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { ChatError, messageOf, UsageError } from "./lib/errors.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
-import { hostAndPort } from "./lib/server/addresses.ts";
+import { formatHostAndPort } from "./lib/protocol/invite_link.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
 import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
@@ -30,7 +30,7 @@ export function greeting(server: RunningServer, options: ServeOptions): string {
     invite: "the link lets people register",
     closed: "",
   };
-  const reach = server.addresses.map((address) => hostAndPort(address, server.port)).join(", ");
+  const reach = server.addresses.map((address) => formatHostAndPort(address, server.port)).join(", ");
   return [
     `Mini-Chat server ${VERSION}, data in ${server.dataFolder}`,
     `  Reached at   ${reach}`,

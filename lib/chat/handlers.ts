@@ -42,9 +42,6 @@ const HISTORY_PER_PAGE = 50;
 /** Room for the entries of a page in a frame; the rest is for the envelope around them. */
 const PAGE_BYTES = MAX_FRAME_BYTES - 1024;
 
-/** Wait that a stopping connection gets to see the reply to its goodbye, in milliseconds. */
-const GOODBYE_MS = 0;
-
 /** Handler of each request. */
 export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
   hello: { stage: "greeting", run: greet },
@@ -223,5 +220,6 @@ function takeFitting<T>(entries: readonly T[]): readonly T[] {
 }
 
 function closeSoon(session: Session, reason: string): void {
-  setTimeout(() => session.peer.close(reason), GOODBYE_MS);
+  // After this turn, in which the reply is queued.
+  setTimeout(() => session.peer.close(reason), 0);
 }

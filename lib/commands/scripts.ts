@@ -3,7 +3,7 @@
  * @module
  */
 import { ChatError, LinkError, UsageError } from "../errors.ts";
-import { parseInviteLink } from "../protocol/invite_link.ts";
+import { formatHostAndPort, parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../store/profile.ts";
 import { AccountSession } from "./account_session.ts";
 import type { App } from "./app.ts";
@@ -99,7 +99,7 @@ export async function printWho(app: App, options: ScriptOptions): Promise<void> 
   const { host, port } = session.server;
   const who = {
     name: session.name,
-    server: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    server: formatHostAndPort(host, port),
     readReceipts: shareRead,
     email,
   };

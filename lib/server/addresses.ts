@@ -3,11 +3,6 @@
  * @module
  */
 
-/** A host and port as they stand in a link: IPv6 in brackets. */
-export function hostAndPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /**
  * Lists the addresses that others may use, the most useful first.
  *
