@@ -115,6 +115,47 @@ export class PrefixedStream implements ByteStream {
   }
 }
 
+/** A stream of which a byte is read before anybody wants it, so that a hang-up is noticed while nobody reads. */
+export class WatchedStream implements ByteStream {
+  readonly #stream: ByteStream;
+  readonly #ahead = new Uint8Array(1);
+  #reading: Promise<number | null> | undefined; // the read ahead, until somebody has its outcome
+
+  /** Calls `onHangUp` when the stream ends or breaks before {@linkcode read} is called. */
+  constructor(stream: ByteStream, onHangUp: () => void) {
+    this.#stream = stream;
+    const reading = stream.read(this.#ahead);
+    this.#reading = reading;
+    const ended = () => this.#reading && onHangUp();
+    reading.then((count) => count === null && ended(), ended);
+  }
+
+  /** Fills some of the buffer; null at the end of the stream. */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const reading = this.#reading;
+    if (!reading) return await this.#stream.read(buffer);
+    this.#reading = undefined;
+    const count = await reading;
+    if (count !== null) buffer.set(this.#ahead);
+    return count;
+  }
+
+  /** Writes some of the bytes. */
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#stream.write(bytes);
+  }
+
+  /** Ends the outgoing half. */
+  closeWrite(): Promise<void> {
+    return this.#stream.closeWrite();
+  }
+
+  /** Ends both halves at once. */
+  close(): void {
+    this.#stream.close();
+  }
+}
+
 /**
  * Copies bytes both ways until both directions have ended or one has failed; then both streams are closed.
  *

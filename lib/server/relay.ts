@@ -8,7 +8,7 @@ import type { RelayHalf } from "../chat/direct_chats.ts";
 import type { Log } from "../chat/services.ts";
 import { ChatError } from "../errors.ts";
 import type { ByteStream } from "../net/connection.ts";
-import { closeQuietly, joinStreams } from "../peer/streams.ts";
+import { closeQuietly, joinStreams, WatchedStream } from "../peer/streams.ts";
 
 /** Limits of a {@linkcode Relay}. */
 export interface RelayLimits {
@@ -62,7 +62,9 @@ interface Side {
 }
 
 interface WaitingSide extends Side {
-  /** Ends the wait: its relay is over, or nobody came. */
+  /** Ends the wait, as the other side is there. */
+  readonly leave: () => void;
+  /** Ends its stay: its relay is over, nobody came, or it hung up. */
   readonly finish: (error?: ChatError) => void;
 }
 
@@ -164,19 +166,24 @@ export class Relay implements AsyncDisposable {
     const { pair } = side.half;
     const other = this.#waiting.get(pair);
     if (other) {
-      this.#waiting.delete(pair);
+      other.leave();
       return await this.#join(side, other).finally(() => other.finish());
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const finish = (error?: ChatError) => {
+    const leave = () => {
       clearTimeout(timer);
       this.#waiting.delete(pair);
+    };
+    const finish = (error?: ChatError) => {
+      leave();
       if (error) reject(error);
       else resolve();
     };
     const nobody = new ChatError("timeout", "Cannot relay: the other side did not come");
     const timer = setTimeout(() => finish(nobody), this.#options.waitMs ?? WAIT_MS);
-    this.#waiting.set(pair, { ...side, finish });
+    // Whoever found another way hangs up, and its slot is free again.
+    const stream = new WatchedStream(side.stream, () => finish());
+    this.#waiting.set(pair, { ...side, stream, leave, finish });
     await promise;
   }
 

@@ -4,6 +4,7 @@ import type { ByteStream } from "../../lib/net/connection.ts";
 import { DEFAULT_RELAY_LIMITS, Relay, type RelayLimits } from "../../lib/server/relay.ts";
 import { SideRequests } from "../../lib/server/side_requests.ts";
 import { SILENT_LOG } from "../helpers/chat_server.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 /** A relay behind its side door, on a plain socket, and the tickets it takes. */
 class RelayDesk implements AsyncDisposable {
@@ -198,6 +199,30 @@ Deno.test("Relay holds few for one account, ends what stands still or lasts too 
   const stream = await desk.ask("relay", { ticket: desk.issue(1, 2)[0] });
   assert.equal((await hearReply(stream)).error.data.code, "forbidden");
   stream.close();
+});
+
+Deno.test("Relay once cut every relayed chat when the first side's wait was up: a wait ends when the other side comes", async () => {
+  await using desk = new RelayDesk({ waitMs: 150 });
+  const [first, second] = desk.issue(1, 2);
+  using a = await desk.ask("relay", { ticket: first });
+  using b = await desk.ask("relay", { ticket: second });
+  await Promise.all([hearReply(a), hearReply(b)]);
+  const { promise: waitIsOver, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, 300);
+  await waitIsOver;
+  await say(a, "still here");
+  assert.equal(await hear(b, 10), "still here");
+  await say(b, "me too");
+  assert.equal(await hear(a, 6), "me too");
+});
+
+Deno.test("Relay gives a slot back when the side that waits hangs up", async () => {
+  await using desk = new RelayDesk({ limits: { perAccount: 1 } });
+  const [first] = desk.issue(1, 2);
+  const a = await desk.ask("relay", { ticket: first });
+  await waitUntil("the slot is taken", () => Promise.resolve(desk.relay.count === 1));
+  a.close();
+  await waitUntil("the slot is free", () => Promise.resolve(desk.relay.count === 0), 10_000);
 });
 
 Deno.test("SideRequests tell a caller its address, and let it stay a while", async () => {
