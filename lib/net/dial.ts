@@ -39,7 +39,7 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
   using limit = new Limit(timeoutMs, signal);
   try {
     const addresses = await limit.race(findAddresses(host));
-    const socket = await connectFirst(addresses, port, limit.signal);
+    const socket = await connectToFirst(addresses, port, limit.signal);
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
     return socket;
@@ -90,35 +90,54 @@ async function findAddresses(host: string): Promise<string[]> {
   return inTurn.flatMap((entry) => entry ? [entry.address] : []);
 }
 
-/** Tries each address 250 ms after the one before it, or at once when that has failed. */
-async function connectFirst(addresses: string[], port: number, signal: AbortSignal): Promise<Deno.TcpConn> {
+/**
+ * Opens a TCP connection to the first of several addresses that answers. Each is called 250 ms after the one before it, or at
+ * once when that has failed; all go on until one of them answers, so a silent one costs the others nothing.
+ *
+ * @param addresses IP addresses in the order of preference; at least one.
+ * @param port TCP port.
+ * @param signal Calls all of it off; the promise rejects with its reason.
+ * @returns The connection; every other attempt is called off.
+ * @throws What the first address failed with, when all have failed.
+ */
+export async function connectToFirst(
+  addresses: readonly string[],
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
   const won = new AbortController();
-  const anySignal = AbortSignal.any([signal, won.signal]);
-  let winner: Deno.TcpConn | undefined;
-  let lastError: unknown;
-  const attempts: Promise<void>[] = [];
-  for (const hostname of addresses) {
-    const attempt = Deno.connect({ hostname, port, signal: anySignal }).then((socket) => {
-      if (winner) return socket.close();
-      winner = socket;
-    }, (error) => {
-      if (!winner) lastError ??= error;
-    });
-    attempts.push(attempt);
-    await waitForAttempt(attempt, attempts.length === addresses.length ? undefined : ATTEMPT_DELAY_MS);
-    if (winner || signal.aborted) break;
+  const isOver = AbortSignal.any([signal, won.signal]);
+  const attempts: Promise<Deno.TcpConn>[] = [];
+  try {
+    for (const hostname of addresses) {
+      const attempt = Deno.connect({ hostname, port, signal: isOver });
+      attempts.push(attempt);
+      const isLast = attempts.length === addresses.length;
+      if (isLast || await answersWithin(ATTEMPT_DELAY_MS, attempt, attempts) || signal.aborted) break;
+    }
+    const socket = await Promise.any(attempts);
+    for (const attempt of attempts) attempt.then((other) => other === socket || other.close(), () => {});
+    return socket;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error instanceof AggregateError ? error.errors[0] : error;
+  } finally {
+    won.abort();
   }
-  while (!winner && attempts.length > 0 && !signal.aborted) await attempts.shift();
-  won.abort();
-  if (winner) return winner;
-  throw signal.aborted ? signal.reason : lastError;
 }
 
-async function waitForAttempt(attempt: Promise<void>, delayMs: number | undefined): Promise<void> {
-  if (delayMs === undefined) return await attempt;
+/** Whether any attempt has answered: known as soon as one has, the newest has failed, or the time is up. */
+async function answersWithin(
+  ms: number,
+  newest: Promise<Deno.TcpConn>,
+  attempts: readonly Promise<Deno.TcpConn>[],
+): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([attempt, new Promise<void>((resolve) => timer = setTimeout(resolve, delayMs))]);
+  const answered = Promise.any(attempts).then(() => true, () => false);
+  const failed = newest.then(() => true, () => false);
+  const timeUp = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), ms));
+  const hasAnswer = await Promise.race([answered, failed, timeUp]);
   clearTimeout(timer);
+  return hasAnswer;
 }
 
 /** A time limit together with a caller's signal; disposed of, it leaves no timer behind. */

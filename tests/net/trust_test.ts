@@ -99,12 +99,6 @@ Deno.test("connectPinned() trusts a renewed certificate with the same key", asyn
   }
 });
 
-Deno.test("dial() tries every address of a name", async () => {
-  await using server = startServer(await testIdentity());
-  const socket = await dial({ host: "localhost", port: server.port });
-  socket.close();
-});
-
 /** A port on which nothing listens. */
 function freePort(): number {
   using listener = Deno.listen({ hostname: host, port: 0 });
