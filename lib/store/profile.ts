@@ -5,14 +5,18 @@
  * at once. Verbs run at once, in the calling thread: the file is small, and each is a single short transaction.
  * @module
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Database } from "./database.ts";
 import { PROFILE_MIGRATIONS } from "./profile_migrations.ts";
 import { type ProfileAccount, ProfileOutbox } from "./profile_outbox.ts";
 import type { ProfileTables, ServersTable } from "./profile_schema.ts";
+import { ProgramMarks } from "./program_marks.ts";
 
 /** Name of the database in a profile's folder. */
 export const PROFILE_FILE = "profile.db";
+
+/** Name of the folder, in a profile's folder, of the marks of the programs that send. */
+const MARKS_FOLDER = "senders";
 
 /** Lines of command history that are kept. */
 const MAX_HISTORY_LINES = 1_000;
@@ -49,6 +53,7 @@ export class Profile implements Disposable {
   readonly outbox: ProfileOutbox;
   /** The file itself, for parts of the client that add tables of their own in `profile_migrations.ts`. */
   readonly database: Database<ProfileTables>;
+  readonly #marks: ProgramMarks;
   readonly #now: () => number;
 
   /**
@@ -60,7 +65,8 @@ export class Profile implements Disposable {
    */
   constructor(path: string, now: () => number) {
     this.database = new Database<ProfileTables>(path, PROFILE_MIGRATIONS);
-    this.outbox = new ProfileOutbox(this.database, now);
+    this.#marks = new ProgramMarks(join(dirname(path), MARKS_FOLDER));
+    this.outbox = new ProfileOutbox(this.database, this.#marks, now);
     this.#now = now;
   }
 
@@ -249,8 +255,9 @@ export class Profile implements Disposable {
     );
   }
 
-  /** Closes the file. */
+  /** Closes the file; what this program had still to send is free for others. */
   [Symbol.dispose](): void {
+    this.#marks[Symbol.dispose]();
     this.database[Symbol.dispose]();
   }
 }

@@ -92,4 +92,8 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    title: "which program sends a message of the outbox",
+    sql: "ALTER TABLE outbox ADD COLUMN claimed_by TEXT;",
+  },
 ];

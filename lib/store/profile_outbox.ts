@@ -2,13 +2,15 @@
  * The client's outbox on disk: what was written and not yet acknowledged by a server.
  *
  * A message is here before it is first sent and until the server has answered for it, so neither a broken connection nor a
- * killed client loses it; its id makes sure that sending it again stores it once.
+ * killed client loses it; its id makes sure that sending it again stores it once. Several programs may use one outbox: each message is
+ * sent by the program that wrote it, or, once that has ended, by the first other that comes by.
  * @module
  */
 import { sql } from "kysely";
 import { v7 as uuidv7 } from "uuid";
-import type { Database } from "./database.ts";
+import type { Database, PreparedQuery } from "./database.ts";
 import type { OutboxTable, ProfileTables } from "./profile_schema.ts";
+import type { ProgramMarks } from "./program_marks.ts";
 
 /** Whose outbox: an account on a server. */
 export interface ProfileAccount {
@@ -41,21 +43,30 @@ export interface RejectedMessage extends QueuedMessage {
 /** The outbox of one profile. */
 export class ProfileOutbox {
   readonly #database: Database<ProfileTables>;
+  readonly #marks: ProgramMarks;
   readonly #now: () => number;
+  readonly #waiting: PreparedQuery<ProfileAccount, Pick<OutboxTable, "id" | "claimed_by">>;
 
   /**
    * Uses the outbox of an open profile.
    *
    * @param database The profile's file.
+   * @param marks Which of the programs that use the profile still run.
    * @param now Clock in epoch milliseconds.
    */
-  constructor(database: Database<ProfileTables>, now: () => number) {
+  constructor(database: Database<ProfileTables>, marks: ProgramMarks, now: () => number) {
     this.#database = database;
+    this.#marks = marks;
     this.#now = now;
+    this.#waiting = database.prepare((account: ProfileAccount) =>
+      database.tables.selectFrom("outbox").select(["id", "claimed_by"])
+        .where("server_id", "=", account.serverId).where("name", "=", account.name)
+        .where("rejected_code", "is", null).orderBy("position")
+    );
   }
 
   /**
-   * Puts a message at the end of the queue; it is on disk when this returns.
+   * Puts a message at the end of the queue, to be sent by this program; it is on disk when this returns.
    *
    * @returns The message with its new id.
    */
@@ -72,6 +83,7 @@ export class ProfileOutbox {
         recipient: queued.to,
         text: queued.text,
         created_at: queued.createdAt,
+        claimed_by: this.#marks.own,
       }),
     );
     return queued;
@@ -82,10 +94,40 @@ export class ProfileOutbox {
     return this.#database.all(this.#rows(account).where("rejected_code", "is", null)).map(queuedFrom);
   }
 
-  /** The oldest message that waits; null when none does. */
+  /**
+   * The oldest message that is this program's to send: one that it wrote, or whose writer has ended before it was sent.
+   *
+   * @returns Null when there is none; others may wait for programs that still run.
+   */
   findFirst(account: ProfileAccount): QueuedMessage | null {
-    const row = this.#database.all(this.#rows(account).where("rejected_code", "is", null).limit(1))[0];
-    return row ? queuedFrom(row) : null;
+    for (;;) {
+      const found = this.#findFree(account);
+      if (!found) return null;
+      // Another program may have claimed it, or even sent it, since it was read.
+      if (found.claimed_by !== this.#marks.own && !this.#claim(found)) continue;
+      const row = this.#database.get(this.#rows(account).where("id", "=", found.id));
+      if (row) return queuedFrom(row);
+    }
+  }
+
+  /** The oldest message that no other running program has claimed. */
+  #findFree(account: ProfileAccount): Pick<OutboxTable, "id" | "claimed_by"> | undefined {
+    const running = new Set<string>();
+    for (const row of this.#waiting.iterate(account)) {
+      const { claimed_by: owner } = row;
+      if (owner === null || owner === this.#marks.own) return row;
+      if (running.has(owner)) continue;
+      if (!this.#marks.isRunning(owner)) return row;
+      running.add(owner);
+    }
+  }
+
+  #claim({ id, claimed_by }: Pick<OutboxTable, "id" | "claimed_by">): boolean {
+    const changed = this.#database.run(
+      this.#database.tables.updateTable("outbox").set({ claimed_by: this.#marks.own })
+        .where("id", "=", id).where("claimed_by", "is", claimed_by),
+    );
+    return changed > 0;
   }
 
   /** Removes a message that the server has acknowledged. Does nothing when another process has done so. */

@@ -66,6 +66,8 @@ export interface OutboxTable {
   rejected_code: string | null;
   /** The server's words for it. */
   rejected_reason: string | null;
+  /** Mark of the program that sends it; null when none has claimed it. */
+  claimed_by: string | null;
 }
 
 /** Lines that were typed, for the arrow keys. */

@@ -50,6 +50,22 @@ Deno.test("subcommands register, send, list and read, quiet where there is nothi
   assert.deepEqual(Object.keys(await ana.users()), ["ana", "bob"]);
 });
 
+Deno.test("programs that send at once on one profile send each message once, each its own", async () => {
+  // Each sent the messages of all, and one whose message another had sent waited 30 s for word of it.
+  using folder = tempFolder();
+  await using server = await startServer({ data: `${folder.path}/data` });
+  const [ana, bob] = [new Person("ana", folder.path), new Person("bob", folder.path)];
+  for (const person of [ana, bob]) await person.register(server.inviteLink);
+  const texts = Array.from({ length: 24 }, (_, index) => `message ${index}`);
+  const waiting = texts.values();
+  const sent: { duplicate: boolean }[] = [];
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    for (const text of waiting) sent.push(JSON.parse(await ana.must(["send", "bob", text, "--json"])));
+  }));
+  assert.deepEqual(sent.map(({ duplicate }) => duplicate), texts.map(() => false));
+  assert.deepEqual((await bob.inbox()).sort(), texts.toSorted());
+});
+
 Deno.test("tail prints what waits, then what arrives, and each is read once it was printed", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });

@@ -1,0 +1,13 @@
+/**
+ * A program of its own that writes one message into the outbox of a profile and stays, so that a test can kill it.
+ *
+ * Arguments: the profile's folder, the id of a server in it, the text. Prints `written`, and ends with its input.
+ * @module
+ */
+import { openProfile } from "../../lib/store/profile.ts";
+
+const [folder = "", serverId = "", text = ""] = Deno.args;
+using profile = openProfile(folder);
+profile.outbox.enqueueMessage({ serverId: Number(serverId), name: "ana" }, { to: "bob", text });
+await Deno.stdout.write(new TextEncoder().encode("written\n"));
+await Deno.stdin.readable.pipeTo(new WritableStream());
