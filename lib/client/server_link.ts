@@ -8,7 +8,7 @@
  */
 import { ChatError, LinkError, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
-import { PROTOCOL_VERSION } from "../protocol/limits.ts";
+import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
 import { parseResult, type Result } from "../protocol/requests.ts";
 
 /** What the server said about itself. */
@@ -269,7 +269,8 @@ export class ServerLink implements AsyncDisposable {
 
   #stayAway(retryAfterMs: unknown): void {
     if (typeof retryAfterMs === "number" && retryAfterMs > 0) {
-      this.#noSoonerThan = Math.max(this.#noSoonerThan, this.#now() + retryAfterMs);
+      const stayMs = Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
+      this.#noSoonerThan = Math.max(this.#noSoonerThan, this.#now() + stayMs);
     }
   }
 

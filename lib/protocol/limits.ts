@@ -47,3 +47,9 @@ export const PING_AFTER_MS = 15_000;
 
 /** Silence after which the other end counts as gone, in milliseconds. */
 export const DEAD_AFTER_MS = 45_000;
+
+/**
+ * Longest that a server's `retryAfterMs` counts for, in milliseconds: a day. More can only be a mistake, and beyond 2^31 ms a
+ * timer would fire at once, again and again.
+ */
+export const MAX_RETRY_AFTER_MS = 24 * 60 * 60 * 1000;

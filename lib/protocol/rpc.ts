@@ -8,6 +8,7 @@
  */
 import { ChatError, ERROR_CODES, type ErrorCode, ProtocolError } from "../errors.ts";
 import { finishFrame } from "./frame.ts";
+import { MAX_RETRY_AFTER_MS } from "./limits.ts";
 
 /** What ties a reply to its request; integers are safe integers. */
 export type RpcId = string | number;
@@ -215,7 +216,9 @@ function checkErrorObject(value: unknown): RpcErrorObject {
     ...checked,
     data: {
       code: typeof word === "string" && KNOWN_CODES.has(word) ? word as ErrorCode : "internal",
-      ...(typeof retryAfterMs === "number" && retryAfterMs >= 0 ? { retryAfterMs } : {}),
+      ...(typeof retryAfterMs === "number" && retryAfterMs >= 0
+        ? { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) }
+        : {}),
       ...(typeof reference === "string" ? { reference } : {}),
     },
   };

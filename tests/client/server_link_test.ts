@@ -7,6 +7,7 @@ import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
 import { connectPinned } from "../../lib/net/trust.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 const HELLO = {
   protocol: 1,
@@ -245,6 +246,23 @@ Deno.test("ServerLink stays away for as long as a stopping server asks, unless a
   await server.stop();
 });
 
+Deno.test("ServerLink stays away for a day at most, whatever the server asks for", async () => {
+  // A timer of more than 2^31 ms fires at once: such a server once had its client call it without a pause.
+  const server = await TestServer.start();
+  const { link, next } = await openLink(server);
+  await link.ready();
+  const waiting = next("waiting");
+  server.sessions[0]!.notify("server_stopping", { retryAfterMs: 2 ** 40 });
+  await server.sessions[0]!.close();
+  const { retryAtMs } = await waiting;
+  assert.ok(
+    Math.abs(retryAtMs - Date.now() - 24 * 60 * 60 * 1000) < 60_000,
+    new Date(retryAtMs).toISOString(),
+  );
+  await link.close();
+  await server.stop();
+});
+
 Deno.test("ServerLink notices that the machine slept: it retries at once, or asks for a sign of life", async () => {
   const server = await TestServer.start();
   let offsetMs = 0;
@@ -254,7 +272,7 @@ Deno.test("ServerLink notices that the machine slept: it retries at once, or ask
   // The connection still works, so it is kept: a clock that was set forward costs nothing.
   const { connection } = server.sessions[0]!;
   const heardAt = connection.heardAt;
-  while (connection.heardAt === heardAt) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitUntil("the server hears a sign of life", async () => await connection.heardAt !== heardAt);
   assert.equal(link.isOnline, true);
 
   const waiting = next("waiting");
@@ -272,7 +290,7 @@ Deno.test("close() ends a link that is still connecting, greeting or waiting", a
   const late = Promise.withResolvers<unknown>();
   server.answer = () => late.promise;
   const greeting = await openLink(server);
-  while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitUntil("the server is greeted", async () => await server.requests.length > 0);
   await greeting.link.close();
   late.resolve(HELLO);
   await Promise.all(server.sessions.map((session) => session.closed));

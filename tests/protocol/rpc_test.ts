@@ -43,6 +43,14 @@ Deno.test("parseEnvelope() tells requests, notifications, successes and failures
         error: { code: -32009, message: "m", data: { code: "rate_limited", retryAfterMs: 5 } },
       },
     ],
+    [
+      '{"jsonrpc":"2.0","id":2,"error":{"code":-32009,"message":"m","data":{"code":"rate_limited","retryAfterMs":1e12}}}',
+      {
+        kind: "failure",
+        id: 2,
+        error: { code: -32009, message: "m", data: { code: "rate_limited", retryAfterMs: 86_400_000 } },
+      },
+    ],
     ['{"jsonrpc":"2.0","id":2,"error":{"code":1,"data":{"code":"from_the_future"}}}', {
       kind: "failure",
       id: 2,
