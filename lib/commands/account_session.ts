@@ -72,7 +72,7 @@ export class AccountSession implements AsyncDisposable {
     this.#profile = profile;
     this.#link = new ServerLink({
       connect: async (handler, signal) => {
-        const rpc = await reachServer(server, handler, signal);
+        const rpc = await reachServer(server, profile, handler, signal);
         this.#serverAddress = rpc.connection.remoteAddress;
         return rpc;
       },
@@ -139,6 +139,11 @@ export class AccountSession implements AsyncDisposable {
   /** IP address that the present or last connection to the server goes to; empty before the first. */
   get serverAddress(): string {
     return this.#serverAddress;
+  }
+
+  /** Certificate of the server, as it is pinned now (PEM); null when the system's authorities vouch for it. */
+  get certificate(): string | null {
+    return this.#profile.certificateOf(this.server);
   }
 
   /** Hears events of parts beside the mailbox, such as direct chat; call what it returns to stop. */

@@ -124,7 +124,7 @@ async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs
 /** Logs in or registers, and goes on as that account. */
 async function firstVisit(app: App, server: KnownServer, { link }: Target): Promise<void> {
   const { terminal } = app;
-  await using guest = await Guest.connect(server);
+  await using guest = await Guest.connect(server, app.profile);
   const { registration } = guest.greeting;
   const mayRegister = registration === "open" || (registration === "invite" && link.joinCode !== undefined);
   const isNew = mayRegister &&

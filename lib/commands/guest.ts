@@ -13,7 +13,7 @@ import {
 } from "../protocol/requests.ts";
 import type { KnownServer } from "../store/profile.ts";
 import { VERSION } from "../version.ts";
-import { reachServer } from "./reach.ts";
+import { type Pins, reachServer } from "./reach.ts";
 
 /** What a client says of itself. */
 export const HELLO: Params<"hello"> = {
@@ -52,8 +52,8 @@ export class Guest implements AsyncDisposable {
    * @throws {TrustError} when its key is not the one that was pinned.
    * @throws {ChatError} `unsupported_version`.
    */
-  static async connect(server: KnownServer, signal?: AbortSignal): Promise<Guest> {
-    const rpc = await reachServer(server, {}, signal);
+  static async connect(server: KnownServer, pins: Pins, signal?: AbortSignal): Promise<Guest> {
+    const rpc = await reachServer(server, pins, {}, signal);
     try {
       return new Guest(rpc, parseResult("hello", await rpc.request("hello", HELLO)));
     } catch (error) {

@@ -10,7 +10,7 @@ import type { AccountSession } from "./account_session.ts";
 
 /** What direct chat may ask of this account. */
 export function rendezvousOf(session: AccountSession): Rendezvous {
-  const { host, port, certificate } = session.server;
+  const { host, port } = session.server;
   return {
     server: {
       get address() {
@@ -18,7 +18,7 @@ export function rendezvousOf(session: AccountSession): Rendezvous {
       },
       port,
       startTls: (tcp, alpnProtocols) =>
-        startTrustedTls(tcp, { host, certificatePem: certificate, alpnProtocols }),
+        startTrustedTls(tcp, { host, certificatePem: session.certificate, alpnProtocols }),
     },
     request: async <M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>> =>
       parseResult(method, await session.request(method, params as Params<M>)) as ChatResult<M>,

@@ -87,7 +87,7 @@ export async function signIn(
   if (!server) throw new UsageError(`Stopped: ${link.host} is not trusted`);
   const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
   if (!password) throw new UsageError("Cannot go on without a password");
-  await using guest = await Guest.connect(server);
+  await using guest = await Guest.connect(server, app.profile);
   await enterAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
   if (options.json) await printWho(app, options);
 }

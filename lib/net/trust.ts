@@ -16,7 +16,10 @@ import { CERTIFICATE_NAME, fingerprintOf } from "./identity.ts";
 export interface PinnedOptions extends DialOptions {
   /** The pinned certificate in PEM. */
   readonly certificatePem: string;
-  /** Told when the server shows a new certificate with the pinned key; keep it in place of the old one. */
+  /**
+   * Told when the server shows a new certificate with the pinned key; keep it in place of the old one. What it throws ends the
+   * connection.
+   */
   readonly onRenewed?: (certificatePem: string) => void;
 }
 
@@ -153,10 +156,9 @@ async function connectRenewed(
       },
     );
   }
+  let connection: Deno.TlsConn;
   try {
-    const connection = await openTls(options, nameIn(shown), [shown]);
-    options.onRenewed?.(shown);
-    return connection;
+    connection = await openTls(options, nameIn(shown), [shown]);
   } catch (error) {
     if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
     throw new LinkError(
@@ -165,6 +167,13 @@ async function connectRenewed(
         cause: error,
       },
     );
+  }
+  try {
+    options.onRenewed?.(shown);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
   }
 }
 

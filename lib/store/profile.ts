@@ -115,6 +115,21 @@ export class Profile implements Disposable {
     return serverFrom(row);
   }
 
+  /** The pin of a server as it is kept now, null without one; that of `server` itself when it was forgotten meanwhile. */
+  certificateOf(server: KnownServer): string | null {
+    const { tables } = this.database;
+    const row = this.database.get(
+      tables.selectFrom("servers").select("certificate").where("id", "=", server.serverId),
+    );
+    return row === undefined ? server.certificate : row.certificate;
+  }
+
+  /** Keeps a new certificate of a server with a pin. Its key, and so its fingerprint, must be the one that was pinned. */
+  renewCertificate({ serverId }: KnownServer, certificate: string): void {
+    const { tables } = this.database;
+    this.database.run(tables.updateTable("servers").set({ certificate }).where("id", "=", serverId));
+  }
+
   /** Notes that a server was used. */
   markServerUsed(serverId: number): void {
     const { tables } = this.database;

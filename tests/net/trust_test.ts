@@ -15,6 +15,7 @@ import {
   fetchCertificate,
   verifyWithSystemRoots,
 } from "../../lib/net/trust.ts";
+import { renew } from "../helpers/renewed_certificate.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
 
 const host = "127.0.0.1";
@@ -27,28 +28,6 @@ function startServer(identity: Identity, port = 0): Listener {
     identity,
     onConnection: (connection) => connection.readLines().then(() => connection.close()),
   });
-}
-
-/** A new certificate for an old key. */
-async function renew(identity: Identity, name = CERTIFICATE_NAME): Promise<Identity> {
-  await import("reflect-metadata");
-  const x509 = await import("@peculiar/x509");
-  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-  const der = x509.PemConverter.decode(identity.privateKeyPem)[0]!;
-  const privateKey = await crypto.subtle.importKey("pkcs8", der, algorithm, true, ["sign"]);
-  const publicKey = await new x509.X509Certificate(identity.certificatePem).publicKey.export(algorithm, [
-    "verify",
-  ]);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: "7f01",
-    name: `CN=${name}`,
-    notBefore: new Date("2020-01-01"),
-    notAfter: new Date("2090-01-01"),
-    keys: { privateKey, publicKey },
-    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }])],
-  });
-  return { ...identity, certificatePem: certificate.toString("pem") + "\n" };
 }
 
 Deno.test("fetchCertificate() reads the certificate of a server that nobody vouches for", async () => {

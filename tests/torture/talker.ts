@@ -34,7 +34,7 @@ let arrived = Promise.withResolvers<void>();
 
 const link: ServerLink = new ServerLink({
   client: { name: "talker", version: "0" },
-  connect: (rpc, signal) => reachServer(server, rpc, signal),
+  connect: (rpc, signal) => reachServer(server, profile, rpc, signal),
   authenticate: async (rpc) => {
     const token = profile.findLogin(account)!.token;
     signedIn = parseResult("resume", await rpc.request("resume", { token }));
