@@ -9,7 +9,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { join } from "node:path";
-import { ChatError, LinkError, messageOf, TrustError, UsageError } from "./lib/errors.ts";
+import { ChatError, LinkError, messageOf, OutputError, TrustError, UsageError } from "./lib/errors.ts";
 import type { App } from "./lib/commands/app.ts";
 import { addChatCommands } from "./lib/commands/chat_program.ts";
 import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email_program.ts";
@@ -17,10 +17,19 @@ import { NotSignedInError } from "./lib/commands/not_signed_in.ts";
 import { browserOpener } from "./lib/commands/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
+import { writeToOutput } from "./lib/terminal/standard_output.ts";
 import { VERSION } from "./lib/version.ts";
 
 /** What the process ends with. */
-const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3, notSignedIn: 4, interrupted: 130 } as const;
+const EXIT = {
+  done: 0,
+  refused: 1,
+  usage: 2,
+  unreachable: 3,
+  notSignedIn: 4,
+  outputFailed: 6,
+  interrupted: 130,
+} as const;
 
 /** Flags of the whole program. */
 interface ProgramOptions {
@@ -72,6 +81,8 @@ async function withApp(
     terminal.restore();
   });
   await work(app);
+  // However long a reader takes: what it has not taken was not printed.
+  await terminal.flush();
 }
 
 /** What e-mail needs to know of this machine. */
@@ -88,7 +99,8 @@ function emailSurroundings(options: ProgramOptions): EmailSurroundings {
 }
 
 async function printError(line: string): Promise<void> {
-  await Deno.stderr.write(new TextEncoder().encode(`${line}\n`));
+  // The exit code says it too, where nobody takes the words.
+  await Deno.stderr.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
 }
 
 /** Runs something before a signal ends the process: a closed terminal, SIGTERM. */
@@ -109,6 +121,7 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof NotSignedInError) return EXIT.notSignedIn;
   if (error instanceof LinkError) return EXIT.unreachable;
   if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof OutputError) return EXIT.outputFailed;
   if (error instanceof Interrupt) return EXIT.interrupted;
   return EXIT.refused;
 }
@@ -128,7 +141,7 @@ async function main(args: readonly string[]): Promise<number> {
         .env("MINI_CHAT_PASSWORD_COMMAND"),
     )
     .showHelpAfterError("(--help shows what can be given)")
-    .enablePositionalOptions().exitOverride();
+    .enablePositionalOptions().exitOverride().configureOutput({ writeOut: writeToOutput });
   program.action((where: string | undefined, options: ProgramOptions) =>
     withApp(options, false, async (app) => {
       const { runMenu } = await import("./lib/commands/main_menu.ts");
@@ -149,7 +162,15 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const isExpected = [ChatError, LinkError, TrustError, UsageError, NotSignedInError, Interrupt]
+    const isExpected = [
+      ChatError,
+      LinkError,
+      TrustError,
+      UsageError,
+      OutputError,
+      NotSignedInError,
+      Interrupt,
+    ]
       .some((kind) => error instanceof kind);
     const shown = isExpected
       ? messageOf(error)

@@ -5,12 +5,13 @@
  * @module
  */
 import { Command, CommanderError } from "commander";
-import { ChatError, messageOf, UsageError } from "./lib/errors.ts";
+import { ChatError, messageOf, OutputError, UsageError } from "./lib/errors.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/protocol/invite_link.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
 import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
+import { writeToOutput } from "./lib/terminal/standard_output.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -90,7 +91,7 @@ async function main(args: readonly string[]): Promise<number> {
       "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
     )
     .showHelpAfterError("(--help shows what can be given)")
-    .enablePositionalOptions().exitOverride();
+    .enablePositionalOptions().exitOverride().configureOutput({ writeOut: writeToOutput });
   addServeOptions(program).action((options: ServeOptions) => run(options, openTerminal));
   addAdminCommands(program, { openTerminal });
   try {
@@ -100,9 +101,10 @@ async function main(args: readonly string[]): Promise<number> {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     await opened.disposeAsync();
-    const isOurs = !(error instanceof UsageError || error instanceof ChatError);
+    const isOurs = ![UsageError, ChatError, OutputError].some((kind) => error instanceof kind);
     const shown = isOurs && error instanceof Error ? error.stack ?? error.message : messageOf(error);
-    await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`));
+    // The exit code says it too, where nobody takes the words.
+    await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`)).catch(() => {});
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;
   }
 }

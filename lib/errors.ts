@@ -96,6 +96,15 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/**
+ * Standard output that takes no more: a full disk, a reader that has gone, a terminal that is no longer there. What was
+ * printed and not flushed since may not have arrived.
+ */
+export class OutputError extends Error {
+  /** Tells it from other errors. */
+  override readonly name = "OutputError";
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

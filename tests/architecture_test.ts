@@ -52,6 +52,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "fastest-levenshtein": ["terminal", "commands"],
   "@peculiar/x509": ["net"],
   "reflect-metadata": ["net"],
+  "node:fs": ["terminal"], // fstatSync() alone: where the output goes
   "node:net": ["net", "peer", "protocol"], // protocol: isIP() alone, which opens nothing
   "node:tls": ["net", "peer"],
   "node:dns": ["net"],

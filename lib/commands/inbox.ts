@@ -1,7 +1,8 @@
 /**
- * Option 3: get my messages. They are forgotten here, and known as read on the server, only once they were written to the screen.
+ * Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
  * @module
  */
+import { OutputError } from "../errors.ts";
 import type { ReceivedMessage } from "../protocol/events.ts";
 import type { MenuCommand } from "../terminal/menu.ts";
 import type { App } from "./app.ts";
@@ -29,38 +30,64 @@ export function inboxOption(app: App): MenuCommand {
   };
 }
 
-/** The subcommand: prints what waits and, unless `keep`, notes it as read. */
+/**
+ * The subcommand: prints what waits and, unless `keep`, notes it as read.
+ *
+ * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
+ */
 export async function printInbox(
   app: App,
   options: { readonly json: boolean; readonly keep: boolean },
 ): Promise<void> {
+  if (!options.keep) mustBeSeen(app);
   const client = app.client();
   await client.caughtUp;
   const unread = [...client.unread];
-  for (const message of unread) await printMessage(app, message, options.json);
-  await app.terminal.flush();
-  if (unread.length > 0 && !options.keep) await client.shown(unread.at(-1)!.sequence);
+  for (let start = 0; start < unread.length; start += NOTED_AT_ONCE) {
+    await printMessages(app, unread.slice(start, start + NOTED_AT_ONCE), options);
+  }
 }
 
-/** Messages that `tail` prints before it notes them as read: one is noted at once, a crowd with one write to the disk. */
+/** Messages that are printed before they are noted as read: one is noted at once, a crowd with one write to the disk. */
 const NOTED_AT_ONCE = 50;
 
-/** The subcommand `tail`: prints what waits, then what arrives, until it is stopped; what was printed is read. */
+/**
+ * The subcommand `tail`: prints what waits, then what arrives, until it is stopped; what was printed is read.
+ *
+ * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
+ */
 export async function followInbox(
   app: App,
   options: { readonly json: boolean },
   signal: AbortSignal,
 ): Promise<void> {
+  mustBeSeen(app);
   const client = app.client();
   while (!signal.aborted) {
-    const messages = client.unread.slice(0, NOTED_AT_ONCE);
-    for (const message of messages) await printMessage(app, message, options.json);
-    await app.terminal.flush();
-    const last = messages.at(-1);
-    if (last) await client.shown(last.sequence);
+    await printMessages(app, client.unread.slice(0, NOTED_AT_ONCE), { ...options, keep: false });
     // What came meanwhile has woken nobody.
     if (client.unread.length === 0) await app.nextMessage(signal);
   }
+}
+
+/** Refuses to count as read what nobody can see. */
+function mustBeSeen(app: App): void {
+  if (!app.terminal.isUnseen) return;
+  throw new OutputError(
+    "Cannot show messages as standard output is closed, or /dev/null: they stay unread; inbox --keep prints without that",
+  );
+}
+
+/** Prints messages and, unless `keep`, notes them as read once the output has taken them. */
+async function printMessages(
+  app: App,
+  messages: readonly ReceivedMessage[],
+  options: { readonly json: boolean; readonly keep: boolean },
+): Promise<void> {
+  for (const message of messages) await printMessage(app, message, options.json);
+  await app.terminal.flush();
+  const last = messages.at(-1);
+  if (last && !options.keep) await app.client().shown(last.sequence);
 }
 
 /** Prints one message: for people, or as one line of JSON. */

@@ -35,7 +35,9 @@ type WithStore = (
 export function addAdminCommands(program: Command, { openTerminal }: AdminDeps): void {
   const withStore: WithStore = async (data, work) => {
     await using store = await openStore(data);
-    await work(store, await openTerminal());
+    const terminal = await openTerminal();
+    await work(store, terminal);
+    await terminal.flush();
   };
   addUserCommands(program.command("user"), withStore);
   addInviteCommands(program.command("invite"), withStore);
@@ -44,7 +46,7 @@ export function addAdminCommands(program: Command, { openTerminal }: AdminDeps):
     .action((file: string, options: { data: string }) =>
       withStore(options.data, async (store, terminal) => {
         await store.backup(file);
-        terminal.print(`Wrote ${file}. The key is not in it: copy the data folder's key files too.`);
+        await terminal.print(`Wrote ${file}. The key is not in it: copy the data folder's key files too.`);
       })
     );
   addDataOption(program.command("check"))
@@ -60,7 +62,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
         checked(nameField, name, "the name");
         const passwordHash = await askNewPassword(terminal, name);
         await store.createAccount({ name, passwordHash, joinCode: null });
-        terminal.print(`Added ${name}.`);
+        await terminal.print(`Added ${name}.`);
       })
     );
   addDataOption(user.command("list")).description("list accounts")
@@ -76,7 +78,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
       .action((name: string, options: { data: string }) =>
         withStore(options.data, async (store, terminal) => {
           await store.setDisabled(name, isDisabled);
-          terminal.print(isDisabled ? `Disabled ${name}; its sessions end.` : `Enabled ${name}.`);
+          await terminal.print(isDisabled ? `Disabled ${name}; its sessions end.` : `Enabled ${name}.`);
         })
       );
   }
@@ -88,7 +90,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
         if (!account) throw new UsageError(`Cannot find user ${name}`);
         await store.setPasswordHash(account.accountId, await askNewPassword(terminal, name));
         await store.endAllSessions(account.accountId, null);
-        terminal.print(`Set a new password for ${name}; its sessions end.`);
+        await terminal.print(`Set a new password for ${name}; its sessions end.`);
       })
     );
   addDataOption(user.command("remove").argument("<name>"))
@@ -100,7 +102,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
           return;
         }
         await store.removeAccount(name);
-        terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
+        await terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
       })
     );
 }
@@ -121,7 +123,7 @@ function addInviteCommands(invite: Command, withStore: WithStore): void {
         });
         const identity = await loadServerIdentity(options, dataPaths(options.data));
         const host = options.publicHost ?? reachableAddresses("::")[0]!;
-        terminal.print(inviteLink({ host, port: options.port, identity }, code));
+        await terminal.print(inviteLink({ host, port: options.port, identity }, code));
       })
     );
   addDataOption(invite.command("list")).description("list invites, also those that no longer work")
@@ -129,7 +131,7 @@ function addInviteCommands(invite: Command, withStore: WithStore): void {
       withStore(options.data, async (store, terminal) => {
         for (const { code, uses, maxUses, note, ...rest } of await store.listInvites()) {
           const state = isOpen({ code, uses, maxUses, note, ...rest }, Date.now()) ? "open" : "ended";
-          terminal.print(
+          await terminal.print(
             `${code}  ${state}  used ${uses} of ${maxUses ?? "any number"}${note && `  ${note}`}`,
           );
         }
@@ -139,7 +141,7 @@ function addInviteCommands(invite: Command, withStore: WithStore): void {
     .action((code: string, options: { data: string }) =>
       withStore(options.data, async (store, terminal) => {
         await store.revokeInvite(code);
-        terminal.print(`Revoked ${code}.`);
+        await terminal.print(`Revoked ${code}.`);
       })
     );
 }
@@ -174,7 +176,7 @@ async function listAccounts(store: ServerStore, terminal: Terminal, json: boolea
   do {
     const page = await store.listAccounts({ after, limit: ACCOUNTS_PER_PAGE });
     for (const account of page.accounts) {
-      terminal.print(json ? JSON.stringify(account) : accountLine(account));
+      await terminal.print(json ? JSON.stringify(account) : accountLine(account));
     }
     after = page.next;
   } while (after !== null);
@@ -188,11 +190,11 @@ function accountLine(account: ListedAccount): string {
 
 async function check(store: ServerStore, terminal: Terminal): Promise<void> {
   const problems = await store.checkIntegrity();
-  for (const [name, value] of Object.entries(await store.counts())) terminal.print(`${name}: ${value}`);
+  for (const [name, value] of Object.entries(await store.counts())) await terminal.print(`${name}: ${value}`);
   if (problems.length > 0) {
     throw new UsageError(`Cannot vouch for the database:\n${problems.map(messageOf).join("\n")}`);
   }
-  terminal.print("The database is whole.");
+  await terminal.print("The database is whole.");
 }
 
 function wholeNumber(text: string): number {

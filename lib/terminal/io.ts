@@ -4,6 +4,7 @@
  * Tests hand in their own. Nothing here knows keys, lines or escape sequences.
  * @module
  */
+import { fstatSync, statSync } from "node:fs";
 import type { ScreenSize } from "./frame.ts";
 
 /**
@@ -30,6 +31,8 @@ export interface TerminalOutput {
   writeNow(bytes: Uint8Array): void;
   /** Whether it is a screen. */
   isTerminal(): boolean;
+  /** Whether all that is written is thrown away unseen, as by the null device. */
+  isNowhere(): boolean;
   /** The size of the screen now. */
   size(): ScreenSize;
 }
@@ -60,6 +63,9 @@ export interface TerminalIo {
 /** A size for screens that do not tell theirs. */
 export const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
 
+/** The file descriptor of standard output. */
+const STDOUT = 1;
+
 /** The keyboard, the screen and the signals of this process. */
 export function processIo(): TerminalIo {
   return { input: standardInput, output: standardOutput, signals: processSignals };
@@ -79,6 +85,12 @@ const standardOutput: TerminalOutput = {
   write: (bytes) => Deno.stdout.write(bytes),
   writeNow: (bytes) => void Deno.stdout.writeSync(bytes),
   isTerminal: () => Deno.stdout.isTerminal(),
+  isNowhere() {
+    if (Deno.build.os === "windows") return false;
+    // A descriptor that was closed at the start (`>&-`) is the null device too: the runtime opens it in its place.
+    const output = fstatSync(STDOUT);
+    return output.isCharacterDevice() && output.rdev === statSync("/dev/null").rdev;
+  },
   size() {
     try {
       const { columns, rows } = Deno.consoleSize();

@@ -6,6 +6,7 @@
  * @module
  */
 import type { TerminalOutput } from "./io.ts";
+import { outputError } from "./standard_output.ts";
 
 /** Characters that may wait to be written before {@linkcode OutputQueue.whenRoom} makes its callers wait. */
 export const MAX_WAITING_CHARACTERS = 256 * 1024;
@@ -22,6 +23,7 @@ export class OutputQueue {
   #pump: Promise<void> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
   #isHeld = false;
+  #released: PromiseWithResolvers<void> | undefined; // set while somebody waits for what is held back
 
   /**
    * Makes an empty queue.
@@ -34,7 +36,10 @@ export class OutputQueue {
     this.#render = render;
   }
 
-  /** Aborted once nobody reads any more (a closed pipe, a terminal that is gone); writing is then without effect. */
+  /**
+   * Aborted once a write has failed (a closed pipe, a full disk, a terminal that is gone), its reason an `OutputError`;
+   * writing is then without effect.
+   */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }
@@ -58,22 +63,30 @@ export class OutputQueue {
     this.#start();
   }
 
-  /** Fulfilled when there is room for more, or nobody reads any more; in the order of the calls. */
+  /** Fulfilled when there is room for more; in the order of the calls. Throws `OutputError` once a write has failed. */
   async whenRoom(): Promise<void> {
     while (this.isFull && !this.#closed.signal.aborted) {
       this.#room ??= Promise.withResolvers<void>();
       await this.#room.promise;
     }
+    this.#closed.signal.throwIfAborted();
   }
 
-  /** Fulfilled when all that was asked for before is written, or nobody reads any more. */
+  /**
+   * Fulfilled when all that was asked for before was taken by the output; while it is held back, not before its release.
+   * Throws `OutputError` once a write has failed.
+   */
   async flush(): Promise<void> {
-    while (this.#pump !== undefined) await this.#pump;
+    while (this.#pump !== undefined || (this.#isHeld && this.#lines.length > 0)) {
+      this.#released ??= Promise.withResolvers<void>();
+      await (this.#pump ?? this.#released.promise);
+    }
+    this.#closed.signal.throwIfAborted();
   }
 
   /** Keeps everything back, after what is being written now: somebody else has the screen. */
   async hold(): Promise<void> {
-    await this.flush();
+    while (this.#pump !== undefined) await this.#pump;
     this.#isHeld = true;
   }
 
@@ -81,6 +94,8 @@ export class OutputQueue {
   release(): void {
     this.#isHeld = false;
     this.#start();
+    this.#released?.resolve();
+    this.#released = undefined;
   }
 
   #start(): void {
@@ -108,10 +123,9 @@ export class OutputQueue {
     const text = this.#render(lines);
     try {
       await this.#write(this.#encoder.encode(text));
-    } catch {
-      // EPIPE, EIO: whoever read has gone. That ends the program's work, not with an error.
+    } catch (error) {
       this.#lines = [];
-      this.#closed.abort();
+      this.#closed.abort(outputError(error));
     }
     this.#waiting = this.#lines.reduce((sum, line) => sum + line.length + 1, 0);
     if (!this.isFull || this.#closed.signal.aborted) {

@@ -123,7 +123,7 @@ export class Terminal implements AsyncDisposable {
     return this.#io.output.size();
   }
 
-  /** Aborted once nobody reads the output any more; prompts then answer as at the end of the input. */
+  /** Aborted once a write has failed, its reason an `OutputError`; prompts then answer as at the end of the input. */
   get closed(): AbortSignal {
     return this.#queue.closed;
   }
@@ -211,9 +211,18 @@ export class Terminal implements AsyncDisposable {
    *
    * @param line May hold colours of `style.ts`; other control characters are made visible.
    * @returns Fulfilled when there is room for more: waiting for it keeps memory small behind a slow reader.
+   * @throws {OutputError} once a write has failed, this one or another; {@linkcode flush} tells of all of them.
    */
-  async print(line = ""): Promise<void> {
+  print(line = ""): Promise<void> {
+    const printed = this.#printInTurn(line);
+    // Not everybody waits, and whoever does not is told by the next one.
+    printed.catch(() => {});
+    return printed;
+  }
+
+  async #printInTurn(line: string): Promise<void> {
     if (this.#queue.isFull) await this.#queue.whenRoom();
+    this.closed.throwIfAborted();
     this.#printNow(line);
   }
 
@@ -305,7 +314,12 @@ export class Terminal implements AsyncDisposable {
     void this.#keyboard.pump();
   }
 
-  /** Fulfilled when all that was printed is written. */
+  /** Whether nobody can see what is printed: the output is thrown away, or closed. */
+  get isUnseen(): boolean {
+    return this.#io.output.isNowhere();
+  }
+
+  /** Fulfilled when the output has taken all that was printed. Throws `OutputError` once a write has failed. */
   flush(): Promise<void> {
     return this.#queue.flush();
   }
@@ -336,7 +350,8 @@ export class Terminal implements AsyncDisposable {
     this.#queue.release();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(() => late.resolve(), CLOSE_WAIT_MS);
-    await Promise.race([this.#queue.flush(), late.promise]);
+    // A write that fails now was told to whoever flushed, and there is no way left to tell it.
+    await Promise.race([this.#queue.flush().catch(() => {}), late.promise]);
     clearTimeout(timer);
   }
 
@@ -359,7 +374,8 @@ export class Terminal implements AsyncDisposable {
     });
     const abort = () => prompt.end({ kind: "aborted", reason: options.signal!.reason });
     options.signal?.addEventListener("abort", abort);
-    if (this.#queue.isFull) await this.#queue.whenRoom();
+    // One that has failed ends the prompt as soon as it is open.
+    if (this.#queue.isFull) await this.#queue.whenRoom().catch(() => prompt.end({ kind: "ended" }));
     this.#prompts.push(prompt);
     this.#updateMode();
     this.refresh();

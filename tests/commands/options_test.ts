@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { accountCommands } from "../../lib/commands/account.ts";
 import { connect } from "../../lib/commands/connect.ts";
 import { disconnectOption } from "../../lib/commands/disconnect.ts";
@@ -119,4 +120,19 @@ Deno.test("what cannot go out now is queued, told, and sent or explained later",
   await ana.screen.sees("Connected again.");
   await ana.screen.sees("Sent: your queued message to ana");
   await ana.screen.sees("Not sent to nobody");
+});
+
+Deno.test("option 3 on a screen that has gone leaves the messages unread", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using ana = await sitDown(server, "ana");
+  await using bob = await sitDown(server, "bob");
+  await ana.screen.answers(["ana>", "send bob hello"]);
+  await bob.screen.sees("bob (1 new)>");
+  bob.tty.type("3");
+  await bob.tty.settle();
+  bob.tty.isBroken = true;
+  bob.tty.type("\r");
+  await bob.left;
+  assert.equal(bob.app.client().unread.length, 1);
 });

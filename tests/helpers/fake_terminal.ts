@@ -67,6 +67,7 @@ export class FakeTerminal {
       },
       output: {
         isTerminal: () => options.isScreen ?? true,
+        isNowhere: () => false,
         size: () => this.screen.size,
         writeNow: (bytes) => void this.screen.write(new TextDecoder().decode(bytes)),
         write: async (bytes) => {
@@ -124,10 +125,17 @@ export class FakeTerminal {
     while (left !== this.#typed.length) {
       left = this.#typed.length;
       await new Promise((resolve) => setTimeout(resolve, 0));
-      await this.terminal.flush();
+      await this.#flush();
       await new Promise((resolve) => setTimeout(resolve, 0));
-      await this.terminal.flush();
+      await this.#flush();
     }
+  }
+
+  /** Waits for the screen; one that is broken shows nothing more. */
+  async #flush(): Promise<void> {
+    await this.terminal.flush().catch((error) => {
+      if (!this.isBroken) throw error;
+    });
   }
 
   /** Makes the window another size. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
+import { OutputError } from "../../lib/errors.ts";
 import { History } from "../../lib/terminal/history.ts";
 import { Interrupt } from "../../lib/terminal/interrupt.ts";
 import { MAX_WAITING_CHARACTERS } from "../../lib/terminal/output_queue.ts";
@@ -352,8 +353,22 @@ Deno.test("output that nobody reads any more ends prompts like the end of the in
   fake.terminal.printAbove("news");
   assert.equal(await line, null);
   assert.equal(fake.terminal.closed.aborted, true);
-  await fake.terminal.print("into the void");
+  await assert.rejects(fake.terminal.print("into the void"), OutputError);
+  await assert.rejects(fake.terminal.flush(), /Cannot write the output: nobody reads it any more/);
   assert.equal(await fake.terminal.readLine({ prompt: "> " }), null);
+});
+
+Deno.test("flush() while another program has the screen waits until what was printed is written", async () => {
+  await using fake = new FakeTerminal();
+  const editor = Promise.withResolvers<void>();
+  const outside = fake.terminal.runOutside(() => editor.promise);
+  await fake.terminal.print("meanwhile");
+  const flushed = fake.terminal.flush().then(() => fake.screen.text());
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(fake.screen.text(), "");
+  editor.resolve();
+  await outside;
+  assert.equal(await flushed, "meanwhile");
 });
 
 Deno.test("a screen that takes nothing costs no more than a fixed amount of memory", async () => {

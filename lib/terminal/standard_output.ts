@@ -1,0 +1,35 @@
+/**
+ * Standard output without a terminal on it: what help and version are written with, and what a failed write means.
+ *
+ * The entry files load it at every start, so it imports next to nothing.
+ * @module
+ */
+import { messageOf, OutputError } from "../errors.ts";
+
+/**
+ * Writes a text whole before it returns.
+ *
+ * @throws {OutputError} when the output does not take it.
+ */
+export function writeToOutput(text: string): void {
+  try {
+    for (let rest = new TextEncoder().encode(text); rest.length > 0;) {
+      rest = rest.subarray(Deno.stdout.writeSync(rest));
+    }
+  } catch (error) {
+    throw outputError(error);
+  }
+}
+
+/** A failed write in words for a person. */
+export function outputError(cause: unknown): OutputError {
+  return new OutputError(`Cannot write the output: ${whyNotWritten(cause)}`, { cause });
+}
+
+function whyNotWritten(cause: unknown): string {
+  if (cause instanceof Deno.errors.BrokenPipe) return "nobody reads it any more";
+  const code = (cause as { code?: unknown } | null)?.code;
+  if (code === "ENOSPC" || code === "EDQUOT") return "the disk is full";
+  if (code === "EIO") return "the terminal has gone";
+  return messageOf(cause);
+}
