@@ -51,8 +51,10 @@ export interface ServerLinkOptions {
   readonly firstPauseMs?: number;
   /** Longest pause before any try, in milliseconds; 30 s by default. */
   readonly longestPauseMs?: number;
-  /** How often a suspended machine is looked for, in milliseconds; 5 s by default. */
+  /** How often this machine is looked at: whether it was suspended, and its addresses; in milliseconds, 1 s by default. */
   readonly watchMs?: number;
+  /** Addresses of this machine; those of its interfaces by default. */
+  readonly listAddresses?: () => readonly string[];
   /** A number from 0 to below 1; `Math.random` by default. */
   readonly random?: () => number;
   /** The time in epoch milliseconds; `Date.now` by default. */
@@ -61,7 +63,11 @@ export interface ServerLinkOptions {
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
-const WATCH_MS = 5_000;
+const WATCH_MS = 1_000;
+/** A timer that comes this late means that the machine was suspended, and not only busy. */
+const SUSPENDED_MS = 10_000;
+/** How long one attempt goes on when {@linkcode ServerLink.check} asks for news: packets that were lost are sent again ever later. */
+const STALE_ATTEMPT_MS = 3_000;
 /** A connection that held this long was a good one: the next failure starts counting anew. */
 const GOOD_AFTER_MS = 10_000;
 /** How long the greeting may take, and after a suspension the sign of life. */
@@ -83,6 +89,9 @@ export class ServerLink implements AsyncDisposable {
   #running: Promise<void> | undefined; // set by start()
   #failures = 0; // tries in a row that led to nothing
   #noSoonerThan = 0; // epoch milliseconds; the server said to stay away until then
+  #attempt: { readonly startedAt: number; readonly giveUp: AbortController } | undefined; // set until it is online
+  #isHurried = false; // the next try follows without a pause
+  #isChecking = false;
   #endPause: (() => void) | undefined; // set while waiting
   #readyWaiters: { resolve: (hello: Hello) => void; reject: (error: unknown) => void }[] = [];
 
@@ -162,6 +171,20 @@ export class ServerLink implements AsyncDisposable {
   }
 
   /**
+   * To be called when the network may have changed: what seems connected must show a sign of life within three seconds,
+   * and not only after 45; what hangs is begun anew, and what waits is tried at once unless the server asked for patience.
+   */
+  check(): void {
+    if (this.#state.kind === "waiting") {
+      if (this.#now() >= this.#noSoonerThan) this.#endPause?.();
+    } else if (this.#state.kind === "connecting") {
+      if (performance.now() - (this.#attempt?.startedAt ?? Infinity) > STALE_ATTEMPT_MS) this.#startOver();
+    } else if (this.#state.kind === "online") {
+      this.#probe();
+    }
+  }
+
+  /**
    * Says goodbye to the server and parts, within a second or so. Calling it again changes nothing.
    *
    * @param reason Why, for the state `stopped`.
@@ -195,6 +218,9 @@ export class ServerLink implements AsyncDisposable {
         const error = await this.#holdOneConnection().catch((failure: unknown) => failure);
         this.#rpc = undefined;
         if (this.#isStopped) return;
+        const isHurried = this.#isHurried;
+        this.#isHurried = false;
+        if (isHurried) continue;
         if (isFinal(error)) return this.#enter({ kind: "stopped", reason: messageOf(error), error });
         await this.#pause(error);
         if (this.#isStopped) return;
@@ -211,7 +237,9 @@ export class ServerLink implements AsyncDisposable {
   /** From connecting to losing it; gives, or throws, why it is over. */
   async #holdOneConnection(): Promise<unknown> {
     const { connect, client, authenticate } = this.#options;
-    const rpc = await connect(this.#rpcOptions(), this.#stop.signal);
+    const giveUp = new AbortController();
+    this.#attempt = { startedAt: performance.now(), giveUp };
+    const rpc = await connect(this.#rpcOptions(), AbortSignal.any([this.#stop.signal, giveUp.signal]));
     if (this.#isStopped) return rpc.abort();
     this.#rpc = rpc;
     let onlineAt: number | undefined;
@@ -223,6 +251,8 @@ export class ServerLink implements AsyncDisposable {
       // Signing in may have been the last thing that the server did.
       if (!rpc.closeReason) {
         onlineAt = this.#now();
+        this.#attempt = undefined;
+        this.#isHurried = false;
         this.#enter({ kind: "online", hello });
       }
       const { message, error } = await rpc.closed;
@@ -274,29 +304,53 @@ export class ServerLink implements AsyncDisposable {
     }
   }
 
-  /**
-   * Notices that the machine slept: then the wall clock has gone on further than our timer. What waits is tried at
-   * once; what seems connected must show a sign of life soon, and not only after 45 s.
-   */
+  /** Notices that the machine slept, when the wall clock has gone on further than our timer, and that it has moved. */
   #watch(): ReturnType<typeof setInterval> {
-    const watchMs = this.#options.watchMs ?? WATCH_MS;
+    const { watchMs = WATCH_MS, listAddresses = listOwnAddresses } = this.#options;
     let lastAt = this.#now();
+    let lastAddresses = listAddresses().join();
     return setInterval(() => {
       const now = this.#now();
-      const sleptMs = now - lastAt - watchMs;
+      const wasSuspended = now - lastAt - watchMs > SUSPENDED_MS;
       lastAt = now;
-      if (sleptMs > 2 * watchMs) this.#wakeUp();
+      const addresses = listAddresses();
+      const hasMoved = addresses.join() !== lastAddresses;
+      lastAddresses = addresses.join();
+      if (hasMoved) this.#move(addresses);
+      else if (wasSuspended) this.#wakeUp();
     }, watchMs);
   }
 
   #wakeUp(): void {
-    if (this.#state.kind === "waiting") return this.retryNow();
+    if (this.#state.kind === "waiting") this.retryNow();
+    else this.check();
+  }
+
+  /** A connection from an address that this machine has no more is dead, whether or not anybody notices. */
+  #move(addresses: readonly string[]): void {
+    const from = this.#rpc?.connection.localAddress ?? "";
+    if (this.#state.kind === "waiting") this.retryNow();
+    else if (this.#state.kind === "connecting") this.#startOver();
+    else if (from === "" || addresses.includes(from)) this.check();
+    else this.#startOver("this machine has another address now");
+  }
+
+  /** Gives up what there is of a connection, and tries again without a pause. */
+  #startOver(why = "the network may have changed"): void {
+    this.#isHurried = true;
+    this.#attempt?.giveUp.abort(new LinkError(`Connecting to the server begins anew: ${why}`));
+    this.#rpc?.abort({ kind: "silent", message: why });
+  }
+
+  #probe(): void {
     const rpc = this.#rpc;
-    if (this.#state.kind !== "online" || !rpc) return;
+    if (!rpc || this.#isChecking) return;
+    this.#isChecking = true;
     rpc.request("ping", undefined, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => {
+      if (rpc !== this.#rpc || this.#state.kind !== "online") return;
       this.#failures = 0;
-      rpc.abort({ kind: "silent", message: "this machine slept, and the server does not answer any more" });
-    });
+      this.#startOver("the server does not answer any more");
+    }).finally(() => this.#isChecking = false);
   }
 
   #enter(state: LinkState): void {
@@ -322,6 +376,10 @@ export class ServerLink implements AsyncDisposable {
     if (state.kind !== "stopped") return undefined;
     return state.error ?? new LinkError(`Connection to the server is closed: ${state.reason}`);
   }
+}
+
+function listOwnAddresses(): string[] {
+  return Deno.networkInterfaces().map(({ address }) => address);
 }
 
 /** Whether trying again cannot help without a person, or would only hide a fault of ours. */

@@ -158,6 +158,11 @@ export class AccountSession implements AsyncDisposable {
     return () => this.#signInHearers.delete(hear);
   }
 
+  /** See {@linkcode ServerLink.check}. */
+  checkConnection(): void {
+    this.#link.check();
+  }
+
   /** Says goodbye, and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.client[Symbol.dispose]();

@@ -23,6 +23,8 @@ export interface ByteStream {
   close(): void;
   /** Where the other end is; unset for streams that are not sockets. */
   readonly remoteAddr?: Deno.Addr;
+  /** Where this end is; unset for streams that are not sockets. */
+  readonly localAddr?: Deno.Addr;
 }
 
 /**
@@ -78,6 +80,8 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
   readonly id: string = `c${++lastConnectionNumber}`;
   /** Address of the other end, IPv4 in dotted form; empty when the stream is not a socket. */
   readonly remoteAddress: string;
+  /** Address of this end, written as {@linkcode Connection.remoteAddress} is. */
+  readonly localAddress: string;
   /** Port of the other end; 0 when the stream is not a socket. */
   readonly remotePort: number;
   /** Resolves once the socket is closed, with the first reason given. Never rejects. */
@@ -110,7 +114,8 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
    */
   constructor(stream: ByteStream, options: ConnectionOptions = {}) {
     const address = stream.remoteAddr;
-    this.remoteAddress = address && "hostname" in address ? normalizeAddress(address.hostname) : "";
+    this.remoteAddress = hostOf(address);
+    this.localAddress = hostOf(stream.localAddr);
     this.remotePort = address && "port" in address ? address.port : 0;
     this.#stream = stream;
     this.#decoder = new FrameDecoder(
@@ -320,4 +325,8 @@ function describeLoss(error: unknown): string {
   }
   if (error instanceof Deno.errors.TimedOut) return "the network stopped answering";
   return messageOf(error);
+}
+
+function hostOf(address: Deno.Addr | undefined): string {
+  return address && "hostname" in address ? normalizeAddress(address.hostname) : "";
 }
