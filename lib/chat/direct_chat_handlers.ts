@@ -25,7 +25,7 @@ export const CHAT_HANDLERS: { readonly [M in keyof typeof CHAT_REQUESTS]: Handle
   },
   join_chat: {
     stage: "signed_in",
-    run: (session, { chatId }, { directChats }) => directChats.join(session, chatId),
+    run: (session, params, { directChats }) => directChats.join(session, params),
   },
   offer_punch: {
     stage: "signed_in",

@@ -6,14 +6,21 @@
  * @module
  */
 import { ChatError } from "../errors.ts";
-import type { ChatEvents, Endpoint, Invitation, JoinedChat, OpenChat } from "../protocol/chat_messages.ts";
+import type {
+  ChatEvents,
+  Endpoint,
+  Invitation,
+  JoinChat,
+  JoinedChat,
+  OpenChat,
+} from "../protocol/chat_messages.ts";
 
 /** A signed-in session, as far as direct chat is concerned. */
 export interface ChatParty {
   /** Row id of the account. */
   readonly accountId: number;
-  /** Who it is. */
-  readonly identity: { readonly name: string };
+  /** Who it is, and on which device. */
+  readonly identity: { readonly name: string; readonly deviceId: string };
   /** The connection underneath. */
   readonly peer: { readonly remoteAddress: string };
   /** Tells this session an event. */
@@ -26,7 +33,10 @@ export interface DirectChatsOptions {
   notifyAccount<E extends keyof ChatEvents>(accountId: number, event: E, content: ChatEvents[E]): void;
   /** Epoch milliseconds; `Date.now` by default. */
   readonly now?: () => number;
-  /** How long a host may be away from the server before its chat is over, in milliseconds; 60 s by default. */
+  /**
+   * How long a host may be away from the server before its chat is over, in milliseconds; longer than the two look for a
+   * way back to each other. 120 s by default.
+   */
   readonly awayMs?: number;
 }
 
@@ -46,7 +56,7 @@ const MAX_OPEN_PER_ACCOUNT = 8;
 const MAX_LISTED = 200;
 /** Chats on one server at once: 20,000 of at most 8 KiB each. */
 const MAX_OPEN = 20_000;
-const AWAY_MS = 60_000;
+const AWAY_MS = 120_000;
 /** How long a relay ticket is good for, in milliseconds: a round lasts 15 s. */
 const TICKET_MS = 30_000;
 /** Time that both need to hear of a punch before they begin, in milliseconds. */
@@ -73,13 +83,19 @@ interface OpenEntry {
 export class DirectChats implements Disposable {
   readonly #options: DirectChatsOptions;
   readonly #now: () => number;
+  readonly #awayMs: number;
+  readonly #startedAt: number;
   readonly #entries = new Map<string, OpenEntry>();
+  readonly #byHost = new Index();
+  readonly #byFriend = new Index();
   readonly #tickets = new Map<string, RelayHalf & { readonly until: number }>();
 
   /** Starts with none. */
   constructor(options: DirectChatsOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#awayMs = options.awayMs ?? AWAY_MS;
+    this.#startedAt = this.#now();
   }
 
   /**
@@ -90,9 +106,7 @@ export class DirectChats implements Disposable {
   open(host: ChatParty, friendId: number, details: OpenChat): void {
     const known = this.#entries.get(details.chatId);
     if (known) return this.#reopen(known, host, friendId, details);
-    let held = 0;
-    for (const entry of this.#entries.values()) if (entry.hostId === host.accountId) held += 1;
-    if (held >= MAX_OPEN_PER_ACCOUNT) {
+    if (this.#byHost.of(host.accountId).size >= MAX_OPEN_PER_ACCOUNT) {
       throw new ChatError(
         "rate_limited",
         `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`,
@@ -112,13 +126,15 @@ export class DirectChats implements Disposable {
       host,
       awayTimer: undefined,
       joiner: null,
-      isJoined: false,
+      isJoined: details.isJoined ?? false,
       round: 0,
       punch: {},
       tickets: [],
     };
     this.#entries.set(entry.chatId, entry);
-    this.#options.notifyAccount(friendId, "chat_invited", invitationOf(entry));
+    this.#byHost.add(entry.hostId, entry);
+    this.#byFriend.add(friendId, entry);
+    if (!entry.isJoined) this.#options.notifyAccount(friendId, "chat_invited", invitationOf(entry));
   }
 
   /** Ends a chat of one's own, or one's part in another's; an unknown one is over already. */
@@ -126,7 +142,7 @@ export class DirectChats implements Disposable {
     const entry = this.#entries.get(chatId);
     if (entry?.hostId === party.accountId) return this.#remove(entry, "closed");
     if (!entry?.isJoined || entry.friendId !== party.accountId) return;
-    if (entry.joiner !== null && entry.joiner !== party) return;
+    if (entry.joiner && !isSameDevice(entry.joiner, party)) return;
     entry.joiner = null;
     entry.isJoined = false;
     this.#dropTickets(entry);
@@ -136,9 +152,9 @@ export class DirectChats implements Disposable {
   /** Chats that wait for this account, oldest first; no more than fit one reply. */
   invitationsFor(accountId: number): Invitation[] {
     const found: Invitation[] = [];
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#byFriend.of(accountId)) {
       if (found.length === MAX_LISTED) break;
-      if (entry.friendId === accountId && !entry.isJoined && entry.host) found.push(invitationOf(entry));
+      if (!entry.isJoined && entry.host) found.push(invitationOf(entry));
     }
     return found;
   }
@@ -146,16 +162,26 @@ export class DirectChats implements Disposable {
   /**
    * Lets the friend in, and begins a round: both may punch, and open their half of the relay.
    *
-   * @throws {ChatError} `not_found` when it is over, or for somebody else; `conflict` when another session of this
-   * account is in it; `unavailable` when the host is away just now.
+   * The device that is in the chat, or whoever shows its secret, takes its place over from an older session, which may be
+   * dead without the server knowing it.
+   *
+   * @throws {ChatError} `not_found` when it is over, or for somebody else; `conflict` when another device of this
+   * account is in it; `unavailable` when the host is away just now, or may not have come back since the server's start.
    */
-  join(joiner: ChatParty, chatId: string): JoinedChat {
+  join(joiner: ChatParty, { chatId, secret, wantsRelay = true }: JoinChat): JoinedChat {
     const entry = this.#entries.get(chatId);
     if (!entry || entry.friendId !== joiner.accountId) {
+      if (!entry && secret !== undefined && this.#now() - this.#startedAt < this.#awayMs) {
+        throw new ChatError(
+          "unavailable",
+          "Cannot join the chat: its host has not come back to the server yet",
+        );
+      }
       throw new ChatError("not_found", "Cannot join the chat: it has been closed");
     }
-    if (entry.joiner && entry.joiner !== joiner) {
-      throw new ChatError("conflict", "Cannot join the chat: you are in it on another device or window");
+    const isHeldElsewhere = entry.joiner !== null && !isSameDevice(entry.joiner, joiner);
+    if (isHeldElsewhere && secret !== entry.details.secret) {
+      throw new ChatError("conflict", "Cannot join the chat: you are in it on another device");
     }
     if (!entry.host) {
       throw new ChatError(
@@ -168,22 +194,9 @@ export class DirectChats implements Disposable {
     entry.round += 1;
     entry.punch = {};
     this.#dropTickets(entry);
-    const pair = {};
-    const until = this.#now() + TICKET_MS;
     const { host, round } = entry;
-    const hostTicket = this.#issue(entry, {
-      pair,
-      accountId: entry.hostId,
-      name: entry.hostName,
-      until,
-    });
-    const relayTicket = this.#issue(entry, {
-      pair,
-      accountId: joiner.accountId,
-      name: joiner.identity.name,
-      until,
-    });
-    host.notify("chat_joined", { chatId, by: joiner.identity.name, round, relayTicket: hostTicket });
+    const tickets = wantsRelay ? this.#issuePair(entry, host, joiner) : { host: {}, joiner: {} };
+    host.notify("chat_joined", { chatId, by: joiner.identity.name, round, ...tickets.host });
     return {
       chatId,
       host: entry.hostName,
@@ -191,7 +204,7 @@ export class DirectChats implements Disposable {
       certificate: entry.details.certificate,
       secret: entry.details.secret,
       round,
-      relayTicket,
+      ...tickets.joiner,
     };
   }
 
@@ -221,11 +234,11 @@ export class DirectChats implements Disposable {
 
   /** Must be called when a session has ended. Its chats wait a while for it to come back. */
   left(party: ChatParty): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.joiner === party) entry.joiner = null;
+    for (const entry of this.#byFriend.of(party.accountId)) if (entry.joiner === party) entry.joiner = null;
+    for (const entry of this.#byHost.of(party.accountId)) {
       if (entry.host !== party) continue;
       entry.host = null;
-      entry.awayTimer = setTimeout(() => this.#remove(entry, "gone"), this.#options.awayMs ?? AWAY_MS);
+      entry.awayTimer = setTimeout(() => this.#remove(entry, "gone"), this.#awayMs);
     }
   }
 
@@ -233,6 +246,8 @@ export class DirectChats implements Disposable {
   [Symbol.dispose](): void {
     for (const entry of this.#entries.values()) clearTimeout(entry.awayTimer);
     this.#entries.clear();
+    this.#byHost.clear();
+    this.#byFriend.clear();
     this.#tickets.clear();
   }
 
@@ -245,15 +260,28 @@ export class DirectChats implements Disposable {
     entry.host = host;
     entry.details = details;
     entry.seenAddress = host.peer.remoteAddress;
+    entry.joiner?.notify("chat_reopened", { chatId: entry.chatId });
   }
 
   #remove(entry: OpenEntry, reason: "closed" | "gone"): void {
     clearTimeout(entry.awayTimer);
     this.#entries.delete(entry.chatId);
+    this.#byHost.remove(entry.hostId, entry);
+    this.#byFriend.remove(entry.friendId, entry);
     this.#dropTickets(entry);
     const news = { chatId: entry.chatId, by: entry.hostName, reason };
     if (entry.isJoined) entry.joiner?.notify("chat_closed", news);
     else this.#options.notifyAccount(entry.friendId, "chat_closed", news);
+  }
+
+  /** A ticket for each side of one relay. */
+  #issuePair(entry: OpenEntry, host: ChatParty, joiner: ChatParty) {
+    const pair = {};
+    const until = this.#now() + TICKET_MS;
+    const issueTo = ({ accountId, identity: { name } }: ChatParty) => ({
+      relayTicket: this.#issue(entry, { pair, accountId, name, until }),
+    });
+    return { host: issueTo(host), joiner: issueTo(joiner) };
   }
 
   #issue(entry: OpenEntry, half: RelayHalf & { readonly until: number }): string {
@@ -269,6 +297,37 @@ export class DirectChats implements Disposable {
   #dropTickets(entry: OpenEntry): void {
     for (const ticket of entry.tickets.splice(0)) this.#tickets.delete(ticket);
   }
+}
+
+/** Open chats by account. */
+class Index {
+  readonly #sets = new Map<number, Set<OpenEntry>>();
+
+  /** In the order in which they were opened. */
+  of(accountId: number): ReadonlySet<OpenEntry> {
+    return this.#sets.get(accountId) ?? NONE;
+  }
+
+  add(accountId: number, entry: OpenEntry): void {
+    const set = this.#sets.get(accountId);
+    if (set) set.add(entry);
+    else this.#sets.set(accountId, new Set([entry]));
+  }
+
+  remove(accountId: number, entry: OpenEntry): void {
+    const set = this.#sets.get(accountId);
+    if (set?.delete(entry) && set.size === 0) this.#sets.delete(accountId);
+  }
+
+  clear(): void {
+    this.#sets.clear();
+  }
+}
+
+const NONE: ReadonlySet<OpenEntry> = new Set();
+
+function isSameDevice(a: ChatParty, b: ChatParty): boolean {
+  return a.identity.deviceId === b.identity.deviceId;
 }
 
 function invitationOf({ chatId, hostName, details, openedAt }: OpenEntry): Invitation {

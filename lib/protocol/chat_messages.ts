@@ -82,6 +82,8 @@ export const CHAT_REQUESTS = {
       certificate: z.string().max(MAX_CERTIFICATE_CHARS),
       /** What the friend proves in the chat; given to the friend alone, and only on joining. */
       secret: chatSecretField,
+      /** True when the friend has joined before: the chat goes on, and nobody is invited to it. */
+      isJoined: z.boolean().optional(),
     }),
     result: z.object({
       /** Address that the host's connection to the server comes from. */
@@ -98,7 +100,13 @@ export const CHAT_REQUESTS = {
    * Accepts an invitation and begins a round of attempts; again by the same account, to begin the next round.
    */
   join_chat: {
-    params: z.strictObject({ chatId: chatIdField }),
+    params: z.strictObject({
+      chatId: chatIdField,
+      /** The chat's secret, from the second round on: proves that the caller is in it, on whichever connection. */
+      secret: chatSecretField.optional(),
+      /** False when this round needs no relay; true when it is left out. */
+      wantsRelay: z.boolean().optional(),
+    }),
     result: z.object({
       chatId: chatIdField,
       host: nameField,
@@ -106,8 +114,8 @@ export const CHAT_REQUESTS = {
       certificate: z.string().max(MAX_CERTIFICATE_CHARS),
       secret: chatSecretField,
       round: roundField,
-      /** Opens the joiner's half of the relay in this round. */
-      relayTicket: chatSecretField,
+      /** Opens the joiner's half of the relay in this round; left out where none is wanted. */
+      relayTicket: chatSecretField.optional(),
     }),
   },
   /** Tells where this side's punching port appears from outside; both told, the server says when to punch. */
@@ -132,9 +140,11 @@ export const CHAT_EVENTS = {
     chatId: chatIdField,
     by: nameField,
     round: roundField,
-    /** Opens the host's half of the relay in this round. */
-    relayTicket: chatSecretField,
+    /** Opens the host's half of the relay in this round; left out where the friend wants none. */
+    relayTicket: chatSecretField.optional(),
   }),
+  /** To the friend who has joined: the host is back, perhaps elsewhere; whoever has no link begins a new round. */
+  chat_reopened: z.object({ chatId: chatIdField }),
   /** To both: connect now to these endpoints of the other, from the port that was offered. */
   chat_punch: z.object({
     chatId: chatIdField,
@@ -174,9 +184,7 @@ export type OpenChat = z.output<typeof CHAT_REQUESTS.open_chat.params>;
 export type JoinedChat = z.output<typeof CHAT_REQUESTS.join_chat.result>;
 /** Content of each event, by name. */
 export type ChatEvents = { readonly [E in keyof typeof CHAT_EVENTS]: z.output<(typeof CHAT_EVENTS)[E]> };
+/** Parameters of `join_chat`. */
+export type JoinChat = z.output<typeof CHAT_REQUESTS.join_chat.params>;
 /** Content of `chat_joined`. */
 export type ChatJoined = z.output<typeof CHAT_EVENTS.chat_joined>;
-/** Content of `chat_punch`. */
-export type ChatPunch = z.output<typeof CHAT_EVENTS.chat_punch>;
-/** Content of `chat_closed`. */
-export type ChatClosed = z.output<typeof CHAT_EVENTS.chat_closed>;

@@ -18,13 +18,11 @@ export const FILE_CHUNK_BYTES = 32 * 1024;
 /** Longest name of an offered file, in characters. */
 export const MAX_FILE_NAME_CHARS = 255;
 
-const done = z.object({});
-
 /** 256 bits in base64url without padding. */
 const hash256Field = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "256 bits in base64url");
 const sequenceField = z.int().min(1);
 const seq = { seq: sequenceField };
-/** Highest `seq` that this side has taken; 0 before the first. */
+/** Highest `seq` that this side has shown or saved; 0 before the first. */
 const receivedField = z.int().min(0);
 /** Names a file within the chat: made by its sender. */
 const fileField = z.string().min(1).max(36);
@@ -61,7 +59,13 @@ export const LINK_REQUESTS = {
   },
   /** Makes this link the one in use, and shows the nonce. */
   take: {
-    params: z.strictObject({ nonce: hash256Field, route: z.enum(ROUTES), received: receivedField }),
+    params: z.strictObject({
+      nonce: hash256Field,
+      route: z.enum(ROUTES),
+      received: receivedField,
+      /** Keyed with the session's key: on a link that was greeted before the session began on another one. */
+      resume: hash256Field.optional(),
+    }),
     result: z.object({ received: receivedField }),
   },
 } as const;
@@ -74,6 +78,7 @@ export const FILE_FAILURES = [
   "disk_full",
   "cannot_write",
   "damaged",
+  "stuck",
 ] as const;
 
 /** One of {@linkcode FILE_FAILURES}. */
@@ -83,6 +88,8 @@ export type FileFailure = typeof FILE_FAILURES[number];
 export const PEER_REQUESTS = {
   /** What a person wrote. */
   line: z.strictObject({ ...seq, text: textField }),
+  /** Nothing: what had this `seq` was too large for the network, and is taken back. */
+  skip: z.strictObject({ ...seq }),
   /** The person ends the chat. */
   bye: z.strictObject({ ...seq }),
   /** Asks to send a file. */
@@ -102,9 +109,6 @@ export const PEER_REQUESTS = {
   /** From either side: this file will not come over. */
   file_failed: z.strictObject({ ...seq, file: fileField, reason: z.enum(FILE_FAILURES) }),
 } as const;
-
-/** The empty result of every session request. */
-export const PEER_RESULT: typeof done = done;
 
 /** Name of a session request. */
 export type PeerMethod = keyof typeof PEER_REQUESTS;
