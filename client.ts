@@ -9,7 +9,15 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { join } from "node:path";
-import { ChatError, LinkError, messageOf, OutputError, TrustError, UsageError } from "./lib/errors.ts";
+import {
+  ChatError,
+  LinkError,
+  messageOf,
+  OutputError,
+  TrustError,
+  UndeliveredError,
+  UsageError,
+} from "./lib/errors.ts";
 import type { App } from "./lib/commands/app.ts";
 import { addChatCommands } from "./lib/commands/chat_program.ts";
 import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email_program.ts";
@@ -27,6 +35,7 @@ const EXIT = {
   usage: 2,
   unreachable: 3,
   notSignedIn: 4,
+  undelivered: 5,
   outputFailed: 6,
   interrupted: 130,
 } as const;
@@ -121,6 +130,7 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof NotSignedInError) return EXIT.notSignedIn;
   if (error instanceof LinkError) return EXIT.unreachable;
   if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UndeliveredError) return EXIT.undelivered;
   if (error instanceof OutputError) return EXIT.outputFailed;
   if (error instanceof Interrupt) return EXIT.interrupted;
   return EXIT.refused;
@@ -166,6 +176,7 @@ async function main(args: readonly string[]): Promise<number> {
       ChatError,
       LinkError,
       TrustError,
+      UndeliveredError,
       UsageError,
       OutputError,
       NotSignedInError,

@@ -105,6 +105,12 @@ export class OutputError extends Error {
   override readonly name = "OutputError";
 }
 
+/** A direct chat ended before all of one's lines had reached the other side. */
+export class UndeliveredError extends Error {
+  /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
+  override readonly name = "UndeliveredError";
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

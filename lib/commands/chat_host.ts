@@ -4,7 +4,7 @@
  */
 import { LinkError, UsageError } from "../errors.ts";
 import { hostChat, type HostedChat } from "../peer/chat_host.ts";
-import type { SessionEnd } from "../peer/session.ts";
+import type { Tally } from "../peer/conversation.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../terminal/menu.ts";
 import { bold, cyan, dim, yellow } from "../terminal/style.ts";
@@ -13,6 +13,7 @@ import type { AccountSession } from "./account_session.ts";
 import { type App, NotSignedInError } from "./app.ts";
 import { type ChatFlags, parseChatFlags, parsePort } from "./chat_flags.ts";
 import { ChatScreen } from "./chat_screen.ts";
+import { assertDelivered } from "./chat_words.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
 /** The menu's option. */
@@ -40,13 +41,13 @@ export function hostOption(app: App): MenuCommand {
  * @param app The program, signed in.
  * @param flags Friend and port; port unset picks a free one.
  * @param signal Takes the invitation back.
- * @returns How the chat ended; null when the invitation was taken back.
+ * @returns What the chat counted; null when the invitation was taken back.
  */
 export async function runHost(
   app: App,
   flags: ChatFlags & { readonly friend: string },
   signal: AbortSignal,
-): Promise<SessionEnd | null> {
+): Promise<Tally | null> {
   const { terminal } = app;
   const session = signedIn(app);
   const { friend } = flags;
@@ -153,11 +154,12 @@ async function isJoined(
  * The subcommand `chat host`.
  *
  * @throws {UsageError} When no friend is named.
+ * @throws {UndeliveredError} When the chat has ended with lines that the friend does not have.
  */
 export async function hostOnce(app: App, flags: ChatFlags): Promise<void> {
   const { friend } = flags;
   if (friend === undefined) throw new UsageError("Cannot host a chat for nobody: name a friend");
   const interrupted = new AbortController();
   using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
-  await runHost(app, { ...flags, friend }, interrupted.signal);
+  assertDelivered(await runHost(app, { ...flags, friend }, interrupted.signal));
 }

@@ -4,7 +4,7 @@
  */
 import { UsageError } from "../errors.ts";
 import { joinChat } from "../peer/chat_joiner.ts";
-import type { SessionEnd } from "../peer/session.ts";
+import type { Tally } from "../peer/conversation.ts";
 import type { Invitation } from "../protocol/chat_messages.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../terminal/menu.ts";
@@ -15,6 +15,7 @@ import type { App } from "./app.ts";
 import { type ChatFlags, parseChatFlags } from "./chat_flags.ts";
 import { signedIn } from "./chat_host.ts";
 import { ChatScreen } from "./chat_screen.ts";
+import { assertDelivered } from "./chat_words.ts";
 import { ago } from "./format.ts";
 import { forgetInvitation } from "./invitations.ts";
 import { rendezvousOf } from "./rendezvous.ts";
@@ -39,10 +40,10 @@ export function joinOption(app: App): MenuCommand {
  * @param app The program, signed in.
  * @param flags Friend and port; unset asks where there is a choice.
  * @param signal Stops the search for a way.
- * @returns How the chat ended; null when the person chose none.
+ * @returns What the chat counted; null when the person chose none.
  * @throws {UsageError} When nobody has such a chat open.
  */
-export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<SessionEnd | null> {
+export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
   const session = signedIn(app);
   const invitation = await choose(app, session, flags);
   if (!invitation) return null;
@@ -114,9 +115,13 @@ function describe({ from, port, openedAt }: Invitation): string {
   }`;
 }
 
-/** The subcommand `chat join`. */
+/**
+ * The subcommand `chat join`.
+ *
+ * @throws {UndeliveredError} When the chat has ended with lines that the friend does not have.
+ */
 export async function joinOnce(app: App, flags: ChatFlags): Promise<void> {
   const interrupted = new AbortController();
   using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
-  await runJoin(app, flags, interrupted.signal);
+  assertDelivered(await runJoin(app, flags, interrupted.signal));
 }

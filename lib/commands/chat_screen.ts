@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
-import type { Conversation } from "../peer/conversation.ts";
+import type { Conversation, Tally } from "../peer/conversation.ts";
 import type { JoinListener } from "../peer/chat_joiner.ts";
 import type { TransferNews } from "../peer/file_transfers.ts";
-import type { SessionEnd } from "../peer/session.ts";
+import { COME_BACK_WITHIN_MS } from "../peer/session.ts";
 import { MAX_TEXT_BYTES } from "../protocol/limits.ts";
 import { utf8Bytes } from "../protocol/fields.ts";
 import type { FileFailure, Route } from "../protocol/peer_messages.ts";
@@ -68,9 +68,9 @@ export class ChatScreen implements JoinListener {
    *
    * @param conversation A linked chat.
    * @param linkedAfterMs How long it took to link; unset where the other side did the work.
-   * @returns How it ended.
+   * @returns What it counted.
    */
-  async run(conversation: Conversation, linkedAfterMs?: number): Promise<SessionEnd> {
+  async run(conversation: Conversation, linkedAfterMs?: number): Promise<Tally> {
     const { friend } = this.#options;
     await this.#begin(conversation, linkedAfterMs);
     const over = new AbortController();
@@ -84,8 +84,9 @@ export class ChatScreen implements JoinListener {
     for (const bar of this.#bars.values()) bar.remove();
     this.#terminal.status("");
     const say = end.kind === "said_bye" || end.kind === "heard_bye" ? bold : yellow;
-    await this.#terminal.print(say(farewell(friend, end, conversation.tally)));
-    return end;
+    const { tally } = conversation;
+    await this.#terminal.print(say(farewell(friend, end, tally)));
+    return tally;
   }
 
   /** See `JoinListener`. */
@@ -93,9 +94,10 @@ export class ChatScreen implements JoinListener {
     this.#terminal.status(`Connecting to ${safeText(this.#options.friend)}: ${what}… (Ctrl+C stops)`);
   }
 
-  /** See `ConversationListener`. */
-  onLine(text: string): void {
-    this.#terminal.printAbove(this.#spoken(bold(cyan(safeText(this.#options.friend))), text));
+  /** See `ConversationListener`. A line counts as shown once the output has taken it, however long it is stopped. */
+  async onLine(text: string): Promise<void> {
+    await this.#terminal.print(this.#spoken(bold(cyan(safeText(this.#options.friend))), text));
+    await this.#terminal.flush();
   }
 
   /** See `ConversationListener`. */
@@ -108,7 +110,7 @@ export class ChatScreen implements JoinListener {
     this.#terminal.printAbove(
       wasLost
         ? green(`Connected to ${friend} again: ${route}.`)
-        : green(`Your lines take a better way now: ${route}.`),
+        : green(`Switched to a better route: ${route}.`),
     );
   }
 
@@ -117,9 +119,8 @@ export class ChatScreen implements JoinListener {
     const friend = safeText(this.#options.friend);
     this.#terminal.printAbove(
       yellow(
-        `Connection to ${friend} lost: ${
-          safeText(why)
-        }. Looking for a way back for 30 s; what you write is kept.`,
+        `Connection to ${friend} lost: ${safeText(why)}. ` +
+          `Looking for a way back for ${span(COME_BACK_WITHIN_MS)}; what you write is kept.`,
       ),
     );
   }
@@ -228,7 +229,8 @@ export class ChatScreen implements JoinListener {
         waiting.commit(
           this.#terminal.isInteractive ? `${mine} ${green("✓")}` : dim(`✓ ${this.#friend} has it.`),
         ),
-      () => waiting.commit(`${this.#terminal.isInteractive ? mine : "✗"} ${red("(not delivered)")}`),
+      // Named in words: where lines come from a pipe, nothing else on the screen says which one it was.
+      () => waiting.commit(`${red("✗ Not delivered:")} ${mine}`),
     );
     this.#waiting.add(said);
     said.then(() => this.#waiting.delete(said));

@@ -2,6 +2,7 @@
  * What a person reads about a direct chat, in sentences.
  * @module
  */
+import { UndeliveredError } from "../errors.ts";
 import type { Tally } from "../peer/conversation.ts";
 import type { TransferNews } from "../peer/file_transfers.ts";
 import type { SessionEnd } from "../peer/session.ts";
@@ -16,10 +17,24 @@ export function farewell(friend: string, end: SessionEnd, tally: Tally): string 
   const counts = [
     `${span(tally.durationMs)}`,
     `${count(tally.linesSent, "line")} sent`,
+    ...(tally.linesUndelivered > 0 ? [`${tally.linesUndelivered} not delivered`] : []),
     `${tally.linesReceived} received`,
     ...(files > 0 ? [`${count(tally.filesSent, "file")} sent, ${tally.filesReceived} received`] : []),
   ];
   return `${howItEnded(friend, end)} ${counts.join(", ")}.`;
+}
+
+/**
+ * For a script, which sees nothing but how the program ends.
+ *
+ * @param tally What a chat counted; null when there was none.
+ * @throws {UndeliveredError} When lines were not delivered.
+ */
+export function assertDelivered(tally: Tally | null): void {
+  if (!tally?.linesUndelivered) return;
+  throw new UndeliveredError(
+    `The chat ended before ${count(tally.linesUndelivered, "line")} had reached your friend: send it again`,
+  );
 }
 
 /** A length of time for people: `40 ms`, `1.4 s`, `12 s`, `3 min 5 s`, `1 h 2 min`. */
@@ -59,6 +74,8 @@ export function whyFileFailed(
       return `${start}: it cannot be saved ${where}`;
     case "damaged":
       return `${start}: what arrived is not what was sent; send it again`;
+    case "stuck":
+      return `${start}: the network between you carries no large packets`;
   }
 }
 
@@ -77,9 +94,11 @@ function howItEnded(friend: string, end: SessionEnd): string {
     case "lost":
       return `The chat with ${name} is over: ${safeText(end.message)}.`;
     case "protocol":
-      return `The chat with ${name} is over, as something was sent that is not part of a chat: ${
+      return `The chat with ${name} ended because the other program broke the protocol: ${
         safeText(end.message)
       }.`;
+    case "failed":
+      return `The chat with ${name} ended because this side failed: ${safeText(end.message)}.`;
     case "closed":
       return `The chat is over: ${safeText(end.message)}.`;
   }

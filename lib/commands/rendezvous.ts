@@ -27,5 +27,6 @@ export function rendezvousOf(session: AccountSession): Rendezvous {
         if (Object.hasOwn(CHAT_EVENTS, method)) hear({ name: method, content } as ChatEvent);
       }),
     onSignedInAgain: (hear) => session.onSignedIn(hear),
+    checkConnection: () => session.checkConnection(),
   };
 }

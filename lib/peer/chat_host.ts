@@ -5,23 +5,21 @@
 import { ChatError, LinkError } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
 import type { ChatJoined, Place } from "../protocol/chat_messages.ts";
-import { ownAddresses, scopeOf, usableEndpoints } from "./addresses.ts";
+import { ownAddresses } from "./addresses.ts";
 import { Conversation, type ConversationListener, type ConversationOptions } from "./conversation.ts";
 import { Doorway } from "./doorway.ts";
 import type { Link, LinkSecrets, SessionTerms } from "./link.ts";
-import { limit, pause } from "./pause.ts";
+import { limit } from "./pause.ts";
 import type { MappedPort, PortMapper } from "./port_mapping.ts";
 import { makeSecret } from "./proof.ts";
-import { PunchPort } from "./punch.ts";
+import { punch } from "./punch.ts";
+import type { Rendezvous } from "./rendezvous.ts";
 import { openRelay } from "./side_client.ts";
-import { nextEvent, type Rendezvous } from "./rendezvous.ts";
 
-/** When the host opens its half of the relay, in milliseconds after the friend has joined: before the joiner does. */
-const RELAY_AFTER_MS = 2_000;
 /** How long a round of attempts may take. */
 const ROUND_WITHIN_MS = 15_000;
-/** How long the host punches. */
-const PUNCH_WITHIN_MS = 7_000;
+/** How long the host prepares and punches. */
+const PUNCH_WITHIN_MS = 10_000;
 
 /** Settings of {@linkcode hostChat}. */
 export interface HostOptions extends ConversationOptions {
@@ -31,8 +29,6 @@ export interface HostOptions extends ConversationOptions {
   readonly port: number;
   /** Asks the router to forward the port; left out by default. */
   readonly portMapper?: PortMapper;
-  /** See `RELAY_AFTER_MS`; tests set it low. */
-  readonly relayAfterMs?: number;
   /** See `DoorwayOptions`. */
   readonly greetTimeoutMs?: number;
 }
@@ -137,6 +133,7 @@ class Host implements HostedChat {
     }));
     this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
       this.#register().catch(() => {}); // the next time the server is there, or the chat goes on without
+      this.conversation.session.probe(); // what broke that connection may have broken this one
     }));
     if (portMapper) await this.#map(portMapper);
     const { seenAddress, isFriendOnline } = await this.#register();
@@ -166,6 +163,7 @@ class Host implements HostedChat {
       places: [...mapped, ...own],
       certificate: this.#identity.certificatePem,
       secret: this.#secret,
+      isJoined: this.conversation.terms !== undefined,
     });
   }
 
@@ -191,15 +189,20 @@ class Host implements HostedChat {
   #take(link: Link, terms: SessionTerms | undefined): number {
     const { session } = this.conversation;
     if (session.isEnded) throw new ChatError("not_found", "Cannot join: the chat is over");
+    if (session.isAvoided(link.route)) {
+      throw new ChatError("unavailable", `Cannot go on over ${link.route}: nothing large gets through there`);
+    }
     if (terms) {
       if (this.conversation.terms) throw new ChatError("conflict", "Cannot join: the chat has begun already");
       this.conversation.agree(terms);
     }
-    const { received } = session;
-    session.attach(link);
-    if (link.route !== "relayed") this.#round?.end("linked directly");
-    this.#linked.resolve();
-    return received;
+    // The link is used from the next turn on: a large thing sent before the reply to `take` could hold that back for good.
+    queueMicrotask(() => {
+      session.attach(link);
+      if (link.route !== "relayed") this.#round?.end("linked directly");
+      this.#linked.resolve();
+    });
+    return session.received;
   }
 
   /** The friend begins a round of attempts: punch, and have the relay ready. */
@@ -218,37 +221,18 @@ class Host implements HostedChat {
   }
 
   async #punch({ chatId, round }: ChatJoined, signal: AbortSignal): Promise<void> {
-    const { rendezvous } = this.#options;
-    using stack = new DisposableStack();
-    const told = nextEvent(
-      rendezvous,
-      (event) =>
-        event.name === "chat_punch" && event.content.chatId === chatId && event.content.round === round
-          ? event.content
-          : undefined,
-      signal,
-    );
-    told.catch(() => {}); // awaited below, unless something fails first
-    const port = await PunchPort.open(rendezvous.server, signal);
-    stack.defer(() => port.close());
-    await rendezvous.request("offer_punch", { chatId, round, endpoints: [...port.endpoints] });
-    const punch = await told;
-    await pause(punch.startInMs, signal);
     const limited = limit(signal, PUNCH_WITHIN_MS);
-    stack.defer(() => limited.end());
-    const isLoopbackFine = scopeOf(rendezvous.server.address) === "loopback";
-    await port.punch(
-      usableEndpoints(punch.endpoints, { isLoopbackFine }),
-      (stream) => this.#doorway.admit(stream),
-      limited.signal,
-    );
+    await punch({
+      rendezvous: this.#options.rendezvous,
+      chatId,
+      round,
+      onStream: (stream) => this.#doorway.admit(stream),
+      signal: limited.signal,
+    }).finally(() => limited.end());
   }
 
   async #relay({ relayTicket }: ChatJoined, signal: AbortSignal): Promise<void> {
-    await pause(this.#options.relayAfterMs ?? RELAY_AFTER_MS, signal);
-    const { isLinked, route } = this.conversation.session;
-    // The friend looks for something better than the relay; a direct link, in a new round, is one that the friend has lost.
-    if (isLinked && route === "relayed") return;
+    if (relayTicket === undefined) return;
     // Not awaited to its end: it lives as long as the link over it.
     this.#doorway.admit(await openRelay(this.#options.rendezvous.server, relayTicket, signal));
   }

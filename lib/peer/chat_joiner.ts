@@ -6,16 +6,15 @@ import { ChatError, LinkError, messageOf } from "../errors.ts";
 import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 import { Conversation, type ConversationListener, type ConversationOptions } from "./conversation.ts";
-import type { LinkSecrets } from "./link.ts";
-import { pause } from "./pause.ts";
-import { type RaceResult, raceToHost } from "./race.ts";
+import type { LinkSecrets, ProvenConnection } from "./link.ts";
+import { raceToHost } from "./race.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 
-/** After a relayed start: when a direct way is tried again, in milliseconds from the start. */
-const IMPROVE_AT_MS = [2_000, 8_000, 20_000, 45_000, 90_000, 180_000];
+/** While a chat is relayed: when a direct way is looked for again, in milliseconds since it is. The first race has looked already. */
+const IMPROVE_AT_MS = [30_000, 60_000, 120_000, 240_000];
 /** How long one such try may take. */
 const IMPROVE_WITHIN_MS = 6_000;
-/** Pause between two races for a lost chat. */
+/** Pause between two rounds for a lost chat. */
 const RETRY_MS = 1_000;
 
 /** What a joiner is told while there is no link yet. */
@@ -34,7 +33,7 @@ export interface JoinOptions extends ConversationOptions {
   readonly relayAfterMs?: number;
   /** See `RaceOptions`. */
   readonly isDialing?: boolean;
-  /** When a direct way is tried again after a relayed start; in milliseconds from it. */
+  /** When a relayed chat looks for a direct way again; in milliseconds since it is relayed. */
   readonly improveAtMs?: readonly number[];
   /** Calls off the search for the first link; later, {@linkcode Conversation.bye} ends the chat. */
   readonly signal: AbortSignal;
@@ -44,9 +43,9 @@ export interface JoinOptions extends ConversationOptions {
 export interface JoinedConversation {
   /** What is said. */
   readonly conversation: Conversation;
-  /** The way that the connection took. */
+  /** The way that the first connection took. */
   readonly route: Route;
-  /** From accepting the invitation to the proven link, in milliseconds. */
+  /** From accepting the invitation to the first link, in milliseconds. */
   readonly linkedAfterMs: number;
 }
 
@@ -56,14 +55,14 @@ export interface JoinedConversation {
  * @param listener Who shows it.
  * @param options See {@linkcode JoinOptions}.
  * @returns The chat, linked.
- * @throws {ChatError} `not_found` – it was taken back; `forbidden` – it is for somebody else; `conflict` – another
- *   device of this account is in it.
+ * @throws {ChatError} `not_found` – it was taken back; `conflict` – another device of this account is in it;
+ *   `unavailable` – its host has lost the server.
  * @throws {LinkError} When no way leads to the host.
  */
 export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedConversation> {
   const startedAt = performance.now();
   const joiner = new Joiner(listener, options);
-  const route = await joiner.linkFirst(options.signal);
+  const route = await joiner.linkFirst();
   return { conversation: joiner.conversation, route, linkedAfterMs: performance.now() - startedAt };
 }
 
@@ -71,143 +70,210 @@ class Joiner {
   readonly conversation: Conversation;
   readonly #options: JoinOptions;
   readonly #listener: JoinListener;
-  readonly #end = new AbortController(); // aborted when the chat is over
-  #improving: AbortController | undefined; // set while a relayed chat looks for better
+  readonly #first = Promise.withResolvers<Route>(); // settles with the first link
   #joined: JoinedChat | undefined; // what the server said last
+  #round: AbortController | undefined; // of the round under way
+  #tryAt = 0; // when the next round may begin while there is no link, on the clock of performance.now()
+  #relayedAt = 0; // when the relay took over, on the same clock
+  #improvements = 0; // rounds since then
+  #wake: (() => void) | undefined; // set while nothing is to be done
 
   constructor(listener: JoinListener, options: JoinOptions) {
     this.#options = options;
     this.#listener = listener;
-    this.conversation = new Conversation({
-      ...bind(listener),
-      onLinked: (change) => {
-        listener.onLinked(change);
-        this.#improving?.abort();
-        if (change.route === "relayed") this.#improve();
-      },
-      onLost: (why) => {
-        listener.onLost(why);
-        this.#improving?.abort();
-        this.#comeBack();
-      },
-    }, options);
+    this.conversation = new Conversation(listener, options, () => this.#changed());
+    const { session } = this.conversation;
     const { rendezvous, chatId } = options;
-    const stop = rendezvous.onEvent(({ name, content }) => {
-      if (name !== "chat_closed" || content.chatId !== chatId || this.conversation.session.isLinked) return;
-      this.conversation.session.close({ kind: "closed", message: `${options.friend} has ended the chat` });
+    const stops = [
+      rendezvous.onEvent(({ name, content }) => {
+        if (content.chatId !== chatId) return;
+        if (name === "chat_reopened") this.#beginAfresh();
+        else if (name === "chat_closed") this.#closedElsewhere(content.reason);
+      }),
+      rendezvous.onSignedInAgain(() => this.#beginAfresh()),
+    ];
+    session.ended.then(() => {
+      for (const stop of stops) stop();
+      this.#changed();
     });
     this.conversation.ended.then(() => {
-      stop();
-      this.#end.abort(new LinkError("The chat is over"));
       rendezvous.request("close_chat", { chatId }).catch(() => {}); // the server forgets it in time
     });
   }
 
-  async linkFirst(signal: AbortSignal): Promise<Route> {
-    const joined = await this.#join();
-    const closed = new AbortController();
-    const ended = this.conversation.session.ended.then((end) => closed.abort(new LinkError(end.message)));
+  /** Looks for the first link; from then on it goes on looking whenever there is none, or only the relay. */
+  async linkFirst(): Promise<Route> {
+    const { signal } = this.#options;
+    const { session } = this.conversation;
+    const callOff = () => this.#first.reject(signal.reason);
+    signal.addEventListener("abort", callOff, { once: true });
+    if (signal.aborted) callOff();
+    session.ended.then((end) => this.#first.reject(new LinkError(end.message)));
+    const seeking = this.#seek();
     try {
-      const { proven, route } = await this.#race(joined, AbortSignal.any([signal, closed.signal]));
-      const { link, terms } = await proven.take(route, 0);
-      if (terms) this.conversation.agree(terms);
-      this.conversation.session.attach(link);
-      return route;
+      return await this.#first.promise;
     } catch (error) {
-      this.conversation.session.close({ kind: "closed", message: messageOf(error) });
-      await ended;
+      session.close({ kind: "closed", message: messageOf(error) });
+      await seeking;
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", callOff);
+    }
+  }
+
+  async #seek(): Promise<void> {
+    const { session } = this.conversation;
+    while (!session.isEnded) {
+      const waitMs = this.#waitMs();
+      if (waitMs > 0) await this.#rest(waitMs);
+      else await this.#playRound();
+    }
+  }
+
+  /** How long until there is something to be done. */
+  #waitMs(): number {
+    const { session } = this.conversation;
+    if (!session.isLinked) return this.#tryAt - performance.now();
+    if (session.route !== "relayed") return Infinity;
+    const atMs = (this.#options.improveAtMs ?? IMPROVE_AT_MS)[this.#improvements];
+    return atMs === undefined ? Infinity : this.#relayedAt + atMs - performance.now();
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
+    this.#wake = resolve;
+    await promise;
+    this.#wake = undefined;
+    clearTimeout(timer);
+  }
+
+  /** One round: ask the server, and race. With a link over the relay it only looks for something better. */
+  async #playRound(): Promise<void> {
+    const { session } = this.conversation;
+    const round = this.#round = new AbortController();
+    const isImproving = session.isLinked;
+    if (isImproving) this.#improvements += 1;
+    try {
+      const joined = await this.#join(!isImproving);
+      await this.#race(joined, round.signal, isImproving);
+    } catch (error) {
+      if (!round.signal.aborted && !isImproving && !session.isLinked) this.#failed(error);
+    } finally {
+      this.#round = undefined;
+    }
+  }
+
+  async #join(wantsRelay: boolean): Promise<JoinedChat> {
+    const { rendezvous, chatId } = this.#options;
+    const before = this.#joined;
+    try {
+      const joined = await rendezvous.request("join_chat", {
+        chatId,
+        wantsRelay,
+        ...(before ? { secret: before.secret } : {}),
+      });
+      // A server that shows another key now is not believed: both have compared the code of the first one.
+      this.#joined = before ? { ...joined, certificate: before.certificate, secret: before.secret } : joined;
+      return this.#joined;
+    } catch (error) {
+      // Without the server, or before the host is back at it, the addresses from before may still lead there.
+      const isPassing = error instanceof LinkError ||
+        (error instanceof ChatError && error.code !== "not_found");
+      if (!before || !this.conversation.terms || !isPassing) throw error;
+      const { relayTicket: _used, ...rest } = before;
+      return rest;
+    }
+  }
+
+  async #race(joined: JoinedChat, signal: AbortSignal, isImproving: boolean): Promise<void> {
+    const { rendezvous, relayAfterMs, isDialing } = this.#options;
+    const { session } = this.conversation;
+    await raceToHost({
+      rendezvous,
+      joined,
+      signal,
+      secretsOf: () => this.#secretsFor(joined),
+      isWorthwhile: (route) => !session.isAvoided(route),
+      take: (proven, route) => this.#take(proven, route),
+      onTrying: (what) => {
+        if (!session.isLinked) this.#listener.onTrying(what);
+      },
+      ...(relayAfterMs === undefined ? {} : { relayAfterMs }),
+      ...(isDialing === undefined ? {} : { isDialing }),
+      ...(isImproving ? { withinMs: IMPROVE_WITHIN_MS } : {}),
+    });
+  }
+
+  #secretsFor({ chatId, certificate, secret }: JoinedChat): LinkSecrets {
+    return {
+      chatId,
+      certificatePem: certificate,
+      secret,
+      sessionKey: this.conversation.terms?.sessionKey,
+    };
+  }
+
+  async #take(proven: ProvenConnection, route: Route): Promise<void> {
+    const { conversation } = this;
+    const { session } = conversation;
+    const isNoBetter = session.isLinked && (session.route !== "relayed" || route === "relayed");
+    if (session.isEnded || isNoBetter) return proven.drop("another way was faster");
+    try {
+      const { link, terms } = await proven.take(route, session.received, conversation.terms?.sessionKey);
+      if (terms) conversation.agree(terms);
+      session.attach(link);
+      this.#first.resolve(route);
+    } catch (error) {
+      if (error instanceof ChatError && error.code === "unavailable") session.avoid(route);
       throw error;
     }
   }
 
-  async #join(): Promise<JoinedChat> {
-    const { rendezvous, chatId } = this.#options;
-    try {
-      this.#joined = await rendezvous.request("join_chat", { chatId });
-    } catch (error) {
-      // Without the server the addresses from before may still lead there; nothing else can.
-      if (!(error instanceof LinkError) || !this.#joined) throw error;
+  #failed(error: unknown): void {
+    const { conversation } = this;
+    if (!conversation.terms) {
+      this.#tryAt = Infinity;
+      return this.#first.reject(error);
     }
-    return this.#joined!;
+    // The host itself, or the server about the chat itself.
+    if (error instanceof ChatError && error.code === "not_found") this.#hostHasEnded();
+    this.#tryAt = performance.now() + RETRY_MS;
   }
 
-  #race(joined: JoinedChat, signal: AbortSignal, canRelay = true): Promise<RaceResult> {
-    const { rendezvous, relayAfterMs, isDialing } = this.#options;
-    const secrets: LinkSecrets = {
-      chatId: joined.chatId,
-      certificatePem: joined.certificate,
-      secret: joined.secret,
-      sessionKey: this.conversation.terms?.sessionKey,
-    };
-    return raceToHost({
-      rendezvous,
-      joined,
-      secrets,
-      signal,
-      onTrying: (what) => this.#listener.onTrying(what),
-      ...(isDialing === undefined ? {} : { isDialing }),
-      ...(canRelay
-        ? relayAfterMs === undefined ? {} : { relayAfterMs }
-        : { relayAfterMs: null, withinMs: IMPROVE_WITHIN_MS, onTrying: () => {} }),
+  /** The server is there again, or the host at it: what was tried before may lead nowhere now. */
+  #beginAfresh(): void {
+    const { session } = this.conversation;
+    if (session.isLinked) return void session.probe();
+    this.#tryAt = 0;
+    this.#round?.abort(new LinkError("A new round begins"));
+    this.#wake?.();
+  }
+
+  /** A link is in use, or lost, or the chat is over. */
+  #changed(): void {
+    const { session } = this.conversation;
+    if (session.isLinked && session.route === "relayed") {
+      this.#relayedAt = performance.now();
+      this.#improvements = 0;
+    }
+    if (!session.isLinked) {
+      this.#tryAt = 0;
+      this.#round?.abort(new LinkError("The link is lost"));
+    }
+    this.#wake?.();
+  }
+
+  /** The host has ended the chat, says the server; a link that lives knows better, and a host that was away may come back. */
+  #closedElsewhere(reason: "closed" | "gone"): void {
+    const { session, terms } = this.conversation;
+    if (!session.isLinked && (reason === "closed" || !terms)) this.#hostHasEnded();
+  }
+
+  #hostHasEnded(): void {
+    this.conversation.session.close({
+      kind: "closed",
+      message: `${this.conversation.friend} has ended the chat`,
     });
   }
-
-  /** Races until a link is back or the session has given up. */
-  async #comeBack(): Promise<void> {
-    const { session } = this.conversation;
-    const { signal } = this.#end;
-    while (!session.isLinked && !session.isEnded) {
-      try {
-        await this.#relink(true, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof ChatError && (error.code === "not_found" || error.code === "forbidden")) {
-          const message = `${this.conversation.friend} has ended the chat`;
-          return session.close({ kind: "closed", message });
-        }
-        await pause(RETRY_MS, signal).catch(() => {});
-      }
-    }
-  }
-
-  /** Looks for a direct way while the chat goes on over the relay. */
-  async #improve(): Promise<void> {
-    const improving = new AbortController();
-    this.#improving = improving;
-    const signal = AbortSignal.any([improving.signal, this.#end.signal]);
-    const startedAt = performance.now();
-    for (const atMs of this.#options.improveAtMs ?? IMPROVE_AT_MS) {
-      try {
-        await pause(Math.max(0, startedAt + atMs - performance.now()), signal);
-        await this.#relink(false, signal);
-        return;
-      } catch {
-        if (signal.aborted) return;
-      }
-    }
-  }
-
-  /** One race; the winner is put in use. */
-  async #relink(canRelay: boolean, signal: AbortSignal): Promise<void> {
-    const { session } = this.conversation;
-    const { certificate } = this.#joined!;
-    const joined = await this.#join();
-    // A server that shows another key now is not believed: both have compared the code of the first one.
-    const { proven, route } = await this.#race({ ...joined, certificate }, signal, canRelay);
-    const { link } = await proven.take(route, session.received);
-    session.attach(link);
-  }
-}
-
-/** The listener's methods, as they may be on a prototype. */
-function bind(listener: ConversationListener): ConversationListener {
-  return {
-    onLine: (text) => listener.onLine(text),
-    onLinked: (change) => listener.onLinked(change),
-    onLost: (why) => listener.onLost(why),
-    onFileOffered: (news) => listener.onFileOffered(news),
-    onFileProgress: (news) => listener.onFileProgress(news),
-    onFileDone: (news) => listener.onFileDone(news),
-    onFileFailed: (news) => listener.onFileFailed(news),
-  };
 }

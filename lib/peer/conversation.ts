@@ -5,14 +5,15 @@
  * @module
  */
 import type { PeerMessage, Route } from "../protocol/peer_messages.ts";
+import type { Rendezvous } from "./rendezvous.ts";
 import { FileTransfers, type TransferListener } from "./file_transfers.ts";
 import type { SessionTerms } from "./link.ts";
 import { PeerSession, type SessionEnd, type SessionOptions } from "./session.ts";
 
 /** Who shows a conversation. Texts and names from the other side are not filtered for a terminal yet. */
 export interface ConversationListener extends TransferListener {
-  /** The other person wrote a line. */
-  onLine(text: string): void;
+  /** The other person wrote a line; it counts as shown once this has returned or resolved. */
+  onLine(text: string): void | Promise<void>;
   /** The first link is there, or another one took over. */
   onLinked(change: { readonly route: Route; readonly isFirst: boolean; readonly wasLost: boolean }): void;
   /** The link is lost, and looked for again. */
@@ -21,8 +22,10 @@ export interface ConversationListener extends TransferListener {
 
 /** What a conversation counted. */
 export interface Tally {
-  /** Lines that went out. */
+  /** Lines that the other side has shown. */
   readonly linesSent: number;
+  /** Lines of which the other side has not said that it has them. */
+  readonly linesUndelivered: number;
   /** Lines that came in. */
   readonly linesReceived: number;
   /** Files that went out whole. */
@@ -35,11 +38,16 @@ export interface Tally {
 
 /** Settings of a {@linkcode Conversation}. */
 export interface ConversationOptions extends SessionOptions {
+  /** How the two find each other. */
+  readonly rendezvous: Pick<Rendezvous, "checkConnection">;
   /** Name of the other person's account. */
   readonly friend: string;
   /** Folder that files are saved in; made when needed. */
   readonly downloadFolder: string;
 }
+
+/** How often the connection to the server is looked after while the link is lost, in milliseconds. */
+const CHECK_EVERY_MS = 1_000;
 
 /** One direct chat, from before its first link to its end. */
 export class Conversation {
@@ -55,24 +63,40 @@ export class Conversation {
   #terms: SessionTerms | undefined; // set with the first link
   #startedAt: number | undefined; // set with the first link; on the clock of performance.now()
   #endedAt: number | undefined;
-  #wasLost = false;
+  #checks: ReturnType<typeof setInterval> | undefined; // set while the link is lost
   #linesSent = 0;
+  #linesUnderWay = 0;
   #linesReceived = 0;
 
-  /** Starts without a link. */
-  constructor(listener: ConversationListener, options: ConversationOptions) {
+  /**
+   * Starts without a link.
+   *
+   * @param onLinkChange Called after the listener, each time a link is in use or lost.
+   */
+  constructor(
+    listener: ConversationListener,
+    options: ConversationOptions,
+    onLinkChange: () => void = () => {},
+  ) {
     this.friend = options.friend;
     this.#listener = listener;
     this.session = new PeerSession({
       onMessage: (message) => this.#take(message),
-      onLinked: (route) => this.#linked(route),
+      onLinked: (route) => {
+        this.#linked(route);
+        onLinkChange();
+      },
       onLost: (why) => {
-        this.#wasLost = true;
+        const { rendezvous } = options;
+        rendezvous.checkConnection();
+        this.#checks ??= setInterval(() => rendezvous.checkConnection(), CHECK_EVERY_MS);
         listener.onLost(why);
+        onLinkChange();
       },
     }, options);
     this.files = new FileTransfers(this.session, listener, { downloadFolder: options.downloadFolder });
     this.ended = this.session.ended.then(async (end) => {
+      clearInterval(this.#checks);
       this.#endedAt = performance.now();
       await this.files.close();
       return end;
@@ -92,11 +116,12 @@ export class Conversation {
   /**
    * Sends a line.
    *
-   * @returns Resolves once the other side has it; rejects when the chat ends before.
+   * @returns Resolves once the other side has shown it; rejects when the chat ends before, or the network does not carry it.
    */
   async say(text: string): Promise<void> {
-    const sent = this.session.send("line", { text });
-    await sent;
+    this.#linesUnderWay += 1;
+    await this.session.send("line", { text });
+    this.#linesUnderWay -= 1;
     this.#linesSent += 1;
   }
 
@@ -109,6 +134,7 @@ export class Conversation {
   get tally(): Tally {
     return {
       linesSent: this.#linesSent,
+      linesUndelivered: this.#linesUnderWay,
       linesReceived: this.#linesReceived,
       filesSent: this.files.sentCount,
       filesReceived: this.files.receivedCount,
@@ -118,17 +144,17 @@ export class Conversation {
 
   #linked(route: Route): void {
     const isFirst = this.#startedAt === undefined;
-    const wasLost = this.#wasLost;
+    const wasLost = this.#checks !== undefined;
+    clearInterval(this.#checks);
+    this.#checks = undefined;
     this.#startedAt ??= performance.now();
-    this.#wasLost = false;
     this.#listener.onLinked({ route, isFirst, wasLost });
   }
 
   #take(message: PeerMessage): void | Promise<void> {
     if (message.method === "line") {
       this.#linesReceived += 1;
-      this.#listener.onLine(message.content.text);
-      return;
+      return this.#listener.onLine(message.content.text);
     }
     return this.files.take(message);
   }

@@ -41,7 +41,6 @@ export class Doorway implements AsyncDisposable {
   readonly port: number;
   readonly #outer: Listener;
   readonly #inner: Listener;
-  readonly #bridged = new Set<ByteStream>();
   readonly #waiting = new Set<Connection>();
   #greetings = 0;
   #isClosed = false;
@@ -78,7 +77,6 @@ export class Doorway implements AsyncDisposable {
   /** Brings in a connection that was punched or relayed, as if it had come to the port. Owns the stream from now on. */
   async admit(stream: ByteStream): Promise<void> {
     if (this.#isClosed) return closeQuietly(stream);
-    this.#bridged.add(stream);
     try {
       const inside = await Deno.connect({ hostname: "127.0.0.1", port: this.#inner.port });
       await joinStreams(inside, stream);
@@ -86,7 +84,6 @@ export class Doorway implements AsyncDisposable {
       // The doorway was closed meanwhile.
     } finally {
       closeQuietly(stream);
-      this.#bridged.delete(stream);
     }
   }
 

@@ -248,7 +248,12 @@ export class FileTransfers {
         .then(() => {
           confirmedBytes += count;
           if (!outgoing.isOver) this.#report(news, confirmedBytes, offset);
-        }, () => {}); // the chat is over: the loop sees it below
+        }, () => {
+          // A piece that was taken back; when the chat is over, the loop sees it below.
+          if (!outgoing.isOver && !this.#session.isEnded) {
+            this.#failOutgoing(outgoing, "stuck", { isOurs: true });
+          }
+        });
       underWay.add(confirmed);
       confirmed.finally(() => underWay.delete(confirmed));
       if (underWay.size >= CHUNKS_UNDER_WAY) await Promise.race(underWay);

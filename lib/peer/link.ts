@@ -9,7 +9,13 @@
 import { ChatError, LinkError, messageOf, ProtocolError } from "../errors.ts";
 import { type CloseReason, type Connection } from "../net/connection.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
-import { type Greet, LINK_REQUESTS, PEER_PROTOCOL_VERSION, type Route } from "../protocol/peer_messages.ts";
+import {
+  type Greet,
+  LINK_REQUESTS,
+  PEER_PROTOCOL_VERSION,
+  type Route,
+  type Take,
+} from "../protocol/peer_messages.ts";
 import { checked } from "../protocol/requests.ts";
 import { encodeSuccess, parseEnvelope, RPC_INVALID_REQUEST, type RpcId } from "../protocol/rpc.ts";
 import { VERSION } from "../version.ts";
@@ -21,6 +27,7 @@ import {
   type ProofContext,
   proveAsHost,
   proveAsJoiner,
+  proveResume,
   sessionKey,
 } from "./proof.ts";
 
@@ -29,8 +36,8 @@ export const GREET_TIMEOUT_MS = 5_000;
 /** How long a proven connection may wait for `take`: the joiner has one winner, and drops the others. */
 const TAKE_TIMEOUT_MS = 10_000;
 /** Silence on a link after which the other side is asked for a sign of life, and after which the link is dead. */
-const QUIET_MS = 4_000;
-const DEAD_MS = 12_000;
+const QUIET_MS = 2_500;
+const DEAD_MS = 8_000;
 /** How long the session waits at most for one reply; it watches its progress itself. */
 const REPLY_TIMEOUT_MS = 600_000;
 /** Requests of the other side under way at once: more than its window, so that a well-behaved one is never paused. */
@@ -95,6 +102,21 @@ export class Link {
   /** Where the other end of the socket is; a loopback address for a bridged one. */
   get remoteAddress(): string {
     return this.#rpc.connection.remoteAddress;
+  }
+
+  /** When bytes last came from the other side, on the clock of performance.now(). */
+  get heardAt(): number {
+    return this.#rpc.connection.heardAt;
+  }
+
+  /**
+   * Asks for a sign of life. The answer comes behind all that was sent before, and waits for nobody at the other end.
+   *
+   * @throws {ChatError} `timeout` – none came in time.
+   * @throws {LinkError} When the link is closed.
+   */
+  async ping(timeoutMs: number): Promise<void> {
+    await this.#rpc.request("ping", undefined, { timeoutMs });
   }
 
   /** Who answers from now on; requests that came earlier are handed over in their order. */
@@ -192,16 +214,31 @@ export class ProvenConnection {
    *
    * @param route The way it takes, told to the host.
    * @param received Highest `seq` of the host's that this side has.
+   * @param sessionKey Key of the session when it has begun, perhaps while this link was being proven.
    * @returns The link, and on the first one of a session its terms.
+   * @throws {ChatError} What the host refused with.
+   * @throws {LinkError} When it is lost.
    */
-  async take(route: Route, received: number): Promise<{ link: Link; terms: SessionTerms | undefined }> {
+  async take(
+    route: Route,
+    received: number,
+    sessionKey?: string | undefined,
+  ): Promise<{ link: Link; terms: SessionTerms | undefined }> {
+    const hasBegun = sessionKey !== undefined;
     try {
-      const reply = await this.#rpc.request("take", { nonce: this.#nonces.own, route, received }, {
-        timeoutMs: GREET_TIMEOUT_MS,
-      });
+      const reply = await this.#rpc.request("take", {
+        nonce: this.#nonces.own,
+        route,
+        received,
+        ...(hasBegun && !this.#isResume
+          ? {
+            resume: proveResume({ ...this.#context, key: sessionKey }, this.#nonces.own, this.#nonces.host),
+          }
+          : {}),
+      }, { timeoutMs: GREET_TIMEOUT_MS });
       const { received: theirReceived } = checked(LINK_REQUESTS.take.result, reply, "the reply to take");
       const link = new Link(this.#rpc, { route, theirReceived, setServer: this.#server.resolve });
-      if (this.#isResume) return { link, terms: undefined };
+      if (hasBegun) return { link, terms: undefined };
       return { link, terms: termsOf(this.#context, this.#nonces.host, this.#nonces.own, this.#theirClient) };
     } catch (error) {
       this.drop(messageOf(error));
@@ -304,7 +341,8 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
         theirReceived: take.received,
         setServer: server.resolve,
       });
-      const terms = greet.isResume ? undefined : termsOf(context, nonce, take.nonce, greet.client);
+      const isResume = greet.isResume || isResumedBy(take, context, nonce, taker.secretsOf().sessionKey);
+      const terms = isResume ? undefined : termsOf(context, nonce, take.nonce, greet.client);
       try {
         return { received: taker.onLink(link, terms) };
       } catch (error) {
@@ -329,6 +367,23 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
     nonce,
     proof: proveAsHost(context, greet.commitment, nonce),
   }));
+}
+
+/** Whether a link that was greeted before the session began is taken by somebody who is in the session. */
+function isResumedBy(
+  { nonce, resume }: Take,
+  context: ProofContext,
+  hostNonce: string,
+  sessionKey: string | undefined,
+): boolean {
+  if (resume === undefined) return false;
+  if (
+    sessionKey !== undefined &&
+    isSameProof(resume, proveResume({ ...context, key: sessionKey }, nonce, hostNonce))
+  ) {
+    return true;
+  }
+  throw new ProtocolError(RPC_INVALID_REQUEST, "Cannot take the link: it does not belong to this session");
 }
 
 function contextOf(secrets: LinkSecrets): ProofContext {

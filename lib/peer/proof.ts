@@ -48,6 +48,11 @@ export function proveAsHost(context: ProofContext, commitment: string, hostNonce
   return prove(context, "host", commitment, hostNonce);
 }
 
+/** Proves, keyed with the session's key, that a link which was greeted before the session began belongs to it. */
+export function proveResume(context: ProofContext, joinerNonce: string, hostNonce: string): string {
+  return prove(context, "resume", joinerNonce, hostNonce);
+}
+
 /** Compares two proofs without telling by its time where they differ. */
 export function isSameProof(a: string, b: string): boolean {
   const [first, second] = [digest(a), digest(b)];

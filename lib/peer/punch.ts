@@ -7,12 +7,12 @@
  * @module
  */
 import { connect, type Socket } from "node:net";
-import { LinkError } from "../errors.ts";
+import { LinkError, messageOf } from "../errors.ts";
 import type { ByteStream } from "../net/connection.ts";
 import { type Endpoint, MAX_CHAT_ADDRESSES } from "../protocol/chat_messages.ts";
-import { ownAddresses } from "./addresses.ts";
+import { ownAddresses, scopeOf, usableEndpoints } from "./addresses.ts";
 import { limit, pause } from "./pause.ts";
-import type { ServerDoor } from "./rendezvous.ts";
+import { nextEvent, type Rendezvous, type ServerDoor } from "./rendezvous.ts";
 import { findAddress } from "./side_client.ts";
 import { closeQuietly, SocketStream, throughLoopback } from "./streams.ts";
 
@@ -25,8 +25,56 @@ const MAX_ATTEMPTS = 1_500;
 /** Attempts that follow a refusal at once; after that each waits a little longer. */
 const HASTY_ATTEMPTS = 600;
 
+/** One side's part in the punch of one round. */
+export interface PunchRound {
+  /** How the two find each other. */
+  readonly rendezvous: Rendezvous;
+  /** Id of the chat. */
+  readonly chatId: string;
+  /** The round that the server has begun. */
+  readonly round: number;
+  /** Told when both begin. */
+  readonly onBegin?: () => void;
+  /** Gets every connection that came about; both sides may have several, and agree later. */
+  readonly onStream: (stream: SocketStream) => void;
+  /** Calls it off. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Punches when the server says so.
+ *
+ * @returns Resolves when nothing is tried any more.
+ * @throws {LinkError} When the server cannot be asked, or does not agree.
+ */
+export async function punch(
+  { rendezvous, chatId, round, onBegin, onStream, signal }: PunchRound,
+): Promise<void> {
+  const told = nextEvent(
+    rendezvous,
+    ({ name, content }) =>
+      name === "chat_punch" && content.chatId === chatId && content.round === round ? content : undefined,
+    signal,
+  );
+  told.catch(() => {}); // awaited below, unless something fails first
+  const port = await PunchPort.open(rendezvous.server, signal);
+  try {
+    await rendezvous.request("offer_punch", { chatId, round, endpoints: [...port.endpoints] });
+    const { endpoints, startInMs } = await told;
+    await pause(startInMs, signal);
+    onBegin?.();
+    const isLoopbackFine = scopeOf(rendezvous.server.address) === "loopback";
+    await port.punch(usableEndpoints(endpoints, { isLoopbackFine }), onStream, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new LinkError(`Cannot punch: ${messageOf(error)}`, { cause: error });
+  } finally {
+    port.close();
+  }
+}
+
 /** A local port to punch from. */
-export class PunchPort {
+class PunchPort {
   /** Where this port appears, from outside and on this machine. */
   readonly endpoints: readonly Endpoint[];
   readonly #port: number;
@@ -69,7 +117,7 @@ export class PunchPort {
    */
   async punch(
     endpoints: readonly Endpoint[],
-    onStream: (stream: SocketStream, endpoint: Endpoint) => void,
+    onStream: (stream: SocketStream) => void,
     signal: AbortSignal,
   ): Promise<void> {
     // To our own address a connection from the same port could meet itself.
@@ -77,7 +125,7 @@ export class PunchPort {
     const others = endpoints.filter((endpoint) => !own.has(endpoint.address));
     await Promise.all(others.map(async (endpoint) => {
       const socket = await this.#knock(endpoint, signal);
-      if (socket) onStream(new SocketStream(socket), endpoint);
+      if (socket) onStream(new SocketStream(socket));
     }));
   }
 

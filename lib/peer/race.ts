@@ -1,11 +1,12 @@
 /**
- * The race of ways: a joiner tries everything that may lead to the host, and the first proven way wins.
+ * The race of ways: a joiner tries everything that may lead to the host. The first proven way is put in use, and a direct
+ * one takes over from the relay when it comes later (DESIGN §10).
  *
- * At once: each address of the host, and a punch at the moment the server sets. After a while: the relay
- * (DESIGN §10). What loses is closed.
+ * At once: each address of the host, and a punch at the moment the server sets. A moment later: the relay, which carries
+ * until something better is found.
  * @module
  */
-import { ChatError, LinkError, messageOf } from "../errors.ts";
+import { ChatError, LinkError } from "../errors.ts";
 import { Connection } from "../net/connection.ts";
 import { CERTIFICATE_NAME } from "../net/identity.ts";
 import type { JoinedChat, Place } from "../protocol/chat_messages.ts";
@@ -13,15 +14,15 @@ import type { Route } from "../protocol/peer_messages.ts";
 import { routeTo, scopeOf, usableEndpoints } from "./addresses.ts";
 import { LINK_CONNECTION, type LinkSecrets, ProvenConnection } from "./link.ts";
 import { limit, pause } from "./pause.ts";
-import { PunchPort } from "./punch.ts";
+import { punch } from "./punch.ts";
 import { openRelay } from "./side_client.ts";
-import { nextEvent, type Rendezvous } from "./rendezvous.ts";
+import type { Rendezvous } from "./rendezvous.ts";
 import { type Bridge, closeQuietly, throughLoopback } from "./streams.ts";
 
-/** When the relay joins the race, in milliseconds: a direct way that is slower than this can still take over later. */
-export const RELAY_AFTER_MS = 3_000;
+/** When the relay joins the race, in milliseconds: what is on the same network is proven by then, and costs no relay. */
+const RELAY_AFTER_MS = 100;
 /** How long a race may take in all. */
-export const RACE_WITHIN_MS = 15_000;
+const RACE_WITHIN_MS = 15_000;
 /** Pauses after which a place that could not be reached is dialled again, in milliseconds. */
 const DIAL_AGAIN_AFTER_MS = [200, 800];
 /** How long one connection may take from TCP to its proof. */
@@ -31,125 +32,101 @@ const ATTEMPT_MS = 8_000;
 export interface RaceOptions {
   /** How the two find each other. */
   readonly rendezvous: Rendezvous;
-  /** What the server said on joining, this round. */
+  /** What the server said on joining, this round. Without a ticket there is no relay in the race. */
   readonly joined: JoinedChat;
-  /** What both ends prove. */
-  readonly secrets: LinkSecrets;
-  /** When the relay joins in, in milliseconds; null leaves it out. {@linkcode RELAY_AFTER_MS} by default. */
-  readonly relayAfterMs?: number | null;
-  /** How long it may take in all, in milliseconds; {@linkcode RACE_WITHIN_MS} by default. */
+  /** What both ends prove; asked for each attempt, as the session's key comes with the first link. */
+  readonly secretsOf: () => LinkSecrets;
+  /** Whether a way is worth an attempt. */
+  readonly isWorthwhile: (route: Route) => boolean;
+  /**
+   * Puts a proven connection in use, or drops it. Called for one at a time. A direct one that it has put in use ends the
+   * race; what it throws counts as the failure of that attempt.
+   */
+  readonly take: (proven: ProvenConnection, route: Route) => Promise<void>;
+  /** When the relay joins in, in milliseconds; 100 by default. */
+  readonly relayAfterMs?: number;
+  /** How long it may take in all, in milliseconds; 15 s by default. */
   readonly withinMs?: number;
-  /** Leaves out the host's addresses, and only punches; for tests and `--route`. */
+  /** Whether the host's addresses are dialled; true by default. */
   readonly isDialing?: boolean;
   /** Told what is being tried, in a few words for one changing line. */
-  readonly onTrying?: (what: string) => void;
+  readonly onTrying: (what: string) => void;
   /** Calls it off. */
   readonly signal: AbortSignal;
-}
-
-/** The first proven way. */
-export interface RaceResult {
-  /** The connection, its other end proven. */
-  readonly proven: ProvenConnection;
-  /** The way that the connection took. */
-  readonly route: Route;
 }
 
 /**
  * Runs the race.
  *
- * @returns The winner, not in use yet.
- * @throws {LinkError} When no way leads there.
- * @throws {ChatError} When the host was reached and refused.
+ * @returns Resolves when a direct way is in use, or the relay is and nothing better was found.
+ * @throws {LinkError} When no way was put in use.
+ * @throws {ChatError} When the host was reached and refused for good.
  */
-export async function raceToHost(options: RaceOptions): Promise<RaceResult> {
-  const { joined, rendezvous } = options;
-  const limited = limit(options.signal, options.withinMs ?? RACE_WITHIN_MS);
-  const contest = new Contest(limited.signal);
+export async function raceToHost(options: RaceOptions): Promise<void> {
+  const { joined, rendezvous, isWorthwhile, onTrying } = options;
+  const { relayTicket } = joined;
+  using contest = new Contest(options);
   const isLoopbackFine = scopeOf(rendezvous.server.address) === "loopback";
   const places = options.isDialing === false ? [] : usableEndpoints(joined.places, { isLoopbackFine });
-  options.onTrying?.(describePlaces(places.length));
-  try {
-    for (const place of places) {
-      contest.enter(routeTo(place), (signal) => dialAndProve(place, options.secrets, signal));
-    }
-    contest.run(punchInto(contest, options, isLoopbackFine));
-    const relayAfterMs = options.relayAfterMs === undefined ? RELAY_AFTER_MS : options.relayAfterMs;
-    if (relayAfterMs !== null) {
-      contest.enter("relayed", async (signal) => {
-        await pause(relayAfterMs, signal);
-        options.onTrying?.("asking the server to relay");
-        const stream = await openRelay(rendezvous.server, joined.relayTicket, signal);
-        return await proveOver(await throughLoopback(stream), options.secrets, signal);
-      });
-    }
-    return await contest.winner();
-  } catch (error) {
-    options.signal.throwIfAborted();
-    if (error instanceof ChatError) throw error;
-    throw new LinkError(`Cannot reach ${joined.host}: no way leads there`, { cause: error });
-  } finally {
-    limited.end();
+  onTrying(describePlaces(places.length));
+  for (const place of places) {
+    const route = routeTo(place);
+    if (isWorthwhile(route)) contest.enter(route, (signal) => dialAndProve(place, options, signal));
   }
+  if (isWorthwhile("direct, punched")) contest.run((signal) => punchInto(contest, options, signal));
+  if (relayTicket !== undefined) {
+    contest.enter("relayed", async (signal) => {
+      await pause(options.relayAfterMs ?? RELAY_AFTER_MS, signal);
+      onTrying("asking the server to relay");
+      const stream = await openRelay(rendezvous.server, relayTicket, signal);
+      return await proveOver(await throughLoopback(stream), options, signal);
+    });
+  }
+  await contest.over;
 }
 
 /** Dials a place; a failure may pass, as when a machine has just changed its network. */
 async function dialAndProve(
   place: Place,
-  secrets: LinkSecrets,
+  options: RaceOptions,
   signal: AbortSignal,
 ): Promise<ProvenConnection> {
   for (const pauseMs of DIAL_AGAIN_AFTER_MS) {
     try {
-      return await dialOnce(place, secrets, signal);
+      return await dialOnce(place, options, signal);
     } catch (error) {
       if (error instanceof ChatError && error.code !== "timeout") throw error;
       await pause(pauseMs, signal);
     }
   }
-  return await dialOnce(place, secrets, signal);
+  return await dialOnce(place, options, signal);
 }
 
-async function dialOnce(
-  place: Place,
-  secrets: LinkSecrets,
-  signal: AbortSignal,
-): Promise<ProvenConnection> {
+async function dialOnce(place: Place, options: RaceOptions, signal: AbortSignal): Promise<ProvenConnection> {
   const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
-  return await proveOver({ tcp, cut: () => {} }, secrets, signal);
+  return await proveOver({ tcp, cut: () => {} }, options, signal);
 }
 
-/** Punches when the server says so, and enters each connection that comes about. */
-async function punchInto(contest: Contest, options: RaceOptions, isLoopbackFine: boolean): Promise<void> {
-  const { rendezvous, joined: { chatId, round } } = options;
-  const { signal } = contest;
-  using stack = new DisposableStack();
-  const port = await PunchPort.open(rendezvous.server, signal);
-  stack.defer(() => port.close());
-  const told = nextEvent(
+/** Punches, and enters each connection that comes about. */
+async function punchInto(contest: Contest, options: RaceOptions, signal: AbortSignal): Promise<void> {
+  const { rendezvous, joined: { chatId, round }, onTrying } = options;
+  await punch({
     rendezvous,
-    (event) =>
-      event.name === "chat_punch" && event.content.chatId === chatId && event.content.round === round
-        ? event.content
-        : undefined,
+    chatId,
+    round,
     signal,
-  );
-  told.catch(() => {}); // awaited below, unless the request fails first
-  await rendezvous.request("offer_punch", { chatId, round, endpoints: [...port.endpoints] });
-  const punch = await told;
-  await pause(punch.startInMs, signal);
-  options.onTrying?.("opening a way through both routers");
-  await port.punch(usableEndpoints(punch.endpoints, { isLoopbackFine }), (stream) => {
-    contest.enter("direct, punched", async (signal) => {
-      return await proveOver(await throughLoopback(stream), options.secrets, signal);
-    });
-  }, signal);
+    onBegin: () => onTrying("opening a way through both routers"),
+    onStream: (stream) =>
+      contest.enter("direct, punched", async (signal) => {
+        return await proveOver(await throughLoopback(stream), options, signal);
+      }),
+  });
 }
 
 /** Speaks TLS to the host's key, and proves the secret inside. */
 async function proveOver(
   { tcp, cut }: Bridge,
-  secrets: LinkSecrets,
+  { secretsOf }: RaceOptions,
   signal: AbortSignal,
 ): Promise<ProvenConnection> {
   let socket: Deno.Conn = tcp;
@@ -164,11 +141,11 @@ async function proveOver(
     tcp.setNoDelay(true);
     const tls = await Deno.startTls(tcp, {
       hostname: CERTIFICATE_NAME,
-      caCerts: [secrets.certificatePem],
+      caCerts: [secretsOf().certificatePem],
     });
     socket = tls;
     await tls.handshake();
-    return await ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secrets);
+    return await ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secretsOf());
   } catch (error) {
     onAbort();
     throw error;
@@ -178,65 +155,86 @@ async function proveOver(
   }
 }
 
-/** Attempts that run side by side until one wins, or none is left. */
-class Contest {
-  /** Aborted once the race is decided. */
-  readonly signal: AbortSignal;
-  readonly #decided = Promise.withResolvers<RaceResult>();
-  readonly #end: () => void;
+/** Attempts that run side by side until a direct one is in use, or none is left. */
+class Contest implements Disposable {
+  /** Settles when the race is over. */
+  readonly over: Promise<void>;
+  readonly #options: RaceOptions;
+  readonly #limit: ReturnType<typeof limit>;
+  readonly #over = Promise.withResolvers<void>();
+  #taking: Promise<void> = Promise.resolve(); // ends when no connection is being put in use
   #running = 0;
-  #isDecided = false;
-  #refusal: ChatError | undefined; // the host itself said no
+  #isOver = false;
+  #isRelayed = false; // the relay is in use
   #lastError: unknown;
 
-  constructor(signal: AbortSignal) {
-    const limited = limit(signal);
-    this.signal = limited.signal;
-    this.#end = () => limited.end("the race is decided");
-    limited.signal.addEventListener("abort", () => this.#fail(limited.signal.reason), { once: true });
-    this.#decided.promise.catch(() => {}); // whoever asks for the winner hears of it
+  constructor(options: RaceOptions) {
+    this.#options = options;
+    this.over = this.#over.promise;
+    this.over.catch(() => {}); // whoever waits for it hears of it
+    this.#limit = limit(options.signal, options.withinMs ?? RACE_WITHIN_MS);
+    const { signal } = this.#limit;
+    if (signal.aborted) this.#runOut();
+    else signal.addEventListener("abort", () => this.#runOut(), { once: true });
   }
 
   /** Adds an attempt. */
   enter(route: Route, attempt: (signal: AbortSignal) => Promise<ProvenConnection>): void {
-    this.run(
-      attempt(this.signal).then((proven) => {
-        if (this.#isDecided) return proven.drop("another way was faster");
-        this.#isDecided = true;
-        this.#decided.resolve({ proven, route });
-        this.#end();
-      }),
-    );
-  }
-
-  /** Adds work that may enter attempts; the race goes on at least as long. */
-  run(work: Promise<void>): void {
-    this.#running += 1;
-    work.catch((error) => {
-      this.#lastError = error;
-      if (error instanceof ChatError && error.code !== "timeout") this.#refusal ??= error;
-    }).finally(() => {
-      this.#running -= 1;
-      if (this.#running === 0) this.#fail(this.#refusal ?? this.#lastError);
+    this.run(async (signal) => {
+      const proven = await attempt(signal);
+      this.#taking = this.#taking.catch(() => {}).then(() => this.#take(proven, route));
+      await this.#taking;
     });
   }
 
-  async winner(): Promise<RaceResult> {
-    try {
-      return await this.#decided.promise;
-    } catch (error) {
-      throw this.#refusal ?? error;
-    } finally {
-      this.#end();
-    }
+  /** Adds work that may enter attempts; the race goes on at least as long. */
+  run(work: (signal: AbortSignal) => Promise<void>): void {
+    this.#running += 1;
+    work(this.#limit.signal).catch((error) => {
+      this.#lastError = error;
+      if (isFinal(error) && !this.#isRelayed) this.#end(error);
+    }).finally(() => {
+      this.#running -= 1;
+      if (this.#running === 0) this.#runOut();
+    });
   }
 
-  #fail(error: unknown): void {
-    if (this.#isDecided) return;
-    this.#isDecided = true;
-    this.#decided.reject(error instanceof Error ? error : new LinkError(messageOf(error)));
-    this.#end();
+  /** Calls off what still runs. */
+  [Symbol.dispose](): void {
+    this.#limit.end("the race is over");
   }
+
+  async #take(proven: ProvenConnection, route: Route): Promise<void> {
+    if (this.#isOver || (this.#isRelayed && route === "relayed")) {
+      return proven.drop("another way was faster");
+    }
+    await this.#options.take(proven, route);
+    if (route === "relayed") this.#isRelayed = true;
+    else this.#end();
+  }
+
+  /** Nothing is left to try, or no time for it. */
+  #runOut(): void {
+    if (this.#isRelayed) return this.#end();
+    const { signal, joined } = this.#options;
+    const why = this.#lastError instanceof LinkError ? `: ${this.#lastError.message}` : "";
+    const error = new LinkError(`Cannot reach ${joined.host}: no way leads there${why}`, {
+      cause: this.#lastError,
+    });
+    this.#end(signal.aborted ? signal.reason : error);
+  }
+
+  #end(error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (error === undefined) this.#over.resolve();
+    else this.#over.reject(error);
+  }
+}
+
+/** Whether the host itself has said no, for good. What the server refuses of its help comes as a `LinkError`. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ChatError && error.code !== "timeout" && error.code !== "unavailable";
 }
 
 function describePlaces(count: number): string {

@@ -5,7 +5,7 @@
  * not answered (PEER.md, "Session"). Knows nothing of how links come about, and little of what the requests mean.
  * @module
  */
-import { ChatError, LinkError, ProtocolError } from "../errors.ts";
+import { ChatError, LinkError, messageOf, ProtocolError } from "../errors.ts";
 import {
   parsePeerMessage,
   type PeerContent,
@@ -16,24 +16,29 @@ import {
 import { RPC_INVALID_REQUEST } from "../protocol/rpc.ts";
 import type { Link } from "./link.ts";
 
-/** How long a lost session may take to come back, in milliseconds. */
-export const COME_BACK_WITHIN_MS = 30_000;
-/** How long the other side may answer nothing of what was sent before the link counts as stuck, in milliseconds. */
-const STALL_MS = 20_000;
+/** How long a lost session may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
+export const COME_BACK_WITHIN_MS = 90_000;
+/** How long nothing that was sent may get through before the link counts as stuck, in milliseconds. */
+const STALL_MS = 10_000;
+/** How long what was learned of a way holds: that it is left alone, or carries nothing large; in milliseconds. */
+const REMEMBER_MS = 600_000;
+/** How soon a link must answer when it is in doubt, in milliseconds. */
+const PROBE_MS = 2_000;
+/** What every network carries in one packet, whatever it does to larger ones: the IPv6 minimum less headers, TLS and envelope. */
+const SMALL_BYTES = 1_000;
 /** How long a goodbye may take to reach the other side, in milliseconds. */
 const BYE_WITHIN_MS = 3_000;
 /** Requests sent and not answered on one link: what fills a long road at good speed, and little memory. */
 const WINDOW = 24;
-/** Requests kept for sending before {@linkcode PeerSession.whenRoom} makes the sender wait. */
-const QUEUE = 200;
 
 /** How a session ended. */
 export interface SessionEnd {
   /**
    * `said_bye`: this side. `heard_bye`: the other side. `lost`: no link came back in time. `protocol`: the other side
-   * sent what it must not. `closed`: the server says that the other side has ended it.
+   * sent what it must not. `closed`: the other side, or the server for it, says that it has ended. `failed`: this side can
+   * show nothing any more.
    */
-  readonly kind: "said_bye" | "heard_bye" | "lost" | "protocol" | "closed";
+  readonly kind: "said_bye" | "heard_bye" | "lost" | "protocol" | "closed" | "failed";
   /** One clause for people. */
   readonly message: string;
 }
@@ -42,7 +47,7 @@ export interface SessionEnd {
 export interface SessionListener {
   /**
    * Takes one message, in order; the other side hears that it is there once this has returned or resolved. Must not
-   * wait for anything to be sent. What it throws ends the session as a fault of the other side's.
+   * wait for anything to be sent. What it throws ends the session: a `ChatError` as a fault of the other side's.
    */
   onMessage(message: PeerMessage): void | Promise<void>;
   /** A link is in use: the first, a better one, or one after a loss. */
@@ -55,14 +60,15 @@ export interface SessionListener {
 export interface SessionOptions {
   /** {@linkcode COME_BACK_WITHIN_MS} by default. */
   readonly comeBackWithinMs?: number;
-  /** 20 s by default. */
+  /** How long nothing may get through, in milliseconds; 10 s by default. */
   readonly stallMs?: number;
 }
 
 interface Outgoing {
   readonly seq: number;
-  readonly method: PeerMethod;
-  readonly content: unknown;
+  method: PeerMethod; // `skip` once it was taken back
+  content: object;
+  bytes: number; // about
   readonly confirmed: PromiseWithResolvers<void>;
   isConfirmed: boolean;
 }
@@ -77,17 +83,24 @@ export class PeerSession {
   readonly #ended = Promise.withResolvers<SessionEnd>();
   /** In the order of `seq`: what the other side has not answered. */
   readonly #unconfirmed = new Map<number, Outgoing>();
+  /** Ways to be left alone, and ways that carry small things only; until when, on the clock of performance.now(). */
+  readonly #avoidedUntil = new Map<Route, number>();
+  readonly #narrowUntil = new Map<Route, number>();
   #lastSeq = 0;
   #sentSeq = 0; // highest one sent on the present link
+  #bytesInFlight = 0; // sent on the present link and not answered
+  #budgetBytes = SMALL_BYTES; // most that may be in flight on the present link
+  #hasLinkAnswered = false; // the present one
   #received = 0; // highest one taken from the other side
+  #handled = 0; // highest one that was handled: what the other side may count as there
   #handling: Promise<unknown> = Promise.resolve(); // ends when all that was taken has been handled
   #link: Link | undefined; // unset before the first link and while lost
   #route: Route | undefined; // of the present or last link
   #end: SessionEnd | undefined;
   #lostTimer: ReturnType<typeof setTimeout> | undefined; // set while lost
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // set while something waits for an answer
-  #progressAt = 0;
-  #room: PromiseWithResolvers<void> | undefined; // set while somebody waits for room
+  #progressAt = 0; // when this side last knew that what it sends gets through
+  #stuckSeq: number | undefined; // what was first in line when the last link got stuck
 
   /** Starts without a link. */
   constructor(listener: SessionListener, options: SessionOptions = {}) {
@@ -97,9 +110,9 @@ export class PeerSession {
     this.#stallMs = options.stallMs ?? STALL_MS;
   }
 
-  /** Highest `seq` of the other side's that this side has. */
+  /** Highest `seq` of the other side's that this side has shown or saved. */
   get received(): number {
-    return this.#received;
+    return this.#handled;
   }
 
   /** Whether a link is in use now. */
@@ -122,6 +135,16 @@ export class PeerSession {
     return this.#link?.remoteAddress;
   }
 
+  /** Whether a way carried nothing lately, so that another one is to be found. */
+  isAvoided(route: Route): boolean {
+    return holds(this.#avoidedUntil, route);
+  }
+
+  /** Leaves a way alone for some minutes. The relay is what remains when no other way is left, so it never is. */
+  avoid(route: Route): void {
+    if (route !== "relayed") remember(this.#avoidedUntil, route);
+  }
+
   /** Goes on over this link from now on; the one before is closed, and nothing is lost or said twice. */
   attach(link: Link): void {
     if (this.#end) return void link.close(this.#end.message);
@@ -133,16 +156,33 @@ export class PeerSession {
       if (outgoing.seq <= link.theirReceived) this.#confirm(outgoing);
     }
     this.#sentSeq = Math.min(this.#sentSeq, link.theirReceived);
+    this.#bytesInFlight = 0;
+    this.#budgetBytes = SMALL_BYTES;
+    this.#hasLinkAnswered = false;
     this.#progressAt = performance.now();
     link.serve((method, params) => this.#take(method, params));
     link.closed.then((reason) => {
       if (link !== this.#link) return;
       if (reason.kind === "protocol") this.#finish({ kind: "protocol", message: reason.message });
-      else this.#lose(reason.message);
+      else this.#lose(link, reason.message);
     });
     before?.close("another way is used now");
     this.#listener.onLinked?.(link.route);
     this.#pump();
+    // Small things first: where large packets vanish, whatever shares one with them vanishes too.
+    link.ping(this.#stallMs).then(() => {
+      if (link !== this.#link) return;
+      this.#hasLinkAnswered = true;
+      this.#pump();
+    }, () => {}); // a link that is lost is noticed where it closes
+  }
+
+  /** Asks the link for a sign of life, and gives it up when none comes soon. */
+  async probe(): Promise<void> {
+    const link = this.#link;
+    await link?.ping(PROBE_MS).catch(() => {
+      link.abort({ kind: "silent", message: "the other side does not answer any more" });
+    });
   }
 
   /**
@@ -154,24 +194,20 @@ export class PeerSession {
     if (this.#end) {
       return Promise.reject(new LinkError(`Cannot send as the chat is over: ${this.#end.message}`));
     }
+    const bytes = sizeOf(content);
+    if (bytes > SMALL_BYTES && this.#isNarrow()) return Promise.reject(tooLarge());
     const outgoing: Outgoing = {
       seq: ++this.#lastSeq,
       method,
       content,
+      bytes,
       confirmed: Promise.withResolvers<void>(),
       isConfirmed: false,
     };
+    if (this.#unconfirmed.size === 0) this.#progressAt = performance.now();
     this.#unconfirmed.set(outgoing.seq, outgoing);
     this.#pump();
     return outgoing.confirmed.promise;
-  }
-
-  /** Resolves when little enough waits to be sent that more may be said. */
-  async whenRoom(): Promise<void> {
-    while (this.#unconfirmed.size >= QUEUE && !this.#end) {
-      this.#room ??= Promise.withResolvers<void>();
-      await this.#room.promise;
-    }
   }
 
   /** Says goodbye after all that was said before, and ends; takes three seconds at most. */
@@ -194,7 +230,10 @@ export class PeerSession {
     const link = this.#link;
     if (!link) return;
     while (this.#sentSeq < this.#lastSeq && this.#inFlight() < WINDOW) {
-      const outgoing = this.#unconfirmed.get(++this.#sentSeq);
+      const outgoing = this.#unconfirmed.get(this.#sentSeq + 1);
+      const isAllowed = this.#hasLinkAnswered && this.#bytesInFlight === 0;
+      if (outgoing && !isAllowed && this.#bytesInFlight + outgoing.bytes > this.#budgetBytes) break;
+      this.#sentSeq += 1;
       if (outgoing) this.#transmit(link, outgoing);
     }
     if (this.#unconfirmed.size > 0) this.#watchProgress();
@@ -207,15 +246,23 @@ export class PeerSession {
   }
 
   #transmit(link: Link, outgoing: Outgoing): void {
-    link.request(outgoing.method, { seq: outgoing.seq, ...outgoing.content as object }).then(
+    const { bytes } = outgoing;
+    this.#bytesInFlight += bytes;
+    link.request(outgoing.method, { seq: outgoing.seq, ...outgoing.content }).then(
       () => {
         this.#confirm(outgoing);
+        if (link !== this.#link) return;
+        this.#bytesInFlight -= bytes;
+        if (!this.#isNarrow()) this.#budgetBytes *= 2;
         this.#pump();
       },
       (error) => {
         if (outgoing.isConfirmed || this.#end || link !== this.#link) return;
         // A lost link is noticed where it closes; what was not answered goes out again on the next one.
         if (error instanceof LinkError) return;
+        if (error instanceof ChatError && error.code === "unavailable") {
+          return this.#finish({ kind: "closed", message: "the other side has ended it" });
+        }
         const detail = error instanceof ChatError ? error.message : "no answer";
         this.#finish({
           kind: "protocol",
@@ -231,10 +278,6 @@ export class PeerSession {
     this.#unconfirmed.delete(outgoing.seq);
     this.#progressAt = performance.now();
     outgoing.confirmed.resolve();
-    if (this.#unconfirmed.size < QUEUE / 2) {
-      this.#room?.resolve();
-      this.#room = undefined;
-    }
   }
 
   #take(method: string, params: unknown): Promise<unknown> {
@@ -245,7 +288,7 @@ export class PeerSession {
         "Cannot go on: the other side sent what is not the protocol",
       );
     }
-    if (this.#end) throw new ChatError("unavailable", "Cannot take it: the chat is over");
+    if (this.#end) throw isOver();
     const { seq } = message.content;
     if (seq > this.#received + 1) {
       throw new ProtocolError(
@@ -255,33 +298,43 @@ export class PeerSession {
     }
     if (seq === this.#received + 1) {
       this.#received = seq;
-      this.#handling = this.#handling.then(() => this.#handle(message));
+      this.#handling = this.#handling.then(async () => {
+        await this.#handle(message);
+        this.#handled = seq;
+      });
     }
     return this.#handling.then(() => ({}));
   }
 
   async #handle(message: PeerMessage): Promise<void> {
-    if (this.#end) return;
+    if (this.#end) throw isOver();
+    if (message.method === "skip") return;
     if (message.method === "bye") {
-      const link = this.#link;
-      this.#link = undefined;
-      this.#finish({ kind: "heard_bye", message: "the other side said goodbye" });
-      // After this turn, so that the answer is on its way before the link closes.
-      setTimeout(() => link?.close("goodbye"), 0);
-      return;
+      return this.#finishAfterReply({ kind: "heard_bye", message: "the other side said goodbye" });
     }
     try {
       await this.#listener.onMessage(message);
     } catch (error) {
-      this.#finish({ kind: "protocol", message: error instanceof Error ? error.message : String(error) });
+      const kind = error instanceof ChatError ? "protocol" : "failed";
+      this.#finishAfterReply({ kind, message: messageOf(error) });
+      throw isOver();
     }
   }
 
-  #lose(why: string): void {
+  /** Ends, and closes the link after this turn, so that the answer is on its way before. */
+  #finishAfterReply(end: SessionEnd): void {
+    const link = this.#link;
+    this.#link = undefined;
+    this.#finish(end);
+    setTimeout(() => link?.close(end.message), 0);
+  }
+
+  #lose(link: Link, why: string): void {
     this.#link = undefined;
     clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;
     if (this.#end) return;
+    if (this.#isStuck(link)) this.#giveWay(link.route);
     this.#lostTimer = setTimeout(() => {
       const seconds = Math.round(this.#comeBackWithinMs / 1000);
       this.#finish({
@@ -292,14 +345,52 @@ export class PeerSession {
     this.#listener.onLost?.(why);
   }
 
+  /**
+   * Whether a link died of a way that carries small packets only, and not of a network that is gone: the other side was
+   * heard for long after anything that was sent had got through.
+   */
+  #isStuck(link: Link): boolean {
+    return this.#unconfirmed.size > 0 && link.heardAt - this.#progressAt >= this.#stallMs / 2;
+  }
+
+  /** Leaves the way alone that got stuck. What got stuck twice is too large for any: it is taken back. */
+  #giveWay(route: Route): void {
+    this.avoid(route);
+    const [first] = this.#unconfirmed.keys();
+    if (first !== this.#stuckSeq) {
+      this.#stuckSeq = first;
+      return;
+    }
+    remember(this.#narrowUntil, route);
+    for (const outgoing of this.#unconfirmed.values()) {
+      if (outgoing.bytes <= SMALL_BYTES) continue;
+      outgoing.method = "skip";
+      outgoing.content = {};
+      outgoing.bytes = 0;
+      outgoing.confirmed.reject(tooLarge());
+    }
+  }
+
+  #isNarrow(): boolean {
+    return this.#route !== undefined && holds(this.#narrowUntil, this.#route);
+  }
+
+  /** Asks now and then whether anything gets through while something waits for its answer: the other side may only be slow. */
   #watchProgress(): void {
     this.#stallTimer ??= setTimeout(() => {
       this.#stallTimer = undefined;
-      if (!this.#link || this.#unconfirmed.size === 0) return;
-      if (performance.now() - this.#progressAt < this.#stallMs) return this.#watchProgress();
-      const seconds = Math.round(this.#stallMs / 1000);
-      this.#link.abort({ kind: "silent", message: `the other side took nothing for ${seconds} s` });
-    }, Math.max(10, this.#progressAt + this.#stallMs - performance.now()));
+      const link = this.#link;
+      if (!link || this.#unconfirmed.size === 0) return;
+      const silenceMs = performance.now() - this.#progressAt;
+      if (silenceMs >= this.#stallMs) {
+        const seconds = Math.round(silenceMs / 1000);
+        return link.abort({ kind: "silent", message: `the other side took nothing for ${seconds} s` });
+      }
+      link.ping(this.#stallMs).then(() => {
+        if (link === this.#link) this.#progressAt = performance.now();
+      }, () => {}); // a link that is lost is noticed where it closes
+      this.#watchProgress();
+    }, this.#stallMs / 5);
   }
 
   #finish(end: SessionEnd): void {
@@ -316,7 +407,31 @@ export class PeerSession {
       outgoing.confirmed.reject(error);
     }
     this.#unconfirmed.clear();
-    this.#room?.resolve();
     this.#ended.resolve(end);
   }
+}
+
+function remember(until: Map<Route, number>, route: Route): void {
+  until.set(route, performance.now() + REMEMBER_MS);
+}
+
+function holds(until: ReadonlyMap<Route, number>, route: Route): boolean {
+  return (until.get(route) ?? 0) > performance.now();
+}
+
+/** What the other side is told of what comes too late: it was not shown. */
+function isOver(): ChatError {
+  return new ChatError("unavailable", "Cannot take it: the chat is over");
+}
+
+function tooLarge(): LinkError {
+  return new LinkError(`Cannot send it: the network between you carries nothing over ${SMALL_BYTES} bytes`);
+}
+
+/** The texts of a message; the rest is small. */
+function sizeOf(content: object): number {
+  return Object.values(content).reduce(
+    (sum, value) => sum + (typeof value === "string" ? value.length : 0),
+    100,
+  );
 }

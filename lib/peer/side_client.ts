@@ -2,7 +2,7 @@
  * A client's connections to the server beside its session: to learn where a port appears, and to be relayed.
  * @module
  */
-import { LinkError } from "../errors.ts";
+import { LinkError, messageOf } from "../errors.ts";
 import type { ByteStream } from "../net/connection.ts";
 import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../protocol/chat_messages.ts";
 import { checked } from "../protocol/requests.ts";
@@ -21,8 +21,8 @@ const LF = 0x0a;
  * @param ticket What the server gave for this round.
  * @param signal Calls it off.
  * @returns The other side's bytes; TLS is still to be spoken on them.
- * @throws {ChatError} What the server refused with.
- * @throws {LinkError} When the server hangs up, or speaks something else.
+ * @throws {LinkError} When the server refuses, hangs up, or speaks something else. What it refuses is its relay: the other
+ *   side of the chat has no part in it.
  */
 export async function openRelay(
   server: ServerDoor,
@@ -98,7 +98,10 @@ async function readReply(stream: ByteStream): Promise<{ result: unknown; rest: U
     const end = buffer.subarray(0, filled).indexOf(LF);
     if (end === -1) continue;
     const reply = parseEnvelope(new TextDecoder().decode(buffer.subarray(0, end)));
-    if (reply.kind === "failure") throw fromRpcError(reply.error);
+    if (reply.kind === "failure") {
+      const refusal = fromRpcError(reply.error);
+      throw new LinkError(messageOf(refusal), { cause: refusal });
+    }
     if (reply.kind !== "success") throw new LinkError("The server sent something else than an answer");
     return { result: reply.result, rest: buffer.slice(end + 1, filled) };
   }

@@ -31,7 +31,14 @@ Deno.test("span() says how long, in the unit that fits", () => {
 });
 
 Deno.test("farewell() says who ended it and what came of it, and shows nothing that moves the cursor", () => {
-  const tally = { linesSent: 1, linesReceived: 2, filesSent: 0, filesReceived: 1, durationMs: 61_000 };
+  const tally = {
+    linesSent: 1,
+    linesUndelivered: 0,
+    linesReceived: 2,
+    filesSent: 0,
+    filesReceived: 1,
+    durationMs: 61_000,
+  };
   assert.equal(
     farewell("bob", { kind: "heard_bye", message: "" }, tally),
     "bob said goodbye. 1 min 1 s, 1 line sent, 2 received, 0 files sent, 1 received.",

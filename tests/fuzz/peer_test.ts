@@ -17,6 +17,7 @@ const SHA256 = "A".repeat(43);
 
 const SAMPLES: Record<PeerMethod, Record<string, unknown>> = {
   line: { text: "hello" },
+  skip: {},
   bye: {},
   file_offer: { file: FILE, name: "a.txt", bytes: 5, sha256: SHA256 },
   file_accept: { file: FILE, offset: 0 },
@@ -178,7 +179,12 @@ class Attacker implements AsyncDisposable {
       onFileProgress: () => {},
       onFileDone: () => {},
       onFileFailed: () => {},
-    }, { friend: "mallory", downloadFolder, comeBackWithinMs: 50 });
+    }, {
+      friend: "mallory",
+      downloadFolder,
+      comeBackWithinMs: 50,
+      rendezvous: { checkConnection: () => {} },
+    });
     const linked = Promise.withResolvers<void>();
     const awaiting = awaitLink(new Connection(near), {
       secretsOf: () => secrets,

@@ -10,7 +10,9 @@ import {
   type JoinOptions,
 } from "../../lib/peer/chat_joiner.ts";
 import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
+import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
+import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay.ts";
 import { ChatServer, type ChatServerOptions, type TestRendezvous } from "./chat_server.ts";
 import { CuttableProxy } from "./cuttable_proxy.ts";
 
@@ -64,7 +66,11 @@ export class Recorder implements JoinListener {
     }
   }
 
-  onLine(text: string): void {
+  /** Holds a line back before it is shown. */
+  beforeLine: (() => Promise<void>) | undefined;
+
+  async onLine(text: string): Promise<void> {
+    await this.beforeLine?.();
     this.#show({ kind: "line", text });
   }
   onLinked(change: { readonly route: string; readonly isFirst: boolean; readonly wasLost: boolean }): void {
@@ -144,7 +150,7 @@ export class ChatPair implements AsyncDisposable {
   static async invite(options: PairOptions = {}): Promise<ChatPair> {
     const cable = options.isCuttable ? new CuttableProxy(null) : undefined;
     const server = await ChatServer.start(
-      cable ? { onResult: leadThrough(cable), onParams: withoutPunch } : options.server,
+      cable ? { onResult: leadThrough(cable), onParams: withoutPunch, relay: NO_RELAY } : options.server,
     );
     const [ana, bob] = [await server.connectAs("ana"), await server.connectAs("bob")];
     const folder = await Deno.makeTempDir({ prefix: "mini-chat-pair-" });
@@ -154,11 +160,10 @@ export class ChatPair implements AsyncDisposable {
       friend: "bob",
       port: 0,
       downloadFolder: `${folder}/ana`,
-      ...(cable ? { relayAfterMs: 60_000 } : {}),
       ...options.host,
     });
     cable?.leadTo(hosted.port);
-    const joinOptions = { ...(cable ? { relayAfterMs: 60_000 } : {}), ...options.joiner };
+    const joinOptions = options.joiner ?? {};
     return new ChatPair({ server, ana, bob, atAna, hosted, folder, joinOptions, cable });
   }
 
@@ -169,8 +174,8 @@ export class ChatPair implements AsyncDisposable {
     return pair;
   }
 
-  /** Bob joins. */
-  async join(): Promise<JoinedConversation> {
+  /** Bob joins. @param changes What his side does otherwise than the pair's options say. */
+  async join(changes: Partial<JoinOptions> = {}): Promise<JoinedConversation> {
     const invited = this.bob.events.find(({ name }) => name === "chat_invited");
     if (!invited) throw new Error("Bob was not invited");
     this.#joined = await joinChat(this.atBob, {
@@ -180,6 +185,7 @@ export class ChatPair implements AsyncDisposable {
       downloadFolder: this.folderOf("bob"),
       signal: new AbortController().signal,
       ...this.#joinOptions,
+      ...changes,
     });
     await this.hosted.linked;
     return this.#joined;
@@ -215,8 +221,23 @@ export class ChatPair implements AsyncDisposable {
   }
 }
 
+/** The same client, whose further connections to the server go through a cable. */
+export function through(cable: CuttableProxy, rendezvous: TestRendezvous): Rendezvous {
+  cable.leadTo(rendezvous.server.port);
+  return {
+    server: { ...rendezvous.server, port: cable.port },
+    request: (method, params) => rendezvous.request(method, params),
+    onEvent: (hear) => rendezvous.onEvent(hear),
+    onSignedInAgain: (hear) => rendezvous.onSignedInAgain(hear),
+    checkConnection: () => rendezvous.checkConnection(),
+  };
+}
+
+/** Limits of a server that relays nothing. */
+export const NO_RELAY = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: 0 };
+
 /** Tells the joiner of one place alone. */
-function leadThrough(cable: CuttableProxy): (method: string, result: unknown) => unknown {
+export function leadThrough(cable: CuttableProxy): (method: string, result: unknown) => unknown {
   return (method, result) => {
     if (method !== "join_chat") return result;
     const places: JoinedChat["places"] = [{ address: "127.0.0.1", port: cable.port, kind: "own" }];
@@ -225,6 +246,6 @@ function leadThrough(cable: CuttableProxy): (method: string, result: unknown) =>
 }
 
 /** Lets nobody punch. */
-function withoutPunch(method: string, params: unknown): unknown {
+export function withoutPunch(method: string, params: unknown): unknown {
   return method === "offer_punch" ? { ...params as object, endpoints: [] } : params;
 }

@@ -95,8 +95,8 @@ export class ChatServer implements AsyncDisposable {
     const rpc: RpcConnection = new RpcConnection(connection, {
       onRequest: async (method, params) => {
         if (method === "be") {
-          const { name } = params as { name: string };
-          party = partyOf(name, rpc);
+          const { name, deviceId } = params as { name: string; deviceId: string };
+          party = partyOf(name, deviceId, rpc);
           if (!this.#parties.has(name)) this.#parties.set(name, new Set());
           this.#parties.get(name)!.add(party);
           return {};
@@ -133,7 +133,7 @@ export class ChatServer implements AsyncDisposable {
       case "list_chats":
         return { chats: this.chats.invitationsFor(party.accountId) };
       case "join_chat":
-        return this.chats.join(party, parseParams(method, params).chatId);
+        return this.chats.join(party, parseParams(method, params));
       case "offer_punch":
         this.chats.offerPunch(party, parseParams(method, params));
         return {};
@@ -151,6 +151,9 @@ export class TestRendezvous implements Rendezvous, AsyncDisposable {
   readonly server: Rendezvous["server"];
   /** Every event that came. */
   readonly events: ChatEvent[] = [];
+  /** How often the connection to the server was asked to prove itself. */
+  checks = 0;
+  readonly #deviceId = crypto.randomUUID();
   readonly #certificatePem: string;
   readonly #hearers = new Set<(event: ChatEvent) => void>();
   readonly #returns = new Set<() => void>();
@@ -191,7 +194,7 @@ export class TestRendezvous implements Rendezvous, AsyncDisposable {
         for (const hear of [...this.#hearers]) hear(event);
       },
     });
-    await this.#rpc.request("be", { name: this.name });
+    await this.#rpc.request("be", { name: this.name, deviceId: this.#deviceId });
     if (!isFirst) { for (const hear of this.#returns) hear(); }
   }
 
@@ -216,16 +219,21 @@ export class TestRendezvous implements Rendezvous, AsyncDisposable {
     return () => this.#returns.delete(hear);
   }
 
+  /** Counts. */
+  checkConnection(): void {
+    this.checks += 1;
+  }
+
   /** Leaves. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rpc?.close("the test is over");
   }
 }
 
-function partyOf(name: string, rpc: RpcConnection): ChatParty {
+function partyOf(name: string, deviceId: string, rpc: RpcConnection): ChatParty {
   return {
     accountId: accountIdOf(name),
-    identity: { name },
+    identity: { name, deviceId },
     peer: { remoteAddress: rpc.connection.remoteAddress },
     notify: <E extends keyof ChatEvents>(event: E, content: ChatEvents[E]) => void rpc.notify(event, content),
   };

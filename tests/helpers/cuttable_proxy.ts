@@ -1,5 +1,5 @@
 /**
- * A cable between two friends that a test can cut, or clog.
+ * A cable between two friends that a test can cut, clog, or make narrow.
  * @module
  */
 
@@ -36,6 +36,12 @@ export class CuttableProxy implements AsyncDisposable {
     this.unclog();
     for (const pair of this.#pairs) for (const end of pair) hangUp(end);
   }
+
+  /**
+   * Most bytes that come through at once; a direction that meets more stands still from then on, as where a network drops
+   * large packets and does not say so. Everything comes through by default.
+   */
+  narrowTo = Infinity;
 
   /** Copies nothing, but hangs up on nobody. */
   clog(): void {
@@ -84,6 +90,7 @@ export class CuttableProxy implements AsyncDisposable {
     try {
       for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
         await this.#clogged?.promise;
+        if (count > this.narrowTo) return;
         this.bytes += count;
         for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
       }

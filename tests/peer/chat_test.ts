@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { ChatError, UsageError } from "../../lib/errors.ts";
-import { ChatPair } from "../helpers/chat_pair.ts";
+import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
+import { ChatPair, leadThrough, NO_RELAY, withoutPunch } from "../helpers/chat_pair.ts";
+import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { hostChat } from "../../lib/peer/chat_host.ts";
 import { joinChat } from "../../lib/peer/chat_joiner.ts";
 import { Recorder } from "../helpers/chat_pair.ts";
-
-const LINES = 150;
+import { waitUntil } from "../helpers/wait_until.ts";
 
 Deno.test("joinChat() links directly on one network, and both see the same code", async () => {
   await using pair = await ChatPair.invite();
@@ -23,26 +24,56 @@ Deno.test("joinChat() links directly on one network, and both see the same code"
 
 Deno.test("joinChat() starts relayed where nothing else leads, and a direct way takes over without losing a line", async () => {
   await using pair = await ChatPair.invite({
-    server: { onResult: withoutPlacesAtFirst },
-    host: { relayAfterMs: 0 },
+    server: { onResult: withoutPlacesAtFirst, onParams: withoutPunch },
     joiner: { relayAfterMs: 0, improveAtMs: [50] },
   });
-  const { route, conversation } = await pair.join();
-  assert.equal(route, "relayed");
-  assert.equal((await pair.atAna.until("linked")).route, "relayed");
-  const said: Promise<void>[] = [];
-  for (let number = 0; number < LINES; number++) {
-    said.push(conversation.say(`to ana ${number}`), pair.hosted.conversation.say(`to bob ${number}`));
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  await pair.atAna.until("linked", (one) => one.route === "direct, LAN");
-  await pair.atBob.until("linked", (one) => one.route === "direct, LAN" && !one.wasLost);
-  await Promise.all(said);
-  const numbers = [...Array(LINES).keys()];
-  assert.deepEqual(pair.atAna.lines, numbers.map((number) => `to ana ${number}`));
-  assert.deepEqual(pair.atBob.lines, numbers.map((number) => `to bob ${number}`));
-  assert.equal(pair.atBob.shown.filter((one) => one.kind === "lost").length, 0);
+  assert.equal((await pair.join()).route, "relayed");
+  await talkWhile(pair, () => Promise.resolve());
 });
+
+Deno.test("joinChat() talks over the relay while a direct way is slow to come, and takes it within the same race", async () => {
+  await using cable = new CuttableProxy(null);
+  cable.clog();
+  const rounds: number[] = [];
+  await using pair = await ChatPair.invite({
+    server: {
+      onParams: withoutPunch,
+      onResult: (method, result) => {
+        if (method === "join_chat") rounds.push((result as JoinedChat).round);
+        return leadThrough(cable)(method, result);
+      },
+    },
+  });
+  cable.leadTo(pair.hosted.port);
+  const { route, linkedAfterMs } = await pair.join();
+  assert.equal(route, "relayed");
+  assert.ok(linkedAfterMs < 3_000, `${linkedAfterMs}`);
+  await talkWhile(pair, () => Promise.resolve(cable.unclog()));
+  assert.deepEqual(rounds, [1]);
+});
+
+/** Both talk until a direct way has taken over; nothing is lost, doubled or out of order, and nobody hears of a loss. */
+async function talkWhile(
+  { atAna, atBob, hosted, joined }: ChatPair,
+  change: () => Promise<void>,
+): Promise<void> {
+  const said: Promise<void>[] = [];
+  const isDirect = ({ shown }: Recorder) =>
+    shown.some((one) => one.kind === "linked" && one.route === "direct, LAN" && !one.wasLost);
+  let number = 0;
+  await waitUntil("both are linked directly", async () => {
+    if (number === 0) await change();
+    for (const end = number + 20; number < end; number++) {
+      said.push(joined.conversation.say(`to ana ${number}`), hosted.conversation.say(`to bob ${number}`));
+    }
+    return isDirect(atAna) && isDirect(atBob);
+  });
+  await Promise.all(said);
+  const numbers = [...Array(number).keys()];
+  assert.deepEqual(atAna.lines, numbers.map((number) => `to ana ${number}`));
+  assert.deepEqual(atBob.lines, numbers.map((number) => `to bob ${number}`));
+  assert.deepEqual([...atAna.shown, ...atBob.shown].filter(({ kind }) => kind === "lost"), []);
+}
 
 Deno.test("Conversation.bye() ends the chat for both, from either side, with counts", async () => {
   for (const side of ["host", "joiner"] as const) {
@@ -172,11 +203,7 @@ Deno.test("hostChat() says what is wrong with a port, and leaves nothing behind"
 
 Deno.test("joinChat() can be called off, and the invitation stays open", async () => {
   await using pair = await ChatPair.invite({
-    host: { relayAfterMs: 60_000 },
-    server: {
-      onParams: (method, params) =>
-        method === "offer_punch" ? { ...params as object, endpoints: [] } : params,
-    },
+    server: { relay: NO_RELAY, onParams: withoutPunch },
   });
   const { chatId } = (await pair.bob.request("list_chats", {})).chats[0];
   const controller = new AbortController();
@@ -189,9 +216,9 @@ Deno.test("joinChat() can be called off, and the invitation stays open", async (
   await recorder.until("trying");
   controller.abort(new Error("changed my mind"));
   await assert.rejects(joining, /changed my mind/);
-  for (;;) {
-    if ((await pair.bob.request("list_chats", {})).chats.length === 1) break;
-  }
+  await waitUntil("the invitation is open", async () => {
+    return (await pair.bob.request("list_chats", {})).chats.length === 1;
+  });
 });
 
 Deno.test("joinChat() is refused to a third person, whatever they know", async () => {

@@ -3,8 +3,9 @@ import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Doorway } from "../../lib/peer/doorway.ts";
 import { type Link, type LinkSecrets, ProvenConnection, type SessionTerms } from "../../lib/peer/link.ts";
-import { makeSecret } from "../../lib/peer/proof.ts";
+import { makeNonce, makeSecret } from "../../lib/peer/proof.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
 
 /** TLS to a chat's port, with its certificate, as somebody who has seen both. */
@@ -108,7 +109,7 @@ Deno.test("Doorway puts out a stranger who sends a line of a gigabyte after the 
 
 Deno.test("Doorway holds a bounded number of strangers, and the friend still gets in", async () => {
   await using pair = await ChatPair.invite({
-    host: { greetTimeoutMs: 2_000, relayAfterMs: 0 },
+    host: { greetTimeoutMs: 2_000 },
     joiner: { relayAfterMs: 0 },
   });
   const { port } = pair.hosted;
@@ -130,8 +131,32 @@ Deno.test("A joiner who knows the secret of an ended or running chat gets nowher
   const tls = await callPort(pair.hosted.port, joined.certificate);
   const proven = await ProvenConnection.prove(new Connection(tls), secretsOf(joined));
   await assert.rejects(proven.take("direct, LAN", 0), /begun already/);
+  const again = await ProvenConnection.prove(
+    new Connection(await callPort(pair.hosted.port, joined.certificate)),
+    secretsOf(joined),
+  );
+  await assert.rejects(again.take("direct, LAN", 0, makeNonce()), /does not belong to this session|closed/);
   await pair.joined.conversation.say("still the two of us");
   assert.deepEqual(pair.atAna.lines, ["still the two of us"]);
+});
+
+Deno.test("ProvenConnection.take() puts a link in use that was proven before the session began on another one", async () => {
+  await using pair = await ChatPair.invite();
+  const joined = await pair.bob.request("join_chat", { chatId: pair.bob.events[0]!.content.chatId });
+  const prove = async () =>
+    await ProvenConnection.prove(
+      new Connection(await callPort(pair.hosted.port, joined.certificate)),
+      secretsOf(joined),
+    );
+  const [first, second] = await Promise.all([prove(), prove()]);
+  const { link, terms } = await first.take("relayed", 0);
+  link.serve(() => ({}));
+  const better = await second.take("direct, LAN", 0, terms!.sessionKey);
+  assert.equal(better.terms, undefined);
+  better.link.serve(() => ({}));
+  await link.closed;
+  await pair.hosted.conversation.say("over the better one");
+  await better.link.close("the test is over");
 });
 
 Deno.test("ProvenConnection.prove() trusts nobody who has the certificate's name but not the secret", async () => {
@@ -183,11 +208,11 @@ Deno.test("A server that puts itself in between with a key of its own makes the 
   });
   const joining = pair.join();
   joining.catch(() => {});
-  while (!liar.link) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitUntil("bob has linked to the liar", () => Promise.resolve(liar.link !== undefined));
   const tls = await callPort(pair.hosted.port, liar.joined!.certificate);
   const towardsAna = await ProvenConnection.prove(new Connection(tls), secretsOf(liar.joined!));
   const { link, terms } = await towardsAna.take("direct, LAN", 0);
-  liar.link.serve((method, params) => link.request(method, params));
+  liar.link!.serve((method, params) => link.request(method, params));
   link.serve((method, params) => liar.link!.request(method, params));
   const { conversation } = await joining;
   await conversation.say("is that you, ana?");
