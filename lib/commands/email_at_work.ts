@@ -20,11 +20,11 @@ type FindAddress = EmailParts["findPublishedAddress"];
  * @param surroundings What only the entry file knows.
  */
 export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailParts {
-  return partsOf(
-    app,
-    surroundings,
-    async (name) => app.session === null ? null : (await app.client().findUser(name))?.email ?? null,
-  );
+  return partsOf(app, surroundings, {
+    triesAgain: true,
+    findPublishedAddress: async (name) =>
+      app.session === null ? null : (await app.client().findUser(name))?.email ?? null,
+  });
 }
 
 /**
@@ -56,7 +56,7 @@ export function runEmailOnce(
   args: readonly string[],
   surroundings: EmailSurroundings,
 ): Promise<number> {
-  const parts = partsOf(app, surroundings, lookUpOnce(app));
+  const parts = partsOf(app, surroundings, { triesAgain: false, findPublishedAddress: lookUpOnce(app) });
   return runEmailSubcommand(args, parts, {
     readInput: () => app.readInput(),
     printError: surroundings.printError,
@@ -64,10 +64,14 @@ export function runEmailOnce(
   });
 }
 
-function partsOf(app: App, surroundings: EmailSurroundings, findPublishedAddress: FindAddress): EmailParts {
+function partsOf(
+  app: App,
+  surroundings: EmailSurroundings,
+  rest: Pick<EmailParts, "triesAgain" | "findPublishedAddress">,
+): EmailParts {
   const { terminal, profile } = app;
   const { profileFolder, homeFolder, openBrowser } = surroundings;
-  return makeEmailParts({ terminal, profile, profileFolder, homeFolder, openBrowser, findPublishedAddress });
+  return makeEmailParts({ terminal, profile, profileFolder, homeFolder, openBrowser, ...rest });
 }
 
 /** A script connects only when a name has to be looked up, as the account that signed in last. */

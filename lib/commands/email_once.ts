@@ -1,7 +1,8 @@
 /**
  * E-mail as a subcommand, for scripts: everything from flags and standard input, stable exit codes, `--json`.
  *
- * Exit codes: 0 taken for all recipients, 1 refused, 2 wrong usage, 3 not now (kept in the outbox), 4 sign in first.
+ * Exit codes: 0 taken for all recipients, 1 refused for anybody, 2 wrong usage, 3 not now (kept in the outbox for whoever
+ * does not have it), 4 sign in first.
  * @module
  */
 import { Command, CommanderError } from "commander";
@@ -10,6 +11,7 @@ import type { MailAccount } from "../mail/account.ts";
 import { MailError } from "../mail/mail_error.ts";
 import { describeAttachment, type MailContent } from "../mail/message.ts";
 import { safeText } from "../terminal/safe_text.ts";
+import { printable } from "../terminal/style.ts";
 import { listAccounts, makeDefault, removeAccount, testAccount } from "./email_accounts.ts";
 import { readPath } from "./email_attachments.ts";
 import { runOutboxCommand } from "./email_outbox.ts";
@@ -17,7 +19,14 @@ import { type EmailParts, findAccount } from "./email_parts.ts";
 import { resolveRecipients } from "./email_recipients.ts";
 import { addToOutbox, withBar } from "./email_send.ts";
 import { setUpAccount } from "./email_setup.ts";
-import { exitCodeOf, exitCodeOfRefusal, outcomeAsJson, outcomeLines } from "./email_words.ts";
+import {
+  exitCodeOf,
+  exitCodeOfRefusal,
+  isKept,
+  outcomeAsJson,
+  outcomeLines,
+  refusalLines,
+} from "./email_words.ts";
 
 /** What the subcommand needs beyond {@linkcode EmailParts}. */
 export interface EmailScript {
@@ -53,7 +62,9 @@ export async function runEmailSubcommand(
   script: EmailScript,
 ): Promise<number> {
   let code = 0;
-  const program = describeSubcommand(parts, script, (result) => code = result);
+  // Standard error has no terminal of ours before it that would take colours out.
+  const printError = (line: string) => script.printError(printable(line, false));
+  const program = describeSubcommand(parts, { ...script, printError }, (result) => code = result);
   try {
     await program.parseAsync([...args], { from: "user" });
     return code;
@@ -61,11 +72,11 @@ export async function runEmailSubcommand(
     // commander has printed its own sentence; help and version end with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof UsageError) {
-      await script.printError(`${error.message}.`);
+      await printError(`${error.message}.`);
       return 2;
     }
     if (error instanceof MailError) {
-      await script.printError(`${safeText(error.message)}.`);
+      await printError(refusalLines(error));
       return exitCodeOfRefusal(error);
     }
     throw error;
@@ -98,7 +109,7 @@ function describeSubcommand(parts: EmailParts, script: EmailScript, finish: (cod
     .option("--json", "print what came of it as one JSON object")
     .addHelpText(
       "after",
-      "\nExit codes: 0 taken for all, 1 refused, 2 wrong usage, 3 not now (kept in the outbox), 4 sign in first.",
+      "\nExit codes: 0 taken for all, 1 refused for anybody, 2 wrong usage, 3 not now for\nsome or all (kept in the outbox), 4 sign in first.",
     )
     .action(async (text: string | undefined, flags: SendFlags) =>
       finish(await sendOnce(parts, script, text ?? "", flags))
@@ -164,10 +175,10 @@ async function sendOnce(
   // A script sees the refusal and has the mail still: keeping it would only pile up.
   if (outcome.kind === "failed") await outbox.drop(entry.id);
   if (flags.json) {
-    const id = outcome.kind === "queued" || outcome.kind === "in_doubt" ? { outboxId: entry.id } : {};
+    const id = isKept(outcome) ? { outboxId: entry.id } : {};
     await terminal.print(JSON.stringify({ ...outcomeAsJson(outcome), ...id }));
-  } else if (outcome.kind === "sent") await terminal.print(outcomeLines(outcome, parts.now()));
-  else await script.printError(outcomeLines(outcome, parts.now()));
+  } else if (outcome.kind === "sent") await terminal.print(outcomeLines(outcome, parts));
+  else await script.printError(outcomeLines(outcome, parts));
   return exitCodeOf(outcome);
 }
 

@@ -61,7 +61,7 @@ async function listItems(
     return;
   }
   if (items.length === 0) return await terminal.print("The mail outbox is empty.");
-  for (const [at, item] of items.entries()) await terminal.print(outboxLines(item, at + 1, parts.now()));
+  for (const [at, item] of items.entries()) await terminal.print(outboxLines(item, at + 1, parts));
   for (const [at, item] of items.entries()) {
     if (terminal.isInteractive && item.state === "in_doubt" && !item.isBeingSent) {
       await settle(parts, item, at + 1, options);
@@ -202,7 +202,7 @@ export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Pro
         lastProblems.set(entry.id, outcome.error.message);
       } else lastProblems.delete(entry.id);
       const subject = oneLine(entry.subject, 40) || "(no subject)";
-      terminal.printAbove(`Mail "${subject}": ${outcomeLines(outcome, parts.now())}`);
+      terminal.printAbove(`Mail "${subject}": ${outcomeLines(outcome, parts)}`);
     },
     onFault: (error) =>
       terminal.printAbove(yellow(`The mail outbox cannot be read just now: ${safeText(messageOf(error))}.`)),

@@ -32,6 +32,8 @@ export interface EmailOptions {
   readonly openBrowser: (url: string) => Promise<boolean>;
   /** Folder that `~` stands for; unset where it is not known. */
   readonly homeFolder?: string | undefined;
+  /** Whether this run of the program sends what is due by itself: at the menu, not in a script, which ends. */
+  readonly triesAgain: boolean;
   /** Clock in epoch milliseconds; `Date.now` by default. */
   readonly now?: () => number;
 }

@@ -55,7 +55,7 @@ export async function sendContent(
     await terminal.print("Stopped: nothing was sent. It is kept as a draft: 6 goes on with it.");
     return;
   }
-  await terminal.print(outcomeLines(outcome, parts.now()));
+  await terminal.print(outcomeLines(outcome, parts));
   if (outcome.kind === "failed") {
     await terminal.print("Nothing was sent. It is kept as a draft: 6 goes on with it.");
   }
@@ -130,7 +130,7 @@ export async function retryAndTell(
     (watching) => parts.outbox.retry(id, { ...watching, ...options }),
   );
   await parts.terminal.print(
-    outcome.kind === "failed" ? refusalLines(outcome.error) : outcomeLines(outcome, parts.now()),
+    outcome.kind === "failed" ? refusalLines(outcome.error) : outcomeLines(outcome, parts),
   );
   return outcome;
 }

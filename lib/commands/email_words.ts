@@ -8,7 +8,11 @@ import type { OutboxItem } from "../mail/outbox.ts";
 import { formatBytes } from "../mail/size.ts";
 import { oneLine, safeText } from "../terminal/safe_text.ts";
 import { bold, dim, green, red, yellow } from "../terminal/style.ts";
-import { ago, moment } from "./format.ts";
+import type { EmailParts } from "./email_parts.ts";
+import { ago, count, moment } from "./format.ts";
+
+/** What the words about later tries depend on. */
+type Later = Pick<EmailParts, "now" | "triesAgain">;
 
 /** Columns of a subject in lists. */
 const SUBJECT_COLUMNS = 40;
@@ -21,18 +25,21 @@ const RECIPIENTS_COLUMNS = 60;
  * @param error The refusal.
  */
 export function refusalLines(error: MailError): string {
-  const words = error.serverWords === undefined ? "" : `\n${dim(`  ${safeText(error.serverWords)}`)}`;
-  return `${red(`${safeText(error.message)}.`)}${words}`;
+  return `${red(`${safeText(error.message)}.`)}${wordsBeneath(error)}`;
+}
+
+function wordsBeneath({ serverWords }: MailError): string {
+  return serverWords === undefined ? "" : `\n${dim(`  ${safeText(serverWords)}`)}`;
 }
 
 /**
  * What came of sending a mail.
  *
  * @param outcome What came of it.
- * @param now Epoch milliseconds.
- * @returns Lines for the screen; empty when nothing was done.
+ * @param later The clock, and whether this program tries again by itself.
+ * @returns Lines for the screen.
  */
-export function outcomeLines(outcome: SendOutcome, now: number): string {
+export function outcomeLines(outcome: SendOutcome, later: Later): string {
   switch (outcome.kind) {
     case "sent":
       return [
@@ -42,9 +49,7 @@ export function outcomeLines(outcome: SendOutcome, now: number): string {
         ...outcome.refused.map(refusedRecipient),
       ].join("\n");
     case "queued":
-      return `${refusalLines(outcome.error)}\n${
-        yellow(`It is kept in the outbox and tried again at ${moment(outcome.nextAttemptAt, now)}.`)
-      }`;
+      return `${refusalLines(outcome.error)}\n${yellow(keptWords(outcome, later))}`;
     case "failed":
     case "in_doubt":
       return refusalLines(outcome.error);
@@ -53,11 +58,18 @@ export function outcomeLines(outcome: SendOutcome, now: number): string {
   }
 }
 
+function keptWords(outcome: Extract<SendOutcome, { kind: "queued" }>, later: Later): string {
+  // A try without the password would be in vain, and the refusal has said what to do.
+  if (outcome.error.fault === "secret_missing") return "It is kept in the outbox.";
+  return later.triesAgain
+    ? `It is kept in the outbox and tried again at ${moment(outcome.nextAttemptAt, later.now())}.`
+    : 'It is kept in the outbox: "email outbox retry" tries again, and so does Mini-Chat while its menu is open.';
+}
+
 function refusedRecipient(error: MailError): string {
+  const whom = safeText(error.recipients?.join(", ") ?? "one recipient");
   const later = error.isTemporary ? yellow(" It stays in the outbox for them.") : "";
-  return `${yellow(`Not to ${safeText(error.recipients?.join(", ") ?? "one recipient")}:`)} ${
-    refusalLines(error)
-  }${later}`;
+  return `${yellow(`Not to ${whom}:`)} ${red(`${safeText(error.message)}.`)}${later}${wordsBeneath(error)}`;
 }
 
 /**
@@ -65,14 +77,14 @@ function refusedRecipient(error: MailError): string {
  *
  * @param item The mail.
  * @param position Its number in the list, from 1.
- * @param now Epoch milliseconds.
+ * @param later The clock, and whether this program tries again by itself.
  */
-export function outboxLines(item: OutboxItem, position: number, now: number): string {
+export function outboxLines(item: OutboxItem, position: number, later: Later): string {
   const subject = oneLine(item.subject, SUBJECT_COLUMNS) || "(no subject)";
   const head = `${bold(String(position))}  ${subject}  ${
     dim(
       `to ${oneLine(item.to.join(", "), RECIPIENTS_COLUMNS)}, ${formatBytes(item.sizeBytes)}, written ${
-        ago(item.queuedAt, now)
+        ago(item.queuedAt, later.now())
       }`,
     )
   }`;
@@ -81,20 +93,18 @@ export function outboxLines(item: OutboxItem, position: number, now: number): st
     : `\n     ${safeText(item.problem.message)}.${
       item.problem.serverWords === "" ? "" : `\n     ${dim(safeText(item.problem.serverWords))}`
     }`;
-  return `${head}\n     ${stateWords(item, now)}${why}`;
+  return `${head}\n     ${stateWords(item, later)}${why}`;
 }
 
-function stateWords(item: OutboxItem, now: number): string {
+function stateWords(item: OutboxItem, later: Later): string {
   if (item.isBeingSent) return "being sent";
   switch (item.state) {
-    case "queued":
-      return item.nextAttemptAt <= now ? yellow("waits; it is tried while Mini-Chat runs") : yellow(
-        `waits; tried ${item.attempts === 1 ? "once" : `${item.attempts} times`}, again at ${
-          moment(item.nextAttemptAt, now)
-        }`,
-      );
+    case "queued": {
+      const tried = item.attempts === 0 ? "" : ` after ${count(item.attempts, "attempt")}`;
+      return yellow(`waits${tried}; it is tried ${whenTried(item, later)}`);
+    }
     case "sending":
-      return yellow("was interrupted before it was handed over; it is tried again");
+      return yellow(`was interrupted before it was handed over; it is tried ${whenTried(item, later)}`);
     case "in_doubt":
       return red("in doubt: it may have arrived; it is not sent again unless you say so");
     case "failed":
@@ -102,15 +112,23 @@ function stateWords(item: OutboxItem, now: number): string {
   }
 }
 
+function whenTried(item: OutboxItem, { now, triesAgain }: Later): string {
+  if (!triesAgain) return "while the menu of Mini-Chat is open";
+  const isDue = item.state === "sending" || item.nextAttemptAt <= now();
+  return isDue ? "soon" : `again at ${moment(item.nextAttemptAt, now())}`;
+}
+
 /**
- * The exit code of a script that sent a mail: 0 taken for all, 1 refused, 3 not now (it is kept), 4 sign in first.
+ * The exit code of a script that sent a mail: 0 taken for all, 1 refused for anybody, 3 not now (it is kept for whoever
+ * does not have it), 4 sign in first.
  *
  * @param outcome What came of it.
  */
 export function exitCodeOf(outcome: SendOutcome): number {
   switch (outcome.kind) {
     case "sent":
-      return outcome.refused.length === 0 ? 0 : 1;
+      if (outcome.refused.some((error) => !error.isTemporary)) return 1;
+      return isKept(outcome) ? 3 : 0;
     case "queued":
     case "in_doubt":
       return 3;
@@ -119,6 +137,16 @@ export function exitCodeOf(outcome: SendOutcome): number {
     case "skipped":
       return 1;
   }
+}
+
+/**
+ * Whether the outbox still has the mail, for whoever does not have it.
+ *
+ * @param outcome What came of sending it.
+ */
+export function isKept(outcome: SendOutcome): boolean {
+  if (outcome.kind === "sent") return outcome.refused.some((error) => error.isTemporary);
+  return outcome.kind === "queued" || outcome.kind === "in_doubt";
 }
 
 const SIGN_IN_FAULTS = new Set([

@@ -184,7 +184,7 @@ export class Conversation implements AsyncDisposable {
       ? {}
       : { response: hideSecrets(failure.response, this.#secrets) };
     const harmless: SmtpFailure = {
-      message: hideSecrets(messageOf(failure), this.#secrets),
+      message: hideSecrets(wordsOf(failure), this.#secrets),
       code: failure.code,
       originalCode: failure.originalCode,
       ...said,
@@ -222,6 +222,12 @@ export class Conversation implements AsyncDisposable {
     this.#connection.close();
     await this.#closed;
   }
+}
+
+/** Where each of a host's addresses failed, Node gives one error without words that holds theirs. */
+function wordsOf(failure: unknown): string {
+  const tried = failure instanceof AggregateError ? failure.errors : [];
+  return messageOf(failure) || tried.map(messageOf).join("; ");
 }
 
 /** A recipient's failure, as nodemailer lists it. */

@@ -28,6 +28,7 @@ export const MAIL_FAULTS = [
   "content_refused", // policy, spam or virus filter
   "certificate", // TLS: not the host that it claims to be
   "no_tls", // the server offers no encryption
+  "connection_refused", // the host answers, and nothing listens at that port
   "port_blocked", // nothing answers at that host and port
   "no_network", // the name cannot be resolved, or there is no route
   "connection_lost", // broke before the mail was handed over

@@ -1,6 +1,7 @@
 /**
  * Refusals turned into the next step: one sentence for each fault, with the server's own words beside it.
  *
+ * A sentence never says that a mail is tried again: only who holds the outbox knows whether anything will.
  * @module
  */
 
@@ -33,6 +34,7 @@ export interface RefusalContext {
 const TEMPORARY_LINK_FAULTS: ReadonlySet<MailFault> = new Set([
   "no_network",
   "port_blocked",
+  "connection_refused",
   "connection_lost",
 ]);
 
@@ -54,10 +56,11 @@ export function explainFailure(
   const about = recipients === undefined ? {} : { recipients };
   if (reply === null || reply.code < 400) {
     const fault = classifyBrokenLink(failure, stage);
+    const words = fault === "too_large" ? "" : describeLinkFailure(failure);
     return explainFault(fault, context, {
       ...about,
       isTemporary: TEMPORARY_LINK_FAULTS.has(fault),
-      ...(fault === "too_large" ? {} : { serverWords: describeLinkFailure(failure) }),
+      ...(words === "" ? {} : { serverWords: words }),
     });
   }
   // Asked for encryption and refused: nothing else is sent before STARTTLS.
@@ -71,10 +74,11 @@ export function explainFailure(
   });
 }
 
-/** The system's words for a broken link, which a person can search for. */
+/** The system's words for a broken link, which a person can search for; a code alone says nothing, so it only follows words. */
 function describeLinkFailure(failure: SmtpFailure): string {
   const code = failure.originalCode ?? failure.code ?? "";
-  return failure.message.includes(code) ? failure.message : `${code}: ${failure.message}`;
+  const { message } = failure;
+  return message === "" || message.includes(code) ? message : `${message} (${code})`;
 }
 
 /**
@@ -123,9 +127,9 @@ const SENTENCES: Readonly<Record<MailFault, (context: RefusalContext, details: M
     mailbox_unknown: (_c, d) =>
       `${listRecipients(d, "The recipient")} does not exist: check the address for a typing mistake`,
     mailbox_full: (_c, d) =>
-      `${listRecipients(d, "The recipient")} has no room for more mail: ${
-        d.isTemporary ? "it is tried again later" : "reach them another way, or try again later"
-      }`,
+      `${
+        listRecipients(d, "The recipient")
+      } has no room for more mail: reach them another way, or try again later`,
     sender_refused: (c) =>
       `${c.host} does not let this account send as ${c.address}: run "email setup" with the address that you sign in with`,
     too_large: (c) =>
@@ -134,26 +138,30 @@ const SENTENCES: Readonly<Record<MailFault, (context: RefusalContext, details: M
       } is larger than ${c.host} takes: send fewer or smaller attachments, or a link`,
     rate_limited: (c, d) =>
       d.isTemporary
-        ? `${c.host} is asked too often: wait a while; it is tried again by itself`
+        ? `${c.host} is asked too often: wait a while before the next try`
         : `A sending limit of ${c.host} is reached: try again in 24 hours`,
     greylisted: (c) =>
-      `${c.host} asks unknown senders to come back later: nothing to do, it is tried again in a few minutes`,
+      `${c.host} puts off senders that it does not know yet, and takes the same mail a few minutes later`,
     content_refused: (c) =>
       `${c.host} refuses this mail for what is in it: change the text, or leave out the attachment (programs and some archives are refused)`,
     certificate: (c) =>
       `The certificate of ${c.host} cannot be trusted, so nothing was sent: check the host name; for a server of your own give its CA with "email setup --ca FILE"`,
     no_tls: (c) =>
       `${c.host}:${c.port} offers no encryption, so nothing was sent: use port 465 (TLS) or 587 (STARTTLS)`,
+    connection_refused: (c) =>
+      `${c.host} refuses connections to port ${c.port}: the mail server may be stopped, or listen on another port, which "email setup" changes`,
     port_blocked: (c) =>
       `Nothing answers at ${c.host}:${c.port}: the network may block that port; try ${
         c.port === 465 ? "587" : "465"
       } with "email setup", or another network`,
     no_network: (c) => `Cannot find ${c.host}: check the network, and the host name`,
     connection_lost: (c) =>
-      `The connection to ${c.host} broke before the mail was handed over: it is tried again`,
+      `The connection to ${c.host} broke${
+        c.sizeBytes === undefined ? "" : " before the mail was handed over, so it was not sent"
+      }`,
     in_doubt: (c) =>
       `The connection to ${c.host} broke just as the mail was handed over, so it may or may not have been taken: look in your Sent folder, then settle it with "email outbox"`,
-    server_busy: (c) => `${c.host} cannot take the mail just now: it is tried again later`,
+    server_busy: (c) => `${c.host} cannot take the mail just now`,
     refused: (c) => `${c.host} refuses the mail, and trying again will not help: see its words below`,
   };
 

@@ -133,7 +133,9 @@ export function classifyBrokenLink(failure: SmtpFailure, stage: SendStage): Mail
     return "no_common_sign_in";
   }
   if (stage !== "connect") return "connection_lost";
-  if (codes.includes("ECONNREFUSED") || codes.includes("ETIMEDOUT")) return "port_blocked";
+  // A refusal is an answer of the host itself; a firewall keeps silent.
+  if (codes.includes("ECONNREFUSED")) return "connection_refused";
+  if (codes.includes("ETIMEDOUT")) return "port_blocked";
   // STARTTLS that is not offered shows itself as a refused command, TLS on a plain port as a broken handshake.
   if (codes.includes("ETLS") || /ssl|tls|wrong version|record/i.test(failure.message)) return "no_tls";
   return "connection_lost";

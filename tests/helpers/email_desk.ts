@@ -61,6 +61,7 @@ export class EmailDesk implements AsyncDisposable {
       profile: this.#profile,
       profileFolder: this.folder,
       findPublishedAddress: (name) => Promise.resolve(published?.[name] ?? null),
+      triesAgain: this.#options.isPipe !== true, // a script has a pipe here, the menu a keyboard
       openBrowser: openBrowser ?? (() => Promise.resolve(false)),
     });
   }

@@ -210,7 +210,12 @@ const ON_SCREEN: readonly [Refusals, sentence: string, words: string, then: stri
   [{ content: GMAIL.dailyLimit }, "in 24 hours", "550 5.4.5", "kept as a draft"],
   [{ connect: GMAIL.tryLater }, "asked too often", "421 4.7.0", "tried again at"],
   [{ recipients: { "bob@example.org": GMAIL.tooQuickly } }, "asked too often", "450 4.2.1", "tried again at"],
-  [{ recipients: { "bob@example.org": OTHERS.greylist } }, "nothing to do", "451 4.7.1", "tried again at"],
+  [
+    { recipients: { "bob@example.org": OTHERS.greylist } },
+    "a few minutes later",
+    "451 4.7.1",
+    "tried again at",
+  ],
   [{ recipients: { "bob@example.org": GMAIL.overQuota } }, "has no room", "452 4.2.2", "tried again at"],
 ];
 

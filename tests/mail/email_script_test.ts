@@ -88,7 +88,7 @@ Deno.test("email tells a script what came of it by its exit code", async () => {
   server.refusals = { content: OTHERS.greylist };
   const later = await send();
   assert.equal(later.code, 3);
-  assert.match(later.errors, /nothing to do.*\n.*451 4\.7\.1.*\n.*kept in the outbox/);
+  assert.match(later.errors, /a few minutes later.*\n.*451 4\.7\.1.*\n.*kept in the outbox/);
   const listed = await script(desk, ["outbox", "--json"]);
   assert.equal(JSON.parse(listed.out).state, "queued");
   server.refusals = {};
@@ -113,6 +113,52 @@ Deno.test("email tells a script what came of it by its exit code", async () => {
   assert.equal((await script(desk, ["--from", "other@example.org", "--to", "a@b.org"])).code, 4);
   assert.equal((await script(desk, ["--help"])).code, 0);
   assert.equal(server.mails.length, 1);
+});
+
+Deno.test("email ends with 3 when one recipient has the mail and another waits for it, with 1 when one was refused", async () => {
+  await using server = await TestMailServer.start({ security: "tls" });
+  await using desk = await start(server);
+  server.refusals = {
+    recipients: { "no@example.org": GMAIL.noSuchUser, "later@example.org": OTHERS.greylist },
+  };
+  const send = (...to: string[]) => script(desk, [...to.flatMap((one) => ["--to", one]), "--json", "hi"]);
+  const some = await send("bob@example.org", "later@example.org");
+  assert.equal(some.code, 3);
+  const { state, accepted, outboxId } = JSON.parse(some.out);
+  assert.deepEqual([state, accepted], ["sent", ["bob@example.org"]]);
+  assert.equal(outboxId, (await desk.parts.outbox.list())[0]?.id);
+
+  const inWords = await script(desk, ["--to", "bob@example.org, later@example.org", "hi"]);
+  assert.match(
+    inWords.out,
+    /Not to later@example\.org: .*later\. It stays in the outbox for them\.\r?\n {2}451 4\.7\.1/,
+  );
+
+  assert.equal((await send("bob@example.org", "no@example.org")).code, 1);
+  assert.equal((await send("bob@example.org", "no@example.org", "later@example.org")).code, 1);
+});
+
+Deno.test("email writes no colours to standard error, and names no time at which nothing would try", async () => {
+  await using server = await TestMailServer.start({ security: "tls" });
+  await using desk = await start(server);
+  server.refusals = { content: OTHERS.greylist };
+  const sent = await script(desk, ["--to", "bob@example.org", "hi"]);
+  assert.equal(sent.code, 3);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(sent.errors, /\x1b/);
+  assert.match(
+    sent.errors,
+    /kept in the outbox: "email outbox retry" tries again, and so does Mini-Chat while/,
+  );
+  const { out } = await script(desk, ["outbox"]);
+  assert.match(out, /waits after 1 attempt; it is tried while the menu of Mini-Chat is open/);
+  for (const text of [sent.errors, out]) assert.doesNotMatch(text, /again at|\d\d:\d\d/);
+
+  await using menu = new EmailDesk();
+  await menu.addAccount(server.endpoint);
+  await script(menu, ["--to", "bob@example.org", "hi"]);
+  await menu.run("outbox");
+  await menu.sees("waits after 1 attempt; it is tried again at ");
 });
 
 Deno.test("email accounts --json shows no secret; test and remove work in scripts", async () => {
