@@ -10,6 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type Compilable, Kysely } from "kysely";
 import { adaptDatabase, type AdaptedDatabase, type AdaptedStatement, sqliteDialect } from "./dialect.ts";
 import { migrate, type Migration } from "./migrations.ts";
+import { fileErrorFrom } from "./sqlite_errors.ts";
 
 /** How long a statement waits for another process's transaction. The longest of ours takes well under a second. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -53,19 +54,22 @@ export class Database<Tables> implements Disposable {
    *
    * @param path The file; its folder must exist.
    * @param migrations Every migration of this kind of file, oldest first.
-   * @throws {UsageError} A newer program wrote the file.
+   * @param options.describe Says what the failure of a query means; what it returns is thrown. Without it, SQLite's own error is.
+   * @throws {UsageError} A newer program wrote the file, it is damaged, or it may not be written.
+   * @throws {ChatError} `unavailable` – the disk is full, or another program holds the file.
    */
-  constructor(path: string, migrations: readonly Migration[]) {
-    makePrivateFile(path);
-    this.#connection = new DatabaseSync(path);
+  constructor(
+    path: string,
+    migrations: readonly Migration[],
+    options: { readonly describe?: (error: unknown) => unknown } = {},
+  ) {
     try {
-      setPragmas(this.#connection);
-      migrate(this.#connection, migrations);
+      makePrivateFile(path);
+      this.#connection = openConnection(path, migrations);
     } catch (error) {
-      this.#connection.close();
-      throw error;
+      throw fileErrorFrom(error, path);
     }
-    this.#adapted = adaptDatabase(this.#connection);
+    this.#adapted = adaptDatabase(this.#connection, options);
     this.tables = new Kysely<Tables>({ dialect: sqliteDialect(this.#adapted) });
   }
 
@@ -188,6 +192,18 @@ class StandIn {
 function makePrivateFile(path: string): void {
   if (path === ":memory:") return;
   Deno.openSync(path, { create: true, write: true, mode: 0o600 }).close();
+}
+
+function openConnection(path: string, migrations: readonly Migration[]): DatabaseSync {
+  const connection = new DatabaseSync(path);
+  try {
+    setPragmas(connection);
+    migrate(connection, migrations);
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }
 
 function setPragmas(connection: DatabaseSync): void {

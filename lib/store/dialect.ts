@@ -33,17 +33,32 @@ export interface AdaptedDatabase {
   prepare(sql: string): AdaptedStatement;
 }
 
+/** How {@linkcode adaptDatabase} may be changed. */
+export interface AdaptOptions {
+  /** Most prepared statements kept. */
+  readonly maxStatements?: number;
+  /** What is thrown in place of a failure. */
+  readonly describe?: (error: unknown) => unknown;
+}
+
 /**
  * Gives a connection the shape that Kysely's driver asks for.
  *
  * @param database The connection; the adapter closes it.
- * @param maxStatements Most prepared statements kept, the longest unused going first; 256 by default.
+ * @param options.maxStatements Most prepared statements kept, the longest unused going first; 256 by default.
+ * @param options.describe What is thrown in place of a failure; by default the failure itself.
  */
-export function adaptDatabase(
-  database: DatabaseSync,
-  maxStatements: number = MAX_STATEMENTS,
-): AdaptedDatabase {
+export function adaptDatabase(database: DatabaseSync, options: AdaptOptions = {}): AdaptedDatabase {
+  const { maxStatements = MAX_STATEMENTS, describe } = options;
   const statements = new Map<string, AdaptedStatement>();
+  const prepare = (sql: string): AdaptedStatement => {
+    if (!describe) return adaptStatement(database.prepare(sql));
+    try {
+      return describing(adaptStatement(database.prepare(sql)), describe);
+    } catch (error) {
+      throw describe(error);
+    }
+  };
   return {
     close() {
       statements.clear();
@@ -53,7 +68,7 @@ export function adaptDatabase(
       let statement = statements.get(sql);
       if (statement !== undefined && statements.size < maxStatements) return statement;
       statements.delete(sql);
-      statement ??= adaptStatement(database.prepare(sql));
+      statement ??= prepare(sql);
       statements.set(sql, statement);
       if (statements.size > maxStatements) {
         const [oldest] = statements.keys();
@@ -81,5 +96,29 @@ function adaptStatement(statement: StatementSync): AdaptedStatement {
     all: (parameters) => statement.all(...parameters as SQLInputValue[]),
     run: (parameters) => statement.run(...parameters as SQLInputValue[]),
     iterate: (parameters) => statement.iterate(...parameters as SQLInputValue[]) as IterableIterator<unknown>,
+  };
+}
+
+/** The same statement, whose failures are described. */
+function describing(statement: AdaptedStatement, describe: (error: unknown) => unknown): AdaptedStatement {
+  const attempt = <Result>(body: () => Result): Result => {
+    try {
+      return body();
+    } catch (error) {
+      throw describe(error);
+    }
+  };
+  return {
+    reader: statement.reader,
+    get: (parameters) => attempt(() => statement.get(parameters)),
+    all: (parameters) => attempt(() => statement.all(parameters)),
+    run: (parameters) => attempt(() => statement.run(parameters)),
+    iterate: (parameters) => {
+      const rows = attempt(() => statement.iterate(parameters));
+      return Iterator.from({
+        next: () => attempt(() => rows.next()),
+        return: () => rows.return?.() ?? { done: true, value: undefined },
+      });
+    },
   };
 }

@@ -11,6 +11,7 @@ import { PROFILE_MIGRATIONS } from "./profile_migrations.ts";
 import { type ProfileAccount, ProfileOutbox } from "./profile_outbox.ts";
 import type { ProfileTables, ServersTable } from "./profile_schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
+import { fileErrorFrom } from "./sqlite_errors.ts";
 
 /** Name of the database in a profile's folder. */
 export const PROFILE_FILE = "profile.db";
@@ -61,10 +62,15 @@ export class Profile implements Disposable {
    *
    * @param path The file; its folder must exist.
    * @param now Clock in epoch milliseconds.
-   * @throws {UsageError} A newer program wrote the file.
+   * Every verb throws the same errors as this does.
+   *
+   * @throws {UsageError} A newer program wrote the file, it is damaged, or it may not be written.
+   * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
    */
   constructor(path: string, now: () => number) {
-    this.database = new Database<ProfileTables>(path, PROFILE_MIGRATIONS);
+    this.database = new Database<ProfileTables>(path, PROFILE_MIGRATIONS, {
+      describe: (error) => fileErrorFrom(error, path),
+    });
     this.#marks = new ProgramMarks(join(dirname(path), MARKS_FOLDER));
     this.outbox = new ProfileOutbox(this.database, this.#marks, now);
     this.#now = now;
@@ -282,11 +288,16 @@ export class Profile implements Disposable {
  *
  * @param folder Where the profile lies.
  * @param options.now Clock in epoch milliseconds; `Date.now` by default.
- * @throws {UsageError} A newer program wrote the profile.
+ * @throws {UsageError} A newer program wrote the profile, it is damaged, or it may not be written.
+ * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
  */
 export function openProfile(folder: string, options: { readonly now?: () => number } = {}): Profile {
-  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, PROFILE_FILE);
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileErrorFrom(error, folder);
+  }
   const profile = new Profile(path, options.now ?? Date.now);
   // A copy from elsewhere may have come with a wider mode; Windows has none.
   if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
+import { fileErrorFrom } from "./sqlite_errors.ts";
 
 /** A mark without a lock that is older was left by a program that was killed, milliseconds; a younger one may be being made. */
 const STALE_MS = 60 * 60 * 1000;
@@ -27,7 +28,11 @@ export class ProgramMarks implements Disposable {
 
   /** Name of this program's mark. From the first time that it is asked for, the others see that this program runs. */
   get own(): string {
-    this.#own ??= this.#make();
+    try {
+      this.#own ??= this.#make();
+    } catch (error) {
+      throw fileErrorFrom(error, this.#folder);
+    }
     return this.#own.name;
   }
 

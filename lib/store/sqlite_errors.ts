@@ -5,14 +5,17 @@
  * and anything else is a fault of ours. Result codes: https://www.sqlite.org/rescode.html
  * @module
  */
-import { ChatError } from "../errors.ts";
+import { ChatError, messageOf, UsageError } from "../errors.ts";
 
+const SQLITE_PERM = 3;
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
 const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
 
 /** When to try again after the disk refused: somebody has to make room first. */
 const RETRY_DISK_MS = 5_000;
@@ -30,6 +33,7 @@ export function unavailableFrom(error: unknown): ChatError | null {
       return unavailable("the disk is full", RETRY_DISK_MS, error);
     case SQLITE_IOERR:
       return unavailable("the disk could not be read or written", RETRY_DISK_MS, error);
+    case SQLITE_PERM:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
       return unavailable("the database file may not be written", RETRY_DISK_MS, error);
@@ -41,12 +45,67 @@ export function unavailableFrom(error: unknown): ChatError | null {
   }
 }
 
+/**
+ * What a failure of the file itself means to the person whose file it is.
+ *
+ * @param error What was thrown while the file was opened, read or written.
+ * @param path The file.
+ * @returns `unavailable` where it may pass; a {@linkcode UsageError} where the person has to do something; else the error itself,
+ * which is a fault of ours.
+ */
+export function fileErrorFrom(error: unknown, path: string): unknown {
+  switch (primaryCode(error)) {
+    case SQLITE_FULL:
+      return cannotUse(path, "the disk is full", RETRY_DISK_MS, error);
+    case SQLITE_IOERR:
+      return cannotUse(path, "the disk could not be read or written", RETRY_DISK_MS, error);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return cannotUse(path, "another program is writing to it", RETRY_BUSY_MS, error);
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+      return new UsageError(`Cannot use ${path}: it may not be written; check who owns it and its folder`, {
+        cause: error,
+      });
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return new UsageError(
+        `Cannot use ${path}: it is damaged, or no database; put a backup in its place, or move it away to begin anew`,
+        { cause: error },
+      );
+    default:
+      return Object.values(Deno.errors).some((kind) => error instanceof kind)
+        ? new UsageError(`Cannot use ${path}: ${messageOf(error)}`, { cause: error })
+        : error;
+  }
+}
+
+function cannotUse(path: string, reason: string, retryAfterMs: number, cause: unknown): ChatError {
+  return new ChatError("unavailable", `Cannot use ${path} now: ${reason}`, { retryAfterMs, cause });
+}
+
 function unavailable(reason: string, retryAfterMs: number, cause: unknown): ChatError {
   return new ChatError("unavailable", `Cannot store anything now: ${reason}`, { retryAfterMs, cause });
 }
 
+/** SQLite's words for what has no number: Deno 2.8 gives none for a failure of `exec()`, or of opening a file. */
+const CODES_BY_WORDS: readonly [words: string, code: number][] = [
+  ["access permission denied", SQLITE_PERM],
+  ["database is locked", SQLITE_BUSY],
+  ["database table is locked", SQLITE_LOCKED],
+  ["attempt to write a readonly database", SQLITE_READONLY],
+  ["disk I/O error", SQLITE_IOERR],
+  ["database disk image is malformed", SQLITE_CORRUPT],
+  ["database or disk is full", SQLITE_FULL],
+  ["unable to open database file", SQLITE_CANTOPEN],
+  ["file is not a database", SQLITE_NOTADB],
+];
+
 /** The low byte is the primary code; the rest tells more about it. */
 function primaryCode(error: unknown): number | null {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return null;
-  return error.errcode & 0xff;
+  if (!(error instanceof Error)) return null;
+  if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
+  if (!("code" in error) || error.code !== "ERR_SQLITE_ERROR") return null;
+  return CODES_BY_WORDS.find(([words]) => error.message.startsWith(words))?.[1] ?? null;
 }

@@ -23,7 +23,7 @@ Deno.test("sqliteDialect() runs Kysely's own queries, transactions and streams o
 
 Deno.test("adaptDatabase() keeps no more statements than asked, the longest unused going first", () => {
   const database = new DatabaseSync(":memory:");
-  const adapted = adaptDatabase(database, 2);
+  const adapted = adaptDatabase(database, { maxStatements: 2 });
   const one = adapted.prepare("SELECT 1");
   adapted.prepare("SELECT 2");
   equal(adapted.prepare("SELECT 1"), one);
