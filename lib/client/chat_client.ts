@@ -129,7 +129,7 @@ export class ChatClient implements Disposable {
   /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
   async signedIn(signedIn: Pick<SignedIn, "readSequence">): Promise<void> {
     if (signedIn.readSequence > this.#shown) this.#noteShown(signedIn.readSequence);
-    this.#sender.wake();
+    this.#sender.resume();
     // What was said before a connection broke may not have been heard.
     this.#told = { delivered: 0, read: signedIn.readSequence };
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);

@@ -43,8 +43,10 @@ export interface OutboxSenderOptions {
   readonly onAccepted: (message: OutboxMessage, acknowledgement: Acknowledgement) => void;
   /** Told of each message that the server will not take. */
   readonly onRefused: (message: OutboxMessage, error: ChatError) => void;
-  /** Told of a fault that stopped the sender until the next {@linkcode OutboxSender.wake}. */
+  /** Told of a fault that stopped the sender: until the next {@linkcode OutboxSender.wake}, or for a while where it may pass. */
   readonly onFault: (error: unknown) => void;
+  /** Pause before a temporary refusal is tried again when the server names none, in milliseconds; 2 s by default. */
+  readonly retryMs?: number;
 }
 
 /** Refusals that time mends. */
@@ -54,40 +56,68 @@ const TEMPORARY = new Set<string>(["unavailable", "rate_limited", "timeout", "in
 const RETRY_MS = 2_000;
 
 /**
+ * How often the server may fail on one message (`internal`). With pauses that double, a message on which it always fails holds
+ * up the others for 14 s; a fault that passes is outlived.
+ */
+const MAX_FAULTS = 4;
+
+/**
  * How long to wait before asking again what was refused.
  *
+ * @param pauseMs Where the refusal does not say; 2 s by default.
  * @returns Milliseconds; undefined where waiting does not help.
  */
-export function retryAfterMs(error: unknown): number | undefined {
-  return error instanceof ChatError && TEMPORARY.has(error.code) ? error.retryAfterMs ?? RETRY_MS : undefined;
+export function retryAfterMs(error: unknown, pauseMs = RETRY_MS): number | undefined {
+  return error instanceof ChatError && TEMPORARY.has(error.code) ? error.retryAfterMs ?? pauseMs : undefined;
 }
 
 /** Empties the outbox while there is a connection. */
 export class OutboxSender implements Disposable {
   readonly #options: OutboxSenderOptions;
+  readonly #retryMs: number;
+  /** How often the server has failed on the message that is first in the queue. */
+  #faults = { id: "", count: 0 };
+  #hasFailed = false; // since the last success
   #isRunning = false;
   #isWoken = false;
   #isDisposed = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined; // set during a pause
 
   /** Sends nothing until {@linkcode OutboxSender.wake}. */
   constructor(options: OutboxSenderOptions) {
     this.#options = options;
+    this.#retryMs = options.retryMs ?? RETRY_MS;
   }
 
-  /** Starts to send what waits: call it when a message was added, and when the connection is there again. */
+  /** Starts to send what waits, and ends any pause: call it when the connection is there again. */
+  resume(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.wake();
+  }
+
+  /** Starts to send what waits, unless the server has asked for a pause: call it when a message was added. */
   wake(): void {
     this.#isWoken = true;
-    if (this.#isRunning || this.#isDisposed) return;
-    clearTimeout(this.#timer);
+    if (this.#isRunning || this.#isDisposed || this.#timer !== undefined) return;
     this.#isRunning = true;
-    this.#run().catch(this.#options.onFault);
+    this.#run().catch((error) => {
+      if (!this.#hasFailed) this.#options.onFault(error);
+      this.#hasFailed = true;
+      // Such as a profile that another program holds, or whose disk is full: sending the message again stores it once.
+      const againMs = retryAfterMs(error);
+      if (againMs !== undefined) this.#wakeIn(againMs);
+    });
   }
 
   /** Sends nothing more. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     clearTimeout(this.#timer);
+  }
+
+  #wakeIn(ms: number): void {
+    if (!this.#isDisposed) this.#timer = setTimeout(() => this.resume(), ms);
   }
 
   async #run(): Promise<void> {
@@ -115,17 +145,34 @@ export class OutboxSender implements Disposable {
       const hasLostSession = error instanceof ChatError && error.code === "unauthenticated";
       if (error instanceof LinkError || hasLostSession) return false;
       if (!(error instanceof ChatError)) throw error;
-      const againMs = retryAfterMs(error);
-      if (againMs !== undefined) {
-        this.#timer = setTimeout(() => this.wake(), againMs);
+      const againMs = this.#pauseAfter(message, error);
+      if (againMs !== null) {
+        this.#wakeIn(againMs);
         return false;
       }
-      outbox.refused(message.id, error);
-      onRefused(message, error);
+      const refusal = error.code === "internal" ? neverTaken(error) : error;
+      outbox.refused(message.id, refusal);
+      onRefused(message, refusal);
       return true;
     }
     outbox.accepted(message.id);
+    this.#hasFailed = false;
     onAccepted(message, acknowledgement);
     return true;
   }
+
+  /** How long to wait before a refused message is sent again, in milliseconds; null when it will never be taken. */
+  #pauseAfter({ id }: OutboxMessage, error: ChatError): number | null {
+    if (error.code !== "internal") return retryAfterMs(error, this.#retryMs) ?? null;
+    this.#faults = { id, count: this.#faults.id === id ? this.#faults.count + 1 : 1 };
+    return this.#faults.count < MAX_FAULTS ? this.#retryMs * 2 ** (this.#faults.count - 1) : null;
+  }
+}
+
+function neverTaken(error: ChatError): ChatError {
+  return new ChatError(
+    "internal",
+    `Cannot store the message: the server failed on it ${MAX_FAULTS} times, and it is not sent again. Last it said: ${error.message}`,
+    { cause: error },
+  );
 }

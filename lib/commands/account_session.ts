@@ -96,7 +96,9 @@ export class AccountSession implements AsyncDisposable {
       },
       onReceipt: (receipt) => this.news?.onReceipt(receipt),
       onAccepted: (message, acknowledgement) => this.news?.onAccepted(message, acknowledgement),
-      onRefused: (message, error) => this.news?.onRefused(message, error),
+      onRefused: (message, error) => {
+        if (this.news?.onRefused(message, error)) profile.outbox.dismissRejected(message.id);
+      },
       onOtherEvent: (method, params) => {
         for (const hear of [...this.#hearers]) hear(method, params);
       },

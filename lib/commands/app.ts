@@ -140,11 +140,15 @@ export class App implements AsyncDisposable {
 
   /** What became of a message, if that is known soon; otherwise null, and the person is told later. */
   async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
+    const news = this.#session?.news;
     const timer = Promise.withResolvers<null>();
     const handle = setTimeout(() => timer.resolve(null), ms);
+    news?.awaits(sending.id);
     const outcome = await Promise.race([sending.outcome, timer.promise]);
     clearTimeout(handle);
-    if (!outcome) this.#session?.news?.queued(sending.id);
+    news?.awaitsNoMore(sending.id, outcome === null);
+    // The caller tells the person, so it need not be told at the next connection.
+    if (outcome?.kind === "refused") this.profile.outbox.dismissRejected(sending.id);
     return outcome;
   }
 

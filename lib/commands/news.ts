@@ -21,6 +21,8 @@ export class News implements ChatListener {
   readonly #learnName: (name: string) => void;
   /** Messages that the person was told are queued. */
   readonly #queued = new Set<string>();
+  /** Messages of which an option is about to tell the person itself. */
+  readonly #awaited = new Set<string>();
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
 
@@ -30,9 +32,15 @@ export class News implements ChatListener {
     this.#learnName = learnName;
   }
 
-  /** Notes that the person was told that a message waits; its fate will be told too. */
-  queued(id: string): void {
-    this.#queued.add(id);
+  /** Notes that an option waits for the fate of a message, and tells it itself. */
+  awaits(id: string): void {
+    this.#awaited.add(id);
+  }
+
+  /** Notes that the option waits no longer; a message that is queued then is told of here. */
+  awaitsNoMore(id: string, isQueued: boolean): void {
+    this.#awaited.delete(id);
+    if (isQueued) this.#queued.add(id);
   }
 
   /** A preview of a message: the whole of a short one. Option 3 shows it in full. */
@@ -68,9 +76,17 @@ export class News implements ChatListener {
     );
   }
 
-  /** Tells that a message which had to wait will not be taken, with its beginning, so that nothing is lost in silence. */
-  onRefused(message: OutboxMessage, error: ChatError): void {
-    if (this.#queued.delete(message.id)) this.refused(message.to, message.text, error.message);
+  /**
+   * Tells that a message which had to wait will not be taken, with its beginning, so that nothing is lost in silence: one of this
+   * run, or of a program that has ended.
+   *
+   * @returns False when an option tells it.
+   */
+  onRefused(message: OutboxMessage, error: ChatError): boolean {
+    if (this.#awaited.has(message.id)) return false;
+    this.#queued.delete(message.id);
+    this.refused(message.to, message.text, error.message);
+    return true;
   }
 
   /** Prints why a message was refused. */

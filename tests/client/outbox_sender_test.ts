@@ -35,8 +35,9 @@ function senderOf(outbox: Outbox, answer: (message: OutboxMessage) => unknown) {
       return { id: message.id, sequence: 1, storedAt: 1, duplicate: false };
     },
     onAccepted: ({ id }) => note(`accepted ${id}`),
-    onRefused: ({ id }, { code }) => note(`refused ${id} ${code}`),
+    onRefused: ({ id }, { code, message }) => note(`refused ${id} ${code}: ${message}`),
     onFault: (error) => note(`fault ${error}`),
+    retryMs: 1,
   });
   const until = async (count: number) => {
     while (log.length < count) await settled.promise;
@@ -102,7 +103,7 @@ Deno.test("OutboxSender takes out what the server will never take, and goes on",
   using _ = sender;
   outbox.add("a", "b");
   sender.wake();
-  assert.deepEqual(await until(2), ["refused a not_found", "accepted b"]);
+  assert.deepEqual(await until(2), ["refused a not_found: no such user", "accepted b"]);
 });
 
 Deno.test("OutboxSender keeps everything when its session has ended", async () => {
@@ -117,4 +118,73 @@ Deno.test("OutboxSender keeps everything when its session has ended", async () =
   sender.wake();
   await asked.promise;
   assert.equal(outbox.waiting.length, 1);
+});
+
+Deno.test("OutboxSender gives up a message on which the server fails each time, says so, and goes on", async () => {
+  // It was tried every 2 s for ever; everything behind it waited, and nobody was told.
+  const outbox = new FakeOutbox();
+  let tries = 0;
+  const { sender, until } = senderOf(outbox, ({ id }) => {
+    if (id !== "a") return null;
+    tries++;
+    return new ChatError("internal", "Something went wrong; see c0ffee00");
+  });
+  using _ = sender;
+  outbox.add("a", "b");
+  sender.wake();
+  const [refused, accepted] = await until(2);
+  assert.match(refused!, /^refused a internal: Cannot store the message: .* failed on it 4 times.*c0ffee00$/);
+  assert.equal(accepted, "accepted b");
+  assert.equal(tries, 4);
+});
+
+Deno.test("OutboxSender does not cut a pause short for a message that is added, but for a new connection", async () => {
+  const outbox = new FakeOutbox();
+  let asked = Promise.withResolvers<void>();
+  let tries = 0;
+  const { sender, until } = senderOf(outbox, () => {
+    tries++;
+    asked.resolve();
+    return tries === 1 ? new ChatError("rate_limited", "too fast", { retryAfterMs: 60_000 }) : null;
+  });
+  using _ = sender;
+  outbox.add("a");
+  sender.wake();
+  await asked.promise;
+  asked = Promise.withResolvers();
+  await new Promise((resolve) => setTimeout(resolve)); // the refusal has been taken in
+  outbox.add("b");
+  sender.wake();
+  assert.equal(tries, 1);
+  sender.resume();
+  assert.deepEqual(await until(2), ["accepted a", "accepted b"]);
+});
+
+Deno.test("OutboxSender outlives a fault of the server that passes", async () => {
+  const outbox = new FakeOutbox();
+  const faults = new Map([["a", 3], ["b", 3]]);
+  const { sender, until } = senderOf(outbox, ({ id }) => {
+    const left = faults.get(id)!;
+    faults.set(id, left - 1);
+    return left > 0 ? new ChatError("internal", "Something went wrong") : null;
+  });
+  using _ = sender;
+  outbox.add("a", "b");
+  sender.wake();
+  assert.deepEqual(await until(2), ["accepted a", "accepted b"]);
+});
+
+Deno.test("OutboxSender says once that its records cannot be kept now, and goes on by itself when they can", async () => {
+  const outbox = new FakeOutbox();
+  let failures = 3;
+  const accepted = outbox.accepted.bind(outbox);
+  outbox.accepted = (id) => {
+    if (failures-- > 0) throw new ChatError("unavailable", "Cannot use it now", { retryAfterMs: 1 });
+    accepted(id);
+  };
+  const { sender, until } = senderOf(outbox, () => null);
+  using _ = sender;
+  outbox.add("a");
+  sender.wake();
+  assert.deepEqual(await until(2), ["fault ChatError: Cannot use it now", "accepted a"]);
 });

@@ -34,6 +34,8 @@ export class ChatDesk implements AsyncDisposable {
   readonly profile: Profile;
   /** The program at work. */
   readonly app: App;
+  /** Where that is kept. */
+  readonly profileFolder: string;
   readonly #folder = tempFolder();
 
   /** @param options.isPipe Whether nobody sits here. */
@@ -47,7 +49,8 @@ export class ChatDesk implements AsyncDisposable {
       isScreen: isThere,
     });
     this.screen = new ScreenReader(this.tty);
-    this.profile = openProfile(this.#folder.path);
+    this.profileFolder = this.#folder.path;
+    this.profile = openProfile(this.profileFolder);
     this.app = new App(this.tty.terminal, this.profile, {
       isScript: false,
       readInput: () => Promise.resolve(""),

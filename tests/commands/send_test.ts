@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { connect } from "../../lib/commands/connect.ts";
+import { sendOption } from "../../lib/commands/send.ts";
+import { ChatError } from "../../lib/errors.ts";
+import { openProfile } from "../../lib/store/profile.ts";
+import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
+
+/** How often something stands on the screen. */
+function countOf(desk: ChatDesk, text: string): number {
+  return desk.tty.screen.text().split(text).length - 1;
+}
+
+Deno.test("a message of a program that has ended and that the server refuses is shown, and once", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using desk = new ChatDesk();
+  await desk.register(server.inviteLink, "ana");
+  const { account } = desk.app.session!;
+  await desk.app.leave();
+  {
+    using other = openProfile(desk.profileFolder);
+    other.outbox.enqueueMessage(account, { to: "nobody", text: "are you there" });
+  }
+  for (let time = 1; time <= 2; time++) {
+    await connect(desk.app, `127.0.0.1:${server.port}`);
+    await waitUntil(
+      "nothing is left to send or to tell",
+      async () =>
+        await desk.profile.outbox.listOutbox(account).length +
+            desk.profile.outbox.listRejected(account).length ===
+          0,
+    );
+    if (time === 1) await desk.screen.sees("Not sent to nobody: ");
+    assert.equal(countOf(desk, "It began: are you there"), 1);
+    await desk.app.leave();
+  }
+});
+
+Deno.test("a refusal that the option has shown is not shown again at the next connection", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using desk = new ChatDesk();
+  await desk.register(server.inviteLink, "ana");
+  const { account } = desk.app.session!;
+  const context = { terminal: desk.tty.terminal, signal: new AbortController().signal, leave: () => {} };
+  await assert.rejects(
+    async () => await sendOption(desk.app).run("nobody are you there", context),
+    (error: unknown) => error instanceof ChatError && error.code === "not_found",
+  );
+  assert.deepEqual(desk.profile.outbox.listRejected(account), []);
+  await desk.app.leave();
+  await connect(desk.app, `127.0.0.1:${server.port}`);
+  assert.equal(countOf(desk, "Not sent to"), 0);
+});
