@@ -134,7 +134,8 @@ export class DirectChats implements Disposable {
     this.#entries.set(entry.chatId, entry);
     this.#byHost.add(entry.hostId, entry);
     this.#byFriend.add(friendId, entry);
-    if (!entry.isJoined) this.#options.notifyAccount(friendId, "chat_invited", invitationOf(entry));
+    if (entry.isJoined) this.#tellReopened(entry);
+    else this.#options.notifyAccount(friendId, "chat_invited", invitationOf(entry));
   }
 
   /** Ends a chat of one's own, or one's part in another's; an unknown one is over already. */
@@ -260,7 +261,13 @@ export class DirectChats implements Disposable {
     entry.host = host;
     entry.details = details;
     entry.seenAddress = host.peer.remoteAddress;
-    entry.joiner?.notify("chat_reopened", { chatId: entry.chatId });
+    if (entry.isJoined) this.#tellReopened(entry);
+  }
+
+  /** Tells the friend, who may have another session by now and be waiting for just this. */
+  #tellReopened({ chatId, friendId, joiner }: OpenEntry): void {
+    if (joiner) joiner.notify("chat_reopened", { chatId });
+    else this.#options.notifyAccount(friendId, "chat_reopened", { chatId });
   }
 
   #remove(entry: OpenEntry, reason: "closed" | "gone"): void {

@@ -155,8 +155,8 @@ class Joiner {
     const isImproving = session.isLinked;
     if (isImproving) this.#improvements += 1;
     try {
-      const joined = await this.#join(!isImproving);
-      await this.#race(joined, round.signal, isImproving);
+      const { joined, isPunching } = await this.#join(!isImproving);
+      await this.#race(joined, { signal: round.signal, isPunching, isImproving });
     } catch (error) {
       if (!round.signal.aborted && !isImproving && !session.isLinked) this.#failed(error);
     } finally {
@@ -164,7 +164,8 @@ class Joiner {
     }
   }
 
-  async #join(wantsRelay: boolean): Promise<JoinedChat> {
+  /** Begins a round with the server's help, or where there is none one by oneself. */
+  async #join(wantsRelay: boolean): Promise<{ joined: JoinedChat; isPunching: boolean }> {
     const { rendezvous, chatId } = this.#options;
     const before = this.#joined;
     try {
@@ -175,24 +176,28 @@ class Joiner {
       });
       // A server that shows another key now is not believed: both have compared the code of the first one.
       this.#joined = before ? { ...joined, certificate: before.certificate, secret: before.secret } : joined;
-      return this.#joined;
+      return { joined: this.#joined, isPunching: true };
     } catch (error) {
       // Without the server, or before the host is back at it, the addresses from before may still lead there.
       const isPassing = error instanceof LinkError ||
         (error instanceof ChatError && error.code !== "not_found");
       if (!before || !this.conversation.terms || !isPassing) throw error;
       const { relayTicket: _used, ...rest } = before;
-      return rest;
+      return { joined: rest, isPunching: false };
     }
   }
 
-  async #race(joined: JoinedChat, signal: AbortSignal, isImproving: boolean): Promise<void> {
+  async #race(
+    joined: JoinedChat,
+    { signal, isPunching, isImproving }: { signal: AbortSignal; isPunching: boolean; isImproving: boolean },
+  ): Promise<void> {
     const { rendezvous, relayAfterMs, isDialing } = this.#options;
     const { session } = this.conversation;
     await raceToHost({
       rendezvous,
       joined,
       signal,
+      isPunching,
       secretsOf: () => this.#secretsFor(joined),
       isWorthwhile: (route) => !session.isAvoided(route),
       take: (proven, route) => this.#take(proven, route),

@@ -49,6 +49,8 @@ export interface RaceOptions {
   readonly withinMs?: number;
   /** Whether the host's addresses are dialled; true by default. */
   readonly isDialing?: boolean;
+  /** Whether both punch: only where the server has begun a round for both. */
+  readonly isPunching: boolean;
   /** Told what is being tried, in a few words for one changing line. */
   readonly onTrying: (what: string) => void;
   /** Calls it off. */
@@ -73,7 +75,9 @@ export async function raceToHost(options: RaceOptions): Promise<void> {
     const route = routeTo(place);
     if (isWorthwhile(route)) contest.enter(route, (signal) => dialAndProve(place, options, signal));
   }
-  if (isWorthwhile("direct, punched")) contest.run((signal) => punchInto(contest, options, signal));
+  if (options.isPunching && isWorthwhile("direct, punched")) {
+    contest.run((signal) => punchInto(contest, options, signal));
+  }
   if (relayTicket !== undefined) {
     contest.enter("relayed", async (signal) => {
       await pause(options.relayAfterMs ?? RELAY_AFTER_MS, signal);
@@ -82,6 +86,7 @@ export async function raceToHost(options: RaceOptions): Promise<void> {
       return await proveOver(await throughLoopback(stream), options, signal);
     });
   }
+  contest.run(() => Promise.resolve()); // ends it when there is nothing else
   await contest.over;
 }
 

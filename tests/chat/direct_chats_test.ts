@@ -203,7 +203,7 @@ Deno.test("DirectChats tell a friend who has joined that the host is back, and i
   // The same on a server that has started anew.
   using restarted = makeWorld();
   restarted.chats.open(restarted.ana, 2, { ...chat, isJoined: true });
-  assert.deepEqual(restarted.bob.told, []);
+  assert.deepEqual(restarted.bob.told, ["chat_reopened"]);
   assert.deepEqual(restarted.chats.invitationsFor(2), []);
   assert.equal(restarted.chats.join(restarted.bob, { chatId: chat.chatId, secret: chat.secret }).round, 1);
 });

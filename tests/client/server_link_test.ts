@@ -7,6 +7,7 @@ import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
 import { connectPinned } from "../../lib/net/trust.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
+import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
 const HELLO = {
@@ -74,13 +75,13 @@ class TestServer {
 }
 
 /** A link to the server that tries again within milliseconds, and the states it went through. */
-async function openLink(server: TestServer, options: Partial<ServerLinkOptions> = {}) {
+async function openLink(server: TestServer, options: Partial<ServerLinkOptions> = {}, port = server.port) {
   const { certificatePem } = await testIdentity();
   const states: LinkState[] = [];
   const waiters: [(state: LinkState) => boolean, (state: LinkState) => void][] = [];
   const link = new ServerLink({
     connect: async (rpc, signal) => {
-      const stream = await connectPinned({ host: "127.0.0.1", port: server.port, certificatePem, signal });
+      const stream = await connectPinned({ host: "127.0.0.1", port, certificatePem, signal });
       return new RpcConnection(new Connection(stream), { quietMs: 1e6, deadMs: 2e6, ...rpc });
     },
     client: { name: "test", version: "1" },
@@ -280,6 +281,58 @@ Deno.test("ServerLink notices that the machine slept: it retries at once, or ask
   await server.sessions[0]!.close();
   await waiting;
   offsetMs += 600_000;
+  await link.ready();
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink once held on to a connection from an address that the machine has no more", async () => {
+  const server = await TestServer.start();
+  let addresses = ["127.0.0.1", "192.0.2.1"];
+  const { link } = await openLink(server, {
+    listAddresses: () => addresses,
+    watchMs: 10,
+    firstPauseMs: 60_000,
+    longestPauseMs: 60_000,
+  });
+  await link.ready();
+  const { connection } = server.sessions[0]!;
+  const heardAt = connection.heardAt;
+  addresses = ["127.0.0.1"];
+  await waitUntil("it asks for a sign of life", async () => await connection.heardAt !== heardAt);
+  assert.equal(server.sessions.length, 1, "the connection works, so it is kept");
+  addresses = ["198.51.100.7"];
+  await waitUntil("it has connected again", async () => await server.sessions.length === 2);
+  await link.ready();
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink.check() replaces a connection that answers nothing, and tries at once what waits", async () => {
+  const server = await TestServer.start();
+  await using cable = new CuttableProxy(server.port);
+  const { link, next } = await openLink(server, {
+    random: () => 0.9,
+    firstPauseMs: 60_000,
+    longestPauseMs: 60_000,
+  }, cable.port);
+  await link.ready();
+  const [first] = server.sessions;
+  cable.clog();
+  const startedAt = performance.now();
+  link.check();
+  const again = next("connecting");
+  await again;
+  assert.ok(performance.now() - startedAt < 15_000);
+  cable.unclog();
+  await link.ready();
+  const waiting = next("waiting");
+  await first!.close();
+  cable.leadTo(null);
+  cable.cut();
+  await waiting;
+  cable.leadTo(server.port);
+  link.check();
   await link.ready();
   await link.close();
   await server.stop();

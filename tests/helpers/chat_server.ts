@@ -6,11 +6,12 @@
  */
 import { type ChatParty, DirectChats } from "../../lib/chat/direct_chats.ts";
 import { ChatError } from "../../lib/errors.ts";
-import { Connection } from "../../lib/net/connection.ts";
+import { type ByteStream, Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
 import type { ChatEvent, ChatRequestName, Rendezvous } from "../../lib/peer/rendezvous.ts";
+import { closeQuietly } from "../../lib/peer/streams.ts";
 import { type ChatEvents, SIDE_ALPN } from "../../lib/protocol/chat_messages.ts";
 import { parseEvent } from "../../lib/protocol/events.ts";
 import { parseParams, parseResult } from "../../lib/protocol/requests.ts";
@@ -43,8 +44,9 @@ export class ChatServer implements AsyncDisposable {
   readonly #identity: Identity;
   readonly #parties = new Map<string, Set<ChatParty>>();
   readonly #connections = new Set<RpcConnection>();
+  readonly #sideSockets = new Set<ByteStream>();
 
-  private constructor(identity: Identity, options: ChatServerOptions) {
+  private constructor(identity: Identity, port: number, options: ChatServerOptions) {
     this.#identity = identity;
     this.chats = new DirectChats({
       notifyAccount: (accountId, event, content) => {
@@ -59,16 +61,27 @@ export class ChatServer implements AsyncDisposable {
       log: SILENT_LOG,
     });
     this.#listener = Listener.listen({
-      port: 0,
+      port,
       identity,
       onConnection: (connection) => this.#serve(connection, options),
-      sideDoor: { alpnProtocol: SIDE_ALPN, onSocket: (socket) => this.#side.serve(socket) },
+      sideDoor: {
+        alpnProtocol: SIDE_ALPN,
+        onSocket: (socket) => {
+          this.#sideSockets.add(socket);
+          return this.#side.serve(socket).finally(() => this.#sideSockets.delete(socket));
+        },
+      },
     });
   }
 
   /** Starts on a free port. */
   static async start(options: ChatServerOptions = {}): Promise<ChatServer> {
-    return new ChatServer(await createEphemeralIdentity(), options);
+    return new ChatServer(await createEphemeralIdentity(), 0, options);
+  }
+
+  /** The same server, started anew after this one was disposed of: same key and port, and it has forgotten every chat. */
+  startAnew(options: ChatServerOptions = {}): ChatServer {
+    return new ChatServer(this.#identity, this.#listener.port, options);
   }
 
   /** Signs somebody in; the same name may come twice. */
@@ -79,6 +92,11 @@ export class ChatServer implements AsyncDisposable {
   /** Breaks every connection of a session; relays stay. */
   cutSessions(): void {
     for (const rpc of this.#connections) rpc.abort("the server was cut off");
+  }
+
+  /** Breaks every relay. */
+  cutRelays(): void {
+    for (const socket of this.#sideSockets) closeQuietly(socket);
   }
 
   /** Stops. */
@@ -189,13 +207,17 @@ export class TestRendezvous implements Rendezvous, AsyncDisposable {
     this.#rpc = new RpcConnection(new Connection(tls), {
       onNotification: (method, params) => {
         const event = parseEvent(method, params) as ChatEvent | null;
-        if (!event) return;
-        this.events.push(event);
-        for (const hear of [...this.#hearers]) hear(event);
+        if (event) this.hear(event);
       },
     });
     await this.#rpc.request("be", { name: this.name, deviceId: this.#deviceId });
     if (!isFirst) { for (const hear of this.#returns) hear(); }
+  }
+
+  /** Has its hearers hear an event. */
+  hear(event: ChatEvent): void {
+    this.events.push(event);
+    for (const hear of [...this.#hearers]) hear(event);
   }
 
   /** Asks the server. */
