@@ -97,8 +97,12 @@ Deno.test("direct chat, with the real programs", async (context) => {
     const { ana, bob } = await begin();
     await ana.kill();
     await bob.waitForLine(/Connection to ana lost: .*Looking for a way back for 1 min 30 s/);
+    await bob.writeLine("are you there?");
     await bob.writeLine("bye");
-    await ends(bob, /You said goodbye/);
+    await bob.waitForLine(/✗ Not delivered: bob: are you there\?/);
+    await bob.waitForLine(/You said goodbye\. .* 0 lines sent, 1 not delivered, 0 received/);
+    assert.equal((await bob.waitForExit()).code, 5);
+    assert.match(bob.stderr, /ended before 1 line had reached your friend/);
     const again = await begin();
     await again.bob.closeInput();
     await ends(again.bob, /You said goodbye/);

@@ -67,10 +67,10 @@ export class Recorder implements JoinListener {
   }
 
   /** Holds a line back before it is shown. */
-  beforeLine: (() => Promise<void>) | undefined;
+  beforeLine: ((text: string) => Promise<void>) | undefined;
 
   async onLine(text: string): Promise<void> {
-    await this.beforeLine?.();
+    await this.beforeLine?.(text);
     this.#show({ kind: "line", text });
   }
   onLinked(change: { readonly route: string; readonly isFirst: boolean; readonly wasLost: boolean }): void {

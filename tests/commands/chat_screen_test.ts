@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { ChatScreen } from "../../lib/commands/chat_screen.ts";
+import { OutputError } from "../../lib/errors.ts";
+import { FakeTerminal } from "../helpers/fake_terminal.ts";
+import { ChatPair } from "../helpers/chat_pair.ts";
+
+const LINES = 1_000;
+const LONG = "x".repeat(1_000);
+
+function screenOn(tty: FakeTerminal): ChatScreen {
+  return new ChatScreen(tty.terminal, { name: "bob", friend: "ana", downloadFolder: "/d", homeFolder: "/h" });
+}
+
+Deno.test("ChatScreen once let lines be ticked that a stopped screen had dropped", async () => {
+  let stopped: PromiseWithResolvers<void> | undefined = Promise.withResolvers<void>();
+  await using tty = new FakeTerminal({ isScreen: false, beforeWrite: async () => await stopped?.promise });
+  const screen = screenOn(tty);
+  await using pair = await ChatPair.link();
+  pair.atBob.beforeLine = async (text) => await screen.onLine(text);
+  let ticks = 0;
+  const said = [...Array(LINES).keys()].map(async (number) => {
+    await pair.hosted.conversation.say(`${number} ${LONG}`);
+    ticks += 1;
+  });
+  // Files and their words go the same way: once this is answered, lines before it would have been.
+  await pair.joined.conversation.say("is it my screen?");
+  assert.equal(ticks, 0);
+  stopped.resolve();
+  stopped = undefined;
+  await Promise.all(said);
+  await tty.terminal.flush();
+  const shown = tty.screen.text().match(/ana: \d+ x/g) ?? [];
+  assert.ok(shown.length > 0);
+  assert.deepEqual(pair.atBob.lines, [...Array(LINES).keys()].map((number) => `${number} ${LONG}`));
+});
+
+Deno.test("ChatScreen ends the chat when its output fails, and ticks nothing that was not shown", async () => {
+  await using tty = new FakeTerminal({ isScreen: false });
+  const screen = screenOn(tty);
+  await using pair = await ChatPair.link();
+  pair.atBob.beforeLine = async (text) => await screen.onLine(text);
+  await pair.hosted.conversation.say("one");
+  tty.isBroken = true;
+  await assert.rejects(screen.onLine("two"), OutputError);
+  await assert.rejects(pair.hosted.conversation.say("three"));
+  assert.deepEqual(pair.atBob.lines, ["one"]);
+  assert.equal((await pair.joined.conversation.ended).kind, "failed");
+  assert.equal((await pair.hosted.conversation.ended).kind, "closed");
+  assert.equal(pair.hosted.conversation.tally.linesUndelivered, 1);
+});
