@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { MailAccount, MailAccountStore } from "../mail/account.ts";
 import type { DraftStore, MailDraft } from "../mail/draft.ts";
-import { Mailer } from "../mail/mailer.ts";
+import { type AskPassword, Mailer } from "../mail/mailer.ts";
 import { Outbox } from "../mail/outbox.ts";
 import type { OutboxEntry, OutboxStore } from "../mail/outbox_entry.ts";
 import { readPasswordCommand } from "../mail/password_command.ts";
@@ -14,6 +14,7 @@ import { ProfileMailStore } from "../store/mail_store.ts";
 import type { Profile } from "../store/profile.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
+import { retypeLines } from "./email_words.ts";
 
 /** Folder of the finished mails, inside the profile's. */
 const SPOOL_FOLDER = "mail-outbox";
@@ -91,10 +92,12 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
  *
  * @param terminal Keyboard and screen.
  */
-export function passwordAsker(terminal: Terminal): (account: MailAccount) => Promise<string | null> {
-  return async (account) => {
+export function passwordAsker(terminal: Terminal): AskPassword {
+  return async (account, refused) => {
     if (!terminal.isInteractive) return null;
-    return await terminal.readSecret(`Password of ${safeText(account.address)}: `);
+    if (refused !== null) await terminal.print(retypeLines(refused));
+    const wayOut = refused === null ? "" : " (Enter: give up)";
+    return await terminal.readSecret(`Password of ${safeText(account.address)}${wayOut}: `);
   };
 }
 

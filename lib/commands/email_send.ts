@@ -9,6 +9,7 @@ import { buildMessage, type MailContent } from "../mail/message.ts";
 import type { SendOutcome } from "../mail/send_outcome.ts";
 import type { OutboxEntry } from "../mail/outbox_entry.ts";
 import type { SubmissionOptions } from "../mail/submission.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import { oneLine, safeText } from "../terminal/safe_text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { EmailParts } from "./email_parts.ts";
@@ -39,17 +40,22 @@ export async function sendContent(
   const { terminal, store, outbox } = parts;
   const entry = await addToOutbox(parts, account, mail);
   await store.removeMailDraft(options.draft.id);
-  const outcome = await withBar(
-    terminal,
-    `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
-    entry.sizeBytes,
-    (watching) => outbox.send(entry.id, { ...watching, signal: options.signal }),
-  );
+  let outcome: SendOutcome;
+  try {
+    outcome = await withBar(
+      terminal,
+      `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
+      entry.sizeBytes,
+      (watching) => outbox.send(entry.id, { ...watching, signal: options.signal }),
+    );
+  } catch (error) {
+    // Ctrl+C at the question for the password. What is a draft again must not go out by itself.
+    if (error instanceof Interrupt) await takeBack(parts, entry, options.draft);
+    throw error;
+  }
   const isStopped = options.signal.aborted && outcome.kind === "queued";
   if (outcome.kind === "failed" || isStopped) {
-    // The draft first: a crash in between leaves it twice, which is better than not at all.
-    await store.saveMailDraft({ ...options.draft, savedAt: parts.now() });
-    await outbox.drop(entry.id);
+    await takeBack(parts, entry, options.draft);
   }
   if (isStopped) {
     await terminal.print("Stopped: nothing was sent. It is kept as a draft: 6 goes on with it.");
@@ -59,6 +65,13 @@ export async function sendContent(
   if (outcome.kind === "failed") {
     await terminal.print("Nothing was sent. It is kept as a draft: 6 goes on with it.");
   }
+}
+
+/** Makes a mail a draft again. */
+async function takeBack({ store, outbox, now }: EmailParts, entry: OutboxEntry, draft: MailDraft) {
+  // The draft first: a crash in between leaves it twice, which is better than not at all.
+  await store.saveMailDraft({ ...draft, savedAt: now() });
+  await outbox.drop(entry.id);
 }
 
 /**

@@ -5,16 +5,16 @@
 import { messageOf, UsageError } from "../errors.ts";
 import type { MailAccount, SignIn } from "../mail/account.ts";
 import { findAddressFault } from "../mail/address.ts";
-import { MailError } from "../mail/mail_error.ts";
+import { isPasswordFault, MailError } from "../mail/mail_error.ts";
 import type { SmtpEndpoint } from "../mail/providers.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import { dim, green } from "../terminal/style.ts";
 import { readPath } from "./email_attachments.ts";
-import { type EmailParts, findAccount, passwordAsker } from "./email_parts.ts";
+import { type EmailParts, findAccount } from "./email_parts.ts";
 import { askEndpoint } from "./email_server.ts";
-import { askSignIn } from "./email_sign_in.ts";
+import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./email_sign_in.ts";
 import { sendTestMail } from "./email_test_mail.ts";
-import { refusalLines } from "./email_words.ts";
+import { retypeLines } from "./email_words.ts";
 
 /** Faults that another secret, and nothing else, can mend. */
 const SECRET_FAULTS = new Set([
@@ -69,12 +69,13 @@ async function signInAndSave(
   parts: EmailParts,
   base: Pick<MailAccount, "id" | "address" | "name">,
   startEndpoint: SmtpEndpoint,
-  before: SignIn | null,
+  known: SignIn | null,
   signal: AbortSignal,
 ): Promise<MailAccount | null> {
   const { terminal, mailer } = parts;
   let endpoint = startEndpoint;
-  let signIn: SignIn | null = null;
+  let before = known; // the answers that questions begin with
+  let signIn: SignIn | null = null; // unset while it must be asked for
   while (true) {
     try {
       signIn ??= await askSignIn(parts, {
@@ -85,12 +86,14 @@ async function signInAndSave(
         signal,
       });
       if (signIn === null) return null;
+      before = signIn;
       const account: MailAccount = { ...base, endpoint, signIn };
       {
         using _line = terminal.isInteractive
           ? terminal.liveLine(`Signing in at ${endpoint.host} …`)
           : undefined;
-        await mailer.check(account, { signal, askPassword: passwordAsker(terminal) });
+        // A password that is not accepted comes back here, where it can be asked for in another way too.
+        await mailer.check(account, { signal, askPassword: () => Promise.resolve(null) });
       }
       await terminal.print(
         green(signIn.kind === "none" ? `${endpoint.host} answers.` : `${endpoint.host} accepts the sign-in.`),
@@ -98,22 +101,29 @@ async function signInAndSave(
       return await testAndSave(parts, account, signal);
     } catch (error) {
       if (!(error instanceof MailError) || signal.aborted) throw error;
-      await terminal.print(refusalLines(error));
-      const next = await mend(parts, error, endpoint);
+      await terminal.print(retypeLines(error));
+      const next = await mend(parts, error, { accountId: base.id, endpoint, signIn });
       if (next === null) return null;
-      endpoint = next.endpoint;
-      if (next.asksAgain) signIn = null;
+      ({ endpoint, signIn } = next);
     }
   }
 }
 
-/** What to change after a failure; `null` when the person gives up. */
+/** What was tried. */
+interface Tried {
+  readonly accountId: string;
+  readonly endpoint: SmtpEndpoint;
+  readonly signIn: SignIn | null; // unset where asking for it is what failed, or to ask for it anew
+}
+
+/** What to try next after a failure; `null` when the person gives up. */
 async function mend(
   parts: EmailParts,
   error: MailError,
-  endpoint: SmtpEndpoint,
-): Promise<{ endpoint: SmtpEndpoint; asksAgain: boolean } | null> {
+  tried: Tried,
+): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
   const { terminal } = parts;
+  const { endpoint } = tried;
   if (!terminal.isInteractive) return null; // a pipe has no second answer
   if (error.fault === "certificate") {
     const path = await terminal.readLine({
@@ -123,26 +133,46 @@ async function mend(
     if (path === null || path.trim() === "") return null;
     try {
       return {
+        ...tried,
         endpoint: { ...endpoint, caPem: await readCaFile(readPath(path, parts.homeFolder)) },
-        asksAgain: false,
       };
     } catch (problem) {
       await terminal.print(`  ${safeText(messageOf(problem))}.`);
-      return { endpoint, asksAgain: false };
+      return tried;
     }
   }
+  const mayRetype = isPasswordFault(error.fault) || error.fault === "secret_missing";
+  if (mayRetype && tried.signIn !== null && isPasswordSignIn(tried.signIn)) {
+    return await retype(parts, tried, tried.signIn);
+  }
   if (SECRET_FAULTS.has(error.fault)) {
-    return await terminal.confirm("Try again?", true) ? { endpoint, asksAgain: true } : null;
+    return await terminal.confirm("Try again?", true) ? { endpoint, signIn: null } : null;
   }
   const choice = await terminal.choose("What now?", [
     { value: "again", label: "Try again" },
     { value: "server", label: "Give another host and port" },
     { value: "stop", label: "Stop" },
   ], { byDefault: 0 });
-  if (choice === "again") return { endpoint, asksAgain: false };
+  if (choice === "again") return tried;
   if (choice !== "server") return null;
   const other = await askEndpoint(terminal, "", endpoint);
-  return other === null ? null : { endpoint: other, asksAgain: false };
+  return other === null ? null : { ...tried, endpoint: other };
+}
+
+/** Asks for the password alone; who gives none may sign in another way. */
+async function retype(
+  parts: EmailParts,
+  tried: Tried,
+  refused: PasswordSignIn,
+): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
+  const { terminal } = parts;
+  const signIn = await askSecretAgain(parts, tried, refused);
+  if (signIn !== null) return { ...tried, signIn };
+  const choice = await terminal.choose("What now?", [
+    { value: "other", label: "Sign in in another way", description: "or with another user name" },
+    { value: "stop", label: "Stop" },
+  ], { byDefault: 0 });
+  return choice === "other" ? { ...tried, signIn: null } : null;
 }
 
 async function testAndSave(

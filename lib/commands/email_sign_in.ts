@@ -4,10 +4,21 @@
  */
 import { type SignIn, tidyPassword } from "../mail/account.ts";
 import type { SmtpEndpoint } from "../mail/providers.ts";
-import { readPasswordCommand } from "../mail/password_command.ts";
 import { dim } from "../terminal/style.ts";
 import { askOAuth } from "./email_oauth.ts";
 import type { EmailParts } from "./email_parts.ts";
+
+/** A way to sign in with a password, wherever that comes from. */
+export type PasswordSignIn = Exclude<SignIn, { kind: "none" | "oauth2" }>;
+
+/**
+ * Whether a way to sign in is with a password.
+ *
+ * @param signIn The way.
+ */
+export function isPasswordSignIn(signIn: SignIn): signIn is PasswordSignIn {
+  return signIn.kind !== "none" && signIn.kind !== "oauth2";
+}
 
 /** What is known when the way to sign in is asked for. */
 export interface SignInQuestion {
@@ -24,7 +35,7 @@ export interface SignInQuestion {
 }
 
 /**
- * Asks.
+ * Asks for the way and all that belongs to it.
  *
  * @param parts See {@linkcode EmailParts}.
  * @param question What is known.
@@ -76,7 +87,7 @@ async function askPassword(
   user: string,
   isGmail: boolean,
 ): Promise<SignIn | null> {
-  const { terminal, mailer } = parts;
+  const { terminal } = parts;
   if (isGmail) {
     for (
       const line of [
@@ -89,9 +100,13 @@ async function askPassword(
   const place = await terminal.choose(
     "Where does the password come from?",
     [
-      { value: "stored", label: "Stored here", description: "in a file that only you can read" },
-      { value: "command", label: "A command", description: "such as a password manager's, run each time" },
-      { value: "asked", label: "Asked each time", description: "kept nowhere" },
+      { value: "password", label: "Stored here", description: "in a file that only you can read" },
+      {
+        value: "password_command",
+        label: "A command",
+        description: "such as a password manager's, run each time",
+      },
+      { value: "password_asked", label: "Asked each time", description: "kept nowhere" },
     ] as const,
     {
       byDefault: question.before?.kind === "password_command"
@@ -102,18 +117,54 @@ async function askPassword(
     },
   );
   if (place === null) return null;
-  if (place === "command") {
-    const before = question.before?.kind === "password_command" ? question.before.command : "";
-    const command = await terminal.readLine({ prompt: "Command: ", initial: before, multiline: false });
-    if (command === null || command.trim() === "") return null;
-    // Tried at once, with keyboard and screen lent to it: a password manager may ask for its own password.
-    await terminal.runOutside(() => readPasswordCommand(command));
-    return { kind: "password_command", user, command };
+  const before = question.before?.kind === "password_command" ? question.before.command : "";
+  return await askSecret(parts, question, { kind: place, user, command: before }, {
+    password: isGmail ? "App password: " : "Password: ",
+    command: "Command: ",
+  });
+}
+
+/**
+ * Asks once more for a password, or for the command that prints it, which the server has just refused.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param question What is known.
+ * @param refused The way to sign in that was refused; its user name and the password's place stay.
+ * @returns The same way with another secret; `null` when none was given.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+export async function askSecretAgain(
+  parts: EmailParts,
+  question: Pick<SignInQuestion, "accountId">,
+  refused: PasswordSignIn,
+): Promise<SignIn | null> {
+  const command = refused.kind === "password_command" ? refused.command : "";
+  const { kind, user } = refused;
+  return await askSecret(parts, question, { kind, user, command }, {
+    password: "Password (Enter: something else): ",
+    command: "Command (empty: something else): ",
+  });
+}
+
+async function askSecret(
+  { terminal, mailer }: EmailParts,
+  { accountId }: Pick<SignInQuestion, "accountId">,
+  way: { kind: PasswordSignIn["kind"]; user: string; command: string },
+  prompts: { password: string; command: string },
+): Promise<SignIn | null> {
+  const { kind, user } = way;
+  if (kind === "password_command") {
+    const command = await terminal.readLine({
+      prompt: prompts.command,
+      initial: way.command,
+      multiline: false,
+    });
+    return command === null || command.trim() === "" ? null : { kind, user, command };
   }
-  const typed = await terminal.readSecret(isGmail ? "App password: " : "Password: ");
+  const typed = await terminal.readSecret(prompts.password);
   if (typed === null || typed.trim() === "") return null;
   const password = tidyPassword(typed);
-  if (place === "stored") return { kind: "password", user, password };
-  mailer.rememberPassword(question.accountId, password);
-  return { kind: "password_asked", user };
+  if (kind === "password") return { kind, user, password };
+  mailer.rememberPassword(accountId, password);
+  return { kind, user };
 }

@@ -28,6 +28,16 @@ export function refusalLines(error: MailError): string {
   return `${red(`${safeText(error.message)}.`)}${wordsBeneath(error)}`;
 }
 
+/**
+ * A password that was not accepted, where it is asked for again at once.
+ *
+ * @param error The refusal.
+ */
+export function retypeLines(error: MailError): string {
+  if (error.fault !== "wrong_password") return refusalLines(error);
+  return `${red("That password is not accepted.")}${wordsBeneath(error)}`;
+}
+
 function wordsBeneath({ serverWords }: MailError): string {
   return serverWords === undefined ? "" : `\n${dim(`  ${safeText(serverWords)}`)}`;
 }

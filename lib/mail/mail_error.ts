@@ -40,6 +40,15 @@ export const MAIL_FAULTS = [
 /** One of {@linkcode MAIL_FAULTS}. */
 export type MailFault = typeof MAIL_FAULTS[number];
 
+/**
+ * Whether a server did not accept a password, so that another one may do.
+ *
+ * @param fault What happened.
+ */
+export function isPasswordFault(fault: MailFault): boolean {
+  return fault === "wrong_password" || fault === "app_password_needed";
+}
+
 /** Details that a {@linkcode MailError} may carry beside its sentence. */
 export interface MailErrorDetails {
   /** Whether the same mail may be taken later; false by default. */

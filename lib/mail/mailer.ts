@@ -6,7 +6,7 @@
  */
 
 import type { MailAccount, MailAccountStore } from "./account.ts";
-import { MailError } from "./mail_error.ts";
+import { isPasswordFault, MailError } from "./mail_error.ts";
 import { readPasswordCommand } from "./password_command.ts";
 import {
   type Acceptance,
@@ -18,8 +18,11 @@ import {
 } from "./submission.ts";
 import { TokenSource } from "./token_source.ts";
 
-/** Asks a person for the password of an account; `null` when there is none to ask, or they gave none. */
-export type AskPassword = (account: MailAccount) => Promise<string | null>;
+/**
+ * Asks a person for the password of an account; `null` when there is none to ask, or they gave none. `refused` tells why
+ * the one before was not accepted; `null` at the first time.
+ */
+export type AskPassword = (account: MailAccount, refused: MailError | null) => Promise<string | null>;
 
 /** What one use of a mailer may be told. */
 export interface MailerOptions extends SubmissionOptions {
@@ -115,24 +118,33 @@ export class Mailer {
     options: Use,
     run: (credentials: Credentials) => Promise<Result>,
   ): Promise<Result> {
-    const credentials = await this.#credentials(account, options);
-    try {
-      return await run(credentials);
-    } catch (error) {
-      if (!(error instanceof MailError)) throw error;
-      // A password typed wrongly must be asked for again, not be remembered.
-      if (error.fault === "wrong_password") this.#asked.delete(account.id);
-      // nodemailer renews only after a 334 challenge, as Gmail sends; other servers refuse a stale token at once.
-      const isStale = error.fault === "token_refused" && error.smtpCode !== undefined;
-      if (credentials.kind !== "oauth2" || !isStale || credentials.hasRenewed()) throw error;
-      await credentials.getAccessToken(true);
-      return await run(credentials);
+    let refused: MailError | null = null; // set once a typed password was not accepted
+    while (true) {
+      const credentials = await this.#credentials(account, options, refused);
+      try {
+        return await run(credentials);
+      } catch (error) {
+        if (!(error instanceof MailError)) throw error;
+        if (isPasswordFault(error.fault)) {
+          // A password typed wrongly must be asked for again, not be remembered.
+          this.#asked.delete(account.id);
+          if (account.signIn.kind !== "password_asked" || options.askPassword === undefined) throw error;
+          refused = error;
+          continue;
+        }
+        // nodemailer renews only after a 334 challenge, as Gmail sends; other servers refuse a stale token at once.
+        const isStale = error.fault === "token_refused" && error.smtpCode !== undefined;
+        if (credentials.kind !== "oauth2" || !isStale || credentials.hasRenewed()) throw error;
+        await credentials.getAccessToken(true);
+        return await run(credentials);
+      }
     }
   }
 
   async #credentials(
     account: MailAccount,
     options: Use,
+    refused: MailError | null,
   ): Promise<Exclude<Credentials, { kind: "oauth2" }> | RenewableCredentials> {
     const { signIn } = account;
     switch (signIn.kind) {
@@ -149,7 +161,7 @@ export class Mailer {
         return {
           kind: "password",
           user: signIn.user,
-          password: await this.#ask(account, options.askPassword),
+          password: await this.#ask(account, options.askPassword, refused),
         };
       case "oauth2": {
         // An account that is only being tried has newer tokens than the store: those of a consent just given.
@@ -182,15 +194,17 @@ export class Mailer {
     return account?.signIn.kind === "oauth2" ? account.signIn : null;
   }
 
-  async #ask(account: MailAccount, askPassword: AskPassword | undefined): Promise<string> {
-    const known = this.#asked.get(account.id) ?? await askPassword?.(account) ?? null;
+  async #ask(
+    account: MailAccount,
+    askPassword: AskPassword | undefined,
+    refused: MailError | null,
+  ): Promise<string> {
+    const known = this.#asked.get(account.id) ?? await askPassword?.(account, refused) ?? null;
     if (known === null || known === "") {
-      throw new MailError(
+      throw refused ?? new MailError(
         "secret_missing",
         `The password of ${account.address} is not stored: run "email outbox retry" and type it`,
-        {
-          isTemporary: true,
-        },
+        { isTemporary: true },
       );
     }
     this.#asked.set(account.id, known);

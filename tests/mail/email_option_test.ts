@@ -157,8 +157,8 @@ Deno.test("email setup over ssh prints the link, and takes the final address pas
   assert.equal((await desk.parts.store.listMailAccounts())[0]?.signIn.kind, "oauth2");
 });
 
-Deno.test("email setup asks for the password again when it is refused, with Gmail's words beneath", async () => {
-  await using server = await TestMailServer.start({ security: "tls", passwords: { [ANN]: PASSWORD } });
+Deno.test("email setup asks for a refused password again, keeps the user name, and shows Gmail's words beneath", async () => {
+  await using server = await TestMailServer.start({ security: "tls", passwords: { "ann-login": PASSWORD } });
   await using desk = new EmailDesk();
   server.refusals = { signIn: GMAIL.appPassword };
   const setUp = desk.run(`setup --ca ${await writeCa(desk, server)}`);
@@ -168,19 +168,46 @@ Deno.test("email setup asks for the password again when it is refused, with Gmai
     ["Name that recipients see", ""],
     ...ownServer(server, "TLS"),
     ["How do you sign in?", ""],
-    ["User name:", ""],
+    ["User name:", "\x15ann-login"],
     ["Where does the password come from?", "1"],
     ["Password:", "my real password"],
   );
   await desk.sees("wants an app password, not the usual one");
   await desk.sees("534 5.7.9 Application-specific password required.");
   server.refusals = {};
+  await desk.answers(["Password (Enter: something else):", "mistyped"]);
+  await desk.sees("That password is not accepted.");
+  await desk.sees("535 5.7.8 Username and Password not accepted.");
   await desk.answers(
-    ["Try again?", ""],
+    ["Password (Enter: something else):", APP_PASSWORD],
+    ["accepts the sign-in", "y"],
+  );
+  await setUp;
+  assert.equal(server.mails[0]?.user, "ann-login");
+  const [account] = await desk.parts.store.listMailAccounts();
+  assert.deepEqual(account?.signIn, { kind: "password", user: "ann-login", password: PASSWORD });
+});
+
+Deno.test("email setup offers another way after a refused password, with the answers so far as they were", async () => {
+  await using server = await TestMailServer.start({ security: "tls", passwords: { "ann-login": PASSWORD } });
+  await using desk = new EmailDesk();
+  const setUp = desk.run(`setup --ca ${await writeCa(desk, server)}`);
+  await desk.answers(
+    ["Your e-mail address:", ANN],
+    ["Name that recipients see", ""],
+    ...ownServer(server, "TLS"),
     ["How do you sign in?", ""],
-    ["User name:", ""],
+    ["User name:", "\x15ann-login"],
+    ["Where does the password come from?", "2"],
+    ["Command:", "echo wrong"],
+    ["That password is not accepted.", "\x15exit 3"],
+    ["The password command ended with status 3", "\x15"],
+    ["What now?", "1"],
+    ["How do you sign in?", ""],
+    ["User name: ann-login", ""],
     ["Where does the password come from?", "3"],
-    ["Password:", APP_PASSWORD],
+    ["Password:", "mistyped"],
+    ["Password (Enter: something else):", APP_PASSWORD],
     ["accepts the sign-in", "y"],
   );
   await setUp;
@@ -188,9 +215,48 @@ Deno.test("email setup asks for the password again when it is refused, with Gmai
   const [account] = await desk.parts.store.listMailAccounts();
   assert.deepEqual(
     account?.signIn,
-    { kind: "password_asked", user: ANN },
+    { kind: "password_asked", user: "ann-login" },
     "a password asked each time is kept nowhere",
   );
+});
+
+Deno.test("a mail whose password was mistyped asks for it again, and is a draft again when it is not given", async () => {
+  await using server = await TestMailServer.start({ security: "tls", passwords: { ann: "right" } });
+  await using desk = new EmailDesk();
+  await desk.addAccount(server.endpoint, { kind: "password_asked", user: "ann" });
+  const first = desk.run("bob@example.org");
+  await desk.answers(["To:", ""], ["Copies", ""], ["Subject:", "Hi"], ["End the text", "Hello\r."]);
+  await desk.answers(["Attach", ""], ["Send it?", ""], ["Password of ann@example.org:", "wrong"]);
+  await desk.answers(["That password is not accepted.", ""]);
+  await first;
+  await desk.sees("Nothing was sent. It is kept as a draft");
+  assert.deepEqual(await desk.parts.outbox.list(), []);
+
+  const goOn: [string, string][] = [
+    ["A draft is waiting", ""],
+    ["To:", ""],
+    ["Copies", ""],
+    ["Subject:", ""],
+    [
+      "Hello",
+      ".",
+    ],
+    ["Attach", ""],
+    ["Send it?", ""],
+  ];
+  const second = desk.run();
+  await desk.answers(...goOn, ["Password of ann@example.org:", "wrong"]);
+  await desk.sees("Password of ann@example.org (Enter: give up):");
+  desk.tty.type("\x03");
+  await assert.rejects(second, /Interrupted/);
+  await desk.sees("Not sent. It is kept as a draft");
+  assert.deepEqual(await desk.parts.outbox.list(), [], "what is a draft again must not go out by itself");
+
+  const third = desk.run();
+  await desk.answers(...goOn, ["Password of ann@example.org:", "wrong"], ["(Enter: give up):", "right"]);
+  await third;
+  await desk.sees("Sent to bob@example.org.");
+  assert.deepEqual(server.mails.map((mail) => mail.user), ["ann"]);
 });
 
 const ON_SCREEN: readonly [Refusals, sentence: string, words: string, then: string][] = [
