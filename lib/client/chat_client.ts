@@ -193,13 +193,33 @@ export class ChatClient implements Disposable {
   async *history(name: string): AsyncGenerator<readonly HistoryEntry[]> {
     let before: number | null = null;
     do {
-      const page: Result<"fetch_history"> = await this.call(
-        "fetch_history",
-        before === null ? { with: name } : { with: name, before },
-      );
+      const page: Result<"fetch_history"> = await this.#historyPage(name, before);
       if (page.messages.length > 0) yield page.messages;
       before = page.next;
     } while (before !== null);
+  }
+
+  /**
+   * The same, oldest page first. One page is held at a time, however long the conversation is, so all but the oldest are asked for
+   * twice: once on the way back to the beginning, once on the way forward.
+   */
+  async *historyFromStart(name: string): AsyncGenerator<readonly HistoryEntry[]> {
+    /** Where the pages end that are still to come, newest first; null is the end of the conversation. */
+    const ends: (number | null)[] = [null];
+    let doneBelow = 0; // every message with a lower sequence has been given
+    while (ends.length > 0) {
+      const end = ends.at(-1) ?? null;
+      const page = await this.#historyPage(name, end);
+      // Also where the pages have shifted since the way back, as messages were added or have expired.
+      if (page.next !== null && page.next > doneBelow) {
+        ends.push(page.next);
+        continue;
+      }
+      const messages = page.messages.filter(({ sequence }) => sequence >= doneBelow);
+      if (messages.length > 0) yield messages;
+      doneBelow = end ?? Infinity;
+      ends.pop();
+    }
   }
 
   /**
@@ -221,6 +241,10 @@ export class ChatClient implements Disposable {
     this.#isDisposed = true;
     clearTimeout(this.#acknowledgeTimer);
     this.#sender[Symbol.dispose]();
+  }
+
+  #historyPage(name: string, before: number | null): Promise<Result<"fetch_history">> {
+    return this.call("fetch_history", before === null ? { with: name } : { with: name, before });
   }
 
   #take(message: ReceivedMessage): void {

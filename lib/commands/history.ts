@@ -30,15 +30,13 @@ export function historyCommand(app: App): MenuCommand {
   };
 }
 
-/** The subcommand: everything, oldest first. */
+/** The subcommand: everything, oldest first, page by page as it comes. */
 export async function printHistory(
   app: App,
   name: string,
   options: { readonly json: boolean },
 ): Promise<void> {
-  const pages: (readonly HistoryEntry[])[] = [];
-  for await (const page of app.client().history(name)) pages.push(page);
-  for (const page of pages.toReversed()) {
+  for await (const page of app.client().historyFromStart(name)) {
     for (const message of page) {
       await app.terminal.print(options.json ? JSON.stringify(message) : line(message));
     }

@@ -95,3 +95,53 @@ Deno.test("ChatClient tells a cursor once, and nothing that is no news", async (
   await client.shown(9);
   assert.deepEqual(await link.until("acknowledge", 1), [{ delivered: 9, read: 9 }]);
 });
+
+/** A server that keeps one conversation and gives it in pages of two. */
+class Conversation extends ScriptedLink {
+  /** Sequences of its messages. */
+  readonly sequences: number[];
+
+  constructor(sequences: number[]) {
+    super(() => {
+      throw new Error("only pages are asked for");
+    });
+    this.sequences = sequences;
+  }
+
+  override async request(method: string, params?: unknown): Promise<unknown> {
+    const { before = Infinity } = params as { before?: number };
+    this.asked.push({ method, params });
+    const older = this.sequences.filter((sequence) => sequence < before);
+    const page = older.slice(-2);
+    return await Promise.resolve({
+      messages: page.map((sequence) => ({ ...message(sequence), to: "bob" })),
+      next: older.length > 2 ? page[0]! : null,
+    });
+  }
+}
+
+Deno.test("historyFromStart() gives a conversation in order and holds one page of it", async () => {
+  for (const length of [0, 1, 2, 3, 4, 7, 8]) {
+    const all = Array.from({ length }, (_, index) => 10 * index + 3);
+    const link = new Conversation([...all]);
+    using client = new ChatClient(link, recordsAt(0));
+    const given: number[][] = [];
+    for await (const page of client.historyFromStart("bob")) given.push(page.map(({ sequence }) => sequence));
+    assert.deepEqual(given.flat(), all);
+    assert.ok(given.every((page) => page.length <= 2));
+    const pages = Math.max(1, Math.ceil(length / 2));
+    assert.equal(link.asked.length, 2 * pages - 1, "only the oldest page is asked for once");
+  }
+});
+
+Deno.test("historyFromStart() leaves nothing out and gives nothing twice when the conversation changes meanwhile", async () => {
+  const link = new Conversation([1, 2, 3, 4, 5, 6, 7]);
+  using client = new ChatClient(link, recordsAt(0));
+  const given: number[] = [];
+  for await (const page of client.historyFromStart("bob")) {
+    given.push(...page.map(({ sequence }) => sequence));
+    if (given.length === 1) link.sequences.push(8, 9, 10, 11, 12);
+    if (given.length === 3) link.sequences.splice(link.sequences.indexOf(5), 1); // it has expired
+  }
+  assert.deepEqual(given, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]);
+});
