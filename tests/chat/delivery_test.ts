@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Delivery } from "../../lib/chat/delivery.ts";
 import type { SessionPeer, StoredMessage } from "../../lib/chat/ports.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 function message(sequence: number): StoredMessage {
   return {
@@ -95,7 +96,7 @@ Deno.test("Delivery holds nothing for a slow reader, and catches up from the sto
   }
   assert.deepEqual(peer.received, []);
   peer.flow();
-  while (peer.received.length < 100) await new Promise((resolve) => setTimeout(resolve, 0));
+  await waitUntil("the reader has caught up", () => peer.received.length >= 100);
   delivery.offer(message(101));
   assert.deepEqual(peer.received, range(1, 101));
 });
@@ -133,6 +134,6 @@ Deno.test("Delivery closes a connection whose mailbox cannot be read", async () 
   peer.stall();
   delivery.offer(message(1));
   peer.flow();
-  while (!peer.closed) await new Promise((resolve) => setTimeout(resolve, 0));
+  await waitUntil("the connection is closed", () => peer.closed !== "");
   assert.match(peer.closed, /mailbox/);
 });

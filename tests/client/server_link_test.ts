@@ -273,7 +273,7 @@ Deno.test("ServerLink notices that the machine slept: it retries at once, or ask
   // The connection still works, so it is kept: a clock that was set forward costs nothing.
   const { connection } = server.sessions[0]!;
   const heardAt = connection.heardAt;
-  await waitUntil("the server hears a sign of life", async () => await connection.heardAt !== heardAt);
+  await waitUntil("the server hears a sign of life", () => connection.heardAt !== heardAt);
   assert.equal(link.isOnline, true);
 
   const waiting = next("waiting");
@@ -299,7 +299,7 @@ Deno.test("ServerLink once held on to a connection from an address that the mach
   const { connection } = server.sessions[0]!;
   const heardAt = connection.heardAt;
   addresses = ["127.0.0.1"];
-  await waitUntil("it asks for a sign of life", async () => await connection.heardAt !== heardAt);
+  await waitUntil("it asks for a sign of life", () => connection.heardAt !== heardAt);
   assert.equal(server.sessions.length, 1, "the connection works, so it is kept");
   addresses = ["198.51.100.7"];
   await waitUntil("it has connected again", async () => await server.sessions.length === 2);
@@ -343,7 +343,7 @@ Deno.test("close() ends a link that is still connecting, greeting or waiting", a
   const late = Promise.withResolvers<unknown>();
   server.answer = () => late.promise;
   const greeting = await openLink(server);
-  await waitUntil("the server is greeted", async () => await server.requests.length > 0);
+  await waitUntil("the server is greeted", () => server.requests.length > 0);
   await greeting.link.close();
   late.resolve(HELLO);
   await Promise.all(server.sessions.map((session) => session.closed));

@@ -25,12 +25,10 @@ Deno.test("a message of a program that has ended and that the server refuses is 
   }
   for (let time = 1; time <= 2; time++) {
     await connect(desk.app, `127.0.0.1:${server.port}`);
+    const { outbox } = desk.profile;
     await waitUntil(
       "nothing is left to send or to tell",
-      async () =>
-        await desk.profile.outbox.listOutbox(account).length +
-            desk.profile.outbox.listRejected(account).length ===
-          0,
+      () => outbox.listOutbox(account).length + outbox.listRejected(account).length === 0,
     );
     if (time === 1) await desk.screen.sees("Not sent to nobody: ");
     assert.equal(countOf(desk, "It began: are you there"), 1);

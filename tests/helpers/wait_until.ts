@@ -16,7 +16,7 @@ const ASK_EVERY_MS = 50;
  */
 export async function waitUntil(
   what: string,
-  ask: () => Promise<boolean>,
+  ask: () => boolean | Promise<boolean>,
   timeoutMs = 20_000,
 ): Promise<number> {
   const startedAt = performance.now();

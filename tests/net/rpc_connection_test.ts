@@ -3,6 +3,7 @@ import { ChatError, LinkError, ProtocolError } from "../../lib/errors.ts";
 import { Connection, type ConnectionOptions } from "../../lib/net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../../lib/net/rpc_connection.ts";
 import { openTcpPair, openTlsPair } from "../helpers/socket_pair.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 /** Two RPC ends of one TLS connection. */
 async function openRpcPair(
@@ -151,7 +152,7 @@ Deno.test("onRequest() is paused at maxPendingRequests and goes on as replies le
 Deno.test("heartbeat pings a quiet peer, which stays connected", async () => {
   const [near, far] = await openRpcPair({ quietMs: 20, deadMs: 2000 }, { quietMs: 1e6, deadMs: 2e6 });
   const before = near.connection.heardAt;
-  while (near.connection.heardAt === before) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitUntil("the peer has answered a ping", () => near.connection.heardAt !== before);
   assert.equal(near.closeReason, undefined);
   await Promise.all([near.close(), far.closed]);
 });

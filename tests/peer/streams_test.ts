@@ -7,9 +7,10 @@ import {
   throughLoopback,
   writeAll,
 } from "../../lib/peer/streams.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 /** A `node:net` socket as a stream, and its other end. */
-async function connectSocket(): Promise<{ stream: SocketStream; far: Deno.TcpConn }> {
+async function connectSocket(): Promise<{ stream: SocketStream; socket: Socket; far: Deno.TcpConn }> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepting = listener.accept();
   const socket = await new Promise<Socket>((resolve) => {
@@ -18,7 +19,7 @@ async function connectSocket(): Promise<{ stream: SocketStream; far: Deno.TcpCon
       () => resolve(dialled),
     );
   });
-  return { stream: new SocketStream(socket), far: await accepting };
+  return { stream: new SocketStream(socket), socket, far: await accepting };
 }
 
 async function readText(
@@ -32,12 +33,12 @@ async function readText(
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 Deno.test("SocketStream reads and writes whether the read or the bytes come first, and sees the end", async () => {
-  const { stream, far } = await connectSocket();
+  const { stream, socket, far } = await connectSocket();
   const waiting = readText(stream);
   await far.write(bytes("late"));
   assert.equal(await waiting, "late");
   await far.write(bytes("early"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await waitUntil("the bytes have come", () => socket.readableLength === 5);
   assert.equal(await readText(stream), "early");
   assert.equal(await stream.write(bytes("answer")), 6);
   assert.equal(await readText(far), "answer");

@@ -182,7 +182,7 @@ Deno.test("Relay holds few for one account, ends what stands still or lasts too 
     const [first] = desk.issue(1, 2);
     const [second] = desk.issue(1, 3);
     const waiting = await desk.ask("relay", { ticket: first });
-    while (desk.relay.count === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    await waitUntil("the first side waits", () => desk.relay.count > 0);
     const refused = await desk.ask("relay", { ticket: second });
     assert.equal((await hearReply(refused)).error.data.code, "rate_limited");
     refused.close();

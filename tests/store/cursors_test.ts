@@ -33,21 +33,22 @@ Deno.test("acknowledge() takes as long in a full mailbox as in an empty one: it 
   const ana = await addPerson(s.store, "ana");
   const [newcomer, collector] = [await addPerson(s.store, "newcomer"), await addPerson(s.store, "collector")];
   await Promise.all(Array.from({ length: 9_000 }, () => send(s.store, ana, "collector", "kept")));
-  /** The quickest of some batches of acknowledgements, each of one new message. */
-  async function quickestMs({ name, accountId, deviceId }: typeof ana): Promise<number> {
-    const taken: number[] = [];
-    for (let round = 0; round < 5; round++) {
-      const sent = await Promise.all(Array.from({ length: 50 }, () => send(s.store, ana, name, "new")));
-      const startedAt = performance.now();
-      await Promise.all(
-        sent.map(({ sequence }) => s.store.acknowledge({ accountId, deviceId, delivered: sequence })),
-      );
-      taken.push(performance.now() - startedAt);
-    }
-    return Math.min(...taken);
+  /** How long a batch of acknowledgements takes, each of one new message. */
+  async function batchMs({ name, accountId, deviceId }: typeof ana): Promise<number> {
+    const sent = await Promise.all(Array.from({ length: 50 }, () => send(s.store, ana, name, "new")));
+    const startedAt = performance.now();
+    await Promise.all(
+      sent.map(({ sequence }) => s.store.acknowledge({ accountId, deviceId, delivered: sequence })),
+    );
+    return performance.now() - startedAt;
   }
-  const [quick, slow] = [await quickestMs(newcomer), await quickestMs(collector)];
-  // Fifty walks through 9,000 messages take some 30 ms more; the batches themselves a few.
+  // Fifty walks through 9,000 messages take some 30 ms more in every batch; the batches themselves take a few. What else the
+  // machine does can only add to a batch, so the quickest of each are compared, and one quiet moment is enough.
+  let [quick, slow] = [Infinity, Infinity];
+  for (let round = 0; round < 5 || (round < 100 && slow >= quick * 2 + 8); round++) {
+    quick = Math.min(quick, await batchMs(newcomer));
+    slow = Math.min(slow, await batchMs(collector));
+  }
   ok(slow < quick * 2 + 8, `${slow} ms in a mailbox of 9,000, ${quick} ms in a small one`);
 });
 

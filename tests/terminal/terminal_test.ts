@@ -4,6 +4,7 @@ import { OutputError } from "../../lib/errors.ts";
 import { History } from "../../lib/terminal/history.ts";
 import { Interrupt } from "../../lib/terminal/interrupt.ts";
 import { MAX_WAITING_CHARACTERS } from "../../lib/terminal/output_queue.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 const at20: FakeTerminalOptions = { columns: 20, rows: 10 };
 
@@ -62,7 +63,11 @@ Deno.test("a terminal that does not say where its cursor is costs a moment, and 
   await fake.keys("the quick brown fox jumps over the lazy dog");
   await fake.resize(30, 12);
   fake.terminal.printAbove("news");
-  await new Promise((resolve) => setTimeout(resolve, 250)); // longer than the terminal waits for the answer
+  // Printed once the terminal has waited long enough for the answer.
+  await waitUntil("the news is there", async () => {
+    await fake.settle();
+    return fake.screen.text().includes("news");
+  });
   await fake.keys("!");
   assert.equal(fake.screen.rows().join(""), "newsyou> the quick brown fox jumps over the lazy dog!");
   await fake.keys("\r");
@@ -268,7 +273,8 @@ Deno.test("Ctrl+Z gives the keyboard back, and the line is drawn again afterward
   const line = fake.terminal.readLine({ prompt: "> " });
   await fake.keys("half");
   await fake.keys("\x1a");
-  await new Promise((resolve) => setTimeout(resolve, 100)); // longer than the terminal waits for SIGCONT
+  // Taken again once the terminal has waited long enough for SIGCONT.
+  await waitUntil("the terminal has the keyboard again", () => fake.modes.length > 2);
   await fake.keys(" more\r");
   assert.equal(await line, "half more");
   assert.equal(fake.stops, 1);
