@@ -44,7 +44,7 @@ export class Delivery {
    * Hands it over at once when nothing older waits and the peer keeps up; otherwise it is read from the store in its turn.
    */
   offer(message: StoredMessage): void {
-    if (this.#isStopped || message.sequence <= this.#sent) return;
+    if (this.#isOver || message.sequence <= this.#sent) return;
     if (!this.#isCaughtUp) {
       this.#hasMore = true;
       return;
@@ -63,9 +63,9 @@ export class Delivery {
    * @throws what the store throws; the connection is then of no more use, and its client comes back.
    */
   async run(): Promise<void> {
-    while (!this.#isStopped) {
+    while (!this.#isOver) {
       await this.#peer.drained();
-      if (this.#isStopped) return;
+      if (this.#isOver) return;
       this.#hasMore = false;
       const page = await this.#store.listMailbox({
         accountId: this.#accountId,
@@ -73,7 +73,7 @@ export class Delivery {
         limit: PAGE_MESSAGES,
         maxBytes: PAGE_BYTES,
       });
-      if (this.#isStopped) return;
+      if (this.#isOver) return;
       for (const message of page.messages) this.#hand(message);
       if (page.next === null && !this.#hasMore) {
         this.#isCaughtUp = true;
@@ -85,6 +85,10 @@ export class Delivery {
   /** Hands over nothing more. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  get #isOver(): boolean {
+    return this.#isStopped || this.#peer.isClosing;
   }
 
   #runInBackground(): void {

@@ -39,12 +39,12 @@ export const CHAT_HANDLERS: { readonly [M in keyof typeof CHAT_REQUESTS]: Handle
 async function openChat(
   session: Session,
   params: Params<"open_chat">,
-  { store, hub, directChats }: Services,
+  { store, hub, directChats, sendPaces }: Services,
 ): Promise<Result<"open_chat">> {
   const { accountId, name } = session.identity;
   if (params.to === name) throw new ChatError("invalid", "Cannot open a chat with yourself: name a friend");
   // An invitation reaches a person as a message does, so it takes its turn with those.
-  await session.identity.pace.turn();
+  await sendPaces.of(accountId).turn(session);
   const friend = await store.findUser(params.to, accountId);
   if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${params.to}`);
   if ((await store.listBlocked(friend.accountId)).includes(name)) {

@@ -70,7 +70,7 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
   send_message: {
     stage: "signed_in",
     run: (session, params, services) => {
-      const turn = session.identity.pace.turn();
+      const turn = services.sendPaces.of(session.accountId).turn(session);
       return turn ? turn.then(() => send(session, params, services)) : send(session, params, services);
     },
   },

@@ -17,6 +17,8 @@ export interface PresentSession {
   readonly accountId: number;
   /** SHA-256 of the token that the session was opened with, in hex. */
   readonly tokenHash: string;
+  /** Device that is signed in. */
+  readonly deviceId: string;
   /** True while its person has not touched a key for a while. */
   readonly isIdle: boolean;
   /** Takes a message that was just committed for this account. */
@@ -45,14 +47,12 @@ export class Hub {
     this.#count++;
   }
 
-  /** Ends a lease. Returns true when it was the last of its account. */
-  remove(session: PresentSession): boolean {
+  /** Ends a lease. */
+  remove(session: PresentSession): void {
     const held = this.#sessions.get(session.accountId);
-    if (!held?.delete(session)) return false;
+    if (!held?.delete(session)) return;
     this.#count--;
-    if (held.size > 0) return false;
-    this.#sessions.delete(session.accountId);
-    return true;
+    if (held.size === 0) this.#sessions.delete(session.accountId);
   }
 
   /** Whether an account is there now; online when any of its sessions is. */

@@ -4,6 +4,7 @@
  */
 import { ChatError } from "../errors.ts";
 import type { Params, Result } from "../protocol/requests.ts";
+import type { NewSession, OpenedDevice } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { hashToken, newToken } from "./token.ts";
@@ -28,12 +29,16 @@ export async function register(
       "Cannot register without an invite: ask somebody on this server for its invite link",
     );
   }
-  await throttles.startRegistration(session.peer.remoteAddress);
-  const passwordHash = await passwords.hash(params.password);
-  const account = { name: params.name, passwordHash, joinCode: registration === "open" ? null : joinCode };
-  const { accountId } = await store.createAccount(account);
+  await throttles.startRegistration(session);
+  const { token, opening } = newSession(params.deviceName);
+  const { accountId, ...opened } = await store.registerAccount({
+    name: params.name,
+    passwordHash: await passwords.hash(params.password, session),
+    joinCode: registration === "open" ? null : joinCode,
+    ...opening,
+  });
   services.log.info("registered", { connection: session.peer.id, name: params.name });
-  return await openSession(session, { accountId, name: params.name }, params, services);
+  return signIn(session, { accountId, name: params.name, ...opened }, token, services);
 }
 
 /** Signs in with name and password. Throws `unauthenticated`, with the same words and work for an unknown name. */
@@ -42,20 +47,30 @@ export async function login(
   params: Params<"login">,
   services: Services,
 ): Promise<Result<"login">> {
-  const { throttles, store } = services;
-  const succeeded = await throttles.startLogin(session.peer.remoteAddress, params.name);
-  const account = await store.findCredentials(params.name);
-  const check = await services.passwords.check(params.password, account?.passwordHash ?? null);
+  const { throttles, passwords, store } = services;
+  const deviceId = params.deviceId ?? null;
+  const account = await store.findCredentials(params.name, deviceId);
+  const knownDeviceId = account?.isKnownDevice ? deviceId : null;
+  const succeeded = await throttles.startLogin(session, { name: params.name, knownDeviceId });
+  const check = await passwords.check(params.password, account?.passwordHash ?? null, session);
   if (!account || !check.isRight) {
     services.log.info("login refused", { connection: session.peer.id, address: session.peer.remoteAddress });
     throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
   }
   await succeeded();
-  if (account.isDisabled) throw disabled(account.name);
-  if (check.needsRehash) {
-    await store.setPasswordHash(account.accountId, await services.passwords.hash(params.password));
-  }
-  return await openSession(session, account, params, services);
+  const { accountId, name, passwordHash } = account;
+  const newPasswordHash = check.needsRehash ? await passwords.hash(params.password, session) : null;
+  const { token, opening } = newSession(params.deviceName);
+  // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
+  // sessions after this one was opened finds it.
+  const opened = await store.openDeviceSession({
+    accountId,
+    passwordHash,
+    newPasswordHash,
+    deviceId,
+    ...opening,
+  });
+  return signIn(session, { accountId, name, ...opened }, token, services);
 }
 
 /** Signs in with the token of an earlier login. Throws `unauthenticated` when it no longer counts. */
@@ -68,10 +83,7 @@ export async function resume(
   if (!found) {
     throw new ChatError("unauthenticated", "Cannot resume: the session has ended; log in with your password");
   }
-  if (found.isDisabled) throw disabled(found.name);
-  const { accountId, name, deviceId, readSequence, settings } = found;
-  session.signIn({ accountId, name, deviceId, readSequence }, params.token);
-  return { name, token: params.token, deviceId, readSequence, ...settings };
+  return signIn(session, found, params.token, services);
 }
 
 /** Sets a new password, and ends every other session of the account. Throws `unauthenticated` for a wrong old one. */
@@ -80,41 +92,35 @@ export async function changePassword(
   params: Params<"change_password">,
   services: Services,
 ): Promise<Result<"change_password">> {
-  const { accountId, name, tokenHash } = session.identity;
+  const { accountId, name, tokenHash, deviceId } = session.identity;
   const { store, passwords, throttles, hub } = services;
-  const succeeded = await throttles.startLogin(session.peer.remoteAddress, name);
-  const account = await store.findCredentials(name);
-  const { isRight } = await passwords.check(params.oldPassword, account?.passwordHash ?? null);
+  const account = await store.findCredentials(name, deviceId);
+  const knownDeviceId = account?.isKnownDevice ? deviceId : null;
+  const succeeded = await throttles.startLogin(session, { name, knownDeviceId });
+  const formerHash = account?.passwordHash ?? null;
+  const { isRight } = await passwords.check(params.oldPassword, formerHash, session);
   if (!isRight) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
   await succeeded();
-  await store.setPasswordHash(accountId, await passwords.hash(params.newPassword));
-  await store.endAllSessions(accountId, tokenHash);
+  const passwordHash = await passwords.hash(params.newPassword, session);
+  await store.changePassword(accountId, { passwordHash, formerHash, exceptTokenHash: tokenHash });
   hub.endSessions(accountId, "password_changed", session);
   return {};
 }
 
-async function openSession(
-  session: Session,
-  account: { readonly accountId: number; readonly name: string },
-  device: { readonly deviceId?: string | undefined; readonly deviceName?: string | undefined },
-  { store }: Services,
-): Promise<Result<"login">> {
-  const { accountId, name } = account;
+function newSession(deviceName = "unnamed"): { token: string; opening: NewSession } {
   const token = newToken();
-  const { deviceId, readSequence } = await store.openDeviceSession({
-    accountId,
-    tokenHash: hashToken(token),
-    deviceId: device.deviceId ?? null,
-    deviceName: device.deviceName ?? "unnamed",
-  });
-  const settings = await store.getSettings(accountId);
-  session.signIn({ accountId, name, deviceId, readSequence }, token);
-  return { name, token, deviceId, readSequence, ...settings };
+  return { token, opening: { tokenHash: hashToken(token), deviceName } };
 }
 
-function disabled(name: string): ChatError {
-  return new ChatError(
-    "forbidden",
-    `Cannot log in as ${name}: the account is disabled; ask the server's operator`,
-  );
+/** Makes the session that of an account whose device session is open. */
+function signIn(
+  session: Session,
+  opened: { readonly accountId: number; readonly name: string } & OpenedDevice,
+  token: string,
+  { throttles }: Services,
+): Result<"login"> {
+  const { accountId, name, deviceId, readSequence, settings } = opened;
+  session.signIn({ accountId, name, deviceId, readSequence }, token);
+  throttles.signedIn(session, name);
+  return { name, token, deviceId, readSequence, ...settings };
 }

@@ -9,6 +9,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { ChatError } from "../errors.ts";
+import { FairLine, type TurnTaker } from "./fair_line.ts";
 
 /** Cost of a hash: `N = 2^logN`, block size `r`, parallelism `p`; memory is `128 · N · r` bytes. */
 export interface ScryptCost {
@@ -26,8 +27,14 @@ export const DEFAULT_COST: ScryptCost = { logN: 17, r: 8, p: 1 };
 /** Hashes computed at once: each takes 128 MiB and a whole core. */
 const MAX_AT_ONCE = 2;
 
-/** Checks that may wait for their turn; more would wait longer than a person does. */
+/** Hashes that may wait for their turn; more would wait longer than a person does. */
 const MAX_WAITING = 64;
+
+/** When to come back after having had to leave the line, in milliseconds. */
+const RETRY_AFTER_MS = 5_000;
+
+/** Who waits where nobody else does: the operator at the keyboard. */
+const OPERATOR: TurnTaker = { addressGroup: "", hasEnded: false };
 
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
@@ -40,10 +47,16 @@ export type PasswordCheck = {
   readonly needsRehash: boolean;
 };
 
-/** Hashes and checks passwords, a bounded number at a time. */
+/** Hashes and checks passwords, a bounded number at a time, for each address group in turn. */
 export class Passwords {
   readonly #cost: ScryptCost;
-  readonly #waiting: (() => void)[] = [];
+  readonly #line = new FairLine(
+    MAX_WAITING,
+    () =>
+      new ChatError("unavailable", "Cannot check the password now: too many logins wait", {
+        retryAfterMs: RETRY_AFTER_MS,
+      }),
+  );
   #running = 0;
   /** Checked when a name is unknown, so that it costs the same as a wrong password. */
   readonly #nobody: string;
@@ -58,12 +71,14 @@ export class Passwords {
    * Hashes a password with a new random salt.
    *
    * @param password As typed; NFKC is applied, so that two keyboards which compose a letter differently agree.
+   * @param taker For whom; the operator by default.
    * @returns PHC string.
-   * @throws {ChatError} `unavailable` when too many wait already.
+   * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
-  async hash(password: string): Promise<string> {
+  async hash(password: string, taker: TurnTaker = OPERATOR): Promise<string> {
     const salt = randomBytes(SALT_BYTES);
-    return format(this.#cost, salt, await this.#derive(password, salt, this.#cost, HASH_BYTES));
+    const hash = await this.#inTurn(taker, () => derive(password, salt, this.#cost, HASH_BYTES));
+    return format(this.#cost, salt, hash);
   }
 
   /**
@@ -71,50 +86,41 @@ export class Passwords {
    *
    * @param password As typed.
    * @param stored PHC string, or `null` for a name that does not exist: the answer is then no, after the same work.
-   * @throws {ChatError} `unavailable` when too many wait already.
+   * @param taker For whom; the operator by default.
+   * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
-  async check(password: string, stored: string | null): Promise<PasswordCheck> {
+  async check(
+    password: string,
+    stored: string | null,
+    taker: TurnTaker = OPERATOR,
+  ): Promise<PasswordCheck> {
     const { cost, salt, hash } = parse(stored ?? this.#nobody);
-    const derived = await this.#derive(password, salt, cost, hash.length);
+    const derived = await this.#inTurn(taker, () => derive(password, salt, cost, hash.length));
     const isRight = timingSafeEqual(derived, hash) && stored !== null;
     const isCurrent = cost.logN === this.#cost.logN && cost.r === this.#cost.r && cost.p === this.#cost.p;
     return { isRight, needsRehash: isRight && !isCurrent };
   }
 
-  async #derive(password: string, salt: Buffer, cost: ScryptCost, bytes: number): Promise<Buffer> {
-    await this.#enter();
+  async #inTurn(taker: TurnTaker, work: () => Promise<Buffer>): Promise<Buffer> {
+    if (this.#running < MAX_AT_ONCE) this.#running++;
+    else await this.#line.wait(taker);
     try {
-      return await new Promise<Buffer>((resolve, reject) => {
-        const N = 2 ** cost.logN;
-        const options = { N, r: cost.r, p: cost.p, maxmem: 256 * N * cost.r };
-        scrypt(password.normalize("NFKC"), salt, bytes, options, (error, key) => {
-          if (error) reject(error);
-          else resolve(key);
-        });
-      });
+      return await work();
     } finally {
-      this.#leave();
+      if (!this.#line.next()) this.#running--;
     }
   }
+}
 
-  #enter(): Promise<void> | void {
-    if (this.#running < MAX_AT_ONCE) {
-      this.#running++;
-      return;
-    }
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw new ChatError("unavailable", "Cannot check the password now: too many logins wait", {
-        retryAfterMs: 5_000,
-      });
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#running--;
-  }
+function derive(password: string, salt: Buffer, cost: ScryptCost, bytes: number): Promise<Buffer> {
+  const N = 2 ** cost.logN;
+  const options = { N, r: cost.r, p: cost.p, maxmem: 256 * N * cost.r };
+  return new Promise((resolve, reject) => {
+    scrypt(password.normalize("NFKC"), salt, bytes, options, (error, key) => {
+      if (error) reject(error);
+      else resolve(key);
+    });
+  });
 }
 
 function format(cost: ScryptCost, salt: Buffer, hash: Buffer): string {

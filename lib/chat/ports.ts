@@ -22,6 +22,24 @@ export interface StoredMessage {
   readonly storedAt: number;
 }
 
+/** A device that signs in. */
+export interface NewSession {
+  /** SHA-256 of its token, in hex. */
+  readonly tokenHash: string;
+  /** What the person sees in a list of devices. */
+  readonly deviceName: string;
+}
+
+/** A device that has just signed in. */
+export interface OpenedDevice {
+  /** The device. */
+  readonly deviceId: string;
+  /** Highest sequence that the device has shown. */
+  readonly readSequence: number;
+  /** What its account has chosen. */
+  readonly settings: Settings;
+}
+
 /** A signed-in device, as found by its token or opened by a login. */
 export interface DeviceLogin {
   /** Row id of the account. */
@@ -68,30 +86,42 @@ export interface ReceiptNews {
 
 /** The verbs of the store that chat uses. Each rejects with a `ChatError`, or with a fault of its own. */
 export interface ChatStore {
-  /** Makes an account. @throws {ChatError} `conflict` name taken, `forbidden` join code not valid. */
-  createAccount(
-    account: { name: string; passwordHash: string; joinCode: string | null },
-  ): Promise<{ readonly accountId: number }>;
-  /** Null for an unknown name. */
+  /** Makes an account and signs in. @throws {ChatError} `conflict` name taken, `forbidden` join code not valid. */
+  registerAccount(
+    account: { name: string; passwordHash: string; joinCode: string | null } & NewSession,
+  ): Promise<OpenedDevice & { readonly accountId: number }>;
+  /** Null for an unknown name; `deviceId` is what `isKnownDevice` is about. */
   findCredentials(
     name: string,
-  ): Promise<{ accountId: number; name: string; passwordHash: string; isDisabled: boolean } | null>;
-  /** Replaces the stored hash. */
-  setPasswordHash(accountId: number, passwordHash: string): Promise<void>;
-  /** Starts a session of a device; a `deviceId` of this account is used again, else a new device is made. */
+    deviceId: string | null,
+  ): Promise<{ accountId: number; name: string; passwordHash: string; isKnownDevice: boolean } | null>;
+  /**
+   * Replaces the stored hash if it is `formerHash`, and ends all sessions of the account but one.
+   *
+   * @throws {ChatError} `unauthenticated` when it is another.
+   */
+  changePassword(
+    accountId: number,
+    change: { passwordHash: string; formerHash: string | null; exceptTokenHash: string | null },
+  ): Promise<void>;
+  /**
+   * Starts a session of a device, if the stored hash is still the one that was checked; `newPasswordHash` takes its place. A
+   * `deviceId` of this account is used again, else a new device is made.
+   *
+   * @throws {ChatError} `unauthenticated` when the account or its hash has changed, `forbidden` when it is disabled.
+   */
   openDeviceSession(
-    session: { accountId: number; tokenHash: string; deviceId: string | null; deviceName: string },
-  ): Promise<{ readonly deviceId: string; readonly readSequence: number }>;
+    session: {
+      accountId: number;
+      passwordHash: string;
+      newPasswordHash: string | null;
+      deviceId: string | null;
+    } & NewSession,
+  ): Promise<OpenedDevice>;
   /** Null when the token is unknown, ended, or too long unused. */
-  findDeviceSession(
-    tokenHash: string,
-  ): Promise<(DeviceLogin & { readonly isDisabled: boolean; readonly settings: Settings }) | null>;
+  findDeviceSession(tokenHash: string): Promise<(DeviceLogin & { readonly settings: Settings }) | null>;
   /** Ends a device's session; its cursors stay. */
   closeDeviceSession(tokenHash: string): Promise<void>;
-  /** Ends all sessions of an account but one. */
-  endAllSessions(accountId: number, exceptTokenHash: string | null): Promise<void>;
-  /** Of these tokens, those that open no session any more. */
-  listEndedSessions(tokenHashes: readonly string[]): Promise<readonly string[]>;
   /** Users in the order of their names. */
   listUsers(
     page: { viewerId: number; after: string | null; limit: number },
@@ -100,8 +130,6 @@ export interface ChatStore {
   findUser(name: string, viewerId: number): Promise<ListedUser | null>;
   /** Notes when an account was last here. */
   markSeen(accountId: number, at: number): Promise<void>;
-  /** What an account has chosen. */
-  getSettings(accountId: number): Promise<Settings>;
   /** Changes what is given; returns all. */
   updateSettings(
     accountId: number,
@@ -149,6 +177,10 @@ export interface SessionPeer {
   readonly id: string;
   /** Normalised IP address. */
   readonly remoteAddress: string;
+  /** The part of the address that one household or host can choose freely (IPv6: a /64), for counting callers. */
+  readonly addressGroup: string;
+  /** True once nothing more is sent: the connection is being closed, or has ended. */
+  readonly isClosing: boolean;
   /** True while more bytes wait to be written than the peer takes. */
   readonly isBacklogged: boolean;
   /** Resolves when what waits has been written, or the connection has ended. */

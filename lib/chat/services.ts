@@ -6,7 +6,8 @@ import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
 import type { ChatStore } from "./ports.ts";
 import { Passwords } from "./passwords.ts";
-import { DEFAULT_THROTTLES, SendPace, type ThrottleLimits, Throttles } from "./throttles.ts";
+import { Pace, type PaceClock, Paces } from "./pace.ts";
+import { DEFAULT_THROTTLES, type ThrottleLimits, Throttles } from "./throttles.ts";
 
 /** Who may register: anybody, whoever has a join code, or nobody. */
 export type Registration = "open" | "invite" | "closed";
@@ -35,6 +36,8 @@ export interface ServicesOptions {
   readonly passwords?: Passwords;
   /** Epoch milliseconds; `Date.now` by default. */
   readonly now?: () => number;
+  /** Time that sends and strangers' logins are slowed by; the machine's by default. */
+  readonly paceClock?: PaceClock;
 }
 
 /** The shared parts of a server that sessions work with. */
@@ -57,8 +60,8 @@ export class Services {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly #sendsPerSecond: number;
-  readonly #paces = new Map<number, SendPace>();
+  /** How fast each account may send, by its row id: all its sessions together, and those that have ended. */
+  readonly sendPaces: Paces<number>;
 
   /** Puts the parts together. */
   constructor(options: ServicesOptions) {
@@ -67,22 +70,11 @@ export class Services {
     this.log = options.log;
     this.registration = options.registration;
     this.passwords = options.passwords ?? new Passwords();
-    this.throttles = new Throttles(throttles);
+    this.throttles = new Throttles(throttles, options.paceClock);
     this.now = options.now ?? Date.now;
-    this.#sendsPerSecond = throttles.sendsPerSecond;
-  }
-
-  /** The pace at which an account may send, shared by its sessions. */
-  paceOf(accountId: number): SendPace {
-    const known = this.#paces.get(accountId);
-    if (known) return known;
-    const pace = new SendPace(this.#sendsPerSecond);
-    this.#paces.set(accountId, pace);
-    return pace;
-  }
-
-  /** Forgets the pace of an account whose last session has ended. */
-  forgetPace(accountId: number): void {
-    this.#paces.delete(accountId);
+    const { sendsPerSecond } = throttles;
+    this.sendPaces = new Paces(() =>
+      new Pace({ perSecond: sendsPerSecond, burst: sendsPerSecond * 2, purpose: "send" }, options.paceClock)
+    );
   }
 }

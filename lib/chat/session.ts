@@ -10,10 +10,10 @@ import type { Event, EventName } from "../protocol/events.ts";
 import { isRequestName, parseParams, REQUESTS } from "../protocol/requests.ts";
 import { Delivery } from "./delivery.ts";
 import { HANDLERS } from "./handlers.ts";
+import { connectionEnded, type TurnTaker } from "./fair_line.ts";
 import type { PresentSession } from "./hub.ts";
 import type { DeviceLogin, SessionPeer, StoredMessage } from "./ports.ts";
 import type { Services } from "./services.ts";
-import type { SendPace } from "./throttles.ts";
 import { hashToken } from "./token.ts";
 
 /** Time a caller may take from connecting to being signed in, in milliseconds: a person types a password within it. */
@@ -26,12 +26,10 @@ export type Stage = "greeting" | "guest" | "signed_in" | "closed";
 export interface Identity extends DeviceLogin {
   /** SHA-256 of the session token, in hex. */
   readonly tokenHash: string;
-  /** Shared by all sessions of the account. */
-  readonly pace: SendPace;
 }
 
 /** One client's session. */
-export class Session implements PresentSession {
+export class Session implements PresentSession, TurnTaker {
   /** The connection underneath. */
   readonly peer: SessionPeer;
   readonly #services: Services;
@@ -54,6 +52,16 @@ export class Session implements PresentSession {
     return this.#stage;
   }
 
+  /** The part of the caller's address that counts. */
+  get addressGroup(): string {
+    return this.peer.addressGroup;
+  }
+
+  /** True once nobody hears what is answered. */
+  get hasEnded(): boolean {
+    return this.#stage === "closed" || this.peer.isClosing;
+  }
+
   /** Row id of the signed-in account. */
   get accountId(): number {
     return this.identity.accountId;
@@ -62,6 +70,11 @@ export class Session implements PresentSession {
   /** SHA-256 of the session token, in hex. */
   get tokenHash(): string {
     return this.identity.tokenHash;
+  }
+
+  /** Device that is signed in. */
+  get deviceId(): string {
+    return this.identity.deviceId;
   }
 
   /** True while the client says that its person is away from the keys. */
@@ -121,14 +134,19 @@ export class Session implements PresentSession {
       throw new ChatError("conflict", `Cannot log in: signed in as ${this.#identity.name} already`);
     }
     clearTimeout(this.#signInTimer);
-    this.#identity = { ...login, tokenHash: hashToken(token), pace: this.#services.paceOf(login.accountId) };
+    this.#identity = { ...login, tokenHash: hashToken(token) };
     this.#stage = "signed_in";
     this.#services.hub.add(this);
     this.#services.log.info("signed in", { connection: this.peer.id, name: login.name });
   }
 
-  /** Starts (or starts again) to deliver the mailbox above `after`. */
+  /**
+   * Starts (or starts again) to deliver the mailbox above `after`.
+   *
+   * @throws {ChatError} `unavailable` when the connection has ended.
+   */
   startDelivery(after: number): void {
+    if (this.hasEnded) throw connectionEnded();
     this.#delivery?.stop();
     const delivery = new Delivery(this.accountId, after, this.peer, this.#services.store);
     this.#delivery = delivery;
@@ -151,9 +169,7 @@ export class Session implements PresentSession {
     try {
       await before;
       await this.peer.drained();
-      if (this.#stage === "closed") {
-        throw new ChatError("unavailable", "Cannot answer: the connection has ended");
-      }
+      if (this.hasEnded) throw connectionEnded();
       return await work();
     } finally {
       resolve();
@@ -191,7 +207,7 @@ export class Session implements PresentSession {
     if (!identity) return;
     const { hub, store, log, now, directChats } = this.#services;
     directChats.left(this);
-    if (hub.remove(this)) this.#services.forgetPace(identity.accountId);
+    hub.remove(this);
     store.markSeen(identity.accountId, now()).catch((error) => log.warn("last seen not noted", { error }));
   }
 

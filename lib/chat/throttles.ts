@@ -1,13 +1,18 @@
 /**
- * Throttles: how often one address or one account may try to log in, to register, and to send.
+ * Throttles: how often one address or one account may be tried, and how many may register from one address.
  *
- * Failed logins are counted in two ways. One account tried from one address: a guesser is stopped there without locking
- * out the owner, who comes from elsewhere. One address over all accounts: a guesser who walks through names is stopped too.
- * Sends are not refused but slowed: the reply comes when it is their turn, and the connection is read no faster.
+ * Failed logins are counted in three ways. One account tried from one address: a guesser is stopped there without locking out
+ * the owner, who comes from elsewhere. One address over all accounts: a guesser who walks through names is stopped too.
+ * One account over all addresses: a guesser with many is slowed, and so is nobody who has signed in to it before, with the
+ * same device or from the same address. A device that has signed in before is counted for itself, whatever its neighbours do.
+ * An address is an IPv4 address, or an IPv6 /64.
  * @module
  */
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { ChatError } from "../errors.ts";
+import type { TurnTaker } from "./fair_line.ts";
+import { KnownAddresses } from "./known_addresses.ts";
+import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
 
 /** Rates that a server allows. */
 export interface ThrottleLimits {
@@ -15,6 +20,8 @@ export interface ThrottleLimits {
   readonly failedLoginsPerAccount: number;
   /** Failed logins from one address in 15 minutes, over all accounts. */
   readonly failedLoginsPerAddress: number;
+  /** Failed logins to one account by strangers, from all addresses, before each next one has to wait for its turn. */
+  readonly failedLoginsByStrangers: number;
   /** Registrations from one address in an hour. */
   readonly registrationsPerAddress: number;
   /** Messages a second that one account may send for long; a burst of two seconds' worth goes at once. */
@@ -25,6 +32,7 @@ export interface ThrottleLimits {
 export const DEFAULT_THROTTLES: ThrottleLimits = {
   failedLoginsPerAccount: 10,
   failedLoginsPerAddress: 100,
+  failedLoginsByStrangers: 50,
   registrationsPerAddress: 20,
   sendsPerSecond: 100,
 };
@@ -32,35 +40,80 @@ export const DEFAULT_THROTTLES: ThrottleLimits = {
 const LOGIN_WINDOW_S = 15 * 60;
 const REGISTRATION_WINDOW_S = 60 * 60;
 
+/** How fast strangers may go on with one account: 17,000 guesses a day, from all of the world together. */
+const STRANGERS_PER_SECOND = 1 / 5;
+
+/** Strangers who wait for one account, so that the last one's answer still comes while its client waits (30 s). */
+const MAX_STRANGERS_WAITING = 4;
+
+/** A login that is tried. */
+export interface LoginTry {
+  /** Account that is tried; it need not exist. */
+  readonly name: string;
+  /** Device that has signed in to this account before; null for none. */
+  readonly knownDeviceId: string | null;
+}
+
 /** Counts tries in memory; a restart forgets them, which costs a guesser more than it gives. */
 export class Throttles {
   readonly #perAccount: RateLimiterMemory;
   readonly #perAddress: RateLimiterMemory;
   readonly #registrations: RateLimiterMemory;
+  /** By name of the account. */
+  readonly #strangers: Paces<string>;
+  readonly #knownAddresses = new KnownAddresses();
 
-  /** Starts to count. @param limits {@linkcode DEFAULT_THROTTLES} by default. */
-  constructor(limits: ThrottleLimits = DEFAULT_THROTTLES) {
+  /**
+   * Starts to count.
+   *
+   * @param limits {@linkcode DEFAULT_THROTTLES} by default.
+   * @param clock Time that strangers wait by; tests give their own.
+   */
+  constructor(limits: ThrottleLimits = DEFAULT_THROTTLES, clock?: PaceClock) {
     this.#perAccount = limiter(limits.failedLoginsPerAccount, LOGIN_WINDOW_S);
     this.#perAddress = limiter(limits.failedLoginsPerAddress, LOGIN_WINDOW_S);
     this.#registrations = limiter(limits.registrationsPerAddress, REGISTRATION_WINDOW_S);
+    this.#strangers = new Paces((name) =>
+      new Pace({
+        perSecond: STRANGERS_PER_SECOND,
+        burst: limits.failedLoginsByStrangers,
+        purpose: `log in as ${name}`,
+        maxWaiting: MAX_STRANGERS_WAITING,
+      }, clock)
+    );
   }
 
   /**
-   * Counts a login as failed before it is checked, so that many at once cannot all slip through.
+   * Counts a login as failed before it is checked, so that many at once cannot all slip through. Waits for its turn where
+   * strangers have failed too often.
    *
-   * @param address Normalised address of the caller.
-   * @param name Account that is tried.
-   * @returns Call it when the login was right: it takes the count back.
-   * @throws {ChatError} `rate_limited` with `retryAfterMs`.
+   * @param taker Who tries.
+   * @param tried What is tried.
+   * @returns Call it when the password was right: it takes the count back.
+   * @throws {ChatError} `rate_limited` with `retryAfterMs`; `unavailable` when the taker was gone at its turn.
    */
-  async startLogin(address: string, name: string): Promise<() => Promise<void>> {
-    const key = `${address} ${name}`;
-    await take(this.#perAddress, address, "log in from this address");
+  async startLogin(taker: TurnTaker, { name, knownDeviceId }: LoginTry): Promise<() => Promise<void>> {
+    const { addressGroup } = taker;
+    if (knownDeviceId !== null) {
+      const key = `device ${knownDeviceId}`;
+      await take(this.#perAccount, key, `log in as ${name} with this device`);
+      return async () => void await this.#perAccount.delete(key);
+    }
+    const key = `${addressGroup} ${name}`;
+    await take(this.#perAddress, addressGroup, "log in from this address");
     await take(this.#perAccount, key, `log in as ${name} from this address`);
+    const isStranger = !this.#knownAddresses.has(name, addressGroup);
+    if (isStranger) await this.#strangers.of(name).turn(taker);
     return async () => {
-      await this.#perAddress.reward(address);
+      if (isStranger) this.#strangers.of(name).giveBack();
+      await this.#perAddress.reward(addressGroup);
       await this.#perAccount.delete(key);
     };
+  }
+
+  /** Notes that somebody signed in to an account, by whatever means: no stranger there from now on. */
+  signedIn(taker: TurnTaker, name: string): void {
+    this.#knownAddresses.add(name, taker.addressGroup);
   }
 
   /**
@@ -68,8 +121,8 @@ export class Throttles {
    *
    * @throws {ChatError} `rate_limited` with `retryAfterMs`.
    */
-  startRegistration(address: string): Promise<void> {
-    return take(this.#registrations, address, "register from this address");
+  startRegistration(taker: TurnTaker): Promise<void> {
+    return take(this.#registrations, taker.addressGroup, "register from this address");
   }
 }
 
@@ -85,71 +138,8 @@ async function take(limiter: RateLimiterMemory, key: string, what: string): Prom
     const retryAfterMs = error.msBeforeNext;
     throw new ChatError(
       "rate_limited",
-      `Cannot ${what} now: tried too often; try again in ${wait(retryAfterMs)}`,
-      {
-        retryAfterMs,
-      },
+      `Cannot ${what} now: tried too often; try again in ${spokenWait(retryAfterMs)}`,
+      { retryAfterMs },
     );
   }
 }
-
-function wait(ms: number): string {
-  const seconds = Math.ceil(ms / 1000);
-  return seconds < 90 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
-}
-
-/** A token bucket whose takers wait their turn, first come first served. */
-export class SendPace {
-  readonly #perMs: number;
-  readonly #burst: number;
-  readonly #clock: PaceClock;
-  #tokens: number;
-  #filledAt: number;
-  /** The turn of the last taker; null when nobody waits. */
-  #lastTurn: Promise<void> | null = null;
-
-  /**
-   * Starts with a full bucket.
-   *
-   * @param perSecond Tokens a second; two seconds' worth may be taken at once.
-   * @param clock Time; tests give their own.
-   */
-  constructor(perSecond: number, clock: PaceClock = REAL_CLOCK) {
-    this.#perMs = perSecond / 1000;
-    this.#burst = perSecond * 2;
-    this.#clock = clock;
-    this.#tokens = this.#burst;
-    this.#filledAt = clock.now();
-  }
-
-  /** Takes a token. Returns nothing when it may be used at once, else a promise of the turn. */
-  turn(): Promise<void> | void {
-    const now = this.#clock.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perMs);
-    this.#filledAt = now;
-    this.#tokens -= 1;
-    if (this.#tokens >= 0 && !this.#lastTurn) return;
-    const dueAt = now + Math.max(0, -this.#tokens / this.#perMs);
-    // Behind the one before, whatever the timers do: two messages must never change places.
-    const mine = (this.#lastTurn ?? Promise.resolve()).then(() =>
-      this.#clock.sleep(dueAt - this.#clock.now())
-    );
-    this.#lastTurn = mine;
-    return mine.finally(() => {
-      if (this.#lastTurn === mine) this.#lastTurn = null;
-    });
-  }
-}
-
-/** The time that a pace is kept by. */
-export interface PaceClock {
-  /** Milliseconds from any fixed point; never goes back. */
-  now(): number;
-  /** Resolves after so many milliseconds; at once for 0 or less. */
-  sleep(ms: number): Promise<void>;
-}
-
-const REAL_CLOCK: PaceClock = {
-  now: () => performance.now(),
-  sleep: (ms) => ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : Promise.resolve(),
-};

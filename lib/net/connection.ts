@@ -153,6 +153,11 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     return this.#outbox.bytes;
   }
 
+  /** True once nothing more is sent: this side is closing, or the socket is closed. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   /** Whether the peer reads more slowly than it is written to: stop producing, and wait for {@linkcode drained}. */
   get isBacklogged(): boolean {
     return this.#outbox.isBacklogged;

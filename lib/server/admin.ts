@@ -86,10 +86,14 @@ function addUserCommands(user: Command, withStore: WithStore): void {
     .description("set a new password and end the account's sessions")
     .action((name: string, options: { data: string }) =>
       withStore(options.data, async (store, terminal) => {
-        const account = await store.findCredentials(name);
+        const account = await store.findCredentials(name, null);
         if (!account) throw new UsageError(`Cannot find user ${name}`);
-        await store.setPasswordHash(account.accountId, await askNewPassword(terminal, name));
-        await store.endAllSessions(account.accountId, null);
+        const passwordHash = await askNewPassword(terminal, name);
+        await store.changePassword(account.accountId, {
+          passwordHash,
+          formerHash: null,
+          exceptTokenHash: null,
+        });
         await terminal.print(`Set a new password for ${name}; its sessions end.`);
       })
     );

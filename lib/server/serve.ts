@@ -9,6 +9,7 @@ import { Passwords } from "../chat/passwords.ts";
 import type { SessionPeer } from "../chat/ports.ts";
 import { Session } from "../chat/session.ts";
 import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
+import { addressGroup } from "../net/address.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { Listener } from "../net/listener.ts";
@@ -209,6 +210,10 @@ function peerOf(rpc: RpcConnection): SessionPeer {
   return {
     id: rpc.id,
     remoteAddress: connection.remoteAddress,
+    addressGroup: addressGroup(connection.remoteAddress),
+    get isClosing() {
+      return connection.isClosing;
+    },
     get isBacklogged() {
       return connection.isBacklogged;
     },

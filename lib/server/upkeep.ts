@@ -1,10 +1,11 @@
 /**
- * What a serving server does now and then: notice what the operator changed, and prune what the limits no longer keep.
+ * What a serving server does now and then: notice what the operator changed, note which devices are connected, and prune
+ * what the limits no longer keep.
  * @module
  */
 import type { Log } from "../chat/services.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { ServerStore } from "../store/server_store.ts";
+import type { PruneResult, ServerStore } from "../store/server_store.ts";
 
 /** How often to look whether another process (the operator's subcommands) changed the store, in milliseconds. */
 const LOOK_EVERY_MS = 1_000;
@@ -15,18 +16,28 @@ const PRUNE_EVERY_MS = 10 * 60_000;
 /** Rest between two steps of one round, so that others get their turn, in milliseconds. */
 const PRUNE_STEP_MS = 50;
 
+/** Devices noted in one call: a few milliseconds of work, none of it a write on most days. */
+const DEVICES_PER_CALL = 500;
+
+/** The verbs of the store that upkeep needs. */
+export type UpkeepStore = Pick<
+  ServerStore,
+  "dataVersion" | "listEndedSessions" | "noteDevicesUsed" | "prune"
+>;
+
 /** Runs the upkeep of a server until it is disposed. */
 export class Upkeep implements Disposable {
-  readonly #store: Pick<ServerStore, "dataVersion" | "listEndedSessions" | "prune">;
+  readonly #store: UpkeepStore;
   readonly #hub: Hub;
   readonly #log: Log;
-  #dataVersion: number | undefined; // as of the last look; unset before the first one
+  #dataVersion: number | undefined; // as of the last look that found all ended sessions; unset before the first one
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #pruneTimer: ReturnType<typeof setTimeout> | undefined;
+  #isMidRound = false; // the last step of pruning left more to take away
   #isDisposed = false;
 
   /** Starts; pruning begins at once. */
-  constructor(store: Pick<ServerStore, "dataVersion" | "listEndedSessions" | "prune">, hub: Hub, log: Log) {
+  constructor(store: UpkeepStore, hub: Hub, log: Log) {
     this.#store = store;
     this.#hub = hub;
     this.#log = log;
@@ -45,7 +56,7 @@ export class Upkeep implements Disposable {
     if (this.#isDisposed) return;
     this.#lookTimer = setTimeout(async () => {
       try {
-        await this.#look();
+        await this.look();
       } catch (error) {
         this.#log.warn("could not look for the operator's changes", { error });
       }
@@ -53,13 +64,32 @@ export class Upkeep implements Disposable {
     }, LOOK_EVERY_MS);
   }
 
-  async #look(): Promise<void> {
+  /** Ends the sessions that another process has ended in the store; every second this happens by itself. */
+  async look(): Promise<void> {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;
-    this.#dataVersion = version;
     const sessions = [...this.#hub.all()];
     const ended = new Set(await this.#store.listEndedSessions(sessions.map(({ tokenHash }) => tokenHash)));
     for (const session of sessions) if (ended.has(session.tokenHash)) session.end("revoked");
+    this.#dataVersion = version;
+  }
+
+  /** Takes a step of a round of pruning; before the first one, connected devices are noted as used. Happens by itself. */
+  async prune(): Promise<PruneResult> {
+    if (!this.#isMidRound) await this.#noteConnected();
+    const pruned = await this.#store.prune();
+    this.#isMidRound = !pruned.isDone;
+    return pruned;
+  }
+
+  /** A device that only listens is used by nothing else. */
+  async #noteConnected(): Promise<void> {
+    const sessions = [...this.#hub.all()];
+    for (let at = 0; at < sessions.length; at += DEVICES_PER_CALL) {
+      const devices = sessions.slice(at, at + DEVICES_PER_CALL)
+        .map(({ accountId, deviceId }) => ({ accountId, deviceId }));
+      await this.#store.noteDevicesUsed(devices);
+    }
   }
 
   #schedulePrune(afterMs: number): void {
@@ -67,7 +97,7 @@ export class Upkeep implements Disposable {
     this.#pruneTimer = setTimeout(async () => {
       let isDone = true;
       try {
-        const pruned = await this.#store.prune();
+        const pruned = await this.prune();
         isDone = pruned.isDone;
         if (pruned.messages + pruned.devices > 0) this.#log.info("pruned", { ...pruned });
       } catch (error) {

@@ -10,7 +10,7 @@ import type { AccountSettings, AccountStore } from "./server_store.ts";
 export type AccountVerbs = Synchronous<
   Pick<
     AccountStore,
-    "createAccount" | "findCredentials" | "setPasswordHash" | "markSeen" | "getSettings" | "updateSettings"
+    "createAccount" | "findCredentials" | "markSeen" | "getSettings" | "updateSettings"
   >
 >;
 
@@ -24,7 +24,7 @@ export function accountVerbs(context: ServerContext): AccountVerbs {
   const { tables } = database;
 
   const credentials = database.prepare((p: { name: string }) =>
-    tables.selectFrom("accounts").select(["id", "name", "password_hash", "is_disabled"])
+    tables.selectFrom("accounts").select(["id", "name", "password_hash"])
       .where("name", "=", p.name).where("removed_at", "is", null)
   );
   const settings = database.prepare((p: { accountId: number }) =>
@@ -75,23 +75,15 @@ export function accountVerbs(context: ServerContext): AccountVerbs {
       return { accountId: id };
     },
 
-    findCredentials(name) {
+    findCredentials(name, deviceId) {
       const row = credentials.get({ name });
       if (row === undefined) return null;
       return {
         accountId: row.id,
         name: row.name,
         passwordHash: row.password_hash,
-        isDisabled: row.is_disabled === 1,
+        isKnownDevice: deviceId !== null && cache.findDevice(deviceId, row.id) !== null,
       };
-    },
-
-    setPasswordHash(accountId, passwordHash) {
-      const changed = database.run(
-        tables.updateTable("accounts").set("password_hash", passwordHash)
-          .where("id", "=", accountId).where("removed_at", "is", null),
-      );
-      if (changed === 0) throw noAccount(accountId);
     },
 
     markSeen(accountId, at) {

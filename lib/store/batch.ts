@@ -74,9 +74,10 @@ export class BatchRunner implements Disposable {
     const cache = new MailboxCache(database);
     this.#context = { database, cache, limits: { ...DEFAULT_STORE_LIMITS, ...limits }, now: 0 };
     const { pruneMailbox, prune } = pruneVerbs(this.#context);
+    const accounts = accountVerbs(this.#context);
     this.#verbs = {
-      ...accountVerbs(this.#context),
-      ...deviceVerbs(this.#context),
+      ...accounts,
+      ...deviceVerbs(this.#context, accounts),
       ...userVerbs(this.#context),
       ...messageVerbs(this.#context, pruneMailbox),
       ...cursorVerbs(this.#context),

@@ -67,19 +67,21 @@ export class QueuedStore implements ServerStore {
   /** See {@linkcode ServerStore}. */
   readonly createAccount: ServerStore["createAccount"] = this.#verb("createAccount");
   /** See {@linkcode ServerStore}. */
+  readonly registerAccount: ServerStore["registerAccount"] = this.#verb("registerAccount");
+  /** See {@linkcode ServerStore}. */
   readonly findCredentials: ServerStore["findCredentials"] = this.#verb("findCredentials");
   /** See {@linkcode ServerStore}. */
-  readonly setPasswordHash: ServerStore["setPasswordHash"] = this.#verb("setPasswordHash");
+  readonly changePassword: ServerStore["changePassword"] = this.#verb("changePassword");
   /** See {@linkcode ServerStore}. */
   readonly openDeviceSession: ServerStore["openDeviceSession"] = this.#verb("openDeviceSession");
   /** See {@linkcode ServerStore}. */
   readonly findDeviceSession: ServerStore["findDeviceSession"] = this.#verb("findDeviceSession");
   /** See {@linkcode ServerStore}. */
+  readonly noteDevicesUsed: ServerStore["noteDevicesUsed"] = this.#verb("noteDevicesUsed");
+  /** See {@linkcode ServerStore}. */
   readonly listEndedSessions: ServerStore["listEndedSessions"] = this.#verb("listEndedSessions");
   /** See {@linkcode ServerStore}. */
   readonly closeDeviceSession: ServerStore["closeDeviceSession"] = this.#verb("closeDeviceSession");
-  /** See {@linkcode ServerStore}. */
-  readonly endAllSessions: ServerStore["endAllSessions"] = this.#verb("endAllSessions");
   /** See {@linkcode ServerStore}. */
   readonly listUsers: ServerStore["listUsers"] = this.#verb("listUsers");
   /** See {@linkcode ServerStore}. */

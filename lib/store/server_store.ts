@@ -50,8 +50,16 @@ export interface Credentials {
   readonly name: string;
   /** The hash, with its method and parameters. */
   readonly passwordHash: string;
-  /** Set by the operator; such an account may not log in. */
-  readonly isDisabled: boolean;
+  /** Whether the device that was named has signed in to this account before. */
+  readonly isKnownDevice: boolean;
+}
+
+/** A device that signs in. */
+export interface NewSession {
+  /** SHA-256 of the token that it comes back with, as text; the token itself is never stored. */
+  readonly tokenHash: string;
+  /** What the person sees in a list of devices. */
+  readonly deviceName: string;
 }
 
 /** A device that has just signed in. */
@@ -60,6 +68,8 @@ export interface OpenedDevice {
   readonly deviceId: string;
   /** Highest sequence that this device has shown; where its next delivery starts. */
   readonly readSequence: number;
+  /** What the account has chosen. */
+  readonly settings: AccountSettings;
 }
 
 /** A session found by its token. */
@@ -74,8 +84,6 @@ export interface DeviceSession {
   readonly readSequence: number;
   /** Highest sequence that this device has confirmed; never below `readSequence`. */
   readonly deliveredSequence: number;
-  /** Whether the operator has shut the account out. */
-  readonly isDisabled: boolean;
   /** What the account has chosen. */
   readonly settings: AccountSettings;
 }
@@ -255,42 +263,74 @@ export interface AccountStore {
     readonly joinCode: string | null;
   }): Promise<{ readonly accountId: number }>;
 
-  /** Finds what to check a password against; null when there is no such account. */
-  findCredentials(name: string): Promise<Credentials | null>;
+  /**
+   * Makes an account, as `createAccount` does, and signs in its first device.
+   *
+   * @throws {ChatError} As `createAccount`.
+   */
+  registerAccount(
+    account: {
+      readonly name: string;
+      readonly passwordHash: string;
+      readonly joinCode: string | null;
+    } & NewSession,
+  ): Promise<OpenedDevice & { readonly accountId: number }>;
 
   /**
-   * Replaces the password hash. Sessions go on; see `endAllSessions`.
+   * Finds what to check a password against; null when there is no such account.
    *
-   * @throws {ChatError} `not_found` – no such account.
+   * @param deviceId Device that `isKnownDevice` is about; null for none.
    */
-  setPasswordHash(accountId: number, passwordHash: string): Promise<void>;
+  findCredentials(name: string, deviceId: string | null): Promise<Credentials | null>;
 
   /**
-   * Signs a device in under a new token. A known device of the account is used again, and its former token ends; any other
-   * id, or null, makes a new device, which starts at the highest read cursor of the account.
+   * Replaces the password hash, and ends every session of the account but one.
    *
-   * @param session.tokenHash SHA-256 of the token, as text; the token itself is never stored.
-   * @param session.deviceName What the person sees in a list of devices.
-   * @throws {ChatError} `not_found` – no such account.
+   * @param change.formerHash What the hash must be for this to happen; null for whatever it is.
+   * @param change.exceptTokenHash Session that goes on; null for none.
+   * @throws {ChatError} `not_found` – no such account; `unauthenticated` – the hash is another by now.
    */
-  openDeviceSession(session: {
-    readonly accountId: number;
-    readonly tokenHash: string;
-    readonly deviceId: string | null;
-    readonly deviceName: string;
-  }): Promise<OpenedDevice>;
+  changePassword(accountId: number, change: {
+    readonly passwordHash: string;
+    readonly formerHash: string | null;
+    readonly exceptTokenHash: string | null;
+  }): Promise<void>;
 
-  /** Finds the session of a token and notes that it was used; null when there is none, or it lay unused for 90 days. */
+  /**
+   * Signs a device in under a new token, if nothing has changed since its password was checked. A known device of the
+   * account is used again, and its former token ends; any other id, or null, makes a new device, which starts at the highest
+   * read cursor of the account.
+   *
+   * @param session.passwordHash What the password was checked against.
+   * @param session.newPasswordHash Takes its place, for the same password made at another cost; null leaves it.
+   * @throws {ChatError} `unauthenticated` – the account is gone, or has another password by now; `forbidden` – the operator
+   * has shut it out.
+   */
+  openDeviceSession(
+    session: {
+      readonly accountId: number;
+      readonly passwordHash: string;
+      readonly newPasswordHash: string | null;
+      readonly deviceId: string | null;
+    } & NewSession,
+  ): Promise<OpenedDevice>;
+
+  /**
+   * Finds the session of a token and notes that it was used; null when there is none, it lay unused for 90 days, or its
+   * account is shut out.
+   */
   findDeviceSession(tokenHash: string): Promise<DeviceSession | null>;
+
+  /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */
+  noteDevicesUsed(
+    devices: readonly { readonly accountId: number; readonly deviceId: string }[],
+  ): Promise<void>;
 
   /** Which of these tokens no longer let anybody in: closed, ended, or of an account now disabled or removed. */
   listEndedSessions(tokenHashes: readonly string[]): Promise<readonly string[]>;
 
   /** Ends one session; its device and cursors stay. Does nothing when there is none. */
   closeDeviceSession(tokenHash: string): Promise<void>;
-
-  /** Ends every session of an account but one (null: every one). */
-  endAllSessions(accountId: number, exceptTokenHash: string | null): Promise<void>;
 
   /**
    * One page of all users but the removed ones, by name; the viewer is among them.

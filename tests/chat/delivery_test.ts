@@ -18,8 +18,10 @@ function message(sequence: number): StoredMessage {
 class FakePeer implements SessionPeer {
   readonly id = "c1";
   readonly remoteAddress = "192.0.2.1";
+  readonly addressGroup = "192.0.2.1";
   readonly received: number[] = [];
   closed = "";
+  isClosing = false;
   isBacklogged = false;
   #waiting = Promise.withResolvers<void>();
   drained(): Promise<void> {

@@ -39,6 +39,23 @@ Deno.test("Passwords store their parameters, and are made at full cost by defaul
   );
 });
 
+Deno.test("Passwords answer a caller from elsewhere within three hashes, however many wait from one address", async () => {
+  const passwords = new Passwords(LOW);
+  const flood = { addressGroup: "192.0.2.9", hasEnded: false };
+  let flooded = 0;
+  const outcomes = Promise.allSettled(
+    Array.from({ length: 98 }, () => passwords.check("wrong", null, flood).then(() => flooded++)),
+  );
+  for (let honest = 0; honest < 3; honest++) {
+    const before = flooded;
+    await passwords.check("right", null, { addressGroup: `192.0.2.${honest}`, hasEnded: false });
+    // Two at once: two hash times before its own are four hashes of others.
+    assert.ok(flooded - before <= 4, `${flooded - before}`);
+  }
+  const refused = (await outcomes).filter(({ status }) => status === "rejected");
+  assert.ok(refused.length >= 98 - 66, "who floods is told to come back");
+});
+
 Deno.test("Passwords refuse more checks than may wait, and go on after", async () => {
   const passwords = new Passwords(LOW);
   const outcomes = await Promise.allSettled(Array.from({ length: 80 }, () => passwords.hash("x")));

@@ -4,11 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { Passwords } from "../../lib/chat/passwords.ts";
+import type { PaceClock } from "../../lib/chat/pace.ts";
 import type { SessionPeer } from "../../lib/chat/ports.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
 import { Session } from "../../lib/chat/session.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";
 import { ChatError, ProtocolError } from "../../lib/errors.ts";
+import { addressGroup } from "../../lib/net/address.ts";
 import { PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
 import { openLocalStore } from "../../lib/store/local_store.ts";
 import type { ServerStore, StoreLimits } from "../../lib/store/server_store.ts";
@@ -22,6 +24,7 @@ const HELLO = { protocol: PROTOCOL_VERSION, client: { name: "test", version: "1"
 export class Caller implements SessionPeer {
   readonly id: string;
   readonly remoteAddress: string;
+  readonly addressGroup: string;
   readonly isBacklogged = false;
   /** The session that answers. */
   readonly session: Session;
@@ -33,6 +36,7 @@ export class Caller implements SessionPeer {
   constructor(id: string, remoteAddress: string, services: Services) {
     this.id = id;
     this.remoteAddress = remoteAddress;
+    this.addressGroup = addressGroup(remoteAddress);
     this.session = new Session(this, services);
   }
 
@@ -66,6 +70,10 @@ export class Caller implements SessionPeer {
     return this.events.filter((event) => event.method === method).map(({ params }) => params);
   }
 
+  get isClosing(): boolean {
+    return this.closeReason !== "";
+  }
+
   drained(): Promise<void> {
     return Promise.resolve();
   }
@@ -85,6 +93,22 @@ export interface ChatWorldOptions {
   readonly registration?: Registration;
   readonly limits?: Partial<StoreLimits>;
   readonly throttles?: Partial<ThrottleLimits>;
+  /** Time that sends and strangers' logins are slowed by; the machine's by default. */
+  readonly paceClock?: PaceClock;
+  /** Waited for before anything is asked of the store, and before each password is hashed or checked. */
+  readonly gate?: (verb: string) => Promise<void>;
+}
+
+/** The same object, but each of its methods waits for the gate first. */
+function gated<T extends object>(target: T, gate: (verb: string) => Promise<void>): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const member = Reflect.get(object, name, object);
+      if (typeof member !== "function") return member;
+      const call = member.bind(object);
+      return typeof name === "symbol" ? call : (...args: unknown[]) => gate(name).then(() => call(...args));
+    },
+  });
 }
 
 /** A server without sockets. */
@@ -94,13 +118,16 @@ export class ChatWorld implements AsyncDisposable {
   readonly #callers: Caller[] = [];
 
   private constructor(store: ServerStore, options: ChatWorldOptions) {
-    this.store = store;
+    const { gate } = options;
+    const passwords = new Passwords({ logN: 4, r: 8, p: 1 });
+    this.store = gate ? gated(store, gate) : store;
     this.services = new Services({
-      store,
+      store: this.store,
       log: { info() {}, warn() {}, error: (message, { error } = {}) => assert.fail(`${message}: ${error}`) },
       registration: options.registration ?? "open",
+      ...(options.paceClock ? { paceClock: options.paceClock } : {}),
       throttles: { ...DEFAULT_THROTTLES, registrationsPerAddress: 1_000, ...options.throttles },
-      passwords: new Passwords({ logN: 4, r: 8, p: 1 }),
+      passwords: gate ? gated(passwords, gate) : passwords,
     });
   }
 
@@ -118,7 +145,7 @@ export class ChatWorld implements AsyncDisposable {
   /** Somebody signed in: registered the first time, logged in later. */
   async connectAs(name: string): Promise<Caller> {
     const caller = await this.connect().greet();
-    const isKnown = await this.store.findCredentials(name) !== null;
+    const isKnown = await this.store.findCredentials(name, null) !== null;
     await caller.call(isKnown ? "login" : "register", { name, password: PASSWORD });
     return caller;
   }

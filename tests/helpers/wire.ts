@@ -55,11 +55,12 @@ export class Wire implements AsyncDisposable {
   }
 
   /** Opens a connection and finishes the TLS handshake, no more. */
-  static connect(port: number, hostname = "127.0.0.1"): Promise<Wire> {
+  static connect(port: number, hostname = "127.0.0.1", localAddress?: string): Promise<Wire> {
     return new Promise((resolve, reject) => {
       const socket = connect({
         host: hostname,
         port,
+        ...(localAddress === undefined ? {} : { localAddress }),
         servername: "mini-chat.internal",
         rejectUnauthorized: false,
       });
@@ -72,8 +73,8 @@ export class Wire implements AsyncDisposable {
   }
 
   /** Opens a connection and says hello. */
-  static async greet(port: number, hostname?: string): Promise<Wire> {
-    const wire = await Wire.connect(port, hostname);
+  static async greet(port: number, hostname?: string, localAddress?: string): Promise<Wire> {
+    const wire = await Wire.connect(port, hostname, localAddress);
     wire.greeting = await wire.ask("hello", { protocol: 1, client: { name: "wire", version: "0" } });
     return wire;
   }

@@ -6,7 +6,7 @@ Deno.test("createAccount() takes each name once, and a removed account keeps its
   await addPerson(s.store, "ana");
   await refused(s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null }), "conflict", /ana/);
   await s.store.removeAccount("ana");
-  equal(await s.store.findCredentials("ana"), null);
+  equal(await s.store.findCredentials("ana", null), null);
   await refused(s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null }), "conflict");
 });
 
@@ -49,21 +49,32 @@ Deno.test("openDeviceSession() knows a device again, and starts a new one where 
   const { sequence } = await send(s.store, ana, "bob", "hello");
   await s.store.acknowledge({ accountId: bob.accountId, deviceId: bob.deviceId, read: sequence });
 
-  const phone = await addDevice(s.store, bob.accountId, "phone");
+  const phone = await addDevice(s.store, bob, "phone");
   notEqual(phone.deviceId, bob.deviceId);
   equal(phone.readSequence, sequence);
 
   const again = {
     accountId: bob.accountId,
+    passwordHash: "hash of bob",
+    newPasswordHash: null,
     tokenHash: "second",
     deviceId: bob.deviceId,
     deviceName: "laptop",
   };
-  deepEqual(await s.store.openDeviceSession(again), { deviceId: bob.deviceId, readSequence: sequence });
+  deepEqual(await s.store.openDeviceSession(again), {
+    deviceId: bob.deviceId,
+    readSequence: sequence,
+    settings: { shareRead: false, email: null },
+  });
   equal(await s.store.findDeviceSession(bob.tokenHash), null, "a device has one token");
   equal((await s.store.findDeviceSession("second"))?.name, "bob");
 
-  const stolen = await s.store.openDeviceSession({ ...again, accountId: ana.accountId, tokenHash: "third" });
+  const stolen = await s.store.openDeviceSession({
+    ...again,
+    accountId: ana.accountId,
+    passwordHash: "hash of ana",
+    tokenHash: "third",
+  });
   notEqual(stolen.deviceId, bob.deviceId, "the device of another account");
 });
 
@@ -81,12 +92,16 @@ Deno.test("findDeviceSession() lasts 90 days after its last use, and not longer"
 Deno.test("sessions end one by one, all but one, with a disabled account and with a removed one", async () => {
   await using s = newStore();
   const ana = await addPerson(s.store, "ana");
-  const [first, second, third] = await Promise.all([1, 2, 3].map(() => addDevice(s.store, ana.accountId)));
+  const [first, second, third] = await Promise.all([1, 2, 3].map(() => addDevice(s.store, ana)));
   const all = [ana.tokenHash, first!.tokenHash, second!.tokenHash, third!.tokenHash, "never"];
 
   await s.store.closeDeviceSession(first!.tokenHash);
   deepEqual(await s.store.listEndedSessions(all), [first!.tokenHash, "never"]);
-  await s.store.endAllSessions(ana.accountId, third!.tokenHash);
+  await s.store.changePassword(ana.accountId, {
+    passwordHash: "hash of ana",
+    formerHash: null,
+    exceptTokenHash: third!.tokenHash,
+  });
   deepEqual(await s.store.listEndedSessions(all), [
     ana.tokenHash,
     first!.tokenHash,
@@ -95,9 +110,9 @@ Deno.test("sessions end one by one, all but one, with a disabled account and wit
   ]);
   await s.store.setDisabled("ana", true);
   deepEqual(await s.store.listEndedSessions(all), all);
-  equal((await s.store.findCredentials("ana"))?.isDisabled, true);
+  await refused(addDevice(s.store, ana), "forbidden", /disabled/);
   await s.store.setDisabled("ana", false);
-  equal((await s.store.findCredentials("ana"))?.isDisabled, false);
+  await addDevice(s.store, ana);
 
   const bob = await addPerson(s.store, "bob");
   await s.store.removeAccount("bob");
@@ -110,7 +125,7 @@ Deno.test("an account keeps a bounded number of devices, the longest unused goin
   const ana = await addPerson(s.store, "ana");
   for (let index = 0; index < 70; index++) {
     s.clock.at += 1_000;
-    await addDevice(s.store, ana.accountId);
+    await addDevice(s.store, ana);
   }
   equal((await s.store.counts()).devices, 64);
   equal(await s.store.findDeviceSession(ana.tokenHash), null);
@@ -165,10 +180,68 @@ Deno.test("updateSettings() changes what is given, and reading is not shared unt
   await refused(s.store.getSettings(999), "not_found");
 });
 
-Deno.test("setPasswordHash() replaces what is checked, and knows no strangers", async () => {
+Deno.test("changePassword() replaces what was checked, or changes nothing when that is another by now", async () => {
   await using s = newStore();
   const ana = await addPerson(s.store, "ana");
-  await s.store.setPasswordHash(ana.accountId, "new");
-  equal((await s.store.findCredentials("ana"))?.passwordHash, "new");
-  await refused(s.store.setPasswordHash(999, "new"), "not_found");
+  const phone = await addDevice(s.store, ana, "phone");
+  const change = { passwordHash: "new", formerHash: "hash of ana", exceptTokenHash: phone.tokenHash };
+  await s.store.changePassword(ana.accountId, change);
+  equal((await s.store.findCredentials("ana", null))?.passwordHash, "new");
+  deepEqual(await s.store.listEndedSessions([ana.tokenHash, phone.tokenHash]), [ana.tokenHash]);
+  await refused(
+    s.store.changePassword(ana.accountId, { ...change, passwordHash: "newer", exceptTokenHash: null }),
+    "unauthenticated",
+  );
+  equal((await s.store.findCredentials("ana", null))?.passwordHash, "new");
+  deepEqual(await s.store.listEndedSessions([phone.tokenHash]), []);
+  await refused(s.store.changePassword(999, change), "not_found");
+});
+
+Deno.test("openDeviceSession() opens nothing for a password that is another by now, or for an account that is gone", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  const session = {
+    accountId: ana.accountId,
+    tokenHash: "next",
+    deviceId: ana.deviceId,
+    deviceName: "laptop",
+  };
+  const rehash = { ...session, passwordHash: "hash of ana", newPasswordHash: "dearer hash" };
+  equal((await s.store.openDeviceSession(rehash)).deviceId, ana.deviceId);
+  equal((await s.store.findCredentials("ana", null))?.passwordHash, "dearer hash");
+  await refused(s.store.openDeviceSession({ ...rehash, tokenHash: "late" }), "unauthenticated");
+  deepEqual(await s.store.listEndedSessions(["next", "late"]), ["late"]);
+  await s.store.removeAccount("ana");
+  const late = { ...rehash, passwordHash: "dearer hash", tokenHash: "late" };
+  await refused(s.store.openDeviceSession(late), "unauthenticated");
+  await refused(s.store.openDeviceSession({ ...late, passwordHash: "" }), "unauthenticated");
+});
+
+Deno.test("registerAccount() makes the account and its first device together, or neither", async () => {
+  await using s = newStore();
+  const ana = { name: "ana", passwordHash: "x", tokenHash: "first", deviceName: "laptop" };
+  await refused(s.store.registerAccount({ ...ana, joinCode: "never" }), "forbidden");
+  equal(await s.store.findCredentials("ana", null), null);
+  const { accountId, deviceId, readSequence, settings } = await s.store.registerAccount({
+    ...ana,
+    joinCode: null,
+  });
+  deepEqual([readSequence, settings], [0, { shareRead: false, email: null }]);
+  const found = await s.store.findDeviceSession("first");
+  deepEqual([found?.accountId, found?.deviceId], [accountId, deviceId]);
+  await refused(s.store.registerAccount({ ...ana, joinCode: null, tokenHash: "second" }), "conflict");
+});
+
+Deno.test("findCredentials() tells a device of the account from any other", async () => {
+  await using s = newStore();
+  const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
+  await s.store.closeDeviceSession(ana.tokenHash);
+  const isKnown = async (deviceId: string | null) =>
+    (await s.store.findCredentials("ana", deviceId))?.isKnownDevice;
+  deepEqual(await Promise.all([ana.deviceId, bob.deviceId, "none", null].map(isKnown)), [
+    true,
+    false,
+    false,
+    false,
+  ]);
 });

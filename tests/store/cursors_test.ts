@@ -7,7 +7,7 @@ Deno.test("acknowledge() tells each sender how far its own newest message got, o
   const ana = await addPerson(s.store, "ana");
   const eve = await addPerson(s.store, "eve");
   const bob = await addPerson(s.store, "bob");
-  const phone = await addDevice(s.store, bob.accountId);
+  const phone = await addDevice(s.store, bob);
   const one = await send(s.store, ana, "bob", "1");
   const two = await send(s.store, eve, "bob", "2");
   const three = await send(s.store, ana, "bob", "3");
@@ -68,7 +68,7 @@ Deno.test("acknowledge() never moves a cursor back or beyond the mailbox, and to
       await using s = newStore({ historyBytes: 30 });
       const ana = await addPerson(s.store, "ana");
       const bob = await addPerson(s.store, "bob");
-      const phone = await addDevice(s.store, bob.accountId);
+      const phone = await addDevice(s.store, bob);
       const devices = [bob, phone].map(({ tokenHash, deviceId }) => ({
         tokenHash,
         deviceId,

@@ -5,7 +5,7 @@ Deno.test("prune() keeps what an active device has not shown, and lets go what e
   await using s = newStore({ historyDays: 10 });
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
-  const phone = await addDevice(s.store, bob.accountId, "phone");
+  const phone = await addDevice(s.store, bob, "phone");
   const sent = await Promise.all([1, 2, 3].map((index) => send(s.store, ana, "bob", `${index}`)));
   const read = (deviceId: string, index: number) =>
     s.store.acknowledge({ accountId: bob.accountId, deviceId, read: sent[index]!.sequence });
@@ -37,7 +37,7 @@ Deno.test("prune() never takes what nobody has read, however old, even when ever
   s.clock.at += 400 * DAY_MS;
   equal((await s.store.prune()).messages, 0);
   equal((await s.store.counts()).devices, 0);
-  const { readSequence } = await addDevice(s.store, bob.accountId);
+  const { readSequence } = await addDevice(s.store, bob);
   deepEqual((await readMailbox(s.store, bob.accountId, readSequence)).map((message) => message.text), [
     "unread",
   ]);

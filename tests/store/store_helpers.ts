@@ -56,14 +56,26 @@ export interface Person {
 
 /** Makes an account and signs it in on one device. */
 export async function addPerson(store: ServerStore, name: string): Promise<Person> {
-  const { accountId } = await store.createAccount({ name, passwordHash: `hash of ${name}`, joinCode: null });
-  return { name, accountId, ...await addDevice(store, accountId) };
+  const passwordHash = `hash of ${name}`;
+  const { accountId } = await store.createAccount({ name, passwordHash, joinCode: null });
+  return { name, accountId, ...await addDevice(store, { name, accountId }) };
 }
 
-/** Signs an account in on a new device. */
-export async function addDevice(store: ServerStore, accountId: number, deviceName = "laptop") {
+/** Signs somebody from {@linkcode addPerson} in on a new device. */
+export async function addDevice(
+  store: ServerStore,
+  { accountId, name }: Pick<Person, "accountId" | "name">,
+  deviceName = "laptop",
+) {
   const tokenHash = crypto.randomUUID();
-  const opened = await store.openDeviceSession({ accountId, tokenHash, deviceId: null, deviceName });
+  const opened = await store.openDeviceSession({
+    accountId,
+    passwordHash: `hash of ${name}`,
+    newPasswordHash: null,
+    tokenHash,
+    deviceId: null,
+    deviceName,
+  });
   return { tokenHash, ...opened };
 }
 

@@ -109,7 +109,7 @@ Deno.test("openServerStore() rejects every waiting call and `failed` when its th
     startThread: () =>
       new Worker(`data:application/javascript,${encodeURIComponent(dying)}`, { type: "module" }),
   });
-  const waiting = Promise.allSettled([store.counts(), store.findCredentials("ana")]);
+  const waiting = Promise.allSettled([store.counts(), store.findCredentials("ana", null)]);
   await rejects(store.failed, /thread has died/);
   deepEqual((await waiting).map((result) => result.status), ["rejected", "rejected"]);
   await refused(store.counts(), "unavailable", /has stopped/);

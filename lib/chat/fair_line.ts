@@ -1,0 +1,94 @@
+/**
+ * A line that is fair by address: whoever fills it with many waits behind themselves, and everybody else goes in between.
+ *
+ * It knows who waits and who is next, nothing of what they wait for or of when the next may go.
+ * @module
+ */
+import { ChatError } from "../errors.ts";
+
+/** Somebody who waits for a turn. */
+export interface TurnTaker {
+  /** The part of the caller's address that one household or host can choose freely (IPv6: a /64). */
+  readonly addressGroup: string;
+  /** True once nobody is there to take the turn. */
+  readonly hasEnded: boolean;
+}
+
+interface Waiting {
+  readonly taker: TurnTaker;
+  go(): void;
+  refuse(reason: ChatError): void;
+}
+
+/** Those who wait for a turn: each address group's first in turn, and within a group first come first served. */
+export class FairLine {
+  readonly #maxWaiting: number;
+  readonly #whenFull: () => ChatError;
+  /** Never an empty list; in the order of the groups' turns. */
+  readonly #groups = new Map<string, Waiting[]>();
+  #length = 0;
+
+  /**
+   * Starts empty.
+   *
+   * @param maxWaiting Most who may wait. One more, and the last of the group that has the most in line has to go.
+   * @param whenFull What that one is told.
+   */
+  constructor(maxWaiting: number, whenFull: () => ChatError) {
+    this.#maxWaiting = maxWaiting;
+    this.#whenFull = whenFull;
+  }
+
+  /** How many wait. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Waits for a turn.
+   *
+   * @throws {ChatError} What the line says when it is full; `unavailable` when the taker was gone at its turn.
+   */
+  wait(taker: TurnTaker): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting = { taker, go: resolve, refuse: reject };
+    const others = this.#groups.get(taker.addressGroup);
+    if (others) others.push(waiting);
+    else this.#groups.set(taker.addressGroup, [waiting]);
+    this.#length++;
+    if (this.#length > this.#maxWaiting) this.#dropOne();
+    return promise;
+  }
+
+  /** Gives the next turn. False when nobody is there to take it. */
+  next(): boolean {
+    for (const [group, waiting] of this.#groups) {
+      const { taker, go, refuse } = waiting.shift()!;
+      this.#length--;
+      // To the end of the round, behind those of whom none had a turn since.
+      this.#groups.delete(group);
+      if (waiting.length > 0) this.#groups.set(group, waiting);
+      if (!taker.hasEnded) {
+        go();
+        return true;
+      }
+      refuse(connectionEnded());
+    }
+    return false;
+  }
+
+  #dropOne(): void {
+    let [longest, most]: [string, Waiting[]] = ["", []];
+    for (const [group, waiting] of this.#groups) {
+      if (waiting.length >= most.length) [longest, most] = [group, waiting];
+    }
+    most.pop()!.refuse(this.#whenFull());
+    this.#length--;
+    if (most.length === 0) this.#groups.delete(longest);
+  }
+}
+
+/** What is said, to the log at most, when the caller of a request has hung up. */
+export function connectionEnded(): ChatError {
+  return new ChatError("unavailable", "Cannot answer: the connection has ended");
+}

@@ -1,0 +1,161 @@
+/**
+ * Paces: how fast somebody may go on. Nobody is refused for being fast, but made to wait for a turn.
+ * @module
+ */
+import { ChatError } from "../errors.ts";
+import { FairLine, type TurnTaker } from "./fair_line.ts";
+
+/** How fast it goes. */
+export interface PaceRate {
+  /** Turns a second for long. */
+  readonly perSecond: number;
+  /** Turns that may be taken at once after a rest. */
+  readonly burst: number;
+  /** What a turn is for, to be read after `Cannot`. */
+  readonly purpose: string;
+  /** Most who may wait for a turn; any number by default. */
+  readonly maxWaiting?: number;
+}
+
+/** The time that a pace is kept by. */
+export interface PaceClock {
+  /** Milliseconds from any fixed point; never goes back. */
+  now(): number;
+  /** Resolves after so many milliseconds. */
+  sleep(ms: number): Promise<void>;
+}
+
+const REAL_CLOCK: PaceClock = {
+  now: () => performance.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+/** What counts as a whole token: what is lost in adding up fractions must not cost a wait. */
+const TOKEN = 1 - 1e-6;
+
+/** A token bucket whose takers wait their turn: fair by address group, in order within one. */
+export class Pace {
+  readonly #rate: PaceRate;
+  readonly #clock: PaceClock;
+  readonly #line: FairLine;
+  #tokens: number;
+  #filledAt: number;
+  #isServing = false;
+
+  /**
+   * Starts with a full bucket.
+   *
+   * @param rate How fast it goes.
+   * @param clock Time; tests give their own.
+   */
+  constructor(rate: PaceRate, clock: PaceClock = REAL_CLOCK) {
+    const { burst, purpose, maxWaiting = Infinity } = rate;
+    this.#rate = rate;
+    this.#clock = clock;
+    this.#tokens = burst;
+    this.#filledAt = clock.now();
+    this.#line = new FairLine(maxWaiting, () => {
+      const retryAfterMs = Math.ceil(this.#msUntil(maxWaiting));
+      const words = `Cannot ${purpose} now: too many wait for it; try again in ${spokenWait(retryAfterMs)}`;
+      return new ChatError("rate_limited", words, { retryAfterMs });
+    });
+  }
+
+  /** True when the burst may be taken: a new pace is no different from this one. */
+  get isRested(): boolean {
+    this.#fill();
+    return !this.#isServing && this.#tokens >= this.#rate.burst;
+  }
+
+  /**
+   * Takes a turn. Returns nothing when it may be used at once, else a promise of it.
+   *
+   * @throws {ChatError} In the promise: `rate_limited` when too many wait, `unavailable` when the taker was gone.
+   */
+  turn(taker: TurnTaker): Promise<void> | void {
+    this.#fill();
+    if (!this.#isServing && this.#tokens >= TOKEN) {
+      this.#tokens -= 1;
+      return;
+    }
+    const turn = this.#line.wait(taker);
+    if (!this.#isServing) void this.#serve();
+    return turn;
+  }
+
+  /** Gives a turn back that should not have counted. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#rate.burst, this.#tokens + 1);
+  }
+
+  async #serve(): Promise<void> {
+    this.#isServing = true;
+    while (this.#line.length > 0) {
+      this.#fill();
+      if (this.#tokens < TOKEN) {
+        await this.#clock.sleep(this.#msUntil(1));
+      } else if (this.#line.next()) {
+        this.#tokens -= 1;
+        // Until the taker has gone on, nobody may take a turn at once: two messages must never change places.
+        await Promise.resolve();
+      }
+    }
+    this.#isServing = false;
+  }
+
+  #fill(): void {
+    const now = this.#clock.now();
+    const { perSecond, burst } = this.#rate;
+    this.#tokens = Math.min(burst, this.#tokens + (now - this.#filledAt) * perSecond / 1000);
+    this.#filledAt = now;
+  }
+
+  /** Milliseconds until there are so many tokens. */
+  #msUntil(tokens: number): number {
+    return (tokens - this.#tokens) * 1000 / this.#rate.perSecond;
+  }
+}
+
+/**
+ * The paces of many, each remembered until it is rested: then a new one is the same. So coming back under a new connection
+ * changes nothing, and only those who went on lately cost memory.
+ */
+export class Paces<Key> {
+  readonly #make: (key: Key) => Pace;
+  /** The one that was used the longest ago first. */
+  readonly #paces = new Map<Key, Pace>();
+
+  /** Starts with none. @param make Makes a rested pace. */
+  constructor(make: (key: Key) => Pace) {
+    this.#make = make;
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#paces.size;
+  }
+
+  /** The pace of a key; ask for it at each turn, and keep it no longer. */
+  of(key: Key): Pace {
+    const pace = this.#paces.get(key) ?? this.#make(key);
+    this.#paces.delete(key);
+    this.#paces.set(key, pace);
+    this.#forgetRested();
+    return pace;
+  }
+
+  /** Two are looked at for each one that may have come, so that the number goes down as they rest. */
+  #forgetRested(): void {
+    let looks = 2;
+    for (const [key, pace] of this.#paces) {
+      if (looks-- === 0 || this.#paces.size === 1 || !pace.isRested) return;
+      this.#paces.delete(key);
+    }
+  }
+}
+
+/** A wait in words. */
+export function spokenWait(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 90 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+}

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { Hub, type PresentSession } from "../../lib/chat/hub.ts";
+import { Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
+import { openLocalStore } from "../../lib/store/local_store.ts";
+import {
+  addDevice,
+  addPerson,
+  DAY_MS,
+  newStore,
+  type Person,
+  readMailbox,
+  send,
+} from "../store/store_helpers.ts";
+
+const LOG = { info() {}, warn() {}, error() {} };
+
+/** A session of somebody, which notes why it was ended. */
+function present(person: Omit<Person, "name">) {
+  const reasons: string[] = [];
+  const session: PresentSession = {
+    ...person,
+    isIdle: false,
+    deliver() {},
+    notify() {},
+    end: (reason) => void reasons.push(reason),
+  };
+  return { session, reasons };
+}
+
+Deno.test("Upkeep looks again for ended sessions when it could not list them", async () => {
+  await using s = newStore();
+  const ana = await addPerson(s.store, "ana");
+  const hub = new Hub();
+  const { session, reasons } = present(ana);
+  hub.add(session);
+  let isBroken = false;
+  const store: UpkeepStore = {
+    dataVersion: () => s.store.dataVersion(),
+    listEndedSessions: (tokens) =>
+      isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedSessions(tokens),
+    noteDevicesUsed: (devices) => s.store.noteDevicesUsed(devices),
+    prune: () => s.store.prune(),
+  };
+  using upkeep = new Upkeep(store, hub, LOG);
+  await upkeep.look();
+  {
+    await using operator = openLocalStore(s.path, { now: s.clock.now });
+    await operator.setDisabled("ana", true);
+  }
+  isBroken = true;
+  await assert.rejects(upkeep.look(), /disk/);
+  isBroken = false;
+  await upkeep.look();
+  assert.deepEqual(reasons, ["revoked"]);
+});
+
+Deno.test("Upkeep keeps a connected device that hears nothing for a year, with its token and its acknowledgements", async () => {
+  await using s = newStore();
+  const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
+  const drawer = await addDevice(s.store, bob, "in a drawer");
+  const hub = new Hub();
+  hub.add(present(bob).session);
+  using upkeep = new Upkeep(s.store, hub, LOG);
+  for (let day = 0; day < 365; day++) {
+    s.clock.at += DAY_MS;
+    await upkeep.prune();
+  }
+  assert.equal(await s.store.findDeviceSession(drawer.tokenHash), null);
+  assert.equal((await s.store.counts()).devices, 1, "ana's and the one in the drawer are gone");
+  const { sequence } = await send(s.store, ana, "bob", "after a year");
+  const news = await s.store.acknowledge({
+    accountId: bob.accountId,
+    deviceId: bob.deviceId,
+    read: sequence,
+  });
+  assert.deepEqual(news, [{ senderId: ana.accountId, delivered: sequence }]);
+  assert.equal((await s.store.findDeviceSession(bob.tokenHash))?.readSequence, sequence);
+  assert.equal((await readMailbox(s.store, bob.accountId)).length, 1);
+  assert.deepEqual(await s.store.checkIntegrity(), []);
+});
