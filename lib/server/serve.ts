@@ -22,6 +22,7 @@ import { reachableAddresses } from "./addresses.ts";
 import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
 import { printedJoinCode } from "./invites.ts";
 import type { ServeOptions } from "./options.ts";
+import { RefusedCallers } from "./refused_callers.ts";
 import { DEFAULT_RELAY_LIMITS, Relay } from "./relay.ts";
 import { SideRequests } from "./side_requests.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -84,6 +85,7 @@ export async function serve(
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const identity = await loadServerIdentity(options, paths);
   const connections = new Set<RpcConnection>();
+  const refusedCallers = opened.use(new RefusedCallers(log));
   const listener = Listener.listen({
     ...(options.host === undefined ? {} : { host: options.host }),
     port: options.port,
@@ -99,7 +101,7 @@ export async function serve(
       alpnProtocol: SIDE_ALPN,
       onSocket: (socket) => working.then(({ sideDoor }) => sideDoor.serve(socket), () => socket.close()),
     },
-    onRefused: (refused) => log.info("caller refused", { ...refused }),
+    onRefused: refusedCallers.note,
   });
   opened.defer(listener.close);
   const { store } = await working;
