@@ -189,7 +189,7 @@ class Host implements HostedChat {
   #take(link: Link, terms: SessionTerms | undefined): number {
     const { session } = this.conversation;
     if (session.isEnded) throw new ChatError("not_found", "Cannot join: the chat is over");
-    if (session.isAvoided(link.route)) {
+    if (session.routes.isAvoided(link.route)) {
       throw new ChatError("unavailable", `Cannot go on over ${link.route}: nothing large gets through there`);
     }
     if (terms) {

@@ -199,7 +199,7 @@ class Joiner {
       signal,
       isPunching,
       secretsOf: () => this.#secretsFor(joined),
-      isWorthwhile: (route) => !session.isAvoided(route),
+      isWorthwhile: (route) => !session.routes.isAvoided(route),
       take: (proven, route) => this.#take(proven, route),
       onTrying: (what) => {
         if (!session.isLinked) this.#listener.onTrying(what);
@@ -230,7 +230,7 @@ class Joiner {
       session.attach(link);
       this.#first.resolve(route);
     } catch (error) {
-      if (error instanceof ChatError && error.code === "unavailable") session.avoid(route);
+      if (error instanceof ChatError && error.code === "unavailable") session.routes.avoid(route);
       throw error;
     }
   }

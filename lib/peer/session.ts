@@ -15,13 +15,12 @@ import {
 } from "../protocol/peer_messages.ts";
 import { RPC_INVALID_REQUEST } from "../protocol/rpc.ts";
 import type { Link } from "./link.ts";
+import { RouteHealth } from "./route_health.ts";
 
 /** How long a lost session may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
 export const COME_BACK_WITHIN_MS = 90_000;
 /** How long nothing that was sent may get through before the link counts as stuck, in milliseconds. */
 const STALL_MS = 10_000;
-/** How long what was learned of a way holds: that it is left alone, or carries nothing large; in milliseconds. */
-const REMEMBER_MS = 600_000;
 /** How soon a link must answer when it is in doubt, in milliseconds. */
 const PROBE_MS = 2_000;
 /** What every network carries in one packet, whatever it does to larger ones: the IPv6 minimum less headers, TLS and envelope. */
@@ -77,15 +76,14 @@ interface Outgoing {
 export class PeerSession {
   /** Resolves once, when the session is over. Never rejects. */
   readonly ended: Promise<SessionEnd>;
+  /** What is known of the ways; whoever looks for links asks here first. */
+  readonly routes: RouteHealth = new RouteHealth();
   readonly #listener: SessionListener;
   readonly #comeBackWithinMs: number;
   readonly #stallMs: number;
   readonly #ended = Promise.withResolvers<SessionEnd>();
   /** In the order of `seq`: what the other side has not answered. */
   readonly #unconfirmed = new Map<number, Outgoing>();
-  /** Ways to be left alone, and ways that carry small things only; until when, on the clock of performance.now(). */
-  readonly #avoidedUntil = new Map<Route, number>();
-  readonly #narrowUntil = new Map<Route, number>();
   #lastSeq = 0;
   #sentSeq = 0; // highest one sent on the present link
   #bytesInFlight = 0; // sent on the present link and not answered
@@ -133,16 +131,6 @@ export class PeerSession {
   /** Where the other end of the present link is; undefined while there is none. */
   get remoteAddress(): string | undefined {
     return this.#link?.remoteAddress;
-  }
-
-  /** Whether a way carried nothing lately, so that another one is to be found. */
-  isAvoided(route: Route): boolean {
-    return holds(this.#avoidedUntil, route);
-  }
-
-  /** Leaves a way alone for some minutes. The relay is what remains when no other way is left, so it never is. */
-  avoid(route: Route): void {
-    if (route !== "relayed") remember(this.#avoidedUntil, route);
   }
 
   /** Goes on over this link from now on; the one before is closed, and nothing is lost or said twice. */
@@ -355,13 +343,13 @@ export class PeerSession {
 
   /** Leaves the way alone that got stuck. What got stuck twice is too large for any: it is taken back. */
   #giveWay(route: Route): void {
-    this.avoid(route);
+    this.routes.avoid(route);
     const [first] = this.#unconfirmed.keys();
     if (first !== this.#stuckSeq) {
       this.#stuckSeq = first;
       return;
     }
-    remember(this.#narrowUntil, route);
+    this.routes.narrow(route);
     for (const outgoing of this.#unconfirmed.values()) {
       if (outgoing.bytes <= SMALL_BYTES) continue;
       outgoing.method = "skip";
@@ -372,7 +360,7 @@ export class PeerSession {
   }
 
   #isNarrow(): boolean {
-    return this.#route !== undefined && holds(this.#narrowUntil, this.#route);
+    return this.#route !== undefined && this.routes.isNarrow(this.#route);
   }
 
   /** Asks now and then whether anything gets through while something waits for its answer: the other side may only be slow. */
@@ -409,14 +397,6 @@ export class PeerSession {
     this.#unconfirmed.clear();
     this.#ended.resolve(end);
   }
-}
-
-function remember(until: Map<Route, number>, route: Route): void {
-  until.set(route, performance.now() + REMEMBER_MS);
-}
-
-function holds(until: ReadonlyMap<Route, number>, route: Route): boolean {
-  return (until.get(route) ?? 0) > performance.now();
 }
 
 /** What the other side is told of what comes too late: it was not shown. */
