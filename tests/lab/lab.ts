@@ -1,92 +1,116 @@
 /**
- * The lab: shows that a direct chat links in every kind of network, with the real programs (`deno task lab [WORD]`).
+ * The lab: shows that a direct chat links in every kind of network, and lives through what happens to networks, with the
+ * real programs (`deno task lab [WORD] [--jobs N] [--list]`).
  *
- * Needs root, `ip` and `nft`. Prints a table; ends with 1 when a row fails, with 2 when something is missing here. A
- * word names the rows to run, such as `NAT`. With `MINI_CHAT_TEST_DIST=dist` it runs the executables.
+ * Needs root, `ip` and `nft`. Prints the tables of README.md; ends with 1 when a row fails, with 2 when something is
+ * missing here. A word names the rows to run, such as `NAT`. With `MINI_CHAT_TEST_DIST=dist` it runs the executables.
  * @module
  */
+import { parseArgs } from "node:util";
+import { type EventRow, EVENTS } from "./events.ts";
 import { findMissing, hasProgram, sweepLeftovers } from "./network.ts";
-import { type Outcome, playChat } from "./scenario.ts";
-import { TOPOLOGIES, type Topology } from "./topologies.ts";
+import { type NetworkRow, NETWORKS } from "./networks.ts";
+import { type Outcome, play } from "./play.ts";
+import { Turn } from "./turn.ts";
 
-/** What one row came to. */
-interface Row {
-  readonly topology: Topology;
-  readonly outcome: Outcome | undefined;
-  /** Why it failed; undefined when it did not. */
-  readonly failure: string | undefined;
-}
+/** Rows that run at the same time: each sleeps most of its time, and holds about 200 MB. */
+const JOBS = 16;
 
-const HEADINGS = ["network", "route", "first line", "10 MB file", "result"];
+/** A row, and what it came to. */
+type Played = { readonly row: NetworkRow | EventRow; readonly outcome: Outcome };
 
-async function play(topology: Topology): Promise<Row> {
-  const folder = await Deno.makeTempDir({ prefix: "mini-chat-lab-" });
-  try {
-    await using site = await topology.build();
-    const { expected, hostFlags = "" } = topology;
-    const isDirectPossible = !expected.includes("relayed");
-    const outcome = await playChat(site, folder, { hostFlags, isDirectPossible });
-    const isExpected = expected.some((route) =>
-      outcome.route === route || outcome.route === `relayed, then ${route}`
-    );
-    const failure = isExpected ? undefined : `the route was to be ${expected.join(" or ")}`;
-    return { topology, outcome, failure };
-  } catch (error) {
-    return { topology, outcome: undefined, failure: error instanceof Error ? error.message : String(error) };
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals: [word = ""] } = parseArgs({
+    args: [...args],
+    options: { jobs: { type: "string", default: String(JOBS) }, list: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  const rows = [...NETWORKS, ...EVENTS].filter(({ title }) => title.includes(word));
+  if (values.list) {
+    rows.forEach(({ title }) => print(title));
+    return 0;
   }
-}
-
-function cellsOf({ topology, outcome, failure }: Row): string[] {
-  const seconds = (value: number | undefined) => value === undefined ? "-" : `${value.toFixed(1)} s`;
-  return [
-    topology.title,
-    outcome?.route ?? "-",
-    seconds(outcome?.firstLineSeconds),
-    seconds(outcome?.fileSeconds),
-    failure === undefined ? "ok" : "FAILED",
-  ];
-}
-
-function printTable(rows: readonly (readonly string[])[]): void {
-  const widths = HEADINGS.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((cells) => cells[column]!.length))
-  );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  print(line(HEADINGS));
-  print(line(widths.map((width) => "-".repeat(width))));
-  for (const cells of rows) print(line(cells));
-}
-
-function print(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
-}
-
-async function main([word = ""]: readonly string[]): Promise<number> {
-  const missing = await findMissing();
+  const jobs = Number(values.jobs);
+  const missing = Number.isInteger(jobs) && jobs > 0
+    ? await findMissing()
+    : `--jobs takes a number from 1 on, not ${values.jobs}`;
   if (missing !== undefined) {
     print(`${missing}.`);
     return 2;
   }
   await sweepLeftovers();
-  const rows: Row[] = [];
-  for (const topology of TOPOLOGIES.filter(({ title }) => title.includes(word))) {
-    if (topology.needs !== undefined && !await hasProgram(topology.needs)) {
-      print(`left out: ${topology.title}, as it needs the program ${topology.needs}`);
-      continue;
+  const played = await playAll(rows, jobs);
+  const tables = [networkTable(played), eventTable(played)].filter((table) => table.length > 1);
+  for (const table of tables) print(`\n${formatTable(table)}`);
+  return played.length > 0 && played.every(({ outcome }) => outcome.failures.length === 0) ? 0 : 1;
+}
+
+/** Plays rows, several at once; those that this machine cannot play are told and left out. */
+async function playAll(rows: readonly (NetworkRow | EventRow)[], jobs: number): Promise<Played[]> {
+  const turn = new Turn();
+  const played = new Map<NetworkRow, Played>();
+  const left = rows.values();
+  const work = async () => {
+    for (const row of left) {
+      if (row.needs !== undefined && !await hasProgram(row.needs)) {
+        print(`left out: ${row.title}, as it needs the program ${row.needs}`);
+        continue;
+      }
+      const outcome = await playInFolder(row, turn);
+      played.set(row, { row, outcome });
+      print(`${outcome.failures.length === 0 ? "ok" : "FAILED"}: ${row.title}`);
+      outcome.failures.forEach((failure) => print(`  ${failure}`));
+      if (outcome.report !== undefined) print(outcome.report);
     }
-    const startedAt = performance.now();
-    const row = await play(topology);
-    rows.push(row);
-    const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
-    print(`${row.failure === undefined ? "ok" : "FAILED"}: ${topology.title} (${seconds} s)`);
-    if (row.failure !== undefined) print(row.failure);
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return rows.flatMap((row) => played.get(row) ?? []);
+}
+
+async function playInFolder(row: NetworkRow | EventRow, turn: Turn): Promise<Outcome> {
+  const folder = await Deno.makeTempDir({ prefix: "mini-chat-lab-" });
+  try {
+    return await play(row, folder, turn);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  print("");
-  printTable(rows.map(cellsOf));
-  return rows.length > 0 && rows.every(({ failure }) => failure === undefined) ? 0 : 1;
+}
+
+function networkTable(played: readonly Played[]): string[][] {
+  const rows = played.filter(({ row }) => !("happen" in row)).map(({ row, outcome }) => [
+    ...[row.title, routeCell(outcome), seconds(outcome.firstLineSeconds)],
+    ...[seconds(outcome.bestSeconds), seconds(outcome.fileSeconds)],
+  ]);
+  return [["network", "best route", "first line", "best route after", "10 MB file"], ...rows];
+}
+
+function eventTable(played: readonly Played[]): string[][] {
+  const rows = played.filter(({ row }) => "happen" in row).map(({ row, outcome }) => [
+    ...[row.title, routeCell(outcome), seconds(outcome.backSeconds)],
+  ]);
+  return [["what happens", "route afterwards", "lines back after"], ...rows];
+}
+
+function routeCell({ failures, lastRoute = "none" }: Outcome): string {
+  return failures.length === 0 ? lastRoute : `FAILED (${lastRoute})`;
+}
+
+function seconds(value: number | undefined): string {
+  return value === undefined ? "-" : `${value.toFixed(1)} s`;
+}
+
+/** A table in Markdown, as it is formatted in README.md. */
+function formatTable([headings = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((cells) => cells[column]!.length))
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  return [line(headings), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 }
 
 if (import.meta.main) {

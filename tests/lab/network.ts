@@ -30,6 +30,7 @@ const COMMAND_TIMEOUT_MS = 10_000;
 const PREFIX = "mcl";
 
 let networksMade = 0;
+let cablesLaid = 0;
 
 /**
  * Says what is missing for the lab to run here.
@@ -67,7 +68,6 @@ export async function hasProgram(program: string): Promise<boolean> {
 export class LabNetwork implements AsyncDisposable {
   readonly #prefix = `${PREFIX}${Deno.pid}x${++networksMade}-`;
   readonly #nodes: LabNode[] = [];
-  #links = 0;
 
   /** Makes a machine with a loopback interface and nothing else. */
   async addNode(name: string): Promise<LabNode> {
@@ -82,6 +82,17 @@ export class LabNetwork implements AsyncDisposable {
   }
 
   /**
+   * Finds a machine by its name inside the lab.
+   *
+   * @throws {RangeError} There is none of that name.
+   */
+  getNode(name: string): LabNode {
+    const node = this.#nodes.find((candidate) => candidate.name === name);
+    if (!node) throw new RangeError(`Cannot find the machine ${name} in the lab`);
+    return node;
+  }
+
+  /**
    * Lays a cable between two machines.
    *
    * @param a First end: its machine, the name of its interface and the addresses with prefix length.
@@ -89,7 +100,7 @@ export class LabNetwork implements AsyncDisposable {
    */
   async addCable(a: CableEnd, b: CableEnd): Promise<void> {
     // Made with short unique names first: an interface name has 15 characters at most, and both ends start in one table.
-    const id = `${Deno.pid}-${++this.#links}`;
+    const id = `${Deno.pid}-${++cablesLaid}`;
     await run("ip", [
       ...["link", "add", `a${id}`, "netns", a.node.namespace, "type", "veth"],
       ...["peer", "name", `b${id}`, "netns", b.node.namespace],
@@ -102,7 +113,7 @@ export class LabNetwork implements AsyncDisposable {
   async addBridge(node: LabNode, ports: readonly string[]): Promise<void> {
     const lines = ["link add name br0 type bridge", "link set dev br0 up"];
     for (const port of ports) lines.push(`link set dev ${port} master br0`);
-    await run("ip", ["-n", node.namespace, "-batch", "-"], lines.join("\n") + "\n");
+    await this.#batch(node, ...lines);
   }
 
   /** Sends what a machine has no better way for to `gateway`. */
@@ -122,19 +133,57 @@ export class LabNetwork implements AsyncDisposable {
     await run("ip", ["netns", "exec", node.namespace, "nft", "-f", "-"], rules);
   }
 
-  /** Makes a router out of a machine whose interfaces are `lan` and `wan`: masquerade and a firewall. */
-  async makeRouter(node: LabNode, kind: RouterKind): Promise<void> {
+  /**
+   * Makes a router out of a machine whose interfaces are `lan` and `wan`: masquerade and a firewall.
+   *
+   * @param options.forgetsAfterS After how many seconds of silence a connection is forgotten; five days by default.
+   */
+  async makeRouter(node: LabNode, kind: RouterKind, options: { forgetsAfterS?: number } = {}): Promise<void> {
     await this.allowForwarding(node);
+    // A connection that the router has not seen begin, or has forgotten, is not let through: the worst case.
+    await this.#write(node, "netfilter/nf_conntrack_tcp_loose", 0);
+    await this.#write(node, "netfilter/nf_conntrack_tcp_be_liberal", 1);
+    if (options.forgetsAfterS !== undefined) {
+      await this.#write(node, "netfilter/nf_conntrack_tcp_timeout_established", options.forgetsAfterS);
+    }
     const refuse = kind === "reset" ? "meta l4proto tcp reject with tcp reset" : "drop";
     const mapping = kind === "symmetric" ? "masquerade random,fully-random" : "masquerade";
     await this.setRules(
       node,
       `table ip lab {
         chain out { type nat hook postrouting priority 100; oifname "wan" ${mapping}; }
-        chain through { type filter hook forward priority 0; iifname "wan" ct state new ${refuse}; }
+        chain through { type filter hook forward priority 0;
+          ct state invalid drop
+          iifname "wan" ct state new ${refuse}
+        }
         chain in { type filter hook input priority 0; iifname "wan" ct state { new, invalid } ${refuse}; }
       }`,
     );
+  }
+
+  /** Takes an interface away, with its addresses and routes, as when a machine leaves a network. */
+  async takeDown(node: LabNode, interfaceName: string): Promise<void> {
+    await this.#batch(node, `addr flush dev ${interfaceName}`, `link set dev ${interfaceName} down`);
+  }
+
+  /** Puts an interface up, with an address and the way to everywhere else. */
+  async putUp(end: CableEnd, gateway: string): Promise<void> {
+    const addresses = (end.addresses ?? []).map((address) => `addr add ${address} dev ${end.interface}`);
+    await this.#batch(end.node, `link set dev ${end.interface} up`, ...addresses);
+    await this.addDefaultRoute(end.node, gateway);
+  }
+
+  /**
+   * Turns a router made by {@linkcode makeRouter} off: nothing passes, and what it knew of connections is gone.
+   */
+  async turnOff(router: LabNode): Promise<void> {
+    // Masquerade forgets every connection through an interface that goes down.
+    await this.#batch(router, "link set dev wan down", "link set dev lan down");
+  }
+
+  /** Turns a router on again, with the addresses that it had. */
+  async turnOn(router: LabNode): Promise<void> {
+    await this.#batch(router, "link set dev lan up", "link set dev wan up");
   }
 
   /** Command and arguments to be put before another command, which then runs inside a machine. */
@@ -158,10 +207,14 @@ export class LabNetwork implements AsyncDisposable {
     ]);
   }
 
+  async #batch(node: LabNode, ...lines: string[]): Promise<void> {
+    await run("ip", ["-n", node.namespace, "-batch", "-"], lines.join("\n") + "\n");
+  }
+
   async #setUp(end: CableEnd, madeAs: string): Promise<void> {
     const lines = [`link set dev ${madeAs} name ${end.interface}`, `link set dev ${end.interface} up`];
     for (const address of end.addresses ?? []) lines.push(`addr add ${address} dev ${end.interface}`);
-    await run("ip", ["-n", end.node.namespace, "-batch", "-"], lines.join("\n") + "\n");
+    await this.#batch(end.node, ...lines);
   }
 }
 
