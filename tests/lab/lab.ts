@@ -49,7 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
 async function playAll(rows: readonly (NetworkRow | EventRow)[], jobs: number): Promise<Played[]> {
   const turn = new Turn();
   const played = new Map<NetworkRow, Played>();
-  const left = rows.values();
+  const left = rows.toReversed().values(); // the last ones take longest, so that they begin first
   const work = async () => {
     for (const row of left) {
       if (row.needs !== undefined && !await hasProgram(row.needs)) {
