@@ -20,12 +20,12 @@ import {
 } from "./lib/errors.ts";
 import type { App } from "./lib/commands/app.ts";
 import { addChatCommands } from "./lib/commands/chat_program.ts";
+import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email_program.ts";
 import { NotSignedInError } from "./lib/commands/not_signed_in.ts";
 import { browserOpener } from "./lib/commands/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
-import { writeToOutput } from "./lib/terminal/standard_output.ts";
 import { VERSION } from "./lib/version.ts";
 
 /** What the process ends with. */
@@ -46,9 +46,14 @@ interface ProgramOptions {
   readonly passwordCommand?: string;
 }
 
+/** Folder of the person; the present one where the system names none. */
+function homeFolder(): string {
+  return Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
+}
+
 /** The folder of the profile when none is given: where the system keeps the state of programs. */
 function defaultProfileFolder(): string {
-  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
+  const home = homeFolder();
   switch (Deno.build.os) {
     case "windows":
       return join(Deno.env.get("LOCALAPPDATA") ?? join(home, "AppData", "Local"), "mini-chat");
@@ -68,7 +73,6 @@ async function withApp(
   const { App, defaultDownloadFolder, IdleWatch, openProfile, processIo, readPasswordCommand, Terminal } =
     await import("./lib/commands/app_parts.ts");
   const { passwordCommand } = options;
-  const homeFolder = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
   using idle = new IdleWatch();
   await using terminal = new Terminal({
     io: idle.watching(processIo()),
@@ -80,8 +84,8 @@ async function withApp(
   await using app = new App(terminal, profile, {
     isScript,
     readInput: () => new Response(Deno.stdin.readable).text(),
-    homeFolder,
-    downloadFolder: defaultDownloadFolder(homeFolder, Deno.env.get("XDG_DOWNLOAD_DIR")),
+    homeFolder: homeFolder(),
+    downloadFolder: defaultDownloadFolder(homeFolder(), Deno.env.get("XDG_DOWNLOAD_DIR")),
     ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
   });
   idle.onChange = (isIdle) => app.session?.setIdle(isIdle);
@@ -136,22 +140,33 @@ function exitCodeOf(error: unknown): number {
   return EXIT.refused;
 }
 
+/** Whether a word that is no subcommand names a server: by its form, or as one that is known already. */
+async function isServer(word: string, program: Command): Promise<boolean> {
+  const { isServerName, openProfile } = await import("./lib/commands/app_parts.ts");
+  // The arguments are not parsed yet, and commander looks at the environment only then.
+  const { profile: folder } = program.opts<ProgramOptions>();
+  const isGiven = program.getOptionValueSource("profile") === "cli";
+  using profile = openProfile(isGiven ? folder : Deno.env.get("MINI_CHAT_PROFILE") ?? folder);
+  return isServerName(profile, word);
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  const program = new Command("mini-chat-client").version(VERSION)
+  const program = prepareProgram(new Command("mini-chat-client")).version(VERSION)
     .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
-    .argument("[server]", "the invite link you were sent, or the server's address")
+    .argument(
+      "[server]",
+      "the invite link you were sent, or the server: an address, or a name with a dot or a port",
+    )
     .addOption(
       new Option("--profile <dir>", "folder of your logins and what waits to be sent").env(
         "MINI_CHAT_PROFILE",
       )
-        .default(defaultProfileFolder()),
+        .default(defaultProfileFolder(), defaultProfileFolder().replace(homeFolder(), "~")),
     )
     .addOption(
       new Option("--password-command <command>", "command that prints the password, in place of asking")
         .env("MINI_CHAT_PASSWORD_COMMAND"),
-    )
-    .showHelpAfterError("(--help shows what can be given)")
-    .enablePositionalOptions().exitOverride().configureOutput({ writeOut: writeToOutput });
+    );
   program.action((where: string | undefined, options: ProgramOptions) =>
     withApp(options, false, async (app) => {
       const { runMenu } = await import("./lib/commands/main_menu.ts");
@@ -167,6 +182,7 @@ async function main(args: readonly string[]): Promise<number> {
     () => emailSurroundings(program.opts<ProgramOptions>()),
   );
   try {
+    await checkFirstWord(program, args, (word) => isServer(word, program));
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {

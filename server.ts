@@ -6,12 +6,12 @@
  */
 import { Command, CommanderError } from "commander";
 import { ChatError, messageOf, OutputError, UsageError } from "./lib/errors.ts";
+import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/protocol/invite_link.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
 import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
-import { writeToOutput } from "./lib/terminal/standard_output.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -86,15 +86,14 @@ async function main(args: readonly string[]): Promise<number> {
       new Terminal({ term: Deno.env.get("TERM"), noColor: Deno.env.get("NO_COLOR"), echoesPipe: false }),
     );
   };
-  const program = new Command("mini-chat-server").version(VERSION)
+  const program = prepareProgram(new Command("mini-chat-server")).version(VERSION)
     .description(
       "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
-    )
-    .showHelpAfterError("(--help shows what can be given)")
-    .enablePositionalOptions().exitOverride().configureOutput({ writeOut: writeToOutput });
+    );
   addServeOptions(program).action((options: ServeOptions) => run(options, openTerminal));
   addAdminCommands(program, { openTerminal });
   try {
+    await checkFirstWord(program, args, () => Promise.resolve(false));
     await program.parseAsync(args, { from: "user" });
     return EXIT.done;
   } catch (error) {

@@ -9,3 +9,4 @@ export { Terminal } from "../terminal/terminal.ts";
 export { App } from "./app.ts";
 export { defaultDownloadFolder } from "./chat_screen.ts";
 export { IdleWatch } from "./idle_watch.ts";
+export { isServerName } from "./servers.ts";

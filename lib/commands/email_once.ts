@@ -126,8 +126,11 @@ function describeSubcommand(parts: EmailParts, script: EmailScript, finish: (cod
   program.command("accounts").description("list the accounts").option("--json", "one JSON object a line")
     .action((_flags, command: Command) => listAccounts(parts, { json: wantsJson(command) }));
   program.command("default").description("choose the account that is used unless --from says otherwise")
-    .argument("<address>").action((address: string) => makeDefault(parts, address));
-  program.command("remove").description("remove an account with its secret").argument("<address>")
+    .argument("<address>", "address of the account").action((address: string) => makeDefault(parts, address));
+  program.command("remove").description("remove an account with its secret").argument(
+    "<address>",
+    "address of the account",
+  )
     .action((address: string) => removeAccount(parts, address, { mustAsk: parts.terminal.isInteractive }));
   program.command("test").description("send a test mail to oneself").argument(
     "[address]",
@@ -137,7 +140,7 @@ function describeSubcommand(parts: EmailParts, script: EmailScript, finish: (cod
   program.command("outbox").description(
     "list what is not sent yet; retry [N] tries again, drop N forgets one",
   )
-    .argument("[words...]").option("--json", "one JSON object a line")
+    .argument("[words...]", "retry [N], or drop N").option("--json", "one JSON object a line")
     .action(async (words: string[], _flags, command: Command) =>
       finish(await runOutboxCommand(parts, words, { json: wantsJson(command), signal }))
     );

@@ -45,7 +45,10 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   signedIn("users", "list every user: online, idle or last seen")
     .action((options: ScriptOptions) => as(options, (app, { listUsers }) => listUsers(app, options)));
   signedIn("send", "send a message; done when it is on the server's disk")
-    .argument("<user>").argument("[text]", "the text; - or nothing reads it from standard input")
+    .argument("<user>", "who gets it").argument(
+      "[text]",
+      "the text; - or nothing reads it from standard input",
+    )
     .action((to: string, text: string | undefined, options: ScriptOptions) =>
       as(options, async (app, { sendOnce }) => {
         // `echo hello` ends its line; the message need not.
@@ -60,7 +63,10 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((options: ScriptOptions & { keep: boolean }) =>
       as(options, (app, { printInbox }) => printInbox(app, options))
     );
-  signedIn("history", "print what you and somebody wrote to each other").argument("<user>")
+  signedIn("history", "print what you and somebody wrote to each other").argument(
+    "<user>",
+    "the other one of you",
+  )
     .action((name: string, options: ScriptOptions) =>
       as(options, (app, { printHistory }) => printHistory(app, name.toLowerCase(), options))
     );
@@ -75,12 +81,14 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   addScriptOptions(program.command("register"), false).description(
     "make an account, and stay signed in on this device",
   )
-    .argument("<link>", "the invite link, or the server's address").argument("<name>")
+    .argument("<link>", "the invite link, or the server's address")
+    .argument("<name>", "the name you want: letters, digits, . _ and -")
     .action((link: string, name: string, options: ScriptOptions) =>
       alone((app, { signIn }) => signIn(app, link, name.toLowerCase(), true, options))
     );
   addScriptOptions(program.command("login"), false).description("sign in on this device")
-    .argument("<server>", "the server's address, or its invite link").argument("<name>")
+    .argument("<server>", "the server's address, or its invite link")
+    .argument("<name>", "name of your account")
     .action((server: string, name: string, options: ScriptOptions) =>
       alone((app, { signIn }) => signIn(app, server, name.toLowerCase(), false, options))
     );

@@ -1,12 +1,20 @@
 /**
- * The command `forget-server`: for a server that has a new key, or that one does not want to know any more.
+ * Servers that are known on this machine: which word names one, and the command `forget-server`, for one that has a new key, or
+ * that one does not want to know any more.
  * @module
  */
 import { UsageError } from "../errors.ts";
-import { parseInviteLink } from "../protocol/invite_link.ts";
+import { looksLikeServer, parseInviteLink } from "../protocol/invite_link.ts";
+import type { Profile } from "../store/profile.ts";
 import type { MenuCommand } from "../terminal/menu.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import type { App } from "./app.ts";
+
+/** Whether a word names a server, and is no mistyped command: by its form, or as one that is known already. */
+export function isServerName(profile: Profile, word: string): boolean {
+  const typed = word.trim().toLowerCase();
+  return looksLikeServer(word) || profile.listServers().some(({ host }) => host === typed);
+}
 
 /** The menu's command. */
 export function forgetServerCommand(app: App): MenuCommand {

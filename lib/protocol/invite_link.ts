@@ -60,6 +60,15 @@ export function parseInviteLink(text: string): InviteLink {
 }
 
 /**
+ * Whether a text has the form of a server: a link, an address, a name with a dot or a port, or `localhost`. A bare word may be
+ * a server's name as well, but it is rather a command.
+ */
+export function looksLikeServer(text: string): boolean {
+  const typed = text.trim();
+  return !/\s/.test(typed) && (/[.:]/.test(typed) || typed.toLowerCase() === "localhost");
+}
+
+/**
  * Writes an invite link.
  *
  * @param link Its parts; the port is always written, so that the link stays right if the default changes.

@@ -18,6 +18,8 @@ import { inviteLink, loadServerIdentity } from "./serve.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const ACCOUNTS_PER_PAGE = 500;
+/** The argument that most subcommands about accounts take. */
+const NAME = ["<name>", "name of the account"] as const;
 
 /** What the subcommands need of the world. */
 export interface AdminDeps {
@@ -39,6 +41,8 @@ export function addAdminCommands(program: Command, { openTerminal }: AdminDeps):
     await work(store, terminal);
     await terminal.flush();
   };
+  // `--data DIR check` means the same as `check --data DIR`; of two that differ, the nearer one counts.
+  program.hook("preAction", (_program, subcommand) => takeOver(subcommand));
   addUserCommands(program.command("user"), withStore);
   addInviteCommands(program.command("invite"), withStore);
   addDataOption(program.command("backup").argument("<file>", "new file to write the copy to"))
@@ -54,9 +58,21 @@ export function addAdminCommands(program: Command, { openTerminal }: AdminDeps):
     .action((options: { data: string }) => withStore(options.data, check));
 }
 
+/** Gives a subcommand what was given before it, of the flags that both have. */
+function takeOver(subcommand: Command): void {
+  for (let above = subcommand.parent; above !== null; above = above.parent) {
+    for (const name of subcommand.options.map((option) => option.attributeName())) {
+      if (subcommand.getOptionValueSource(name) === "cli" || above.getOptionValueSource(name) !== "cli") {
+        continue;
+      }
+      subcommand.setOptionValueWithSource(name, above.getOptionValue(name), "cli");
+    }
+  }
+}
+
 function addUserCommands(user: Command, withStore: WithStore): void {
   user.description("accounts: add, list, disable, enable, reset-password, remove");
-  addDataOption(user.command("add").argument("<name>")).description("make an account; asks for its password")
+  addDataOption(user.command("add").argument(...NAME)).description("make an account; asks for its password")
     .action((name: string, options: { data: string }) =>
       withStore(options.data, async (store, terminal) => {
         checked(nameField, name, "the name");
@@ -71,7 +87,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
       withStore(options.data, (store, terminal) => listAccounts(store, terminal, options.json ?? false))
     );
   for (const [verb, isDisabled] of [["disable", true], ["enable", false]] as const) {
-    addDataOption(user.command(verb).argument("<name>"))
+    addDataOption(user.command(verb).argument(...NAME))
       .description(
         isDisabled ? "end the account's sessions and refuse its logins" : "let a disabled account in again",
       )
@@ -82,7 +98,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
         })
       );
   }
-  addDataOption(user.command("reset-password").argument("<name>"))
+  addDataOption(user.command("reset-password").argument(...NAME))
     .description("set a new password and end the account's sessions")
     .action((name: string, options: { data: string }) =>
       withStore(options.data, async (store, terminal) => {
@@ -97,7 +113,7 @@ function addUserCommands(user: Command, withStore: WithStore): void {
         await terminal.print(`Set a new password for ${name}; its sessions end.`);
       })
     );
-  addDataOption(user.command("remove").argument("<name>"))
+  addDataOption(user.command("remove").argument(...NAME))
     .description("remove an account and its mailbox; what it sent stays with those who got it")
     .option("--yes", "do not ask")
     .action((name: string, options: { data: string; yes?: boolean }) =>
@@ -141,7 +157,9 @@ function addInviteCommands(invite: Command, withStore: WithStore): void {
         }
       })
     );
-  addDataOption(invite.command("revoke").argument("<code>")).description("end an invite; its accounts stay")
+  addDataOption(invite.command("revoke").argument("<code>", "the join code, as list shows it")).description(
+    "end an invite; its accounts stay",
+  )
     .action((code: string, options: { data: string }) =>
       withStore(options.data, async (store, terminal) => {
         await store.revokeInvite(code);

@@ -150,7 +150,7 @@ export function addServeOptions(command: Command): Command {
       DEFAULT_STORE_LIMITS.historyBytes / MIB,
     ),
     flag(
-      "--relay-mib <number>",
+      "--relay-mib <n>",
       "MiB of direct chats relayed for an account in a day; 0 relays nothing",
       "RELAY_MIB",
     ).default(DEFAULT_RELAY_LIMITS.bytesPerDay / MIB).argParser((text) => text === "0" ? 0 : positive(text)),
@@ -177,7 +177,7 @@ function flag(flags: string, description: string, variable: string): Option {
 }
 
 function count(name: string, description: string, variable: string, fallback: number): Option {
-  return flag(`${name} <number>`, description, variable).default(fallback).argParser(positive);
+  return flag(`${name} <n>`, description, variable).default(fallback).argParser(positive);
 }
 
 function positive(text: string): number {

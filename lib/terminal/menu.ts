@@ -4,12 +4,12 @@
  * Knows lines and commands, nothing of what they do. Text behind a command's name reaches it untouched.
  * @module
  */
-import { closest, distance } from "fastest-levenshtein";
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { CommandLoop, type Dispatch } from "./command_loop.ts";
 import { History, type HistoryStore } from "./history.ts";
 import { Interrupt } from "./interrupt.ts";
 import type { Completion } from "./line_editor.ts";
+import { nearestName } from "./nearest_name.ts";
 import { oneLine } from "./safe_text.ts";
 import { bold, cyan, dim, red, withoutStyle } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
@@ -23,6 +23,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Ends the menu once the command has run. */
   leave(): void;
+  /** See {@linkcode Menu.instead}. */
+  instead(line: string): boolean;
 }
 
 /** One option of the menu. */
@@ -67,9 +69,6 @@ export interface MenuOptions {
   readonly onError?: (error: unknown, command: string) => void;
 }
 
-/** Beyond so many wrong letters, another command was not meant. */
-const MAX_TYPOS = 2;
-
 /** The loop: ask, run, ask again. */
 export class Menu {
   readonly #options: MenuOptions;
@@ -78,6 +77,7 @@ export class Menu {
   readonly #commands: MenuCommand[] = [];
   #history = new History();
   #isLeaving = false;
+  #nextLine: string | null = null; // typed at another question, and meant for the menu
   /** Set by Ctrl+C at the empty prompt, until something else is typed. */
   #isAskedToLeave = false;
 
@@ -155,17 +155,30 @@ export class Menu {
     return [...this.#options.title === undefined ? [] : [this.#options.title], ...lines].join("\n");
   }
 
+  /**
+   * Takes a line that was typed at another question, and runs it next as if it had been typed at the prompt.
+   *
+   * @returns False, and nothing is run, when it does not begin with a command.
+   */
+  instead(line: string): boolean {
+    const [word = ""] = line.trimStart().split(/\s/, 1);
+    const isCommand = this.#byName.has(word.toLowerCase());
+    if (isCommand) this.#nextLine = line;
+    return isCommand;
+  }
+
   /** Asks until there is a command to run. */
   async #next(): Promise<Dispatch | null> {
     const { terminal, prompt } = this.#options;
     while (!this.#isLeaving) {
       let line: string | null;
       try {
-        line = await terminal.readLine({
+        line = this.#nextLine ?? await terminal.readLine({
           prompt,
           history: this.#history,
           complete: (text) => this.#complete(text),
         });
+        this.#nextLine = null;
       } catch (error) {
         if (error instanceof Interrupt) {
           if (error.text !== "") continue;
@@ -200,7 +213,12 @@ export class Menu {
     const interrupted = new AbortController();
     using _handler = terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
     try {
-      await command.run(args, { terminal, signal: interrupted.signal, leave: () => this.#isLeaving = true });
+      await command.run(args, {
+        terminal,
+        signal: interrupted.signal,
+        leave: () => this.#isLeaving = true,
+        instead: (line) => this.instead(line),
+      });
     } catch (error) {
       if (error instanceof Interrupt || (interrupted.signal.aborted && isAbort(error))) {
         return await terminal.print("Stopped.");
@@ -213,18 +231,14 @@ export class Menu {
   }
 
   async #unknown(word: string): Promise<void> {
-    const names = this.#commands.map((command) => command.name);
-    const near = closest(word.toLowerCase(), names);
-    const isNear = distance(word.toLowerCase(), near) <= Math.min(MAX_TYPOS, word.length - 1);
+    const near = nearestName(word, this.#commands.map((command) => command.name));
     const numbers = this.#commands.flatMap((command) => command.number ?? []);
     const wanted = /^\d+$/.test(word) && numbers.length > 0
-      ? `The options are ${numbers.sort((one, other) => one - other).join(", ")}`
-      : isNear
+      ? `The options are ${numbers.sort((one, other) => one - other).join(", ")}.`
+      : near !== null
       ? `Did you mean ${cyan(near)}?`
-      : `Type ${cyan("help")} to see what there is`;
-    await this.#options.terminal.print(
-      `There is no command ${oneLine(word, 40)}. ${wanted}${isNear && !/^\d+$/.test(word) ? "" : "."}`,
-    );
+      : `Type ${cyan("help")} to see what there is.`;
+    await this.#options.terminal.print(`There is no command ${oneLine(word, 40)}. ${wanted}`);
   }
 
   async #help(topic: string): Promise<void> {

@@ -54,6 +54,23 @@ function menuOn(fake: FakeTerminal, more: Partial<MenuOptions> = {}): { menu: Me
   return { menu: new Menu({ terminal: fake.terminal, commands, prompt: "> ", ...more }), runs };
 }
 
+Deno.test("instead() runs a line that was typed at a question of a command, if it is one", async () => {
+  await using fake = new FakeTerminal();
+  const { menu, runs } = menuOn(fake);
+  menu.add({
+    name: "ask",
+    summary: "Ask",
+    run: async (_args, { terminal, instead }) => {
+      const answer = await terminal.readLine({ prompt: "Where? ", multiline: false });
+      runs.push(`${answer}: ${instead(answer!)}`);
+    },
+  });
+  const left = menu.run();
+  await fake.keys("ask\r", "nowhere\r", "ask\r", "2 bob hello\r", "7\r");
+  await left;
+  assert.deepEqual(runs, ["nowhere: false", "2 bob hello: true", "send bob hello"]);
+});
+
 /** Runs a menu on piped lines; returns the output and what ran. */
 async function piped(
   lines: string,

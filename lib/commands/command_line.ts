@@ -1,0 +1,44 @@
+/**
+ * What the command lines of both programs have in common: help, errors that the caller ends with, words that are no subcommand.
+ * @module
+ */
+import type { Command } from "commander";
+import { writeToOutput } from "../terminal/standard_output.ts";
+
+/** Narrowest column of descriptions that are wrapped: beside our longest flag there are 40 of 80. */
+const NARROWEST_TEXT = 20;
+
+/** Prepares a program, before anything is added to it: how it shows its help, and `help [SUBCOMMAND]`. */
+export function prepareProgram(program: Command): Command {
+  program
+    .showHelpAfterError("(--help shows what can be given)")
+    .configureOutput({ writeOut: writeToOutput })
+    .configureHelp({ minWidthToWrap: NARROWEST_TEXT })
+    .enablePositionalOptions()
+    .exitOverride();
+  program.command("help").description("explain the program, or a subcommand")
+    .argument("[subcommand...]", "the subcommand to explain")
+    .action(async (words: string[]) => {
+      await checkFirstWord(program, words, () => Promise.resolve(false));
+      await program.parseAsync([...words, "--help"], { from: "user" });
+    });
+  return program;
+}
+
+/**
+ * Checks that the first word of the arguments is a subcommand, or what may stand in its place.
+ *
+ * @param isOther Whether a word may stand there; asked only about one that is no subcommand.
+ * @throws {UsageError} when it is neither, with the subcommand that may have been meant.
+ */
+export async function checkFirstWord(
+  program: Command,
+  args: readonly string[],
+  isOther: (word: string) => Promise<boolean>,
+): Promise<void> {
+  const [word] = program.parseOptions([...args]).operands;
+  const names = program.commands.map((command) => command.name());
+  if (word === undefined || names.includes(word) || await isOther(word)) return;
+  const { unknownSubcommand } = await import("./unknown_subcommand.ts");
+  throw unknownSubcommand(word, names);
+}

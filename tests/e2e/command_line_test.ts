@@ -1,0 +1,98 @@
+/**
+ * The arguments of both programs: words that are no subcommand, help, and where a flag may stand.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { runClient, runServer, startServer } from "../helpers/mini_chat.ts";
+import { Person } from "../helpers/person.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+
+const DONE = 0, WRONG_USAGE = 2, UNREACHABLE = 3;
+
+Deno.test("a word that is no subcommand is not taken for a server", async () => {
+  using folder = tempFolder();
+  const nobody = new Person("nobody", folder.path);
+  const cases: readonly [args: string[], said: RegExp][] = [
+    [["userz"], /^Cannot find subcommand userz: did you mean users\?/],
+    [["userz", "--json"], /did you mean users\?/],
+    [["sned", "bob", "hello"], /did you mean send\?/],
+    [["completion"], /^Cannot find subcommand completion: --help lists them\n$/],
+    [["1"], /^Cannot find subcommand 1: --help lists/],
+    [["help", "userz"], /did you mean users\?/],
+  ];
+  for (const [args, said] of cases) {
+    const { code, stdout, stderr } = await nobody.run(args);
+    assert.equal(code, WRONG_USAGE, `${args.join(" ")}: ${stdout}${stderr}`);
+    assert.match(stderr, said);
+    assert.equal(stdout, "");
+  }
+  const server = await runServer(["chekc"]);
+  assert.equal(server.code, WRONG_USAGE, server.stderr);
+  assert.match(server.stderr, /^Cannot find subcommand chekc: did you mean check\?/);
+});
+
+Deno.test("an address, a link and localhost are taken for a server", async () => {
+  using folder = tempFolder();
+  const nobody = new Person("nobody", folder.path);
+  for (const where of ["localhost:1", "127.0.0.1:1", "[::1]:1", "mini-chat://localhost:1/code"]) {
+    const { stdout } = await nobody.run([where]);
+    assert.match(stdout, /Cannot reach (localhost|127\.0\.0\.1|\[::1\]):1/, where);
+  }
+  assert.equal((await nobody.run(["login", "127.0.0.1:1", "ana"], "secret\n")).code, UNREACHABLE);
+});
+
+Deno.test("--data is obeyed on either side of the server's subcommand, and so are the flags of invite new", async () => {
+  // `mini-chat-server --data DIR check` looked into ./data.
+  using folder = tempFolder();
+  const data = `${folder.path}/elsewhere`;
+  {
+    await using _server = await startServer({ data });
+  }
+  for (
+    const args of [["--data", data, "check"], ["check", "--data", data], ["--data", data, "user", "list"]]
+  ) {
+    const { code, stderr } = await runServer(args, { cwd: folder.path });
+    assert.equal(code, DONE, `${args.join(" ")}: ${stderr}`);
+  }
+  const both = ["--data", `${folder.path}/none`, "check", "--data", data];
+  assert.equal((await runServer(both)).code, DONE, "the nearer one counts");
+  const flags = ["--data", data, "--public-host", "chat.example.org", "--port", "7000"];
+  const { stdout } = await runServer([...flags, "invite", "new"]);
+  assert.match(stdout, /^mini-chat:\/\/chat\.example\.org:7000\//);
+});
+
+Deno.test("help of both programs fits 80 columns, and describes every argument and flag", async () => {
+  for (const run of [runClient, runServer]) {
+    const seen: string[][] = [[]];
+    for (const words of seen) {
+      const { code, stdout, stderr } = await run([...words, "--help"]);
+      const what = `${words.join(" ") || "(program)"} --help:\n${stdout}`;
+      assert.equal(code, DONE, what + stderr);
+      for (const line of stdout.split("\n")) assert.ok(line.length <= 80, `${line}\nin ${what}`);
+      for (const kind of ["Arguments", "Options", "Commands"]) {
+        for (const [term, description] of entries(stdout, kind)) assert.ok(description, `${term} in ${what}`);
+      }
+      const [, asked = ""] = /^Usage: .*?((?:[[<][a-z]+(?:\.\.\.)?[\]>] ?)*)$/m.exec(stdout) ?? [];
+      const named = asked.match(/[a-z]+/g)?.filter((name) => !["options", "command"].includes(name)) ?? [];
+      assert.deepEqual(entries(stdout, "Arguments").map(([term]) => term), named, what);
+      for (const [term] of entries(stdout, "Commands")) {
+        const [name = ""] = term.split(" ");
+        if (name !== "help") seen.push([...words, name]);
+      }
+    }
+    assert.ok(seen.length > 10, "no subcommand was found");
+    for (const words of [["help"], ["help", ...seen.at(-1)!]]) {
+      const [asWord, asFlag] = [await run(words), await run([...words.slice(1), "--help"])];
+      assert.equal(asWord.code, DONE, asWord.stderr);
+      assert.equal(asWord.stdout, asFlag.stdout);
+    }
+  }
+});
+
+/** The entries of a part of a help: what stands in its left column, and in its right one. */
+function entries(help: string, kind: string): [term: string, description: string][] {
+  const [, part = ""] = new RegExp(`^${kind}:\n((?:  .*\n?)+)`, "m").exec(help) ?? [];
+  return [...part.matchAll(/^ {2}(\S.*?)(?: {2,}(\S.*))?$/gm)].map((
+    [, term = "", text = ""],
+  ) => [term, text]);
+}
