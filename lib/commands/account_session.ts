@@ -128,6 +128,19 @@ export class AccountSession implements AsyncDisposable {
     }
   }
 
+  /** Waits until what waited on the server has arrived; false when the connection, or the signal, ends before. */
+  async caughtUp(signal?: AbortSignal): Promise<boolean> {
+    let isCaughtUp = false;
+    this.client.caughtUp.then(() => {
+      isCaughtUp = true;
+      this.#wake();
+    });
+    // One turn, in which a mailbox that has arrived already says so.
+    await Promise.resolve();
+    while (!isCaughtUp && this.isOnline && !signal?.aborted) await this.#change(Infinity, signal);
+    return isCaughtUp;
+  }
+
   /** Resolves when a message has arrived, the session has changed or ended, or the signal is aborted. */
   async nextMessage(signal: AbortSignal): Promise<void> {
     if (!this.ended.aborted) await this.#change(Infinity, signal);

@@ -166,19 +166,24 @@ export class App implements AsyncDisposable {
     await this.#session?.nextMessage(signal);
   }
 
-  /** Asks for a new password, twice where it is typed unseen; null when the person gives up. */
-  async askNewPassword(prompt: string): Promise<string | null> {
+  /**
+   * Asks for a new password, twice where it is typed unseen; null when the person gives up.
+   *
+   * @param typed What was typed already, to be taken if it can be.
+   */
+  async askNewPassword(prompt: string, typed?: string): Promise<string | null> {
     const given = await this.#givenPassword();
     if (given) return checked(passwordField, given, "the password");
     if (given === "") return null;
-    for (let attempt = 1;; attempt++) {
-      const password = await this.terminal.readSecret(prompt);
-      if (password === null) return null;
+    let password = typed ?? await this.terminal.readSecret(prompt);
+    for (let attempt = 1; password !== null; attempt++) {
       const problem = await this.#problemWith(password);
       if (!problem) return password;
       if (attempt === PASSWORD_ATTEMPTS || !this.terminal.isInteractive) throw new UsageError(problem);
       await this.terminal.print(problem);
+      password = await this.terminal.readSecret(prompt);
     }
+    return null;
   }
 
   /** Asks for the password of an account, or takes it from the command given; null at the end of input. */

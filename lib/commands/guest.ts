@@ -51,11 +51,12 @@ export class Guest implements AsyncDisposable {
    * @throws {LinkError} when it cannot be reached.
    * @throws {TrustError} when its key is not the one that was pinned.
    * @throws {ChatError} `unsupported_version`.
+   * @throws the signal's reason once that is aborted.
    */
-  static async connect(server: KnownServer, pins: Pins, signal?: AbortSignal): Promise<Guest> {
+  static async connect(server: KnownServer, pins: Pins, signal: AbortSignal): Promise<Guest> {
     const rpc = await reachServer(server, pins, {}, signal);
     try {
-      return new Guest(rpc, parseResult("hello", await rpc.request("hello", HELLO)));
+      return new Guest(rpc, parseResult("hello", await rpc.request("hello", HELLO, { signal })));
     } catch (error) {
       rpc.abort();
       throw error;
@@ -63,17 +64,14 @@ export class Guest implements AsyncDisposable {
   }
 
   /** Registers; throws `conflict` for a taken name, `forbidden` where that is not allowed. */
-  register(credentials: Credentials, joinCode: string | undefined): Promise<SignedIn> {
-    return this.#call("register", {
-      ...credentials,
-      deviceName: DEVICE_NAME,
-      ...(joinCode === undefined ? {} : { joinCode }),
-    });
+  register(credentials: Credentials, joinCode: string | undefined, signal: AbortSignal): Promise<SignedIn> {
+    const code = joinCode === undefined ? {} : { joinCode };
+    return this.#call("register", { ...credentials, deviceName: DEVICE_NAME, ...code }, signal);
   }
 
   /** Logs in; throws `unauthenticated` for a wrong name or password. */
-  login(credentials: Credentials): Promise<SignedIn> {
-    return this.#call("login", { ...credentials, deviceName: DEVICE_NAME });
+  login(credentials: Credentials, signal: AbortSignal): Promise<SignedIn> {
+    return this.#call("login", { ...credentials, deviceName: DEVICE_NAME }, signal);
   }
 
   /** Says goodbye and closes. */
@@ -82,7 +80,13 @@ export class Guest implements AsyncDisposable {
     await this.#rpc.close();
   }
 
-  async #call<M extends RequestName>(method: M, params: Params<M>): Promise<Result<M>> {
-    return parseResult(method, await this.#rpc.request(method, params));
+  /** Asks; called off, the connection ends, as nobody knows what the server made of it. */
+  async #call<M extends RequestName>(method: M, params: Params<M>, signal: AbortSignal): Promise<Result<M>> {
+    try {
+      return parseResult(method, await this.#rpc.request(method, params, { signal }));
+    } catch (error) {
+      if (signal.aborted) this.#rpc.abort();
+      throw error;
+    }
   }
 }

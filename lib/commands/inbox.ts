@@ -2,7 +2,7 @@
  * Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
  * @module
  */
-import { OutputError } from "../errors.ts";
+import { LinkError, OutputError } from "../errors.ts";
 import type { ReceivedMessage } from "../protocol/events.ts";
 import type { MenuCommand } from "../terminal/menu.ts";
 import type { App } from "./app.ts";
@@ -33,6 +33,7 @@ export function inboxOption(app: App): MenuCommand {
 /**
  * The subcommand: prints what waits and, unless `keep`, notes it as read.
  *
+ * @throws {LinkError} when the connection breaks before all has arrived.
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
  */
 export async function printInbox(
@@ -40,9 +41,10 @@ export async function printInbox(
   options: { readonly json: boolean; readonly keep: boolean },
 ): Promise<void> {
   if (!options.keep) mustBeSeen(app);
-  const client = app.client();
-  await client.caughtUp;
-  const unread = [...client.unread];
+  if (!await app.session!.caughtUp()) {
+    throw new LinkError("Cannot fetch the messages: the connection broke. They stay unread; try again");
+  }
+  const unread = [...app.client().unread];
   for (let start = 0; start < unread.length; start += NOTED_AT_ONCE) {
     await printMessages(app, unread.slice(start, start + NOTED_AT_ONCE), options);
   }

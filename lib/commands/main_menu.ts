@@ -26,7 +26,7 @@ import { usersOption } from "./users.ts";
  * Runs the menu until the person leaves it.
  *
  * @param app The client.
- * @param where Invite link or address of a server to connect to first; the last one used when unset.
+ * @param where Invite link or address of a server to connect to first; when unset, a person is connected as by option 0.
  * @param mail What e-mail needs to know of this machine.
  */
 export async function runMenu(
@@ -60,9 +60,9 @@ export async function runMenu(
   await terminal.print(menu.overview("options"));
   if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
     try {
-      await connect(app, where ?? "");
+      await connect(app, where ?? "", { instead: (line) => menu.instead(line) });
     } catch (error) {
-      await terminal.print(error instanceof Interrupt ? "" : sentenceOf(error));
+      await terminal.print(error instanceof Interrupt ? "Stopped." : sentenceOf(error));
     }
   }
   await using _outbox = startMailOutbox(email);

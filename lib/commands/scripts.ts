@@ -5,14 +5,17 @@
 import { ChatError, LinkError, UsageError } from "../errors.ts";
 import { formatHostAndPort, parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../store/profile.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
+import { safeText } from "../terminal/safe_text.ts";
 import { AccountSession } from "./account_session.ts";
 import type { App } from "./app.ts";
-import { enterAs } from "./connect.ts";
+import { signInAs } from "./connect.ts";
 import { Guest } from "./guest.ts";
 import { News } from "./news.ts";
 import { NotSignedInError } from "./not_signed_in.ts";
 import type { ScriptOptions } from "./program.ts";
 import { trustServer } from "./trust.ts";
+import { waitFor } from "./waiting.ts";
 
 export { printHistory } from "./history.ts";
 export { followInbox, printInbox } from "./inbox.ts";
@@ -28,6 +31,7 @@ const REACH_WITHIN_MS = 15_000;
  * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
  * @throws {NotSignedInError} when none did, or its login has ended.
  * @throws {LinkError} when the server cannot be reached in time.
+ * @throws {Interrupt} at Ctrl+C.
  */
 export async function openSession(
   app: App,
@@ -37,11 +41,12 @@ export async function openSession(
   const { server, login } = findLogin(app, options);
   const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
   const session = new AccountSession({ profile: app.profile, server, name: login.name, news });
-  const outcome = await session.firstOutcome(REACH_WITHIN_MS);
+  const what = `Connecting to ${safeText(server.host)}`;
+  const outcome = await waitFor(app, what, (signal) => session.firstOutcome(REACH_WITHIN_MS, signal));
   if (outcome.kind === "online") return app.enter(session);
   await session[Symbol.asyncDispose]();
   if (outcome.kind === "waiting") throw new LinkError(outcome.reason);
-  if (outcome.kind === "interrupted") throw new UsageError("Stopped");
+  if (outcome.kind === "interrupted") throw new Interrupt();
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
     throw new NotSignedInError(
       `${outcome.error.message}: mini-chat-client login ${server.host} ${login.name}`,
@@ -87,9 +92,12 @@ export async function signIn(
   if (!server) throw new UsageError(`Stopped: ${link.host} is not trusted`);
   const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
   if (!password) throw new UsageError("Cannot go on without a password");
-  await using guest = await Guest.connect(server, app.profile);
-  await enterAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
-  if (options.json) await printWho(app, options);
+  const what = `Connecting to ${safeText(server.host)}`;
+  await using guest = await waitFor(app, what, (signal) => Guest.connect(server, app.profile, signal));
+  await signInAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
+  if (!options.json) return;
+  await openSession(app, { server: formatHostAndPort(server.host, server.port), user: name });
+  await printWho(app, options);
 }
 
 /** Prints who is signed in, and where. */

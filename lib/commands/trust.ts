@@ -10,6 +10,7 @@ import type { KnownServer } from "../store/profile.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import { bold } from "../terminal/style.ts";
 import type { App } from "./app.ts";
+import { waitFor } from "./waiting.ts";
 
 /**
  * Finds the server in the profile, or decides about it and remembers the decision.
@@ -18,6 +19,7 @@ import type { App } from "./app.ts";
  * @throws {TrustError} when its key is not the one in the link, or not the one that was pinned.
  * @throws {LinkError} when it cannot be reached.
  * @throws {UsageError} when there is nobody to ask.
+ * @throws {Interrupt} at Ctrl+C.
  */
 export async function trustServer(app: App, link: InviteLink): Promise<KnownServer | null> {
   const { terminal, profile } = app;
@@ -33,10 +35,12 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
     profile.markServerUsed(known.serverId);
     return known;
   }
-  if (fingerprint === undefined && await verifyWithSystemRoots({ host, port })) {
-    return profile.saveServer({ host, port, certificate: null, fingerprint: null });
-  }
-  const certificate = await fetchCertificate({ host, port });
+  // Null where an authority vouches for it.
+  const certificate = await waitFor(app, `Connecting to ${safeText(host)}`, async (signal) => {
+    if (fingerprint === undefined && await verifyWithSystemRoots({ host, port, signal })) return null;
+    return await fetchCertificate({ host, port, signal });
+  });
+  if (certificate === null) return profile.saveServer({ host, port, certificate, fingerprint: null });
   const seen = await fingerprintOf(certificate);
   if (fingerprint !== undefined && fingerprint !== seen) {
     throw new TrustError(

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { connect } from "../../lib/commands/connect.ts";
+import { isServerName } from "../../lib/commands/servers.ts";
 import { LinkError, TrustError, UsageError } from "../../lib/errors.ts";
+import { createEphemeralIdentity } from "../../lib/net/identity.ts";
+import { Listener } from "../../lib/net/listener.ts";
+import { RpcConnection } from "../../lib/net/rpc_connection.ts";
+import type { Result } from "../../lib/protocol/requests.ts";
+import { Interrupt } from "../../lib/terminal/interrupt.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
+import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 Deno.test("connect() with an invite link trusts, registers and is in, and comes back without a password", async () => {
@@ -13,9 +20,7 @@ Deno.test("connect() with an invite link trusts, registers and is in, and comes 
   assert.equal(desk.app.prompt(), "ana> ");
   assert.ok(!desk.tty.screen.text().includes(PASSWORD));
   await desk.app.leave();
-  const again = connect(desk.app, "");
-  await desk.screen.answers([`[127.0.0.1:${server.port}]`, ""]);
-  await again;
+  await connect(desk.app, "");
   await desk.screen.sees("Connected to 127.0.0.1 as ana.");
 });
 
@@ -28,7 +33,7 @@ Deno.test("connect() without a fingerprint shows it and asks; no means that noth
   await refusing;
   assert.deepEqual(desk.profile.listServers(), []);
   const accepting = connect(desk.app, `127.0.0.1:${server.port}`);
-  await desk.screen.answers([server.fingerprint, "y"], ["account on this server", "n"], ["Name:", ""]);
+  await desk.screen.answers([server.fingerprint, "y"], ["Name:", ""]);
   await accepting;
   assert.equal(desk.profile.listServers()[0]?.fingerprint, server.fingerprint);
 });
@@ -80,16 +85,17 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
   await using desk = new ChatDesk();
   const connecting = connect(desk.app, server.inviteLink);
   await desk.screen.answers(
-    ["account on this server", "n"],
     ["Name:", "Ana Maria"],
     ["a name is 1 to 32 of the characters", "Ana"],
     ["Password:", "short"],
-    ["at least 8 characters", PASSWORD],
+    ["No ana has this password. Make a new account ana?", "y"],
+    ["at least 8 characters", "another horse"],
     ["Once more:", "something else"],
-    ["do not match", PASSWORD],
-    ["Once more:", PASSWORD],
+    ["do not match", "another horse"],
+    ["Once more:", "another horse"],
     ["taken", "bob"],
     ["Password:", PASSWORD],
+    ["Make a new account bob?", "y"],
     ["Once more:", PASSWORD],
   );
   await connecting;
@@ -97,9 +103,9 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
   await using other = new ChatDesk();
   const loggingIn = connect(other.app, server.inviteLink);
   await other.screen.answers(
-    ["account on this server", "y"],
     ["Name:", "bob"],
     ["Password:", "wrong one"],
+    ["Make a new account bob?", "n"],
     ["wrong name or password", "bob"],
     ["Password:", PASSWORD],
   );
@@ -134,3 +140,170 @@ Deno.test("connect() to a known server that is away goes on behind the menu, and
   await using _server = await startLocalServer(folder.path, { port });
   assert.equal((await sending.outcome).kind, "stored");
 });
+
+Deno.test("connect() alone asks where several servers have a login, and takes a number there for the menu's option", async () => {
+  using folder = tempFolder();
+  await using one = await startLocalServer(join(folder.path, "one"));
+  await using two = await startLocalServer(join(folder.path, "two"));
+  await using desk = new ChatDesk();
+  for (const server of [one, two]) {
+    await desk.register(server.inviteLink, "ana");
+    await desk.app.leave();
+  }
+  const lines: string[] = [];
+  const instead = (line: string) => lines.push(line) > 0 && line !== "chatbox";
+  const choosing = connect(desk.app, "", { instead });
+  await desk.screen.answers([`Server or invite link [127.0.0.1:${two.port}]`, "1"]);
+  await choosing;
+  assert.deepEqual(lines, ["1"]);
+  const mistyping = connect(desk.app, "", { instead });
+  await desk.screen.answers(["Server or invite link", "chatbox"]);
+  await assert.rejects(mistyping, /Cannot take chatbox for a server: .* a dot or a port/);
+  assert.equal(desk.app.session, null);
+  assert.equal(isServerName(desk.profile, "chatbox"), false);
+  desk.profile.saveServer({ host: "chatbox", port: 7667, certificate: null, fingerprint: null });
+  assert.equal(isServerName(desk.profile, "ChatBox"), true, "known from an earlier visit");
+});
+
+Deno.test("connect() to a server that accepts and stays silent says so, and Ctrl+C ends it at every stage", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using proxy = new CuttableProxy(server.port);
+  await using mute = await startMuteServer([]);
+  const link = server.inviteLink.replace(`:${server.port}/`, `:${proxy.port}/`);
+  /** Each begins to connect, and comes to where the server is silent. */
+  const stages: Record<
+    string,
+    (desk: ChatDesk) => { connecting: Promise<void> } | Promise<{ connecting: Promise<void> }>
+  > = {
+    "certificate, nothing known of it": (desk) => {
+      proxy.clog();
+      return { connecting: connect(desk.app, `127.0.0.1:${proxy.port}`) };
+    },
+    "certificate, with a link": (desk) => {
+      proxy.clog();
+      return { connecting: connect(desk.app, link) };
+    },
+    "greeting": (desk) => {
+      desk.profile.saveServer({ ...mute, host: "127.0.0.1" });
+      return { connecting: connect(desk.app, `127.0.0.1:${mute.port}`) };
+    },
+    "reply to the login": async (desk) => {
+      const connecting = connect(desk.app, link);
+      await desk.screen.answers(["Name:", "ana"]);
+      await desk.screen.sees("Password:");
+      proxy.clog();
+      desk.tty.type(`${PASSWORD}\r`);
+      return { connecting };
+    },
+    "coming back": async (desk) => {
+      await desk.register(link, "bob");
+      await desk.app.leave();
+      proxy.clog();
+      return { connecting: connect(desk.app, "") };
+    },
+  };
+  for (const [stage, begin] of Object.entries(stages)) {
+    await using desk = new ChatDesk();
+    const { connecting } = await begin(desk);
+    await desk.screen.sees("… (Ctrl+C stops)");
+    const at = performance.now();
+    desk.tty.signal("interrupt");
+    await assert.rejects(connecting, Interrupt, stage);
+    // Far below every limit of the network, of which the shortest is 10 s.
+    assert.ok(performance.now() - at < 5_000, stage);
+    assert.equal(desk.app.session, null, stage);
+    await desk.tty.settle();
+    assert.ok(!desk.tty.screen.text().includes("Ctrl+C stops"), stage);
+    proxy.unclog();
+  }
+});
+
+Deno.test("connect() says connected only when it is", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using proxy = new CuttableProxy(server.port);
+  await using desk = new ChatDesk();
+  const link = server.inviteLink.replace(`:${server.port}/`, `:${proxy.port}/`);
+  const connecting = connect(desk.app, link, { withinMs: 50 });
+  await desk.screen.answers(["Name:", "ana"], ["Password:", PASSWORD], ["Make a new account", "y"]);
+  // The greeted connection goes on; the one that the account would work over is refused.
+  proxy.leadTo(null);
+  await desk.screen.answers(["Once more:", PASSWORD]);
+  await connecting;
+  await desk.screen.sees("Trying again until it is there");
+  assert.ok(!desk.tty.screen.text().includes("Connected"));
+  assert.equal(desk.app.prompt(), "ana (offline)> ");
+  proxy.leadTo(server.port);
+  await desk.screen.sees("Connected again.");
+});
+
+Deno.test("connect() does not hold the menu for messages that do not come", async () => {
+  for (const end of ["interrupt", "cut"] as const) {
+    await using server = await startMuteServer(["hello", "resume"]);
+    await using desk = new ChatDesk();
+    const { serverId } = desk.profile.saveServer({ ...server, host: "127.0.0.1" });
+    desk.profile.saveLogin({ serverId, name: "ana" }, { token: "token", deviceId: crypto.randomUUID() });
+    const connecting = connect(desk.app, "");
+    await desk.screen.sees("Connected to 127.0.0.1 as ana.");
+    await desk.screen.sees("Fetching your messages… (Ctrl+C stops)");
+    if (end === "interrupt") desk.tty.signal("interrupt");
+    else server.cut();
+    await connecting;
+    await desk.screen.sees("Your messages are still on their way");
+    assert.equal(desk.app.session?.name, "ana");
+  }
+});
+
+/** A server that answers these requests, and nothing more. */
+async function startMuteServer(
+  answered: readonly ("hello" | "resume")[],
+): Promise<AsyncDisposable & MuteServer> {
+  const identity = await createEphemeralIdentity();
+  const open = new Set<RpcConnection>();
+  const listener = Listener.listen({
+    port: 0,
+    host: "127.0.0.1",
+    identity,
+    onConnection: (connection) => {
+      const rpc = new RpcConnection(connection, {
+        onRequest: (method) =>
+          answered.find((name) => name === method)
+            ? ANSWERS[method as "hello" | "resume"]
+            : new Promise(() => {}),
+      });
+      open.add(rpc);
+    },
+  });
+  const cut = () => open.forEach((rpc) => rpc.abort());
+  return {
+    port: listener.port,
+    certificate: identity.certificatePem,
+    fingerprint: null,
+    cut,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      cut();
+      await listener.finished;
+    },
+  };
+}
+
+interface MuteServer {
+  readonly port: number;
+  readonly certificate: string;
+  readonly fingerprint: null;
+  /** Breaks every connection. */
+  cut(): void;
+}
+
+const ANSWERS: { hello: Result<"hello">; resume: Result<"resume"> } = {
+  hello: {
+    protocol: 1,
+    server: { name: "mute", version: "0" },
+    time: 0,
+    registration: "closed",
+    limits: { frameBytes: 0, textBytes: 0, nameChars: 0, pendingRequests: 0, pingAfterMs: 0, deadAfterMs: 0 },
+  },
+  resume: { name: "ana", token: "token", deviceId: "device", readSequence: 0, shareRead: false, email: null },
+};

@@ -99,7 +99,7 @@ Deno.test("password and logout: the old login ends, the next visit asks", async 
   await ana.screen.answers(["mini-chat>", "1"]);
   await ana.screen.sees("Cannot do that before you are connected");
   const connecting = connect(ana.app, server.inviteLink);
-  await ana.screen.answers(["account on this server", "y"], ["Name:", "ana"], ["Password:", newPassword]);
+  await ana.screen.answers(["Name:", "ana"], ["Password:", newPassword]);
   await connecting;
   await ana.screen.sees("Connected to 127.0.0.1 as ana.");
 });

@@ -64,12 +64,12 @@ class Stage {
 
 async function register(stage: Stage, name: string): Promise<Actor> {
   const actor = stage.startClient(name, stage.server.inviteLink);
-  await actor.prints(/account on this server/);
-  await actor.types("n");
   await actor.prints(/Name: /);
   await actor.types(name);
   await actor.prints(/Password: /);
   await actor.types(PASSWORD);
+  await actor.prints(/Make a new account/);
+  await actor.types("y");
   await actor.prints(/Connected to .* as /);
   return actor;
 }
@@ -78,8 +78,6 @@ async function comeBack(stage: Stage, name: string): Promise<Actor> {
   const actor = stage.startClient(name);
   await actor.prints(/disconnect/);
   await actor.types("0");
-  await actor.prints(/Server or invite link/);
-  await actor.types("");
   await actor.prints(/Connected to .* as /);
   return actor;
 }

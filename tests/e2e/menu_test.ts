@@ -31,12 +31,12 @@ testWith(
     const profile = `${folder.path}/profile`;
     const page = "0123456789abcdef".repeat(1024); // 16 KiB, the longest text there is
     const { output, code, modes } = await runOnPty(clientArgv("--profile", profile, server.inviteLink), [
-      { wait: "Do you have an account" },
-      { keys: "n\r" },
       { wait: "Name: " },
       { keys: "ana\r" },
       { wait: "Password: " },
       { keys: `${PASSWORD}\r` },
+      { wait: "Make a new account ana?" },
+      { keys: "\r" },
       { wait: "Once more: " },
       { keys: `${PASSWORD}\r` },
       { wait: "Connected to" },
@@ -115,6 +115,39 @@ testWith(
     // deno-lint-ignore no-control-regex
     const shown = output.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\s+/g, "");
     assert.ok(shown.includes(text.replace(/\s+/g, "")), output);
+  },
+);
+
+testWith(
+  ["unix", { command: "python3" }],
+  "at a terminal: a saved login connects by itself; without one, 1 at the question for a server is the option",
+  async () => {
+    using folder = tempFolder();
+    await using server = await startServer({ data: `${folder.path}/data` });
+    const ana = new Person("ana", folder.path);
+    await ana.register(server.inviteLink);
+    const argv = clientArgv("--profile", ana.profile);
+    const { output, code } = await runOnPty(argv, [
+      { wait: "Connected to 127.0.0.1 as ana." },
+      { wait: "ana> " },
+      { keys: "logout\r" },
+      { wait: "Logged out." },
+      { keys: "0\r" },
+      { wait: `Server or invite link [127.0.0.1:${server.port}]` },
+      { keys: "1\r" },
+      { wait: "Cannot do that before you are connected" },
+      { wait: "mini-chat> " },
+      { keys: "7\r" },
+      { wait: "Goodbye" },
+    ]);
+    assert.equal(code, 0, output);
+    const again = await runOnPty(argv, [
+      { wait: "Server or invite link" },
+      { keys: "users\r" },
+      { wait: "Cannot do that before you are connected" },
+      { keys: CTRL_D },
+    ]);
+    assert.equal(again.code, 0, again.output);
   },
 );
 

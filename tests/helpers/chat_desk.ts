@@ -63,9 +63,9 @@ export class ChatDesk implements AsyncDisposable {
   async register(link: string, name: string): Promise<void> {
     const connecting = connect(this.app, link);
     await this.screen.answers(
-      ["account on this server", "n"],
       ["Name:", name],
       ["Password:", PASSWORD],
+      ["Make a new account", "y"],
       ["Once more:", PASSWORD],
     );
     await connecting;
