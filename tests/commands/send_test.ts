@@ -42,7 +42,12 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
   await using desk = new ChatDesk();
   await desk.register(server.inviteLink, "ana");
   const { account } = desk.app.session!;
-  const context = { terminal: desk.tty.terminal, signal: new AbortController().signal, leave: () => {} };
+  const context = {
+    terminal: desk.tty.terminal,
+    signal: new AbortController().signal,
+    leave: () => {},
+    instead: () => false,
+  };
   await assert.rejects(
     async () => await sendOption(desk.app).run("nobody are you there", context),
     (error: unknown) => error instanceof ChatError && error.code === "not_found",

@@ -68,7 +68,7 @@ export class EmailDesk implements AsyncDisposable {
 
   /** Runs `email …` as the menu does. */
   run(args = "", signal: AbortSignal = this.#stop.signal): Promise<void> {
-    const context = { terminal: this.tty.terminal, signal, leave: () => {} };
+    const context = { terminal: this.tty.terminal, signal, leave: () => {}, instead: () => false };
     const done = Promise.resolve(emailOption(this.parts).run(args, context));
     done.catch(() => {}); // a test that fails before it waits for this one shows its own failure
     return done;
