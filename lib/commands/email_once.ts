@@ -10,6 +10,8 @@ import { UsageError } from "../errors.ts";
 import type { MailAccount } from "../mail/account.ts";
 import { MailError } from "../mail/mail_error.ts";
 import { describeAttachment, type MailContent } from "../mail/message.ts";
+import type { SendOutcome } from "../mail/send_outcome.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import { printable } from "../terminal/style.ts";
 import { listAccounts, makeDefault, removeAccount, testAccount } from "./email_accounts.ts";
@@ -170,11 +172,18 @@ async function sendOnce(
     return 4;
   }
   const mail = await readMail(parts, script, account, text, flags);
-  const entry = await addToOutbox(parts, account, mail);
-  const send = (watching: object) => outbox.send(entry.id, { ...watching, signal: script.signal });
-  const outcome = flags.json || !terminal.isInteractive
-    ? await send({})
-    : await withBar(terminal, "Sending", entry.sizeBytes, send);
+  using added = await addToOutbox(parts, account, mail);
+  const { entry } = added;
+  const send = (watching: object) => added.send({ ...watching, signal: script.signal });
+  let outcome: SendOutcome;
+  try {
+    outcome = flags.json || !terminal.isInteractive
+      ? await send({})
+      : await withBar(terminal, "Sending", entry.sizeBytes, send);
+  } catch (error) {
+    if (error instanceof Interrupt) await outbox.drop(entry.id); // Ctrl+C at the question for the password
+    throw error;
+  }
   // A script sees the refusal and has the mail still: keeping it would only pile up.
   if (outcome.kind === "failed") await outbox.drop(entry.id);
   if (flags.json) {

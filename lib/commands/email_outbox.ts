@@ -90,7 +90,7 @@ async function settle(
     { byDefault: 2 },
   );
   if (choice === "arrived") await drop(parts, item);
-  if (choice === "again") await retryAndTell(parts, item.id, item.sizeBytes, { signal: options.signal });
+  if (choice === "again") await retryAndTell(parts, item, { signal: options.signal });
 }
 
 /** Everything that can be tried without a decision of the person. */
@@ -113,7 +113,7 @@ async function retry(
       );
       if (!isSure) continue;
     }
-    const outcome = await retryAndTell(parts, item.id, item.sizeBytes, { signal: options.signal });
+    const outcome = await retryAndTell(parts, item, { signal: options.signal });
     code = Math.max(code, exitCodeOf(outcome));
   }
   return code;

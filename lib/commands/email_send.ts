@@ -6,6 +6,7 @@ import { UsageError } from "../errors.ts";
 import type { MailAccount } from "../mail/account.ts";
 import type { MailDraft } from "../mail/draft.ts";
 import { buildMessage, type MailContent } from "../mail/message.ts";
+import type { AddedMail, OutboxItem } from "../mail/outbox.ts";
 import type { SendOutcome } from "../mail/send_outcome.ts";
 import type { OutboxEntry } from "../mail/outbox_entry.ts";
 import type { SubmissionOptions } from "../mail/submission.ts";
@@ -13,7 +14,7 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { oneLine, safeText } from "../terminal/safe_text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { EmailParts } from "./email_parts.ts";
-import { outcomeLines, refusalLines } from "./email_words.ts";
+import { outcomeLines } from "./email_words.ts";
 
 /** Mails below this size are gone before a bar could be read, bytes. */
 const BAR_FROM_BYTES = 200_000;
@@ -37,8 +38,9 @@ export async function sendContent(
   mail: MailContent,
   options: { draft: MailDraft; signal: AbortSignal },
 ): Promise<void> {
-  const { terminal, store, outbox } = parts;
-  const entry = await addToOutbox(parts, account, mail);
+  const { terminal, store } = parts;
+  using added = await addToOutbox(parts, account, mail);
+  const { entry } = added;
   await store.removeMailDraft(options.draft.id);
   let outcome: SendOutcome;
   try {
@@ -46,7 +48,7 @@ export async function sendContent(
       terminal,
       `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
       entry.sizeBytes,
-      (watching) => outbox.send(entry.id, { ...watching, signal: options.signal }),
+      (watching) => added.send({ ...watching, signal: options.signal }),
     );
   } catch (error) {
     // Ctrl+C at the question for the password. What is a draft again must not go out by itself.
@@ -80,13 +82,14 @@ async function takeBack({ store, outbox, now }: EmailParts, entry: OutboxEntry, 
  * @param parts See {@linkcode EmailParts}.
  * @param account Who sends it.
  * @param mail The mail.
+ * @returns The mail, held: no menu that runs beside this sends it first.
  * @throws {UsageError} When an attachment cannot be read.
  */
 export async function addToOutbox(
   parts: EmailParts,
   account: MailAccount,
   mail: MailContent,
-): Promise<OutboxEntry> {
+): Promise<AddedMail> {
   try {
     return await parts.outbox.add(account.id, buildMessage(mail, { sentAt: parts.now() }), mail.subject);
   } catch (error) {
@@ -126,24 +129,20 @@ export async function withBar(
  * Sends a mail of a list again, with a bar, and says what came of it.
  *
  * @param parts See {@linkcode EmailParts}.
- * @param id The entry.
- * @param sizeBytes Its size.
+ * @param seen The mail as the person saw it.
  * @param options.signal Stops it.
  */
 export async function retryAndTell(
   parts: EmailParts,
-  id: string,
-  sizeBytes: number,
+  seen: OutboxItem,
   options: { signal?: AbortSignal } = {},
 ): Promise<SendOutcome> {
   const outcome = await withBar(
     parts.terminal,
     "Sending again",
-    sizeBytes,
-    (watching) => parts.outbox.retry(id, { ...watching, ...options }),
+    seen.sizeBytes,
+    (watching) => parts.outbox.retry(seen, { ...watching, ...options }),
   );
-  await parts.terminal.print(
-    outcome.kind === "failed" ? refusalLines(outcome.error) : outcomeLines(outcome, parts),
-  );
+  await parts.terminal.print(outcomeLines(outcome, parts));
   return outcome;
 }

@@ -145,7 +145,7 @@ export function exitCodeOf(outcome: SendOutcome): number {
     case "failed":
       return exitCodeOfRefusal(outcome.error);
     case "skipped":
-      return 1;
+      return 3; // nobody has refused it
   }
 }
 

@@ -28,6 +28,14 @@ export interface OutboxItem extends OutboxEntry {
   readonly isBeingSent: boolean;
 }
 
+/** A mail that has just been taken in, held so that no other process sends it. Dispose of it to leave it to all. */
+export interface AddedMail extends Disposable {
+  /** Its entry. */
+  readonly entry: OutboxEntry;
+  /** Sends it now, once, and lets it go. */
+  send(options?: SubmissionOptions): Promise<SendOutcome>;
+}
+
 /** What an outbox needs from outside. */
 export interface OutboxParts {
   /** Keeps the entries. */
@@ -64,17 +72,20 @@ export class Outbox {
   }
 
   /**
-   * Takes a mail in: it is on disk when this returns, and not yet sent.
+   * Takes a mail in: it is on disk when this returns, not yet sent, and held.
    *
    * @param accountId The account that is to send it.
    * @param message The mail.
    * @param subject For lists.
-   * @returns The new entry.
+   * @returns The mail.
    * @throws {Error} When the disk or an attachment cannot be read or written; nothing is kept then.
    */
-  async add(accountId: string, message: BuiltMessage, subject: string): Promise<OutboxEntry> {
+  async add(accountId: string, message: BuiltMessage, subject: string): Promise<AddedMail> {
     const id = crypto.randomUUID();
     const sizeBytes = await this.#spool.write(id, message.stream);
+    // Before there is an entry nobody else knows of it, so this finds it free.
+    const held = await this.#spool.hold(id);
+    if (typeof held === "string") throw new Error(`the new mail ${id} is ${held}`);
     const now = this.#now();
     const entry: OutboxEntry = {
       id,
@@ -90,8 +101,22 @@ export class Outbox {
       nextAttemptAt: now,
       problem: null,
     };
-    await this.#store.insertOutboxEntry(entry);
-    return entry;
+    try {
+      await this.#store.insertOutboxEntry(entry);
+    } catch (error) {
+      held[Symbol.dispose]();
+      throw error;
+    }
+    let isHeld = true;
+    const release = () => {
+      if (isHeld) held[Symbol.dispose]();
+      isHeld = false;
+    };
+    return {
+      entry,
+      send: (options = {}) => this.#attempt(entry, held, options).finally(release),
+      [Symbol.dispose]: release,
+    };
   }
 
   /**
@@ -101,15 +126,7 @@ export class Outbox {
    * @param options Progress and timeouts.
    */
   async send(id: string, options: SubmissionOptions = {}): Promise<SendOutcome> {
-    const held = await this.#spool.hold(id);
-    if (held === "busy") return { kind: "skipped" };
-    if (held === "missing") return await this.#giveUpMissing(id);
-    using message = held;
-    // Read under the lock: whoever held it before may have changed the entry.
-    const entry = await this.#store.findOutboxEntry(id);
-    if (entry === null || entry.state === "in_doubt" || entry.state === "failed") return { kind: "skipped" };
-    const outcome = await this.#attempt(entry, message, options);
-    return outcome;
+    return await this.#sendIf(id, isWaiting, options);
   }
 
   /**
@@ -122,12 +139,14 @@ export class Outbox {
   async sendDue(
     options: { signal?: AbortSignal; onOutcome?: (entry: OutboxEntry, outcome: SendOutcome) => void } = {},
   ): Promise<number | null> {
+    const isDue = (entry: OutboxEntry) =>
+      entry.state === "sending" || (entry.state === "queued" && entry.nextAttemptAt <= this.#now());
     for (const entry of await this.#store.listOutboxEntries()) {
       if (options.signal?.aborted) break;
-      const isWaiting = entry.state === "queued" && entry.nextAttemptAt <= this.#now();
-      if (!isWaiting && entry.state !== "sending") continue;
-      const outcome = await this.send(
+      if (!isDue(entry)) continue;
+      const outcome = await this.#sendIf(
         entry.id,
+        isDue,
         options.signal === undefined ? {} : { signal: options.signal },
       );
       options.onOutcome?.(entry, outcome);
@@ -138,23 +157,28 @@ export class Outbox {
 
   /** Every mail that is not done with, oldest first. */
   async list(): Promise<OutboxItem[]> {
-    const entries = await this.#store.listOutboxEntries();
-    return await Promise.all(entries.map(async (entry) => ({
-      ...entry,
-      isBeingSent: await this.#spool.isHeld(entry.id),
-    })));
+    const items: OutboxItem[] = [];
+    for (const entry of await this.#store.listOutboxEntries()) {
+      // Read once more where nobody is sending it: what was in doubt a moment ago may have been sent since.
+      const settled = await this.#spool.lookAt(entry.id, () => this.#store.findOutboxEntry(entry.id));
+      if (settled === "busy") items.push({ ...entry, isBeingSent: true });
+      else if (settled !== null) items.push({ ...settled, isBeingSent: false });
+    }
+    return items;
   }
 
   /**
    * Sends a mail again that failed, waits, or is in doubt: the person has decided.
    *
-   * @param id The entry.
+   * @param seen The entry as the person saw it: one that was not in doubt then and is now is left for a new decision.
    * @param options Progress and timeouts.
    */
-  async retry(id: string, options: SubmissionOptions = {}): Promise<SendOutcome> {
-    if (await this.#spool.isHeld(id)) return { kind: "skipped" };
-    await this.#store.updateOutboxEntry(id, { state: "queued", nextAttemptAt: this.#now() });
-    return await this.send(id, options);
+  async retry(
+    seen: Pick<OutboxEntry, "id" | "state">,
+    options: SubmissionOptions = {},
+  ): Promise<SendOutcome> {
+    const mayTry = (entry: OutboxEntry) => entry.state !== "in_doubt" || seen.state === "in_doubt";
+    return await this.#sendIf(seen.id, mayTry, options);
   }
 
   /**
@@ -166,7 +190,7 @@ export class Outbox {
   async drop(id: string): Promise<boolean> {
     const held = await this.#spool.hold(id);
     if (held === "busy") return false;
-    if (typeof held !== "string") held[Symbol.dispose]();
+    using _held = held === "missing" ? null : held;
     await this.#forget(id);
     return true;
   }
@@ -175,6 +199,21 @@ export class Outbox {
   async sweep(): Promise<void> {
     const ids = (await this.#store.listOutboxEntries()).map((entry) => entry.id);
     await this.#spool.sweep(new Set(ids), this.#now());
+  }
+
+  /** The rule is applied under the lock: whoever held it before may have changed the entry. */
+  async #sendIf(
+    id: string,
+    mayTry: (entry: OutboxEntry) => boolean,
+    options: SubmissionOptions,
+  ): Promise<SendOutcome> {
+    const held = await this.#spool.hold(id);
+    if (held === "busy") return { kind: "skipped" };
+    if (held === "missing") return await this.#giveUpMissing(id);
+    using message = held;
+    const entry = await this.#store.findOutboxEntry(id);
+    if (entry === null || !mayTry(entry)) return { kind: "skipped" };
+    return await this.#attempt(entry, message, options);
   }
 
   async #attempt(entry: OutboxEntry, message: HeldMessage, options: SubmissionOptions): Promise<SendOutcome> {
@@ -264,6 +303,10 @@ export class Outbox {
   #nextAttempt(attempts: number): number {
     return nextAttemptAt(attempts, this.#now(), this.#random());
   }
+}
+
+function isWaiting({ state }: OutboxEntry): boolean {
+  return state === "queued" || state === "sending";
 }
 
 function toProblem(error: MailError): OutboxProblem {

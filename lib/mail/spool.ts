@@ -3,7 +3,8 @@
  *
  * A message is written whole, flushed to disk and only then given its name, so a file that is there is complete.
  * Whoever sends one holds the operating system's lock on its file; the lock falls with the process, which is how
- * a crash in the middle of a sending shows itself.
+ * a crash in the middle of a sending shows itself. Since a lock can only be looked for by taking it, whoever takes or
+ * looks for one holds the folder's own lock meanwhile: so nobody finds a message busy because somebody else has looked.
  * @module
  */
 
@@ -14,6 +15,8 @@ import { Readable } from "node:stream";
 const SUFFIX = ".eml";
 /** Ending of a message that is being written. */
 const PARTIAL_SUFFIX = ".part";
+/** The file whose lock is the folder's. */
+const LOCK_FILE = "lock";
 /** A partial file this old was left by a crash, milliseconds. */
 const STALE_PARTIAL_MS = 60 * 60 * 1000;
 
@@ -66,36 +69,23 @@ export class MailSpool {
    * @returns The message; `"busy"` when another process has it, `"missing"` when there is no such file.
    */
   async hold(id: string): Promise<HeldMessage | "busy" | "missing"> {
-    let file: Deno.FsFile;
-    try {
-      file = await Deno.open(this.#path(id), { read: true, write: true });
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return "missing";
-      throw error;
-    }
-    if (!await file.tryLock(true)) {
-      file.close();
-      return "busy";
-    }
-    const { size } = await file.stat();
-    // Read through the handle that holds the lock: Windows keeps all other handles out.
-    return {
-      sizeBytes: size,
-      open: () => Readable.from(readFromStart(file)),
-      [Symbol.dispose]: () => file.close(),
-    };
+    using _folder = await this.#lockFolder();
+    return await this.#take(id);
   }
 
   /**
-   * Whether some process is sending a message now.
+   * Looks at something while nobody is sending a message, nor begins to. Whoever wants to send it waits meanwhile.
    *
-   * @param id Its name.
+   * @param id Its name; there need not be such a file.
+   * @param look What is to be done; quick, as everything in the folder waits for it.
+   * @returns What `look` gives; `"busy"` when some process is sending the message.
    */
-  async isHeld(id: string): Promise<boolean> {
-    const held = await this.hold(id);
-    if (typeof held === "string") return held === "busy";
-    held[Symbol.dispose]();
-    return false;
+  async lookAt<Result>(id: string, look: () => Promise<Result>): Promise<Result | "busy"> {
+    using _folder = await this.#lockFolder();
+    const held = await this.#take(id);
+    if (held === "busy") return held;
+    using _message = held === "missing" ? null : held;
+    return await look();
   }
 
   /**
@@ -132,6 +122,29 @@ export class MailSpool {
     }
   }
 
+  /** Waits for the folder's lock, which nobody holds for long; `null` where there is no folder yet. */
+  async #lockFolder(): Promise<Disposable | null> {
+    const file = await openIfThere(join(this.#folder, LOCK_FILE), { create: true, mode: 0o600 });
+    await file?.lock(true);
+    return file;
+  }
+
+  async #take(id: string): Promise<HeldMessage | "busy" | "missing"> {
+    const file = await openIfThere(this.#path(id));
+    if (file === null) return "missing";
+    if (!await file.tryLock(true)) {
+      file.close();
+      return "busy";
+    }
+    const { size } = await file.stat();
+    // Read through the handle that holds the lock: Windows keeps all other handles out.
+    return {
+      sizeBytes: size,
+      open: () => Readable.from(readFromStart(file)),
+      [Symbol.dispose]: () => file.close(),
+    };
+  }
+
   #path(id: string): string {
     if (!/^[A-Za-z0-9-]+$/.test(id)) throw new TypeError(`not a message name: ${id}`);
     return join(this.#folder, id + SUFFIX);
@@ -147,6 +160,15 @@ async function writeAll(path: string, content: Readable): Promise<number> {
   }
   await file.sync();
   return sizeBytes;
+}
+
+async function openIfThere(path: string, options: Deno.OpenOptions = {}): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path, { read: true, write: true, ...options });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 async function* readFromStart(file: Deno.FsFile): AsyncGenerator<Uint8Array> {

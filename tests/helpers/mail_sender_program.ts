@@ -1,19 +1,21 @@
 /**
- * A program of its own that sends one mail from the outbox of a profile, so that a test can kill it half-way.
+ * A program of its own that works on the outbox of a profile beside others, so that a test can kill it half-way.
  *
- * Argument: JSON of {@linkcode SenderJob}. Prints the outcome's kind at its end.
+ * Argument: JSON of {@linkcode SenderJob}. Prints what it has done at its end.
  * @module
  */
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { MailAccount } from "../../lib/mail/account.ts";
 import type { MailDraft } from "../../lib/mail/draft.ts";
-import { Outbox } from "../../lib/mail/outbox.ts";
+import { Outbox, type SubmitForAccount } from "../../lib/mail/outbox.ts";
 import type { OutboxEntry } from "../../lib/mail/outbox_entry.ts";
 import type { SmtpEndpoint } from "../../lib/mail/providers.ts";
 import { MailSpool } from "../../lib/mail/spool.ts";
 import { submitMail } from "../../lib/mail/submission.ts";
 import { ProfileMailStore } from "../../lib/store/mail_store.ts";
 import { openProfile, type Profile } from "../../lib/store/profile.ts";
+import { Program } from "./program.ts";
 
 /** What the program is told. */
 export interface SenderJob {
@@ -21,23 +23,76 @@ export interface SenderJob {
   readonly profile: string;
   /** The mail server. */
   readonly endpoint: SmtpEndpoint;
-  /** The entry to send. */
-  readonly id: string;
+  /** Send one mail; or, until the standard input ends, list all the time, or retry all that waits. */
+  readonly work: { readonly send: string } | "list" | "retry";
+}
+
+/** The program as a child process. */
+export function startSender(job: SenderJob): Program {
+  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+  return new Program(Deno.execPath(), [
+    "run",
+    "-q",
+    ...permissions,
+    fileURLToPath(import.meta.url),
+    JSON.stringify(job),
+  ]);
 }
 
 /** An outbox over a profile, as a client has it. */
-export function openTestOutbox(profile: Profile, folder: string, endpoint: SmtpEndpoint): Outbox {
-  const target = { endpoint, credentials: { kind: "none" as const }, address: "ann@example.org" };
+export function openTestOutbox(profile: Profile, folder: string, submit: SubmitForAccount): Outbox {
   return new Outbox({
     store: new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database),
     spool: new MailSpool(join(folder, "mail-outbox")),
-    submit: (_account, mail, options) => submitMail(target, mail, options),
+    submit,
   });
+}
+
+/** Hands mails in to a server that asks for no sign-in. */
+export function submitTo(endpoint: SmtpEndpoint): SubmitForAccount {
+  const target = { endpoint, credentials: { kind: "none" as const }, address: "ann@example.org" };
+  return (_account, mail, options) => submitMail(target, mail, options);
+}
+
+/** Does something over and over, at least once, until the standard input ends; how often. */
+async function untilInputEnds(run: () => Promise<void>): Promise<number> {
+  let hasEnded = false;
+  const ended = Array.fromAsync(Deno.stdin.readable).then(() => hasEnded = true);
+  await Deno.stdout.write(new TextEncoder().encode("working\n"));
+  let rounds = 0;
+  for (; !hasEnded || rounds === 0; rounds++) {
+    await run();
+    await new Promise((resolve) => setTimeout(resolve)); // an empty outbox is listed without one wait for the system
+  }
+  await ended;
+  return rounds;
+}
+
+async function work(outbox: Outbox, job: SenderJob["work"]): Promise<string> {
+  if (job === "list") {
+    let wrong = 0;
+    const rounds = await untilInputEnds(async () => {
+      const items = await outbox.list();
+      wrong += items.filter((item) => item.state === "in_doubt" && !item.isBeingSent).length;
+    });
+    return `listed ${rounds} times, ${wrong} wrongly in doubt`;
+  }
+  if (job === "retry") {
+    let sent = 0;
+    await untilInputEnds(async () => {
+      for (const item of await outbox.list()) {
+        if (item.state === "in_doubt" || item.isBeingSent) continue;
+        if ((await outbox.retry(item)).kind === "sent") sent++;
+      }
+    });
+    return `sent ${sent}`;
+  }
+  return (await outbox.send(job.send)).kind;
 }
 
 if (import.meta.main) {
   const job: SenderJob = JSON.parse(Deno.args[0] ?? "{}");
   using profile = openProfile(job.profile);
-  const outcome = await openTestOutbox(profile, job.profile, job.endpoint).send(job.id);
-  await Deno.stdout.write(new TextEncoder().encode(`${outcome.kind}\n`));
+  const result = await work(openTestOutbox(profile, job.profile, submitTo(job.endpoint)), job.work);
+  await Deno.stdout.write(new TextEncoder().encode(`${result}\n`));
 }

@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { buildMessage } from "../../lib/mail/message.ts";
 import { openProfile } from "../../lib/store/profile.ts";
-import { openTestOutbox, type SenderJob } from "../helpers/mail_sender_program.ts";
+import { openTestOutbox, startSender, submitTo } from "../helpers/mail_sender_program.ts";
 import { TestMailServer } from "../helpers/mail_server.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
-
-const PROGRAM = fileURLToPath(new URL("../helpers/mail_sender_program.ts", import.meta.url));
-const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
 
 Deno.test("a client killed between the server's yes and its own note leaves one mail in doubt", async () => {
   using folder = tempFolder();
@@ -21,7 +17,7 @@ Deno.test("a client killed between the server's yes and its own note leaves one 
       await killed.promise; // the server has the mail, and will say yes to nobody
     },
   });
-  const outbox = openTestOutbox(profile, folder.path, server.endpoint);
+  const outbox = openTestOutbox(profile, folder.path, submitTo(server.endpoint));
   const message = buildMessage({
     from: { name: "", address: "ann@example.org" },
     to: [{ name: "", address: "bob@example.org" }],
@@ -31,15 +27,15 @@ Deno.test("a client killed between the server's yes and its own note leaves one 
     text: "Hello",
     attachments: [],
   });
-  const { id } = await outbox.add("account", message, "Once");
+  const added = await outbox.add("account", message, "Once");
+  const { id } = added.entry;
+  added[Symbol.dispose](); // for the program to send
 
-  const job: SenderJob = { profile: folder.path, endpoint: server.endpoint, id };
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", ...PERMISSIONS, PROGRAM, JSON.stringify(job)],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+  await using child = startSender({
+    profile: folder.path,
+    endpoint: server.endpoint,
+    work: { send: id },
+  });
   await arrived.promise;
   const [during] = await outbox.list();
   assert.deepEqual(
@@ -49,8 +45,7 @@ Deno.test("a client killed between the server's yes and its own note leaves one 
   );
   assert.equal((await outbox.send(id)).kind, "skipped");
 
-  child.kill("SIGKILL");
-  await child.output();
+  await child.kill();
   killed.resolve();
   const [after] = await outbox.list();
   assert.deepEqual([after?.state, after?.isBeingSent], ["in_doubt", false]);

@@ -60,11 +60,13 @@ class Bench implements AsyncDisposable {
   }
 
   async add(...to: string[]): Promise<string> {
-    return (await this.open().add("account", this.message(...to), "Hi")).id;
+    using added = await this.open().add("account", this.message(...to), "Hi");
+    return added.entry.id;
   }
 
   async spooled(): Promise<string[]> {
-    return (await Array.fromAsync(Deno.readDir(this.spoolFolder))).map((item) => item.name);
+    const names = (await Array.fromAsync(Deno.readDir(this.spoolFolder))).map((item) => item.name);
+    return names.filter((name) => name !== "lock");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,8 +131,9 @@ Deno.test("Outbox keeps a lasting refusal for the person, and never sends it by 
   bench.now += 100 * MINUTE_MS;
   assert.equal(await outbox.sendDue(), null);
   assert.equal(bench.server.mails.length, 0);
-  assert.equal((await outbox.list())[0]?.state, "failed");
-  assert.equal((await outbox.retry(id)).kind, "sent");
+  const [entry] = await outbox.list();
+  assert.equal(entry?.state, "failed");
+  assert.equal((await outbox.retry(entry)).kind, "sent");
   assert.equal(bench.server.mails.length, 1);
 });
 
@@ -178,7 +181,7 @@ Deno.test("Outbox leaves a mail in doubt when the answer is lost: not sent twice
   const [entry] = await outbox.list();
   assert.deepEqual([entry?.state, entry?.isBeingSent], ["in_doubt", false]);
   assert.equal(bench.server.mails.length, 0);
-  assert.equal((await outbox.retry(id)).kind, "sent");
+  assert.equal((await outbox.retry(entry!)).kind, "sent");
   assert.equal(bench.server.mails.length, 1);
 });
 
@@ -213,11 +216,70 @@ Deno.test("Outbox leaves a mail alone that another process is sending", async ()
   // A lock belongs to an open file, so a second spool stands for a second process.
   const outbox = bench.open(new MailSpool(bench.spoolFolder));
   assert.equal((await outbox.send(id)).kind, "skipped");
-  assert.equal((await outbox.retry(id)).kind, "skipped");
+  assert.equal((await outbox.retry({ id, state: "queued" })).kind, "skipped");
   assert.equal(await outbox.drop(id), false);
   assert.equal((await outbox.list())[0]?.isBeingSent, true);
   other[Symbol.dispose]();
   assert.equal((await outbox.send(id)).kind, "sent");
+});
+
+Deno.test("Outbox.add() holds the mail until its sender has tried, so that no other process is faster", async () => {
+  await using bench = await Bench.start();
+  const other = bench.open(new MailSpool(bench.spoolFolder));
+  const added = await bench.open().add("account", bench.message("bob@example.org"), "Hi");
+  await other.sendDue();
+  assert.equal(bench.server.mails.length, 0);
+  assert.equal((await added.send()).kind, "sent");
+  assert.equal(bench.server.mails.length, 1);
+});
+
+Deno.test("Outbox.retry() changes nothing before it has the mail to itself", async () => {
+  await using bench = await Bench.start();
+  const id = await bench.add("bob@example.org");
+  const other = bench.open(new MailSpool(bench.spoolFolder));
+  // Once `retry` wrote "queued" here over what another process had just put in doubt: the mail could go out twice.
+  const update = bench.store.updateOutboxEntry.bind(bench.store);
+  bench.store.updateOutboxEntry = async (...change) => {
+    bench.store.updateOutboxEntry = update;
+    assert.equal((await other.send(id)).kind, "skipped");
+    await update(...change);
+  };
+  assert.equal((await bench.open().retry({ id, state: "queued" })).kind, "sent");
+  assert.deepEqual(bench.store.states, ["queued", "sending", "in_doubt"]);
+  assert.equal(bench.server.mails.length, 1);
+});
+
+Deno.test("Outbox.retry() leaves what has become in doubt since the person looked for another decision", async () => {
+  await using bench = await Bench.start();
+  const id = await bench.add("bob@example.org");
+  await bench.store.updateOutboxEntry(id, { state: "in_doubt" });
+  assert.equal((await bench.open().retry({ id, state: "queued" })).kind, "skipped");
+  assert.equal(bench.server.mails.length, 0);
+  assert.equal((await bench.open().retry({ id, state: "in_doubt" })).kind, "sent");
+});
+
+Deno.test("Outbox.sendDue() and list() do not trust what another process has changed since they read it", async () => {
+  await using bench = await Bench.start();
+  const id = await bench.add("bob@example.org");
+  const other = bench.open(new MailSpool(bench.spoolFolder));
+  const list = bench.store.listOutboxEntries.bind(bench.store);
+  const meanwhile = (otherSends: () => Promise<unknown>) => {
+    bench.store.listOutboxEntries = async () => {
+      bench.store.listOutboxEntries = list;
+      const entries = await list();
+      await otherSends();
+      return entries;
+    };
+  };
+  bench.server.refusals = { content: OTHERS.greylist };
+  meanwhile(() => other.send(id));
+  await bench.open().sendDue();
+  assert.equal(bench.store.entries[0]?.attempts, 1, "it is not due again so soon");
+
+  bench.server.refusals = {};
+  await bench.store.updateOutboxEntry(id, { state: "in_doubt" }); // as it is while the other sends it
+  meanwhile(() => other.retry({ id, state: "in_doubt" }));
+  assert.deepEqual(await bench.open().list(), [], "what was sent is not in doubt");
 });
 
 Deno.test("Outbox says so when a mail's file is gone", async () => {
@@ -297,7 +359,7 @@ Deno.test("Outbox puts a mail back when something other than mail goes wrong", a
   });
   await assert.rejects(outbox.send(id), TypeError);
   assert.equal(bench.store.entries[0]?.state, "queued");
-  assert.ok(!(await bench.spool.isHeld(id)));
+  assert.equal((await outbox.list())[0]?.isBeingSent, false);
 });
 
 Deno.test("Outbox that cannot note the server's yes leaves the mail in doubt", async () => {
