@@ -63,6 +63,11 @@ export class Hub {
     return "idle";
   }
 
+  /** Devices of an account that are connected now. */
+  devicesOf(accountId: number): string[] {
+    return Array.from(this.#sessions.get(accountId) ?? [], ({ deviceId }) => deviceId);
+  }
+
   /** Hands a committed message to every session of its recipient. */
   deliver(recipientId: number, message: StoredMessage): void {
     for (const session of this.#sessions.get(recipientId) ?? []) session.deliver(message);

@@ -47,7 +47,7 @@ export async function login(
   params: Params<"login">,
   services: Services,
 ): Promise<Result<"login">> {
-  const { throttles, passwords, store } = services;
+  const { throttles, passwords, store, hub } = services;
   const deviceId = params.deviceId ?? null;
   const account = await store.findCredentials(params.name, deviceId);
   const knownDeviceId = account?.isKnownDevice ? deviceId : null;
@@ -68,6 +68,7 @@ export async function login(
     passwordHash,
     newPasswordHash,
     deviceId,
+    connectedDeviceIds: hub.devicesOf(accountId),
     ...opening,
   });
   return signIn(session, { accountId, name, ...opened }, token, services);

@@ -106,7 +106,7 @@ export interface ChatStore {
   ): Promise<void>;
   /**
    * Starts a session of a device, if the stored hash is still the one that was checked; `newPasswordHash` takes its place. A
-   * `deviceId` of this account is used again, else a new device is made.
+   * `deviceId` of this account is used again, else a new device is made, which pushes out no connected one.
    *
    * @throws {ChatError} `unauthenticated` when the account or its hash has changed, `forbidden` when it is disabled.
    */
@@ -116,6 +116,7 @@ export interface ChatStore {
       passwordHash: string;
       newPasswordHash: string | null;
       deviceId: string | null;
+      connectedDeviceIds: readonly string[];
     } & NewSession,
   ): Promise<OpenedDevice>;
   /** Null when the token is unknown, ended, or too long unused. */

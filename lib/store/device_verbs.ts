@@ -8,9 +8,12 @@
 import { ChatError } from "../errors.ts";
 import { type AccountVerbs, noAccount } from "./account_verbs.ts";
 import { DAY_MS, type ServerContext, type Synchronous } from "./server_context.ts";
-import { type AccountStore, DEVICE_IDLE_DAYS, type NewSession } from "./server_store.ts";
+import { type AccountStore, DEVICE_IDLE_DAYS, type NewSession, type OpenedDevice } from "./server_store.ts";
 
-/** Devices an account may have; one more and the longest unused goes, so that logging in over and over fills nothing. */
+/**
+ * Devices an account may have; one more and the longest unused goes, if it is not connected, so that logging in over and over
+ * fills nothing.
+ */
 const MAX_DEVICES = 64;
 
 /** How exactly the last use is noted: a write for each reconnect would cost an fsync and tell nobody anything. */
@@ -72,13 +75,19 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
   }
 
   /** Opens a session for an account that may log in. */
-  function open(accountId: number, deviceId: string | null, { tokenHash, deviceName }: NewSession) {
+  function open(
+    accountId: number,
+    { tokenHash, deviceName }: NewSession,
+    deviceId: string | null,
+    connectedDeviceIds: readonly string[],
+  ): OpenedDevice {
     const settings = accounts.getSettings(accountId);
     const mailbox = cache.find(accountId)!;
     cache.flush();
     const known = deviceId === null ? null : cache.findDevice(deviceId, accountId);
     if (known === null) {
       const { readSequence } = mailbox;
+      pushOut(accountId, connectedDeviceIds);
       return { deviceId: makeDevice(accountId, tokenHash, deviceName, readSequence), readSequence, settings };
     }
     database.run(
@@ -90,16 +99,18 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
     return { deviceId: known.deviceId, readSequence: known.readSequence, settings };
   }
 
-  function makeDevice(accountId: number, tokenHash: string, name: string, readSequence: number): string {
+  /** Makes room for one more device. */
+  function pushOut(accountId: number, connectedDeviceIds: readonly string[]): void {
     const devices = database.all(
-      tables.selectFrom("devices").select("id").where("account_id", "=", accountId).orderBy(
-        "last_used_at",
-        "desc",
-      ),
+      tables.selectFrom("devices").select("id").where("account_id", "=", accountId).orderBy("last_used_at"),
     );
-    const unwanted = devices.slice(MAX_DEVICES - 1);
+    const tooMany = Math.max(0, devices.length + 1 - MAX_DEVICES);
+    const unwanted = devices.filter(({ id }) => !connectedDeviceIds.includes(id)).slice(0, tooMany);
     for (const { id } of unwanted) database.run(tables.deleteFrom("devices").where("id", "=", id));
     if (unwanted.length > 0) cache.forget();
+  }
+
+  function makeDevice(accountId: number, tokenHash: string, name: string, readSequence: number): string {
     const id = crypto.randomUUID();
     database.run(
       tables.insertInto("devices").values({
@@ -119,7 +130,7 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
   return {
     registerAccount({ tokenHash, deviceName, ...account }) {
       const { accountId } = accounts.createAccount(account);
-      return { accountId, ...open(accountId, null, { tokenHash, deviceName }) };
+      return { accountId, ...open(accountId, { tokenHash, deviceName }, null, []) };
     },
 
     changePassword(accountId, { passwordHash, formerHash, exceptTokenHash }) {
@@ -137,7 +148,9 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
       database.run(exceptTokenHash === null ? sessions : sessions.where("token_hash", "!=", exceptTokenHash));
     },
 
-    openDeviceSession({ accountId, passwordHash, newPasswordHash, deviceId, tokenHash, deviceName }) {
+    openDeviceSession(
+      { accountId, passwordHash, newPasswordHash, deviceId, connectedDeviceIds, ...session },
+    ) {
       const account = lock.get({ accountId });
       if (account === undefined || account.password_hash !== passwordHash) {
         throw new ChatError(
@@ -152,7 +165,7 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
         );
       }
       if (newPasswordHash !== null) setPasswordHash(accountId, newPasswordHash);
-      return open(accountId, deviceId, { tokenHash, deviceName });
+      return open(accountId, session, deviceId, connectedDeviceIds);
     },
 
     findDeviceSession(tokenHash) {

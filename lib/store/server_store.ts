@@ -303,6 +303,7 @@ export interface AccountStore {
    *
    * @param session.passwordHash What the password was checked against.
    * @param session.newPasswordHash Takes its place, for the same password made at another cost; null leaves it.
+   * @param session.connectedDeviceIds Devices of the account that are in use now, so that a new one pushes out none of them.
    * @throws {ChatError} `unauthenticated` – the account is gone, or has another password by now; `forbidden` – the operator
    * has shut it out.
    */
@@ -312,6 +313,7 @@ export interface AccountStore {
       readonly passwordHash: string;
       readonly newPasswordHash: string | null;
       readonly deviceId: string | null;
+      readonly connectedDeviceIds: readonly string[];
     } & NewSession,
   ): Promise<OpenedDevice>;
 

@@ -73,6 +73,7 @@ export async function addDevice(folder: string, { accountId, name }: Person): Pr
     accountId,
     passwordHash: await hashOfAll(),
     newPasswordHash: null,
+    connectedDeviceIds: [],
     tokenHash: hashToken(token),
     deviceId: null,
     deviceName: "another",

@@ -337,3 +337,14 @@ Deno.test("a session that ends while it logs in leaves nobody present", async ()
   assert.equal(await login, "unavailable");
   assert.equal(world.services.hub.sessionCount, 1);
 });
+
+Deno.test("login() on ever new devices pushes out none that is connected", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  for (let device = 0; device < 70; device++) (await world.connectAs("bob")).close("done");
+  assert.equal((await world.store.counts()).devices, 1 + 64);
+  const { sequence } = await sendText(ana, "bob", "hello");
+  await bob.call("acknowledge", { read: sequence });
+  assert.deepEqual(ana.received("receipt"), [{ by: "bob", delivered: sequence }]);
+  assert.deepEqual(await world.store.listEndedSessions([bob.session.tokenHash]), []);
+});

@@ -57,6 +57,7 @@ Deno.test("openDeviceSession() knows a device again, and starts a new one where 
     accountId: bob.accountId,
     passwordHash: "hash of bob",
     newPasswordHash: null,
+    connectedDeviceIds: [],
     tokenHash: "second",
     deviceId: bob.deviceId,
     deviceName: "laptop",
@@ -203,6 +204,7 @@ Deno.test("openDeviceSession() opens nothing for a password that is another by n
   const session = {
     accountId: ana.accountId,
     tokenHash: "next",
+    connectedDeviceIds: [],
     deviceId: ana.deviceId,
     deviceName: "laptop",
   };

@@ -72,6 +72,7 @@ export async function addDevice(
     accountId,
     passwordHash: `hash of ${name}`,
     newPasswordHash: null,
+    connectedDeviceIds: [],
     tokenHash,
     deviceId: null,
     deviceName,
