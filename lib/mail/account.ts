@@ -67,6 +67,8 @@ export interface MailAccountStore {
   listMailAccounts(): Promise<MailAccount[]>;
   /** Adds an account, or replaces the one with the same id. */
   saveMailAccount(account: MailAccount): Promise<void>;
+  /** Changes an account as it is now, whoever saved it; nothing happens when it is gone. Nothing comes in between. */
+  changeMailAccount(id: string, change: (account: MailAccount) => MailAccount): Promise<void>;
   /** Removes an account; the oldest that is left becomes the default when it was. */
   removeMailAccount(id: string): Promise<void>;
   /** Makes an account the default. */

@@ -7,6 +7,7 @@
 
 import type { MailAccount, MailAccountStore } from "./account.ts";
 import { isPasswordFault, MailError } from "./mail_error.ts";
+import type { OAuthTokens } from "./oauth_service.ts";
 import { readPasswordCommand } from "./password_command.ts";
 import {
   type Acceptance,
@@ -168,10 +169,13 @@ export class Mailer {
         let tokens = signIn.tokens;
         const source = new TokenSource(signIn.settings, {
           load: async () => options.isSaved ? (await this.#findOAuth(account.id))?.tokens ?? tokens : tokens,
-          save: async (renewed) => {
+          save: async (renewed, renewedWith) => {
             tokens = renewed;
-            if (!options.isSaved || await this.#findOAuth(account.id) === null) return;
-            await this.#parts.accounts.saveMailAccount({ ...account, signIn: { ...signIn, tokens } });
+            if (!options.isSaved) return;
+            await this.#parts.accounts.changeMailAccount(
+              account.id,
+              (current) => withTokens(current, renewed, renewedWith),
+            );
           },
           ...(this.#parts.now === undefined ? {} : { now: this.#parts.now }),
         });
@@ -210,4 +214,14 @@ export class Mailer {
     this.#asked.set(account.id, known);
     return known;
   }
+}
+
+/**
+ * The account with renewed tokens. Whatever was set up meanwhile stays, and so do tokens of a newer consent, or of a
+ * renewal by another process: the renewed ones come from a refresh token that is no longer the account's.
+ */
+function withTokens(account: MailAccount, tokens: OAuthTokens, renewedWith: string): MailAccount {
+  const { signIn } = account;
+  if (signIn.kind !== "oauth2" || signIn.tokens.refreshToken !== renewedWith) return account;
+  return { ...account, signIn: { ...signIn, tokens } };
 }

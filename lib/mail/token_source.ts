@@ -16,7 +16,7 @@ const RENEW_EARLY_MS = 60_000;
 export class TokenSource {
   readonly #settings: OAuthSettings;
   readonly #load: () => Promise<OAuthTokens>;
-  readonly #save: (tokens: OAuthTokens) => Promise<void>;
+  readonly #save: (tokens: OAuthTokens, renewedWith: string) => Promise<void>;
   readonly #now: () => number;
   #renewal: Promise<string> | null = null; // set while one is under way
 
@@ -25,14 +25,14 @@ export class TokenSource {
    *
    * @param settings Provider and client.
    * @param kept.load Reads the tokens kept.
-   * @param kept.save Keeps new ones.
+   * @param kept.save Keeps new ones; `renewedWith` is the refresh token that they were got with.
    * @param kept.now Epoch milliseconds; the system's clock by default.
    */
   constructor(
     settings: OAuthSettings,
     kept: {
       load: () => Promise<OAuthTokens>;
-      save: (tokens: OAuthTokens) => Promise<void>;
+      save: (tokens: OAuthTokens, renewedWith: string) => Promise<void>;
       now?: () => number;
     },
   ) {
@@ -70,7 +70,7 @@ export class TokenSource {
 
   async #renewWith(refreshToken: string): Promise<string> {
     const renewed = await renewTokens(this.#settings, refreshToken, this.#now());
-    await this.#save(renewed);
+    await this.#save(renewed, refreshToken);
     return renewed.accessToken;
   }
 }

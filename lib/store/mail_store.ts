@@ -76,6 +76,20 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
+  /** Changes an account as it is now; nothing happens when it is gone, and nothing comes between reading and writing. */
+  async changeMailAccount(id: string, change: (account: Account) => Account): Promise<void> {
+    const { tables } = this.#database;
+    this.#database.transaction(() => {
+      const row = this.#database.get(
+        tables.selectFrom("mail_accounts").select("account").where("id", "=", id),
+      );
+      if (row === undefined) return;
+      const account = change(JSON.parse(row.account));
+      const values = { address: account.address, account: JSON.stringify(account) };
+      this.#database.run(tables.updateTable("mail_accounts").set(values).where("id", "=", id));
+    });
+  }
+
   /** Removes an account. When it was the default, the oldest that is left becomes it. */
   async removeMailAccount(id: string): Promise<void> {
     const { tables } = this.#database;

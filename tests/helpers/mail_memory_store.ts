@@ -27,6 +27,11 @@ export class MemoryMailStore implements MailAccountStore, DraftStore, OutboxStor
     return Promise.resolve();
   }
 
+  changeMailAccount(id: string, change: (account: MailAccount) => MailAccount): Promise<void> {
+    this.accounts = this.accounts.map((account) => account.id === id ? change(account) : account);
+    return Promise.resolve();
+  }
+
   removeMailAccount(id: string): Promise<void> {
     this.accounts = this.accounts.filter((item) => item.id !== id);
     return Promise.resolve();

@@ -25,6 +25,8 @@ export class TestOAuthServer implements AsyncDisposable {
   lifetimeSeconds = 3600;
   /** Whether each renewal gives a new refresh token and ends the old one. */
   rotates = false;
+  /** Called before a renewal is answered. */
+  onRenewal: () => Promise<void> = () => Promise.resolve();
   /** Every request to the token place, as `authorization_code` or `refresh_token`. */
   readonly grantTypes: string[] = [];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -135,6 +137,7 @@ export class TestOAuthServer implements AsyncDisposable {
       }
       return this.#give(grant.user);
     }
+    await this.onRenewal();
     const refreshToken = form.get("refresh_token") ?? "";
     const user = this.#refreshTokens.get(refreshToken);
     if (grantType !== "refresh_token" || user === undefined) return refuse("invalid_grant");

@@ -202,3 +202,36 @@ for (const refusesTokensAtOnce of [false, true]) {
     assert.match(error.message, /sign in again/);
   });
 }
+
+Deno.test("Mailer keeps what was set up while it renewed a token", async () => {
+  await using oauth = await TestOAuthServer.start();
+  await using smtp = await TestMailServer.start({
+    security: "tls",
+    checkToken: (user, token) => oauth.isGood(user, token),
+  });
+  const store = new MemoryMailStore();
+  const expired = async () => ({ ...await consent(oauth), accessTokenExpiresAt: 0 });
+  const signIn = { kind: "oauth2" as const, user: ANN, settings: oauth.settings, tokens: await expired() };
+  const account: MailAccount = { id: "a", address: ANN, name: "", endpoint: smtp.endpoint, signIn };
+  const mail = {
+    envelope: { from: ANN, to: [ANN] },
+    sizeBytes: 14,
+    open: () => Readable.from([new TextEncoder().encode("Subject: x\r\n\r\n")]),
+  };
+  const sendWhileSetUp = async (anew: MailAccount): Promise<MailAccount | undefined> => {
+    store.accounts = [account];
+    oauth.onRenewal = () => store.saveMailAccount(anew);
+    await new Mailer({ accounts: store }).submit("a", mail);
+    return store.accounts[0];
+  };
+
+  const renamed = await sendWhileSetUp({ ...account, name: "Ännchen" });
+  assert.equal(renamed?.name, "Ännchen");
+  assert.ok(renamed.signIn.kind === "oauth2" && renamed.signIn.tokens.accessTokenExpiresAt > 0, "renewed");
+
+  const withPassword: MailAccount = { ...account, signIn: { kind: "password", user: ANN, password: "new" } };
+  assert.deepEqual(await sendWhileSetUp(withPassword), withPassword);
+
+  const newConsent: MailAccount = { ...account, signIn: { ...signIn, tokens: await expired() } };
+  assert.deepEqual(await sendWhileSetUp(newConsent), newConsent);
+});

@@ -60,6 +60,10 @@ Deno.test("ProfileMailStore keeps accounts, one of them the default", async () =
     await store.saveMailAccount({ ...account("z"), name: "Zoë" });
     assert.deepEqual(await idsOf(reopen()), ["z", "a", "m"]);
     assert.equal((await reopen().listMailAccounts())[0]?.name, "Zoë");
+    await store.changeMailAccount("z", (kept) => ({ ...kept, address: `${kept.name}@example.org` }));
+    await store.changeMailAccount("nobody", () => assert.fail("there is none"));
+    const [changed] = await reopen().listMailAccounts();
+    assert.deepEqual(changed, { ...account("z"), name: "Zoë", address: "Zoë@example.org" });
     await store.removeMailAccount("z");
     assert.deepEqual(await idsOf(reopen()), ["m", "a"]);
     await store.removeMailAccount("a");
