@@ -170,7 +170,9 @@ async function logInOrRegister(
   } catch (error) {
     if (!link || !(error instanceof ChatError && error.code === "unauthenticated")) throw error;
     const name = safeText(credentials.name);
-    if (!await app.terminal.confirm(`No ${name} has this password. Make a new account ${name}?`, true)) {
+    if (
+      !await app.terminal.confirm(`There is no account ${name} with this password. Make a new account?`, true)
+    ) {
       throw error;
     }
   }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { connect } from "../../lib/commands/connect.ts";
+import { printInbox } from "../../lib/commands/inbox.ts";
+import { openSession } from "../../lib/commands/scripts.ts";
 import { isServerName } from "../../lib/commands/servers.ts";
 import { LinkError, TrustError, UsageError } from "../../lib/errors.ts";
 import { createEphemeralIdentity } from "../../lib/net/identity.ts";
@@ -88,14 +90,14 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
     ["Name:", "Ana Maria"],
     ["a name is 1 to 32 of the characters", "Ana"],
     ["Password:", "short"],
-    ["No ana has this password. Make a new account ana?", "y"],
+    ["There is no account ana with this password. Make a new account?", "y"],
     ["at least 8 characters", "another horse"],
     ["Once more:", "something else"],
     ["do not match", "another horse"],
     ["Once more:", "another horse"],
     ["taken", "bob"],
     ["Password:", PASSWORD],
-    ["Make a new account bob?", "y"],
+    ["Make a new account?", "y"],
     ["Once more:", PASSWORD],
   );
   await connecting;
@@ -105,7 +107,7 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
   await other.screen.answers(
     ["Name:", "bob"],
     ["Password:", "wrong one"],
-    ["Make a new account bob?", "n"],
+    ["Make a new account?", "n"],
     ["wrong name or password", "bob"],
     ["Password:", PASSWORD],
   );
@@ -253,6 +255,21 @@ Deno.test("connect() does not hold the menu for messages that do not come", asyn
     await desk.screen.sees("Your messages are still on their way");
     assert.equal(desk.app.session?.name, "ana");
   }
+});
+
+Deno.test("printInbox() fails with words when the connection breaks before all has arrived", async () => {
+  await using server = await startMuteServer(["hello", "resume"]);
+  await using desk = new ChatDesk();
+  const { serverId } = desk.profile.saveServer({ ...server, host: "127.0.0.1" });
+  desk.profile.saveLogin({ serverId, name: "ana" }, { token: "token", deviceId: crypto.randomUUID() });
+  await openSession(desk.app, {});
+  const printing = printInbox(desk.app, { json: false, keep: false });
+  server.cut();
+  await assert.rejects(printing, (error: Error) => {
+    assert.ok(error instanceof LinkError, String(error));
+    assert.match(error.message, /Cannot fetch the messages/);
+    return true;
+  });
 });
 
 /** A server that answers these requests, and nothing more. */

@@ -35,7 +35,7 @@ testWith(
       { keys: "ana\r" },
       { wait: "Password: " },
       { keys: `${PASSWORD}\r` },
-      { wait: "Make a new account ana?" },
+      { wait: "Make a new account?" },
       { keys: "\r" },
       { wait: "Once more: " },
       { keys: `${PASSWORD}\r` },
