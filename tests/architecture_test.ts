@@ -15,14 +15,15 @@ import { PROJECT_FOLDER } from "./tools/tool.ts";
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "errors.ts": [],
   "version.ts": [],
+  "sync_folder.ts": [],
   "protocol": ["errors.ts"],
-  "net": ["protocol", "errors.ts"],
+  "net": ["protocol", "errors.ts", "sync_folder.ts"],
   "chat": ["protocol", "errors.ts", "version.ts"],
   "store": ["errors.ts"],
-  "mail": ["errors.ts"],
+  "mail": ["errors.ts", "sync_folder.ts"],
   "terminal": ["errors.ts"],
   "client": ["net", "protocol", "errors.ts", "version.ts"],
-  "peer": ["net", "protocol", "errors.ts", "version.ts"],
+  "peer": ["net", "protocol", "errors.ts", "sync_folder.ts", "version.ts"],
   "server": ["chat", "store", "net", "protocol", "peer", "terminal", "errors.ts", "version.ts"],
   "commands": [
     "client",
@@ -77,6 +78,7 @@ const ANYWHERE = [
 
 /** System calls, and the only places that may use them. */
 const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
+  { call: /\bDeno\.rename(Sync)?\b/, home: ["sync_folder.ts"] }, // a name that is not synced may be lost
   { call: /\bDeno\.(listen|listenTls|connect|connectTls|startTls)\b/, home: ["net", "peer"] },
   { call: /\bDeno\.(stdin|stdout|consoleSize)\b/, home: ["terminal", ...ENTRY_POINTS] },
   { call: /\bDeno\.stderr\b/, home: ["terminal", "server", ...ENTRY_POINTS] }, // server: its log

@@ -1,15 +1,17 @@
 /**
  * The spool: finished messages on disk, one file each, waiting for a server to take them.
  *
- * A message is written whole, flushed to disk and only then given its name, so a file that is there is complete.
+ * A message is written whole, flushed to disk and only then given its name, so a file that is there is complete; the
+ * name is on disk too before anybody hears of it.
  * Whoever sends one holds the operating system's lock on its file; the lock falls with the process, which is how
  * a crash in the middle of a sending shows itself. Since a lock can only be looked for by taking it, whoever takes or
  * looks for one holds the folder's own lock meanwhile: so nobody finds a message busy because somebody else has looked.
  * @module
  */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
+import { renameAndSync, syncFolder } from "../sync_folder.ts";
 
 /** Ending of a finished message. */
 const SUFFIX = ".eml";
@@ -35,7 +37,7 @@ export class MailSpool {
   /**
    * Names the folder; it is made when the first message is written, for its owner alone.
    *
-   * @param folder Path of the folder.
+   * @param folder Path of the folder; the one that it is in exists.
    */
   constructor(folder: string) {
     this.#folder = folder;
@@ -50,11 +52,11 @@ export class MailSpool {
    * @throws {Error} When the disk, or an attachment that is read on the way, fails; nothing is left behind then.
    */
   async write(id: string, content: Readable): Promise<number> {
-    await Deno.mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#makeFolder();
     const partial = this.#path(id) + PARTIAL_SUFFIX;
     try {
       const sizeBytes = await writeAll(partial, content);
-      await Deno.rename(partial, this.#path(id));
+      await renameAndSync(partial, this.#path(id));
       return sizeBytes;
     } catch (error) {
       await Deno.remove(partial).catch(() => {});
@@ -120,6 +122,16 @@ export class MailSpool {
       if (info === null || now - (info.mtime?.getTime() ?? 0) < STALE_PARTIAL_MS) continue;
       await Deno.remove(join(this.#folder, name)).catch(() => {});
     }
+  }
+
+  async #makeFolder(): Promise<void> {
+    try {
+      await Deno.mkdir(this.#folder, { mode: 0o700 });
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return;
+      throw error;
+    }
+    await syncFolder(dirname(this.#folder));
   }
 
   /** Waits for the folder's lock, which nobody holds for long; `null` where there is no folder yet. */

@@ -9,6 +9,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { join } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import { formatFingerprint } from "../protocol/invite_link.ts";
+import { renameAndSync } from "../sync_folder.ts";
 
 /** What a TLS listener shows to callers. */
 export interface Identity {
@@ -152,7 +153,7 @@ async function writeWhole(path: string, text: string, mode: number): Promise<voi
     const bytes = new TextEncoder().encode(text);
     for (let sent = 0; sent < bytes.length;) sent += await file.write(bytes.subarray(sent));
     await file.sync();
-    await Deno.rename(temporaryPath, path);
+    await renameAndSync(temporaryPath, path);
   } catch (error) {
     await Deno.remove(temporaryPath).catch(() => {});
     throw new UsageError(`Cannot save ${path}: ${messageOf(error)}`, { cause: error });

@@ -3,6 +3,7 @@
  * @module
  */
 import { join } from "node:path";
+import { renameAndSync, syncFolder } from "../sync_folder.ts";
 
 /** Longest name given to a file, in bytes of UTF-8: most file systems take 255, and a number may be added. */
 const MAX_NAME_BYTES = 200;
@@ -39,7 +40,7 @@ export function safeFileName(offered: string): string {
  * @param partPath Where it lies now.
  * @param folder Folder that it is to be in.
  * @param name From {@linkcode safeFileName}.
- * @returns Its path: `name`, or `name (2)` and so on when that is taken.
+ * @returns Its path: `name`, or `name (2)` and so on when that is taken. The name is on disk by then.
  */
 export async function placeFile(partPath: string, folder: string, name: string): Promise<string> {
   for (let copy = 1; copy <= MAX_COPIES; copy++) {
@@ -47,14 +48,15 @@ export async function placeFile(partPath: string, folder: string, name: string):
     try {
       // A new name fails when it is taken, whoever was faster; renaming would replace what is there.
       await Deno.link(partPath, path);
-      await Deno.remove(partPath);
-      return path;
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) continue;
       if (!await claim(path, error)) continue;
-      await Deno.rename(partPath, path);
+      await renameAndSync(partPath, path);
       return path;
     }
+    await Deno.remove(partPath);
+    await syncFolder(folder);
+    return path;
   }
   throw new Error(`Cannot save ${name} as ${MAX_COPIES} files of that name are there already`);
 }

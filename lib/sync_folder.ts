@@ -1,0 +1,39 @@
+/**
+ * Names that outlive a power cut: a file's bytes are on disk once the file is synced, its name once the folder is.
+ * @module
+ */
+import { dirname } from "node:path";
+
+/** What systems and file systems answer that sync no folders (fsync(2)). */
+const CANNOT_SYNC_FOLDERS = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
+
+/**
+ * Gives a file another name, which is on disk when this returns.
+ *
+ * @param from Its path.
+ * @param to Its new path; a file that is there is replaced. In another folder, the old name may come back after a power cut.
+ * @throws {Error} When it cannot be renamed, or the disk fails.
+ */
+export async function renameAndSync(from: string, to: string): Promise<void> {
+  await Deno.rename(from, to);
+  await syncFolder(dirname(to));
+}
+
+/**
+ * Returns once the names in a folder are on disk. On Windows, and where a file system has no such thing or does not let
+ * us read the folder, it is left to the system, as SQLite does.
+ *
+ * @param folder Its path.
+ * @throws {Error} When there is no such folder, or the disk fails.
+ */
+export async function syncFolder(folder: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  try {
+    using opened = await Deno.open(folder, { read: true });
+    await opened.sync();
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return;
+    const { code } = error as { code?: string };
+    if (code === undefined || !CANNOT_SYNC_FOLDERS.includes(code)) throw error;
+  }
+}
