@@ -88,19 +88,29 @@ export class ChatClient implements Disposable {
   readonly #outcomes = new Map<string, (outcome: SendOutcome) => void>();
   readonly #mailbox: Mailbox;
   #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined; // set while it waits to be told
+  #deliveryChanged: Promise<void> = Promise.resolve(); // resolves when the last change is done
   #isDisposed = false;
   /** What the server knows of this device: all up to here was delivered, and shown. Another object for each time it is told. */
   #told: Readonly<{ delivered: number; read: number }> = { delivered: 0, read: 0 };
   /** Highest sequence that was shown here. */
   #shown: number;
 
-  /** Makes the client of an account, from what is kept of it. */
-  constructor(link: ChatLink, records: ChatRecords, listener: ChatListener = {}) {
+  /**
+   * Makes the client of an account, from what is kept of it.
+   *
+   * @param options.maxHeldBytes Most memory for unread messages; 16 MiB by default.
+   */
+  constructor(
+    link: ChatLink,
+    records: ChatRecords,
+    listener: ChatListener = {},
+    options: { readonly maxHeldBytes?: number } = {},
+  ) {
     this.#link = link;
     this.#records = records;
     this.#listener = listener;
     this.#shown = records.readCursor();
-    this.#mailbox = new Mailbox(this.#shown);
+    this.#mailbox = new Mailbox(this.#shown, options.maxHeldBytes);
     this.#sender = new OutboxSender({
       outbox: records,
       send: ({ id, to, text }) => this.call("send_message", { id, to, text }),
@@ -116,13 +126,18 @@ export class ChatClient implements Disposable {
     });
   }
 
-  /** Messages that arrived and were not shown yet, oldest first. */
+  /** Messages that arrived and were not shown yet, oldest first; of very many, the first of them. */
   get unread(): readonly ReceivedMessage[] {
     return this.#mailbox.waiting;
   }
 
-  /** Resolves once everything that waited on the server at the first connection has arrived. */
-  get caughtUp(): Promise<void> {
+  /** Whether more is unread than {@linkcode ChatClient.unread} holds; the rest comes as these are shown. */
+  get hasMore(): boolean {
+    return this.#mailbox.hasMore;
+  }
+
+  /** See {@linkcode Mailbox.caughtUp}. */
+  get caughtUp(): Promise<number> {
     return this.#mailbox.caughtUp;
   }
 
@@ -133,8 +148,8 @@ export class ChatClient implements Disposable {
     // What was said before a connection broke may not have been heard.
     this.#told = { delivered: 0, read: signedIn.readSequence };
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
-    const { upTo } = await this.call("subscribe", { after: Math.max(this.#mailbox.received, this.#shown) });
-    this.#mailbox.expect(upTo);
+    this.#mailbox.startedAnew();
+    await this.#subscribe();
   }
 
   /** Must be given every event that comes over the link. */
@@ -172,6 +187,12 @@ export class ChatClient implements Disposable {
   async shown(upTo: number): Promise<void> {
     this.#noteShown(upTo);
     await this.#acknowledge();
+  }
+
+  /** Forgets everything up to a sequence here, without noting it as read: the next program gets it again. */
+  passOver(upTo: number): void {
+    this.#mailbox.shown(upTo);
+    this.#askForRest();
   }
 
   /** Every user, by name, page by page. */
@@ -248,7 +269,11 @@ export class ChatClient implements Disposable {
   }
 
   #take(message: ReceivedMessage): void {
-    if (!this.#mailbox.take(message)) return;
+    const hadMore = this.hasMore;
+    if (!this.#mailbox.take(message)) {
+      if (this.hasMore && !hadMore) this.#stopDelivery();
+      return;
+    }
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
     this.#listener.onMessage?.(message);
   }
@@ -279,8 +304,37 @@ export class ChatClient implements Disposable {
     }
   }
 
+  async #subscribe(): Promise<void> {
+    const { upTo } = await this.call("subscribe", { after: Math.max(this.#mailbox.received, this.#shown) });
+    this.#mailbox.expect(upTo);
+  }
+
+  /** Has the server send nothing more of what waits, since there is no room for it. */
+  #stopDelivery(): void {
+    this.#changeDelivery(async () => {
+      if (!this.hasMore) return;
+      const { upTo } = await this.call("subscribe", { after: Number.MAX_SAFE_INTEGER });
+      this.#mailbox.stopped(upTo);
+    });
+  }
+
+  /** Asks for what was left with the server, if there is room now. */
+  #askForRest(): void {
+    if (!this.#mailbox.wantsMore) return;
+    this.#mailbox.askedAgain();
+    this.#changeDelivery(() => this.#subscribe());
+  }
+
+  /** One after the other: to start before the server has stopped would leave something out. A new connection starts anew anyway. */
+  #changeDelivery(change: () => Promise<void>): void {
+    this.#deliveryChanged = this.#deliveryChanged.then(change).catch((error) => {
+      if (!(error instanceof LinkError) && !this.#isDisposed) this.#listener.onFault?.(error);
+    });
+  }
+
   #noteShown(upTo: number): void {
     this.#mailbox.shown(upTo);
+    this.#askForRest();
     if (upTo <= this.#shown) return;
     this.#shown = upTo;
     this.#records.saveReadCursor(upTo);

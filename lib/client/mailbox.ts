@@ -1,24 +1,43 @@
 /**
  * The mailbox as this client holds it: what arrived and was not shown yet, oldest first.
  *
- * In memory only: the server keeps every message until this device has shown it, so nothing is lost when the client dies.
+ * In memory only: the server keeps every message until this device has shown it, so nothing is lost when the client dies. It
+ * holds a bounded amount; the rest is left with the server, and asked for again once there is room.
  * @module
  */
 import type { ReceivedMessage } from "../protocol/events.ts";
 
+/** Most memory for messages, in bytes: all that a usual mailbox holds, a quarter of the largest. */
+const MAX_HELD_BYTES = 16 * 1024 * 1024;
+
+/** What a message costs beside its text: its id, its sender, the object. */
+const MESSAGE_BYTES = 300;
+
 /** Messages that wait to be shown. */
 export class Mailbox {
   readonly #waiting: ReceivedMessage[] = [];
+  readonly #maxBytes: number;
+  #heldBytes = 0;
   #received: number;
   #upTo = Infinity;
-  #caughtUp = Promise.withResolvers<void>();
+  /** While messages are left with the server: what it sends when it is asked again begins at or below this sequence. */
+  #leftUpTo: number | null = null;
+  #isFull = false; // since the server was asked last
+  #caughtUp = Promise.withResolvers<number>();
+  #isCaughtUp = false; // whether that is resolved
 
-  /** Begins empty. @param shownUpTo Highest sequence that was shown already. */
-  constructor(shownUpTo: number) {
+  /**
+   * Begins empty.
+   *
+   * @param shownUpTo Highest sequence that was shown already.
+   * @param maxBytes Most memory for messages, in bytes; 16 MiB by default.
+   */
+  constructor(shownUpTo: number, maxBytes: number = MAX_HELD_BYTES) {
     this.#received = shownUpTo;
+    this.#maxBytes = maxBytes;
   }
 
-  /** Highest sequence that has arrived here, or was shown before. */
+  /** Highest sequence that has arrived here, or was shown before; everything below it has, too. */
   get received(): number {
     return this.#received;
   }
@@ -28,15 +47,41 @@ export class Mailbox {
     return this.#waiting;
   }
 
-  /** Resolves once everything that waited on the server when it was asked has arrived. */
-  get caughtUp(): Promise<void> {
+  /** Whether more waits on the server than is held here. */
+  get hasMore(): boolean {
+    return this.#leftUpTo !== null;
+  }
+
+  /** Whether the server should be asked again for what was left with it: half of the room is free. */
+  get wantsMore(): boolean {
+    return this.#isFull && this.#heldBytes <= this.#maxBytes / 2;
+  }
+
+  /**
+   * Resolves once everything that waited on the server when it was asked has arrived, or as much of it as is held at once; with the
+   * highest sequence that waited. Another promise once the server was asked again for what was left with it.
+   */
+  get caughtUp(): Promise<number> {
     return this.#caughtUp.promise;
   }
 
-  /** Takes a message that arrived. Returns false for one that was here before (after a reconnect). */
+  /** Takes a message that arrived. Returns false for one that was here before (after a reconnect), or that there is no room for. */
   take(message: ReceivedMessage): boolean {
     if (message.sequence <= this.#received) return false;
+    if (this.#leftUpTo !== null) {
+      // Taking what was sent before the server was asked again would skip what was left with it.
+      if (message.sequence > this.#leftUpTo) return false;
+      this.#leftUpTo = null;
+    }
+    const bytes = bytesOf(message);
+    if (this.#waiting.length > 0 && this.#heldBytes + bytes > this.#maxBytes) {
+      this.#leftUpTo = message.sequence;
+      this.#isFull = true;
+      this.#check();
+      return false;
+    }
     this.#received = message.sequence;
+    this.#heldBytes += bytes;
     this.#waiting.push(message);
     this.#check();
     return true;
@@ -48,15 +93,42 @@ export class Mailbox {
     this.#check();
   }
 
+  /** Learns that the server has stopped sending, and up to which sequence it has messages. */
+  stopped(upTo: number): void {
+    if (this.#leftUpTo !== null) this.#leftUpTo = Math.max(this.#leftUpTo, upTo);
+  }
+
+  /** Learns that the server is asked for what was left with it. */
+  askedAgain(): void {
+    this.#isFull = false;
+    if (!this.#isCaughtUp) return;
+    this.#upTo = Infinity;
+    this.#isCaughtUp = false;
+    this.#caughtUp = Promise.withResolvers();
+  }
+
+  /** Learns that the server is asked on a new connection: nothing of an earlier one comes any more. */
+  startedAnew(): void {
+    if (this.hasMore) this.askedAgain();
+    this.#leftUpTo = null;
+  }
+
   /** Drops what was shown here, or is known to have been shown. */
   shown(upTo: number): void {
     const rest = this.#waiting.findIndex(({ sequence }) => sequence > upTo);
-    this.#waiting.splice(0, rest < 0 ? this.#waiting.length : rest);
+    const gone = this.#waiting.splice(0, rest < 0 ? this.#waiting.length : rest);
+    for (const message of gone) this.#heldBytes -= bytesOf(message);
     this.#received = Math.max(this.#received, upTo);
     this.#check();
   }
 
   #check(): void {
-    if (this.#received >= this.#upTo) this.#caughtUp.resolve();
+    if (this.#upTo === Infinity || (this.#received < this.#upTo && !this.#isFull)) return;
+    this.#isCaughtUp = true;
+    this.#caughtUp.resolve(this.#upTo);
   }
+}
+
+function bytesOf({ text }: ReceivedMessage): number {
+  return MESSAGE_BYTES + 2 * text.length;
 }

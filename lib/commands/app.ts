@@ -131,10 +131,11 @@ export class App implements AsyncDisposable {
   /** The menu's prompt: who is signed in, whether there is a connection, how much is unread. */
   prompt(): string {
     if (!this.#session) return "mini-chat> ";
-    const unread = this.#session.client.unread.length;
-    const state = [this.isOnline ? "" : "offline", unread > 0 ? `${unread} new` : ""].filter(Boolean).join(
-      ", ",
-    );
+    const { unread: { length: unread }, hasMore } = this.#session.client;
+    const state = [this.isOnline ? "" : "offline", unread > 0 ? `${unread}${hasMore ? "+" : ""} new` : ""]
+      .filter(Boolean).join(
+        ", ",
+      );
     return `${this.#session.name}${state && ` (${state})`}> `;
   }
 

@@ -260,7 +260,9 @@ async function welcome(app: App, session: AccountSession): Promise<void> {
   const unread = session.client.unread.length;
   await terminal.print(
     unread > 0
-      ? `${count(unread, "new message")}; 3 shows ${unread === 1 ? "it" : "them"}.`
+      ? `${session.client.hasMore ? "More than " : ""}${count(unread, "new message")}; 3 shows ${
+        unread === 1 ? "it" : "them"
+      }.`
       : "No new messages.",
   );
 }

@@ -19,11 +19,14 @@ export function inboxOption(app: App): MenuCommand {
     run: async (_args, { terminal }) => {
       const client = app.client();
       const unread = [...client.unread];
+      const more = client.hasMore ? "; more is coming, 3 shows it" : "";
       for (const { from, text, storedAt } of unread) {
         await terminal.print(messageLines(from, storedAt, text, Date.now()));
         app.learnName(from);
       }
-      await terminal.print(unread.length > 0 ? count(unread.length, "message") : "No new messages.");
+      await terminal.print(
+        unread.length > 0 ? `${count(unread.length, "message")}${more}` : "No new messages.",
+      );
       await terminal.flush();
       if (unread.length > 0) await client.shown(unread.at(-1)!.sequence);
     },
@@ -41,13 +44,22 @@ export async function printInbox(
   options: { readonly json: boolean; readonly keep: boolean },
 ): Promise<void> {
   if (!options.keep) mustBeSeen(app);
-  if (!await app.session!.caughtUp()) {
-    throw new LinkError("Cannot fetch the messages: the connection broke. They stay unread; try again");
+  const client = app.client();
+  await catchUp(app);
+  const last = await client.caughtUp;
+  for (;;) {
+    const messages = client.unread.slice(0, NOTED_AT_ONCE).filter(({ sequence }) => sequence <= last);
+    if (messages.length === 0) return;
+    await printMessages(app, messages, options);
+    // Of a very large mailbox, the rest comes as room is made.
+    await catchUp(app);
   }
-  const unread = [...app.client().unread];
-  for (let start = 0; start < unread.length; start += NOTED_AT_ONCE) {
-    await printMessages(app, unread.slice(start, start + NOTED_AT_ONCE), options);
-  }
+}
+
+/** Waits until what is unread has arrived, or as much of it as is held at once. */
+async function catchUp(app: App): Promise<void> {
+  if (await app.session!.caughtUp()) return;
+  throw new LinkError("Cannot fetch the messages: the connection broke. They stay unread; try again");
 }
 
 /** Messages that are printed before they are noted as read: one is noted at once, a crowd with one write to the disk. */
@@ -89,7 +101,9 @@ async function printMessages(
   for (const message of messages) await printMessage(app, message, options.json);
   await app.terminal.flush();
   const last = messages.at(-1);
-  if (last && !options.keep) await app.client().shown(last.sequence);
+  if (!last) return;
+  if (options.keep) app.client().passOver(last.sequence);
+  else await app.client().shown(last.sequence);
 }
 
 /** Prints one message: for people, or as one line of JSON. */

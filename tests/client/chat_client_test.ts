@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { ChatClient, type ChatRecords } from "../../lib/client/chat_client.ts";
 import { ChatError } from "../../lib/errors.ts";
 
@@ -94,6 +95,129 @@ Deno.test("ChatClient tells a cursor once, and nothing that is no news", async (
   await client.shown(9);
   await client.shown(9);
   assert.deepEqual(await link.until("acknowledge", 1), [{ delivered: 9, read: 9 }]);
+});
+
+/** A server with one mailbox; events and replies reach the client in order, and when the test lets them. */
+class MailboxServer extends ScriptedLink {
+  readonly sequences: number[] = [];
+  /** How many messages were put on the wire. */
+  handed = 0;
+  readonly #wire: (() => void)[] = [];
+  #position = Infinity; // of the delivery; none before the first subscribe
+
+  constructor() {
+    super(() => ({}));
+  }
+
+  override request(method: string, params?: unknown): Promise<unknown> {
+    if (method !== "subscribe") return Promise.resolve({});
+    const upTo = this.sequences.at(-1) ?? 0;
+    this.#position = Math.min((params as { after: number }).after, upTo);
+    return new Promise((resolve) => this.#wire.push(() => resolve({ upTo })));
+  }
+
+  /** Puts the next message of the delivery on the wire, if there is one. */
+  hand(client: ChatClient): void {
+    const next = this.sequences.find((sequence) => sequence > this.#position);
+    if (next === undefined) return;
+    this.#position = next;
+    this.handed++;
+    this.#wire.push(() => client.event("message_received", message(next)));
+  }
+
+  /** Lets so much of what is on its way arrive. */
+  async arrive(count: number): Promise<void> {
+    for (const line of this.#wire.splice(0, count)) line();
+    await new Promise((resolve) => setTimeout(resolve)); // what follows from it has been asked
+  }
+
+  /** Breaks the connection: what is on its way is lost. */
+  cut(): void {
+    this.#wire.length = 0;
+    this.#position = Infinity;
+  }
+}
+
+Deno.test("ChatClient holds little of a large mailbox, and shows all of it once and in order, whatever comes between", async () => {
+  const MAX_HELD = 10;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof(
+          fc.record({ kind: fc.constant("send" as const), count: fc.integer({ min: 1, max: 30 }) }),
+          fc.record({ kind: fc.constant("hand" as const), count: fc.integer({ min: 1, max: 30 }) }),
+          fc.record({ kind: fc.constant("arrive" as const), count: fc.integer({ min: 1, max: 30 }) }),
+          fc.record({ kind: fc.constant("show" as const), count: fc.integer({ min: 1, max: MAX_HELD }) }),
+        ),
+        { maxLength: 60 },
+      ),
+      async (steps) => {
+        const server = new MailboxServer();
+        using client = new ChatClient(server, recordsAt(0), {}, { maxHeldBytes: MAX_HELD * 310 });
+        client.signedIn({ readSequence: 0 });
+        const shown: number[] = [];
+        const show = async (count: number) => {
+          const some = client.unread.slice(0, count).map(({ sequence }) => sequence);
+          shown.push(...some);
+          if (some.length > 0) await client.shown(some.at(-1)!);
+        };
+        for (const { kind, count } of steps) {
+          if (kind === "send") {
+            for (let n = 0; n < count; n++) server.sequences.push((server.sequences.at(-1) ?? 0) + 2);
+          } else if (kind === "hand") { for (let n = 0; n < count; n++) server.hand(client); }
+          else if (kind === "arrive") await server.arrive(count);
+          else await show(count);
+          assert.ok(client.unread.length <= MAX_HELD, `${client.unread.length} are held`);
+        }
+        for (let round = 0; round < 1_000 && shown.length < server.sequences.length; round++) {
+          for (let n = 0; n < 50; n++) server.hand(client);
+          await server.arrive(60);
+          await show(MAX_HELD);
+        }
+        assert.deepEqual(shown, server.sequences);
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("ChatClient has the server send no more than it holds, and goes on after a broken connection", async () => {
+  const server = new MailboxServer();
+  for (let n = 1; n <= 5_000; n++) server.sequences.push(n);
+  using client = new ChatClient(server, recordsAt(0), {}, { maxHeldBytes: 100 * 310 });
+  client.signedIn({ readSequence: 0 });
+  const shown: number[] = [];
+  for (let round = 0; shown.length < 5_000 && round < 1_000; round++) {
+    for (let n = 0; n < 20; n++) server.hand(client);
+    await server.arrive(30);
+    if (round % 50 === 49) {
+      server.cut();
+      client.signedIn({ readSequence: 0 });
+    }
+    if (client.unread.length < 100) continue;
+    shown.push(...client.unread.map(({ sequence }) => sequence));
+    await client.shown(shown.at(-1)!);
+  }
+  assert.deepEqual(shown, server.sequences);
+  assert.ok(server.handed < 10_000, `${server.handed} messages were sent for 5,000`);
+});
+
+Deno.test("passOver() makes room without noting anything as read", async () => {
+  const server = new MailboxServer();
+  for (let n = 1; n <= 50; n++) server.sequences.push(n);
+  let noted = 0;
+  const records = { ...recordsAt(0), saveReadCursor: () => noted++ };
+  using client = new ChatClient(server, records, {}, { maxHeldBytes: 10 * 310 });
+  client.signedIn({ readSequence: 0 });
+  const seen: number[] = [];
+  while (seen.length < 50) {
+    for (let n = 0; n < 20; n++) server.hand(client);
+    await server.arrive(30);
+    seen.push(...client.unread.map(({ sequence }) => sequence));
+    if (client.unread.length > 0) client.passOver(seen.at(-1)!);
+  }
+  assert.deepEqual(seen, server.sequences);
+  assert.equal(noted, 0);
 });
 
 /** A server that keeps one conversation and gives it in pages of two. */
