@@ -58,6 +58,8 @@ export interface ConnectionOptions {
   readonly stallTimeoutMs?: number;
   /** How long {@linkcode Connection.close} may take to flush and part, in milliseconds; 2 s by default. */
   readonly closeTimeoutMs?: number;
+  /** Where the other end is; what the socket says by default. */
+  readonly remoteAddr?: Deno.NetAddr;
 }
 
 const BACKLOG_BYTES = 256 * 1024;
@@ -113,7 +115,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
    * @param options See {@linkcode ConnectionOptions}.
    */
   constructor(stream: ByteStream, options: ConnectionOptions = {}) {
-    const address = stream.remoteAddr;
+    const address = options.remoteAddr ?? stream.remoteAddr;
     this.remoteAddress = hostOf(address);
     this.localAddress = hostOf(stream.localAddr);
     this.remotePort = address && "port" in address ? address.port : 0;

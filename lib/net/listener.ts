@@ -2,14 +2,21 @@
  * The accept loop: callers in, connections out.
  *
  * Knows TLS handshakes, caps and what to do when accepting fails; nothing of what a connection is for. A caller holds
- * a slot from the moment it is accepted, so one that never speaks TLS is counted, and let go after a while.
+ * a place from the moment it is accepted, so one that never speaks TLS is counted, and loses its place after a while.
+ *
+ * Its socket may stay longer, since Deno cannot close it (`handshakes.ts`). While there are many of those, nobody more is
+ * taken; where they do not go, callers come in by another entrance for a while, which can close them
+ * (`guarded_entrance.ts`). So callers that are silent in their handshake hold a bounded number of sockets.
  * @module
  */
 import { messageOf, UsageError } from "../errors.ts";
 import { formatHostAndPort } from "../protocol/invite_link.ts";
-import { addressGroup, normalizeAddress } from "./address.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
+import { normalizeAddress } from "./address.ts";
+import { type ByteStream, Connection, type ConnectionOptions } from "./connection.ts";
+import { type GuardedCaller, GuardedEntrance } from "./guarded_entrance.ts";
+import { closeQuietly, Handshakes } from "./handshakes.ts";
 import type { Identity } from "./identity.ts";
+import { Slots } from "./slots.ts";
 
 /** Settings of a {@linkcode Listener}. */
 export interface ListenerOptions {
@@ -25,6 +32,10 @@ export interface ListenerOptions {
   readonly maxConnectionsPerAddress?: number;
   /** How long a TLS handshake may take, in milliseconds; 10 s by default. */
   readonly handshakeTimeoutMs?: number;
+  /** Sockets in the middle of a TLS handshake at either entrance; 200 by default. */
+  readonly maxUnfinished?: number;
+  /** How long nobody may have been sent away or put out before the usual entrance is opened again; 60 s by default. */
+  readonly quietMs?: number;
   /** Settings of the connections made. */
   readonly connection?: ConnectionOptions;
   /** Stops accepting, as {@linkcode Listener.close} does. */
@@ -35,26 +46,35 @@ export interface ListenerOptions {
   readonly sideDoor?: SideDoor;
   /** Told of each caller that got no connection, for the log. */
   readonly onRefused?: (refused: RefusedCaller) => void;
+  /** Told, for the log, when the guarded entrance is opened as too many callers are stuck, and when it is closed again. */
+  readonly onGuarded?: (isGuarded: boolean) => void;
 }
 
 /** Where callers go whose TLS handshake names one ALPN protocol (RFC 7301). */
 export interface SideDoor {
   /** Name of the protocol. */
   readonly alpnProtocol: string;
-  /** Takes the socket, its handshake done, and owns it. The caller's slot is free again when this has settled. */
-  readonly onSocket: (socket: Deno.TlsConn) => Promise<void>;
+  /**
+   * Takes the socket, its handshake done, and owns it; `remoteAddr` is where the caller is, whatever the socket says. The
+   * caller's place is free again when this has settled.
+   */
+  readonly onSocket: (socket: ByteStream, remoteAddr: Deno.NetAddr) => Promise<void>;
 }
 
 /** A caller that got no connection. */
 export interface RefusedCaller {
   /** Its address; empty when it was not even accepted. */
   readonly address: string;
-  /** Why: too many connections, a handshake that failed or took too long, or the system refused to accept. */
+  /**
+   * Why: too many connections, a handshake that failed, took too long or had to make room for others, or the system
+   * refused to accept.
+   */
   readonly reason:
     | "too_many"
     | "too_many_from_address"
     | "handshake_failed"
     | "handshake_timeout"
+    | "put_out"
     | "accept_failed";
   /** One clause for the log. */
   readonly message: string;
@@ -63,6 +83,9 @@ export interface RefusedCaller {
 const MAX_CONNECTIONS = 10_000;
 const MAX_CONNECTIONS_PER_ADDRESS = 100;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Twice this fits with ease where a process may have 1,024 files open; an honest handshake holds its place for 0.1 s. */
+const MAX_UNFINISHED = 200;
+const QUIET_MS = 60_000;
 /** Pause after a failed accept, doubled up to the longest: file descriptors run out and come back. */
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 1_000;
@@ -76,10 +99,11 @@ export class Listener implements AsyncDisposable {
   /** Resolves once accepting has stopped. Connections made before go on. Never rejects. */
   readonly finished: Promise<void>;
 
-  readonly #socket: Deno.Listener<Deno.Conn>;
   readonly #options: ListenerOptions;
-  readonly #countByAddress = new Map<string, number>();
-  #count = 0;
+  readonly #slots: Slots;
+  readonly #maxUnfinished: number;
+  readonly #handshakes = new Handshakes(() => this.#wake?.()); // at the usual entrance
+  #socket: Deno.Listener<Deno.Conn>;
   #isClosed = false;
   #wake: (() => void) | undefined; // ends a pause early
 
@@ -89,7 +113,12 @@ export class Listener implements AsyncDisposable {
     this.host = address.hostname;
     this.#socket = socket;
     this.#options = options;
-    this.finished = this.#accept();
+    this.#slots = new Slots(
+      options.maxConnections ?? MAX_CONNECTIONS,
+      options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS,
+    );
+    this.#maxUnfinished = options.maxUnfinished ?? MAX_UNFINISHED;
+    this.finished = this.#run();
     options.signal?.addEventListener("abort", this.close, { once: true });
     if (options.signal?.aborted) this.close();
   }
@@ -103,21 +132,12 @@ export class Listener implements AsyncDisposable {
    *   certificate cannot be used; one sentence each.
    */
   static listen(options: ListenerOptions): Listener {
-    const { identity, port } = options;
+    const { port } = options;
     const hosts = options.host === undefined ? ["::", "0.0.0.0"] : [options.host];
     let failure: unknown;
     for (const hostname of hosts) {
       try {
-        const socket: Deno.Listener<Deno.Conn> = identity
-          ? Deno.listenTls({
-            hostname,
-            port,
-            cert: identity.certificatePem,
-            key: identity.privateKeyPem,
-            ...(options.sideDoor ? { alpnProtocols: [options.sideDoor.alpnProtocol] } : {}),
-          })
-          : Deno.listen({ hostname, port });
-        return new Listener(socket, options);
+        return new Listener(openSocket(hostname, port, options), options);
       } catch (error) {
         failure = error;
         // Any other failure than a missing IPv6 would only repeat itself, or hide, on the next address.
@@ -131,7 +151,7 @@ export class Listener implements AsyncDisposable {
 
   /** Connections held now, handshakes included. */
   get connectionCount(): number {
-    return this.#count;
+    return this.#slots.count;
   }
 
   /** Stops accepting; calling it again changes nothing. Bound, so that it can be handed to a signal. */
@@ -139,7 +159,8 @@ export class Listener implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#options.signal?.removeEventListener("abort", this.close);
-    this.#socket.close();
+    closeQuietly(this.#socket);
+    this.#handshakes.close();
     this.#wake?.();
   };
 
@@ -149,6 +170,14 @@ export class Listener implements AsyncDisposable {
     await this.finished;
   }
 
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      await this.#accept();
+      if (!this.#isClosed) await this.#acceptGuarded();
+    }
+  }
+
+  /** Lets callers in by the usual entrance until too many of them are stuck. Its socket is closed then. */
   async #accept(): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
     while (!this.#isClosed) {
@@ -165,84 +194,98 @@ export class Listener implements AsyncDisposable {
         continue;
       }
       this.#admit(socket);
+      while (this.#handshakes.count >= this.#maxUnfinished && !this.#isClosed) {
+        const untilStuckMs = this.#handshakes.untilStuckMs(this.#maxUnfinished / 2);
+        if (untilStuckMs <= 0) return this.#socket.close();
+        await this.#pause(untilStuckMs);
+      }
+    }
+  }
+
+  /** Lets callers in by the guarded entrance until all is quiet, and opens the usual one again. */
+  async #acceptGuarded(): Promise<void> {
+    const { handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS, quietMs = QUIET_MS } = this.#options;
+    const entrance = await this.#open(() =>
+      GuardedEntrance.open({
+        host: this.host,
+        port: this.port,
+        listenInside: () => openSocket("127.0.0.1", 0, this.#options),
+        maxUnfinished: this.#maxUnfinished,
+        handshakeTimeoutMs,
+        slots: this.#slots,
+        onCaller: ({ socket, ...caller }) => this.#welcome(socket, caller),
+        onRefused: (refused) => this.#options.onRefused?.(refused),
+      })
+    );
+    if (!entrance) return;
+    this.#options.onGuarded?.(true);
+    for (;;) {
+      const restMs = entrance.troubledAt + quietMs - performance.now();
+      if (this.#isClosed) break;
+      if (restMs > 0) await this.#pause(restMs);
+      else if (this.#handshakes.count >= this.#maxUnfinished / 2) await this.#pause(quietMs);
+      else break;
+    }
+    entrance.close();
+    const socket = await this.#open(() => openSocket(this.host, this.port, this.#options));
+    if (!socket) return;
+    this.#socket = socket;
+    this.#options.onGuarded?.(false);
+  }
+
+  /** Opens an entrance in place of one that was just closed, as soon as the system allows; undefined once closed. */
+  async #open<T extends { close(): void }>(open: () => T | Promise<T>): Promise<T | undefined> {
+    for (let pauseMs = FIRST_PAUSE_MS;; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      if (this.#isClosed) return undefined;
+      try {
+        const opened = await open();
+        if (!this.#isClosed) return opened;
+        opened.close();
+      } catch (error) {
+        this.#options.onRefused?.({ address: "", reason: "accept_failed", message: messageOf(error) });
+        await this.#pause(pauseMs);
+      }
     }
   }
 
   async #admit(socket: Deno.Conn): Promise<void> {
-    const address = normalizeAddress((socket.remoteAddr as Deno.NetAddr).hostname);
-    const release = this.#takeSlot(address);
-    if (!release) return closeQuietly(socket);
-    const { sideDoor } = this.#options;
-    if ("handshake" in socket) {
-      const tls = socket as Deno.TlsConn;
-      const info = await this.#shakeHands(tls, address);
-      if (!info) {
-        closeQuietly(socket);
-        return release();
-      }
-      if (sideDoor && info.alpnProtocol === sideDoor.alpnProtocol) {
-        return void sideDoor.onSocket(tls).finally(release);
-      }
+    const { onRefused, handshakeTimeoutMs: timeoutMs = HANDSHAKE_TIMEOUT_MS } = this.#options;
+    const remoteAddr = socket.remoteAddr as Deno.NetAddr;
+    const address = normalizeAddress(remoteAddr.hostname);
+    const tls = "handshake" in socket ? socket as Deno.TlsConn : undefined;
+    const refusal = this.#slots.refusal(address);
+    if (refusal) {
+      if (tls) this.#handshakes.turnAway(tls);
+      else closeQuietly(socket);
+      return onRefused?.({ address, ...refusal });
     }
-    const connection = new Connection(socket, this.#options.connection);
+    const release = this.#slots.take(address);
+    if (!tls) return this.#welcome(socket, { remoteAddr, alpnProtocol: null, release });
+    try {
+      const info = await this.#handshakes.wait(tls, timeoutMs);
+      if (info && !this.#isClosed) return this.#welcome(tls, { remoteAddr, release, ...info });
+      release();
+      if (info) return closeQuietly(tls);
+      const message = `no TLS handshake within ${timeoutMs} ms`;
+      onRefused?.({ address, reason: "handshake_timeout", message });
+    } catch (error) {
+      release();
+      onRefused?.({ address, reason: "handshake_failed", message: messageOf(error) });
+    }
+  }
+
+  /** Makes a connection of a socket, or shows it to the side door. */
+  #welcome(
+    socket: ByteStream,
+    { remoteAddr, alpnProtocol, release }: Omit<GuardedCaller, "socket">,
+  ): void {
+    const { sideDoor } = this.#options;
+    if (sideDoor && alpnProtocol === sideDoor.alpnProtocol) {
+      return void sideDoor.onSocket(socket, remoteAddr).finally(release);
+    }
+    const connection = new Connection(socket, { ...this.#options.connection, remoteAddr });
     connection.released.then(release);
     this.#options.onConnection(connection);
-  }
-
-  /** Counts a caller; undefined when there are too many already. */
-  #takeSlot(address: string): (() => void) | undefined {
-    const {
-      maxConnections = MAX_CONNECTIONS,
-      maxConnectionsPerAddress = MAX_CONNECTIONS_PER_ADDRESS,
-      onRefused,
-    } = this.#options;
-    const group = addressGroup(address);
-    const fromGroup = this.#countByAddress.get(group) ?? 0;
-    if (this.#count >= maxConnections) {
-      const message = `${maxConnections} connections are the most taken`;
-      onRefused?.({ address, reason: "too_many", message });
-      return undefined;
-    }
-    if (fromGroup >= maxConnectionsPerAddress) {
-      const message = `${maxConnectionsPerAddress} connections are the most taken from one address`;
-      onRefused?.({ address, reason: "too_many_from_address", message });
-      return undefined;
-    }
-    this.#count += 1;
-    this.#countByAddress.set(group, fromGroup + 1);
-    return () => {
-      this.#count -= 1;
-      const left = (this.#countByAddress.get(group) ?? 1) - 1;
-      if (left > 0) this.#countByAddress.set(group, left);
-      else this.#countByAddress.delete(group);
-    };
-  }
-
-  /** What the handshake has settled; null when it came to nothing. */
-  /**
-   * Waits for the handshake. Deno 2.8 cannot end a TLS socket whose handshake has not happened: `close()` lets go of it,
-   * but the system keeps it until the caller speaks or leaves. So a silent caller loses its slot, not yet its socket.
-   */
-  async #shakeHands(socket: Deno.TlsConn, address: string): Promise<Deno.TlsHandshakeInfo | null> {
-    let isLate = false;
-    const timeoutMs = this.#options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
-    const timer = setTimeout(() => {
-      isLate = true;
-      closeQuietly(socket);
-    }, timeoutMs);
-    try {
-      const info = await socket.handshake();
-      return isLate || this.#isClosed ? null : info;
-    } catch (error) {
-      this.#options.onRefused?.(
-        isLate
-          ? { address, reason: "handshake_timeout", message: `no TLS handshake within ${timeoutMs} ms` }
-          : { address, reason: "handshake_failed", message: messageOf(error) },
-      );
-      return null;
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   #pause(ms: number): Promise<void> {
@@ -256,12 +299,16 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-function closeQuietly(socket: Deno.Conn): void {
-  try {
-    socket.close();
-  } catch {
-    // Closed already.
-  }
+function openSocket(hostname: string, port: number, options: ListenerOptions): Deno.Listener<Deno.Conn> {
+  const { identity, sideDoor } = options;
+  if (!identity) return Deno.listen({ hostname, port });
+  return Deno.listenTls({
+    hostname,
+    port,
+    cert: identity.certificatePem,
+    key: identity.privateKeyPem,
+    ...(sideDoor ? { alpnProtocols: [sideDoor.alpnProtocol] } : {}),
+  });
 }
 
 function describeListenFailure(host: string, port: number, error: unknown): string {

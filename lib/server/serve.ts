@@ -99,9 +99,16 @@ export async function serve(
       ),
     sideDoor: {
       alpnProtocol: SIDE_ALPN,
-      onSocket: (socket) => working.then(({ sideDoor }) => sideDoor.serve(socket), () => socket.close()),
+      onSocket: (socket, remoteAddr) =>
+        working.then(({ sideDoor }) => sideDoor.serve(socket, remoteAddr), () => socket.close()),
     },
     onRefused: refusedCallers.note,
+    onGuarded: (isGuarded) =>
+      log.warn(
+        isGuarded
+          ? "many callers stay silent in their TLS handshake: they are put out to make room for others"
+          : "callers take their TLS handshake as usual again",
+      ),
   });
   opened.defer(listener.close);
   const { store } = await working;

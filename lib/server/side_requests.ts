@@ -58,10 +58,11 @@ export class SideRequests implements AsyncDisposable {
    * Serves one connection to its end.
    *
    * @param stream Its TLS handshake is done; owned from now on.
+   * @param remoteAddr Where the caller is; what the stream says by default.
    * @returns Resolves when it is closed. Never rejects.
    */
-  serve(stream: ByteStream): Promise<void> {
-    const serving = this.#serve(stream).finally(() => this.#serving.delete(serving));
+  serve(stream: ByteStream, remoteAddr = stream.remoteAddr as Deno.NetAddr): Promise<void> {
+    const serving = this.#serve(stream, remoteAddr).finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
     return serving;
   }
@@ -73,7 +74,7 @@ export class SideRequests implements AsyncDisposable {
     await Promise.all(this.#serving);
   }
 
-  async #serve(stream: ByteStream): Promise<void> {
+  async #serve(stream: ByteStream, remoteAddr: Deno.NetAddr): Promise<void> {
     this.#streams.add(stream);
     let id: RpcId | null = null;
     try {
@@ -82,7 +83,7 @@ export class SideRequests implements AsyncDisposable {
       const request = parseEnvelope(line);
       if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: no request came");
       id = request.id;
-      if (request.method === "find_address") await this.#tellAddress(stream, id);
+      if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
       else if (request.method === "relay") await this.#relay(stream, id, request.params);
       else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: only find_address and relay");
     } catch (error) {
@@ -96,9 +97,8 @@ export class SideRequests implements AsyncDisposable {
   }
 
   /** Tells it, and keeps the connection for as long as a router must remember its mapping. */
-  async #tellAddress(stream: ByteStream, id: RpcId): Promise<void> {
-    const address = stream.remoteAddr as Deno.NetAddr;
-    const seen = { address: normalizeAddress(address.hostname), port: address.port };
+  async #tellAddress(stream: ByteStream, { hostname, port }: Deno.NetAddr, id: RpcId): Promise<void> {
+    const seen = { address: normalizeAddress(hostname), port };
     await writeAll(stream, utf8.encode(encodeSuccess(id, seen)));
     const timer = setTimeout(() => closeQuietly(stream), this.#options.lingerMs ?? 20_000);
     await stream.read(new Uint8Array(1)).catch(() => null);

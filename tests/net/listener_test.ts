@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect as connectNode } from "node:net";
+import { connect as connectNode, type Socket } from "node:net";
 import { UsageError } from "../../lib/errors.ts";
 import { addressGroup, normalizeAddress } from "../../lib/net/address.ts";
-import type { Connection } from "../../lib/net/connection.ts";
+import type { ByteStream, Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { Listener, type ListenerOptions, type RefusedCaller } from "../../lib/net/listener.ts";
+import { testWith } from "../helpers/needs.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 /** A listener on a free port, and what became of its callers. */
 async function startListener(options: Partial<ListenerOptions> = {}) {
@@ -37,12 +39,41 @@ async function startListener(options: Partial<ListenerOptions> = {}) {
 }
 
 /** A TLS client of the listener. */
-async function call(port: number, hostname = "127.0.0.1"): Promise<Deno.TlsConn> {
+async function call(port: number, hostname = "127.0.0.1", alpnProtocol?: string): Promise<Deno.TlsConn> {
   const { certificatePem } = await testIdentity();
   const socket = await Deno.connect({ hostname, port });
-  const tls = await Deno.startTls(socket, { hostname: CERTIFICATE_NAME, caCerts: [certificatePem] });
+  const tls = await Deno.startTls(socket, {
+    hostname: CERTIFICATE_NAME,
+    caCerts: [certificatePem],
+    ...(alpnProtocol === undefined ? {} : { alpnProtocols: [alpnProtocol] }),
+  });
   await tls.handshake();
   return tls;
+}
+
+/** Sends back what comes until it ends. */
+async function echo(stream: ByteStream): Promise<void> {
+  const buffer = new Uint8Array(16_384);
+  for (let count = await stream.read(buffer); count !== null; count = await stream.read(buffer)) {
+    for (let sent = 0; sent < count;) sent += await stream.write(buffer.subarray(sent, count));
+  }
+  await stream.closeWrite();
+  stream.close();
+}
+
+/** Writes all, ends that half, and reads to the end. */
+async function sendAndRead(socket: Deno.TlsConn, bytes: Uint8Array): Promise<Uint8Array> {
+  const sending = (async () => {
+    for (let sent = 0; sent < bytes.length;) sent += await socket.write(bytes.subarray(sent));
+    await socket.closeWrite();
+  })();
+  const back: number[] = [];
+  const buffer = new Uint8Array(16_384);
+  for (let count = await socket.read(buffer); count !== null; count = await socket.read(buffer)) {
+    back.push(...buffer.subarray(0, count));
+  }
+  await sending;
+  return Uint8Array.from(back);
 }
 
 Deno.test("Listener takes IPv4 and IPv6 callers on one port, and shows IPv4 addresses in dotted form", async () => {
@@ -111,6 +142,82 @@ Deno.test("Listener holds its caps, counting callers in their handshake, and has
     await listener[Symbol.asyncDispose]();
   }
 });
+
+/** Callers who never speak, from as many loopback addresses as asked for, and how many were hung up on. */
+async function callSilently(port: number, count: number, addresses: number) {
+  const sockets: Socket[] = [];
+  let hungUp = 0;
+  for (let n = 0; n < count; n++) {
+    const socket = connectNode({ port, host: "127.0.0.1", localAddress: `127.0.0.${1 + n % addresses}` });
+    socket.on("error", () => {}); // whom nobody has accepted when the entrances change is reset
+    socket.on("close", () => hungUp += 1);
+    sockets.push(socket);
+    await once(socket, "connect");
+  }
+  const until = (wanted: number) =>
+    waitUntil(`${wanted} of ${count} silent callers are gone`, () => Promise.resolve(hungUp >= wanted));
+  return {
+    until,
+    async leave(): Promise<void> {
+      for (const socket of sockets) socket.destroy();
+      await until(count);
+    },
+  };
+}
+
+for (const addresses of [1, 20]) {
+  testWith(
+    addresses > 1 ? ["linux"] : [],
+    `Listener serves others while 60 callers from ${
+      addresses === 1 ? "one address" : `${addresses} addresses`
+    } stay silent in their handshake, and holds few of them`,
+    async () => {
+      const guarded: boolean[] = [];
+      const served: Promise<void>[] = [];
+      const { listener, connections } = await startListener({
+        maxConnectionsPerAddress: 10,
+        maxUnfinished: 8,
+        quietMs: 50,
+        onGuarded: (isGuarded) => guarded.push(isGuarded),
+        sideDoor: {
+          alpnProtocol: "side",
+          onSocket: (stream) => {
+            const serving = echo(stream);
+            served.push(serving);
+            return serving;
+          },
+        },
+      });
+      const silent = await callSilently(listener.port, 60, addresses);
+      // Eight at the usual entrance, and as many at the guarded one.
+      await silent.until(60 - 2 * 8);
+      assert.deepEqual(guarded, [true]);
+      const caller = await call(listener.port);
+      const side = await call(listener.port, "127.0.0.1", "side");
+      const text = new TextEncoder().encode("there and back".repeat(10_000));
+      assert.deepEqual(await sendAndRead(side, text), text);
+      await caller.write(new TextEncoder().encode("a line\n"));
+      assert.equal(
+        await caller.read(new Uint8Array(1)).catch(() => null),
+        null,
+        "the listener's owner closes it",
+      );
+      assert.deepEqual(
+        connections.map(({ remoteAddress, remotePort }) => [remoteAddress, remotePort]),
+        [["127.0.0.1", (caller.localAddr as Deno.NetAddr).port]],
+      );
+      caller.close();
+      side.close();
+      await silent.leave();
+      await waitUntil("the usual entrance is open again", () => Promise.resolve(guarded.length === 2));
+      assert.deepEqual(guarded, [true, false]);
+      (await call(listener.port)).close();
+      await listener[Symbol.asyncDispose]();
+      await Promise.all(served);
+      await waitUntil("all places are free", () => Promise.resolve(listener.connectionCount === 0));
+    },
+  );
+}
 
 Deno.test("Listener goes on after a caller that is gone before its handshake", async () => {
   const { listener, connections, settle } = await startListener();
