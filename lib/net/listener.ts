@@ -32,7 +32,7 @@ export interface ListenerOptions {
   readonly maxConnectionsPerAddress?: number;
   /** How long a TLS handshake may take, in milliseconds; 10 s by default. */
   readonly handshakeTimeoutMs?: number;
-  /** Sockets in the middle of a TLS handshake at either entrance; 200 by default. */
+  /** Sockets in the middle of a TLS handshake at either entrance; 256 by default. */
   readonly maxUnfinished?: number;
   /** How long nobody may have been sent away or put out before the usual entrance is opened again; 60 s by default. */
   readonly quietMs?: number;
@@ -84,7 +84,7 @@ const MAX_CONNECTIONS = 10_000;
 const MAX_CONNECTIONS_PER_ADDRESS = 100;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Twice this fits with ease where a process may have 1,024 files open; an honest handshake holds its place for 0.1 s. */
-const MAX_UNFINISHED = 200;
+const MAX_UNFINISHED = 256;
 const QUIET_MS = 60_000;
 /** Pause after a failed accept, doubled up to the longest: file descriptors run out and come back. */
 const FIRST_PAUSE_MS = 10;

@@ -270,3 +270,10 @@ export async function runProgram(
   const { code } = await program.waitForExit(options.timeoutMs);
   return { code, stdout: program.stdout, stderr: program.stderr };
 }
+
+/** File descriptors that a process holds; on Linux only. */
+export async function countDescriptors(pid: number): Promise<number> {
+  // Deno itself may look there only with every permission.
+  const { stdout } = await runProgram("ls", [`/proc/${pid}/fd`]);
+  return stdout.trimEnd().split("\n").length;
+}

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect as connectNode, type Socket } from "node:net";
+import { connect as connectNode } from "node:net";
 import { UsageError } from "../../lib/errors.ts";
 import { addressGroup, normalizeAddress } from "../../lib/net/address.ts";
 import type { ByteStream, Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { Listener, type ListenerOptions, type RefusedCaller } from "../../lib/net/listener.ts";
 import { testWith } from "../helpers/needs.ts";
+import { loopbackAddress, SilentCallers } from "../helpers/silent_callers.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
@@ -143,28 +144,6 @@ Deno.test("Listener holds its caps, counting callers in their handshake, and has
   }
 });
 
-/** Callers who never speak, from as many loopback addresses as asked for, and how many were hung up on. */
-async function callSilently(port: number, count: number, addresses: number) {
-  const sockets: Socket[] = [];
-  let hungUp = 0;
-  for (let n = 0; n < count; n++) {
-    const socket = connectNode({ port, host: "127.0.0.1", localAddress: `127.0.0.${1 + n % addresses}` });
-    socket.on("error", () => {}); // whom nobody has accepted when the entrances change is reset
-    socket.on("close", () => hungUp += 1);
-    sockets.push(socket);
-    await once(socket, "connect");
-  }
-  const until = (wanted: number) =>
-    waitUntil(`${wanted} of ${count} silent callers are gone`, () => Promise.resolve(hungUp >= wanted));
-  return {
-    until,
-    async leave(): Promise<void> {
-      for (const socket of sockets) socket.destroy();
-      await until(count);
-    },
-  };
-}
-
 for (const addresses of [1, 20]) {
   testWith(
     addresses > 1 ? ["linux"] : [],
@@ -188,9 +167,9 @@ for (const addresses of [1, 20]) {
           },
         },
       });
-      const silent = await callSilently(listener.port, 60, addresses);
+      const silent = await SilentCallers.call(listener.port, 60, (n) => loopbackAddress(n % addresses));
       // Eight at the usual entrance, and as many at the guarded one.
-      await silent.until(60 - 2 * 8);
+      await silent.untilGone(60 - 2 * 8);
       assert.deepEqual(guarded, [true]);
       const caller = await call(listener.port);
       const side = await call(listener.port, "127.0.0.1", "side");

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LoadConnection } from "../bench/load.ts";
 import { databaseOf } from "../bench/population.ts";
+import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { HostileConnection } from "../fuzz/hostile_connection.ts";
+import { countDescriptors } from "../helpers/program.ts";
+import { loopbackAddress, SilentCallers } from "../helpers/silent_callers.ts";
 import { SERVER_DESCRIPTORS, type World } from "./world.ts";
 
 /** One kind of fault. */
@@ -26,6 +29,12 @@ const LOG_ROOM_BYTES = 16 * 1024 * 1024;
 
 /** How long the whole flock may take to be back after a restart, in milliseconds. */
 const FLOCK_BACK_MS = 30_000;
+
+/** Callers who are silent in their handshake. */
+const SILENT_CALLERS = 3_000;
+
+/** Descriptors by which the server's may differ from one moment to the other while people come and go. */
+const SPARE_DESCRIPTORS = 60;
 
 const needsShim = ({ means }: World) => means.shim ? undefined : "needs Linux and a C compiler";
 const needsFirewall = ({ means }: World) =>
@@ -189,14 +198,36 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "descriptors used up",
     async inject(world, holdMs) {
-      const held: Deno.TcpConn[] = [];
+      const held: Deno.TlsConn[] = [];
       for (let count = 0; count < SERVER_DESCRIPTORS + 50; count++) {
-        held.push(await Deno.connect({ hostname: "127.0.0.1", port: world.target.port }));
+        const connection = await Deno.connect({ hostname: "127.0.0.1", port: world.target.port });
+        // They shake hands, since the server puts out who does not; the last ones cannot while the others stay.
+        const caCerts = [world.target.certificatePem];
+        held.push(await Deno.startTls(connection, { hostname: CERTIFICATE_NAME, caCerts }));
       }
       await pause(holdMs);
       for (const connection of held) connection.close();
       await within(COME_BACK_MS, "accept again after descriptors were used up", async () => {
         (await LoadConnection.signIn(world.target, world.flock[0]!)).close();
+      });
+    },
+  },
+  {
+    name: "3,000 callers silent",
+    whyNot: () => Deno.build.os === "linux" ? undefined : "needs Linux",
+    async inject(world, holdMs) {
+      const before = await countDescriptors(world.serverPid);
+      // Half of them from one address, the others each from its own.
+      const addressOf = (n: number) => loopbackAddress(256 + (n % 2 === 0 ? 0 : n));
+      const silent = await SilentCallers.call(world.target.port, SILENT_CALLERS, addressOf);
+      await within(COME_BACK_MS, "let somebody in while 3,000 callers are silent", async () => {
+        (await LoadConnection.signIn(world.target, world.flock[0]!)).close();
+      });
+      await pause(holdMs);
+      await silent.leave();
+      await within(COME_BACK_MS, "give back the descriptors of silent callers", async () => {
+        const left = await countDescriptors(world.serverPid);
+        if (left > before + SPARE_DESCRIPTORS) throw new Error(`${left} are held, ${before} before`);
       });
     },
   },

@@ -32,8 +32,8 @@ const PER_SECOND = 8;
 /** People who only come back all at once. */
 export const FLOCK = 200;
 
-/** File descriptors that the server may have: enough for all, and few enough to use them up. */
-export const SERVER_DESCRIPTORS = 600;
+/** File descriptors that the server may have: what many systems give, enough for all, and few enough to use them up. */
+export const SERVER_DESCRIPTORS = 1_024;
 
 /** Waiting messages of the person who never reads, 16 KiB each. */
 const DEAF_MESSAGES = 1_000;
