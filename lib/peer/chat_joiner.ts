@@ -10,8 +10,8 @@ import type { LinkSecrets, ProvenConnection } from "./link.ts";
 import { raceToHost } from "./race.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 
-/** While a chat is relayed: when a direct way is looked for again, in milliseconds since it is. The first race has looked already. */
-const IMPROVE_AT_MS = [30_000, 60_000, 120_000, 240_000];
+/** While a chat is relayed: when a direct way is looked for again, in milliseconds since it is. The race itself has looked for six seconds. */
+const IMPROVE_AT_MS = [7_000, 14_000, 22_000, 45_000, 90_000, 180_000];
 /** How long one such try may take. */
 const IMPROVE_WITHIN_MS = 6_000;
 /** Pause between two rounds for a lost chat. */

@@ -21,8 +21,9 @@ import { type Bridge, closeQuietly, throughLoopback } from "./streams.ts";
 
 /** When the relay joins the race, in milliseconds: what is on the same network is proven by then, and costs no relay. */
 const RELAY_AFTER_MS = 100;
-/** How long a race may take in all. */
+/** How long a race may take in all, and once the relay is in use: a new round soon is worth more than a long one. */
 const RACE_WITHIN_MS = 15_000;
+const RELAYED_WITHIN_MS = 6_000;
 /** Pauses after which a place that could not be reached is dialled again, in milliseconds. */
 const DIAL_AGAIN_AFTER_MS = [200, 800];
 /** How long one connection may take from TCP to its proof. */
@@ -171,6 +172,7 @@ class Contest implements Disposable {
   #running = 0;
   #isOver = false;
   #isRelayed = false; // the relay is in use
+  #relayedTimer: ReturnType<typeof setTimeout> | undefined; // set from then on
   #lastError: unknown;
 
   constructor(options: RaceOptions) {
@@ -206,6 +208,7 @@ class Contest implements Disposable {
 
   /** Calls off what still runs. */
   [Symbol.dispose](): void {
+    clearTimeout(this.#relayedTimer);
     this.#limit.end("the race is over");
   }
 
@@ -214,8 +217,9 @@ class Contest implements Disposable {
       return proven.drop("another way was faster");
     }
     await this.#options.take(proven, route);
-    if (route === "relayed") this.#isRelayed = true;
-    else this.#end();
+    if (route !== "relayed") return this.#end();
+    this.#isRelayed = true;
+    this.#relayedTimer = setTimeout(() => this.#end(), RELAYED_WITHIN_MS);
   }
 
   /** Nothing is left to try, or no time for it. */

@@ -23,8 +23,10 @@ export const COME_BACK_WITHIN_MS = 90_000;
 const STALL_MS = 10_000;
 /** How soon a link must answer when it is in doubt, in milliseconds. */
 const PROBE_MS = 2_000;
-/** What every network carries in one packet, whatever it does to larger ones: the IPv6 minimum less headers, TLS and envelope. */
-const SMALL_BYTES = 1_000;
+/** Text that every network carries in one packet, whatever it does to larger ones, with envelope and two layers of TLS. */
+const SMALL_BYTES = 800;
+/** What may be in flight at first, as TCP joins what is sent at one time into one packet, with answers beside it. */
+const FIRST_BUDGET_BYTES = 500;
 /** How long a goodbye may take to reach the other side, in milliseconds. */
 const BYE_WITHIN_MS = 3_000;
 /** Requests sent and not answered on one link: what fills a long road at good speed, and little memory. */
@@ -87,7 +89,7 @@ export class PeerSession {
   #lastSeq = 0;
   #sentSeq = 0; // highest one sent on the present link
   #bytesInFlight = 0; // sent on the present link and not answered
-  #budgetBytes = SMALL_BYTES; // most that may be in flight on the present link
+  #budgetBytes = 0; // most that may be in flight on the present link
   #hasLinkAnswered = false; // the present one
   #received = 0; // highest one taken from the other side
   #handled = 0; // highest one that was handled: what the other side may count as there
@@ -145,7 +147,6 @@ export class PeerSession {
     }
     this.#sentSeq = Math.min(this.#sentSeq, link.theirReceived);
     this.#bytesInFlight = 0;
-    this.#budgetBytes = SMALL_BYTES;
     this.#hasLinkAnswered = false;
     this.#progressAt = performance.now();
     link.serve((method, params) => this.#take(method, params));
@@ -157,10 +158,11 @@ export class PeerSession {
     before?.close("another way is used now");
     this.#listener.onLinked?.(link.route);
     this.#pump();
-    // Small things first: where large packets vanish, whatever shares one with them vanishes too.
+    // Nothing else before its answer: where large packets vanish, so does the proof of the link that shares one with them.
     link.ping(this.#stallMs).then(() => {
       if (link !== this.#link) return;
       this.#hasLinkAnswered = true;
+      this.#budgetBytes = FIRST_BUDGET_BYTES;
       this.#pump();
     }, () => {}); // a link that is lost is noticed where it closes
   }
@@ -217,14 +219,14 @@ export class PeerSession {
   #pump(): void {
     const link = this.#link;
     if (!link) return;
-    while (this.#sentSeq < this.#lastSeq && this.#inFlight() < WINDOW) {
+    if (this.#unconfirmed.size > 0) this.#watchProgress();
+    while (this.#hasLinkAnswered && this.#sentSeq < this.#lastSeq && this.#inFlight() < WINDOW) {
       const outgoing = this.#unconfirmed.get(this.#sentSeq + 1);
-      const isAllowed = this.#hasLinkAnswered && this.#bytesInFlight === 0;
-      if (outgoing && !isAllowed && this.#bytesInFlight + outgoing.bytes > this.#budgetBytes) break;
+      const isOver = outgoing && this.#bytesInFlight + outgoing.bytes > this.#budgetBytes;
+      if (isOver && this.#bytesInFlight > 0) break;
       this.#sentSeq += 1;
       if (outgoing) this.#transmit(link, outgoing);
     }
-    if (this.#unconfirmed.size > 0) this.#watchProgress();
   }
 
   #inFlight(): number {
@@ -334,11 +336,13 @@ export class PeerSession {
   }
 
   /**
-   * Whether a link died of a way that carries small packets only, and not of a network that is gone: the other side was
-   * heard for long after anything that was sent had got through.
+   * Whether a link died of a way that carries small packets only, and not of a network that is gone: nothing got through for
+   * long, although the other side was heard, or something large was under way and may have stopped both directions.
    */
   #isStuck(link: Link): boolean {
-    return this.#unconfirmed.size > 0 && link.heardAt - this.#progressAt >= this.#stallMs / 2;
+    const longMs = this.#stallMs / 2;
+    if (this.#unconfirmed.size === 0 || performance.now() - this.#progressAt < longMs) return false;
+    return link.heardAt - this.#progressAt >= longMs || this.#bytesInFlight > SMALL_BYTES;
   }
 
   /** Leaves the way alone that got stuck. What got stuck twice is too large for any: it is taken back. */
