@@ -50,8 +50,9 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
   resume: { stage: "guest", run: resume },
   logout: {
     stage: "signed_in",
-    run: async (session, _params, { store }) => {
+    run: async (session, _params, { store, hub }) => {
       await store.closeDeviceSession(session.tokenHash);
+      hub.endDevice(session, "revoked");
       closeSoon(session, "logged out");
       return {};
     },

@@ -19,6 +19,8 @@ export interface PresentSession {
   readonly tokenHash: string;
   /** Device that is signed in. */
   readonly deviceId: string;
+  /** Tells it that its device has got another token; the older one is void. */
+  renewToken(tokenHash: string): void;
   /** True while its person has not touched a key for a while. */
   readonly isIdle: boolean;
   /** Takes a message that was just committed for this account. */
@@ -45,6 +47,13 @@ export class Hub {
     if (held) held.add(session);
     else this.#sessions.set(session.accountId, new Set([session]));
     this.#count++;
+  }
+
+  /** Lets the sessions of a device go on under the token that a new login of it was given. */
+  renewToken(device: { readonly accountId: number; readonly deviceId: string }, tokenHash: string): void {
+    for (const session of this.#sessions.get(device.accountId) ?? []) {
+      if (session.deviceId === device.deviceId) session.renewToken(tokenHash);
+    }
   }
 
   /** Ends a lease. */
@@ -82,6 +91,13 @@ export class Hub {
   endSessions(accountId: number, reason: Event<"session_ended">["reason"], except?: PresentSession): void {
     for (const session of [...this.#sessions.get(accountId) ?? []]) {
       if (session !== except) session.end(reason);
+    }
+  }
+
+  /** Ends the other sessions of the device that a session is on. */
+  endDevice(of: PresentSession, reason: Event<"session_ended">["reason"]): void {
+    for (const session of [...this.#sessions.get(of.accountId) ?? []]) {
+      if (session !== of && session.deviceId === of.deviceId) session.end(reason);
     }
   }
 

@@ -93,7 +93,7 @@ export async function changePassword(
   params: Params<"change_password">,
   services: Services,
 ): Promise<Result<"change_password">> {
-  const { accountId, name, tokenHash, deviceId } = session.identity;
+  const { accountId, name, deviceId } = session.identity;
   const { store, passwords, throttles, hub } = services;
   const account = await store.findCredentials(name, deviceId);
   const knownDeviceId = account?.isKnownDevice ? deviceId : null;
@@ -103,7 +103,7 @@ export async function changePassword(
   if (!isRight) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
   await succeeded();
   const passwordHash = await passwords.hash(params.newPassword, session);
-  await store.changePassword(accountId, { passwordHash, formerHash, exceptTokenHash: tokenHash });
+  await store.changePassword(accountId, { passwordHash, formerHash, exceptTokenHash: session.tokenHash });
   hub.endSessions(accountId, "password_changed", session);
   return {};
 }

@@ -134,10 +134,17 @@ export class Session implements PresentSession, TurnTaker {
       throw new ChatError("conflict", `Cannot log in: signed in as ${this.#identity.name} already`);
     }
     clearTimeout(this.#signInTimer);
-    this.#identity = { ...login, tokenHash: hashToken(token) };
+    const tokenHash = hashToken(token);
+    this.#services.hub.renewToken(login, tokenHash);
+    this.#identity = { ...login, tokenHash };
     this.#stage = "signed_in";
     this.#services.hub.add(this);
     this.#services.log.info("signed in", { connection: this.peer.id, name: login.name });
+  }
+
+  /** Notes that its device has logged in again, on another connection, and was given another token. */
+  renewToken(tokenHash: string): void {
+    this.#identity = { ...this.identity, tokenHash };
   }
 
   /**

@@ -18,6 +18,7 @@ import {
   RPC_CODES,
   RPC_METHOD_NOT_FOUND,
   type RpcId,
+  type RpcParams,
   toRpcError,
 } from "../protocol/rpc.ts";
 import type { CloseReason, Connection } from "./connection.ts";
@@ -250,8 +251,8 @@ export class RpcConnection implements AsyncDisposable {
     }
   }
 
-  #serve(id: RpcId, method: string, params: unknown): void {
-    if (method === "ping") return void this.send(encodeSuccess(id, {}));
+  #serve(id: RpcId, method: string, params: RpcParams): void {
+    if (method === "ping") return this.#pong(id, params);
     let result: unknown;
     try {
       if (!this.#options.onRequest) {
@@ -273,6 +274,13 @@ export class RpcConnection implements AsyncDisposable {
       this.#refuse(id, method, error);
       this.#wakeReader?.();
     });
+  }
+
+  #pong(id: RpcId, params: RpcParams): void {
+    const [unknown] = Object.keys(params ?? {});
+    if (unknown === undefined) return this.#reply(id, "ping", {});
+    const shown = JSON.stringify(unknown.slice(0, 40));
+    this.#fail(id, new ChatError("invalid", `Cannot take ping: it has no parameters, received ${shown}`));
   }
 
   #tell(method: string, params: unknown): void {

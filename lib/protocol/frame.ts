@@ -143,7 +143,7 @@ export class FrameDecoder {
     this.#pending = EMPTY;
     this.#pendingBytes = 0;
     this.#fault = new ProtocolError(
-      -32600,
+      -32008,
       `Cannot read frame as it must be at most ${this.#maxFrameBytes} bytes with its line end: ${seen}`,
       "too_large",
     );

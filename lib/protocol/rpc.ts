@@ -8,9 +8,10 @@
  */
 import { ChatError, ERROR_CODES, type ErrorCode, ProtocolError } from "../errors.ts";
 import { finishFrame } from "./frame.ts";
+import { MAX_ID_UNITS } from "./limits.ts";
 import { MAX_RETRY_AFTER_MS } from "./limits.ts";
 
-/** What ties a reply to its request; integers are safe integers. */
+/** What ties a reply to its request: a string of at most `MAX_ID_UNITS`, or a safe integer. */
 export type RpcId = string | number;
 
 /** The `error` member of a failed reply, as it is on the wire. */
@@ -33,10 +34,13 @@ export interface RpcErrorData {
   readonly reference?: string;
 }
 
+/** Named parameters; undefined when none came. */
+export type RpcParams = Readonly<Record<string, unknown>> | undefined;
+
 /** One line, understood. */
 export type Envelope =
-  | { readonly kind: "request"; readonly id: RpcId; readonly method: string; readonly params: unknown }
-  | { readonly kind: "notification"; readonly method: string; readonly params: unknown }
+  | { readonly kind: "request"; readonly id: RpcId; readonly method: string; readonly params: RpcParams }
+  | { readonly kind: "notification"; readonly method: string; readonly params: RpcParams }
   | { readonly kind: "success"; readonly id: RpcId; readonly result: unknown }
   | { readonly kind: "failure"; readonly id: RpcId | null; readonly error: RpcErrorObject };
 
@@ -72,8 +76,7 @@ const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 /**
  * Reads one line.
  *
- * Unknown members of the envelope are ignored. `params` is an object, an array, or `undefined` when absent; which
- * of them a method takes is for its schema to say.
+ * Unknown members of the envelope are ignored. Which parameters a method takes is for its schema to say.
  *
  * @param line One frame without its line end.
  * @returns The envelope.
@@ -92,11 +95,11 @@ export function parseEnvelope(line: string): Envelope {
   if (jsonrpc !== "2.0") return refuse('must have "jsonrpc": "2.0"', jsonrpc);
   if (method !== undefined) {
     if (typeof method !== "string") return refuse("must have a string as method", method);
-    if (params !== undefined && (typeof params !== "object" || params === null)) {
-      return refuse("must have an object as params", params);
-    }
+    if (!isParams(params)) return refuse("must have an object as params", params);
     if (id === undefined) return { kind: "notification", method, params };
-    if (!isId(id)) return refuse("must have a string or an integer as id", id);
+    if (!isId(id)) {
+      return refuse(`must have an integer or a string of at most ${MAX_ID_UNITS} characters as id`, id);
+    }
     return { kind: "request", id, method, params };
   }
   if (error !== undefined && error !== null) {
@@ -201,7 +204,11 @@ export function makeReference(): string {
 }
 
 function isId(value: unknown): value is RpcId {
-  return typeof value === "string" || Number.isSafeInteger(value);
+  return typeof value === "string" ? value.length <= MAX_ID_UNITS : Number.isSafeInteger(value);
+}
+
+function isParams(value: unknown): value is RpcParams {
+  return value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value));
 }
 
 /** Keeps of a peer's error object what is well formed. */

@@ -128,7 +128,7 @@ async function readRequest(stream: ByteStream, withinMs: number): Promise<string
       if (buffer[filled - 1] === LF) return new TextDecoder().decode(buffer.subarray(0, filled));
       if (filled === buffer.length) {
         throw new ProtocolError(
-          -32600,
+          -32008,
           `Cannot answer: the request is over ${MAX_REQUEST_BYTES} bytes`,
           "too_large",
         );

@@ -348,3 +348,30 @@ Deno.test("login() on ever new devices pushes out none that is connected", async
   assert.deepEqual(ana.received("receipt"), [{ by: "bob", delivered: sequence }]);
   assert.deepEqual(await world.store.listEndedSessions([bob.session.tokenHash]), []);
 });
+
+Deno.test("login() on a device that is connected replaces its token, and its connection goes on under the new one", async () => {
+  await using world = await ChatWorld.start();
+  const older = await world.connectAs("ana");
+  const { deviceId, tokenHash } = older.session.identity;
+  const newer = await world.connect().greet();
+  await newer.call("login", { name: "ana", password: PASSWORD, deviceId });
+  assert.notEqual(newer.session.tokenHash, tokenHash);
+  assert.deepEqual(await world.store.listEndedSessions([tokenHash, newer.session.tokenHash]), [tokenHash]);
+  assert.equal(older.session.tokenHash, newer.session.tokenHash);
+  // So it ends neither by the look for sessions that an operator has ended, nor by its own change of the password.
+  await older.call("change_password", { oldPassword: PASSWORD, newPassword: "battery staple" });
+  assert.deepEqual(await world.store.listEndedSessions([newer.session.tokenHash]), []);
+});
+
+Deno.test("logout() ends the other connections of its device, and no other device", async () => {
+  await using world = await ChatWorld.start();
+  const ana = world.connect();
+  const { token } = await (await ana.greet()).call("register", { name: "ana", password: PASSWORD });
+  const same = await world.connect().greet();
+  await same.call("resume", { token });
+  const other = await world.connectAs("ana");
+  await ana.call("logout");
+  assert.deepEqual(same.received("session_ended"), [{ reason: "revoked" }]);
+  assert.deepEqual(other.received("session_ended"), []);
+  await other.call("list_blocked");
+});

@@ -22,8 +22,17 @@ const NOT_THE_PROTOCOL: readonly (readonly [what: string, bytes: string | Uint8A
   ["a method that is no string", '{"jsonrpc":"2.0","id":1,"method":5,"params":{}}\n', -32600],
   ["an id that is an object", '{"jsonrpc":"2.0","id":{},"method":"ping","params":{}}\n', -32600],
   ["values nested 20,000 deep", "[".repeat(20_000) + "]".repeat(20_000) + "\n", -32600],
-  ["a line of 64 KiB and one byte", " ".repeat(65_536) + "\n", -32600],
-  ["a line that never ends", "x".repeat(300_000), -32600],
+  ["a line of 64 KiB and one byte", " ".repeat(65_536) + "\n", -32008],
+  ["a line that never ends", "x".repeat(300_000), -32008],
+  ["parameters in an array", '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}\n', -32600],
+  ["parameters that are null", '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}\n', -32600],
+  ["an id of 65 characters", `{"jsonrpc":"2.0","id":"${"x".repeat(65)}","method":"ping"}\n`, -32600],
+  [
+    "an id that fills its frame",
+    `{"jsonrpc":"2.0","id":"${"x".repeat(65_400)}","method":"no_such"}\n`,
+    -32600,
+  ],
+  ["an id beyond the safe integers", '{"jsonrpc":"2.0","id":9007199254740992,"method":"ping"}\n', -32600],
 ];
 
 Deno.test("what is not the protocol gets one error with id null, and ends its own connection only", async () => {
@@ -97,7 +106,7 @@ const REFUSED: Record<"fresh" | "greeted" | "signedIn", readonly (readonly [stri
   signedIn: [
     ["login", { name: "witness", password: PASSWORD }, "conflict"],
     ["hello", { protocol: 1, client: { name: "wire", version: "0" } }, "conflict"],
-    ["send_message", [], "invalid"],
+    ["ping", { more: 1 }, "invalid"],
     ["send_message", {}, "invalid"],
     ["send_message", { ...MESSAGE, text: "" }, "invalid"],
     ["send_message", { ...MESSAGE, text: 5 }, "invalid"],

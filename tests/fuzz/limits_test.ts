@@ -55,8 +55,8 @@ Deno.test("limits hold at one less, at the limit and at one more: frame, text, n
 
   await test.step("frame", async () => {
     const ping = (frameBytes: number) => {
-      const start = '{"jsonrpc":"2.0","id":"f","method":"ping","params":{"a":"';
-      return `${start}${"x".repeat(frameBytes - start.length - 4)}"}}\n`;
+      const start = '{"jsonrpc":"2.0","id":"f","method":"ping","a":"';
+      return `${start}${"x".repeat(frameBytes - start.length - 3)}"}\n`;
     };
     for (const frameBytes of [MAX_FRAME_BYTES - 1, MAX_FRAME_BYTES]) {
       wire.send(ping(frameBytes));

@@ -209,7 +209,7 @@ Deno.test("a frame-level fault is answered with its code and ends the connection
     ['{"id":1,"method":"ping"}\n', -32600],
     ['{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n', -32600],
     [new Uint8Array([0xff, 0x0a]), -32700],
-    ["x".repeat(65_536), -32600],
+    ["x".repeat(65_536), -32008],
   ];
   for (const [bytes, code] of cases) {
     const [lines, kind] = await converse(bytes);

@@ -18,6 +18,7 @@ const LOG = { info() {}, warn() {}, error() {} };
 function present(person: Omit<Person, "name">) {
   const reasons: string[] = [];
   const session: PresentSession = {
+    renewToken() {},
     ...person,
     isIdle: false,
     deliver() {},
