@@ -9,7 +9,7 @@ import type { Scene } from "./scene.ts";
 
 /** One row of the lab: something that happens in a running chat. */
 export type EventRow = NetworkRow & {
-  /** Plays it; returns from when on the network carries again what it can, on the clock of `performance.now()`. */
+  /** Plays it; returns from when on lines are to come back, on the clock of `performance.now()`: the network's return. */
   readonly happen: (scene: Scene) => Promise<number>;
   /** Routes that are allowed once it is over; those before it by default. */
   readonly expectedAfter?: readonly string[];
@@ -43,7 +43,7 @@ const SILENCE_MS = 75_000;
 const BIGGEST_PACKET_BYTES = 1280;
 /** A line that does not fit into it. */
 const LONG_LINE_BYTES = 6_000;
-/** A way that takes nothing more counts as dead after 20 s, and the next one has 10 s. */
+/** A way that takes nothing more counts as dead after 20 s at most, and the next one has 10 s. */
 const BACK_FROM_STALL_S = 30;
 /** How long a file may take to fail where nothing big gets through, in milliseconds. */
 const FILE_FAILS_WITHIN_MS = 120_000;
@@ -77,6 +77,8 @@ export const EVENTS: readonly EventRow[] = [
     build: () => buildHomes("drop", "drop", { onAnasRouter: dropBigPackets }),
     happen: failToSendFile,
     expectedAfter: [PUNCHED.route, RELAYED.route],
+    // It is tried on either way, and each has to be found dead.
+    backWithinS: 2 * BACK_FROM_STALL_S,
     lossesAllowed: Infinity,
   },
 ];
@@ -137,15 +139,15 @@ function fallSilent({ route, routers }: Way): EventRow {
   };
 }
 
-/** A file that cannot get through has to fail in words, on both screens. */
+/** A file that cannot get through has to fail in words, on both screens; lines wait behind it until then. */
 async function failToSendFile(scene: Scene): Promise<number> {
-  await scene.beginFile();
+  const { acceptedAt } = await scene.beginFile();
   const withinMs = FILE_FAILS_WITHIN_MS;
   await Promise.all([
     scene.ana.waitFor(/photos\.tar was not sent/, { withinMs }),
     scene.bob.waitFor(/photos\.tar did not come over/, { withinMs }),
   ]);
-  return performance.now();
+  return acceptedAt;
 }
 
 /** Big packets vanish between the two homes, and nobody is told. */
