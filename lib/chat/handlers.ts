@@ -78,8 +78,10 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
   subscribe: {
     stage: "signed_in",
     run: async (session, params, { store }) => {
-      const upTo = await store.highestSequence(session.accountId);
-      session.startDelivery(Math.min(params.after ?? session.identity.readSequence, upTo));
+      const { accountId, deviceId } = session.identity;
+      const after = params.after ?? await store.readSequence(accountId, deviceId);
+      const upTo = await store.highestSequence(accountId);
+      session.startDelivery(Math.min(after, upTo));
       return { upTo };
     },
   },

@@ -121,7 +121,7 @@ function signIn(
   { throttles }: Services,
 ): Result<"login"> {
   const { accountId, name, deviceId, readSequence, settings } = opened;
-  session.signIn({ accountId, name, deviceId, readSequence }, token);
+  session.signIn({ accountId, name, deviceId }, token);
   throttles.signedIn(session, name);
   return { name, token, deviceId, readSequence, ...settings };
 }

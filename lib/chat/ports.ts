@@ -48,8 +48,6 @@ export interface DeviceLogin {
   readonly name: string;
   /** Device that the login belongs to. */
   readonly deviceId: string;
-  /** Highest sequence that the device has shown. */
-  readonly readSequence: number;
 }
 
 /** What an account has chosen for itself. */
@@ -120,7 +118,7 @@ export interface ChatStore {
     } & NewSession,
   ): Promise<OpenedDevice>;
   /** Null when the token is unknown, ended, or too long unused. */
-  findDeviceSession(tokenHash: string): Promise<(DeviceLogin & { readonly settings: Settings }) | null>;
+  findDeviceSession(tokenHash: string): Promise<(DeviceLogin & OpenedDevice) | null>;
   /** Ends a device's session; its cursors stay. */
   closeDeviceSession(tokenHash: string): Promise<void>;
   /** Users in the order of their names. */
@@ -159,6 +157,8 @@ export interface ChatStore {
   ): Promise<{ readonly messages: readonly StoredMessage[]; readonly next: number | null }>;
   /** 0 for an empty mailbox. */
   highestSequence(accountId: number): Promise<number>;
+  /** How far a device has read. */
+  readSequence(accountId: number, deviceId: string): Promise<number>;
   /** Moves a device's cursors forward; returns what senders should hear. */
   acknowledge(
     cursors: { accountId: number; deviceId: string; delivered?: number; read?: number },

@@ -15,8 +15,8 @@ export const DEFAULT_PORT = 7667;
 /** Longest frame either side may send, in bytes with its LF: the longest text, escaped, and its envelope. */
 export const MAX_FRAME_BYTES = 64 * 1024;
 
-/** Longest id of a request that is a string, in UTF-16 units: a reply repeats it, and has to fit one frame. */
-export const MAX_ID_UNITS = 64;
+/** Longest id of a request that is a string, in code points: a reply repeats it, and has to fit one frame. */
+export const MAX_ID_CHARS = 64;
 
 /** Longest message text in bytes of UTF-8. */
 export const MAX_TEXT_BYTES = 16 * 1024;

@@ -8,10 +8,10 @@
  */
 import { ChatError, ERROR_CODES, type ErrorCode, ProtocolError } from "../errors.ts";
 import { finishFrame } from "./frame.ts";
-import { MAX_ID_UNITS } from "./limits.ts";
+import { MAX_ID_CHARS } from "./limits.ts";
 import { MAX_RETRY_AFTER_MS } from "./limits.ts";
 
-/** What ties a reply to its request: a string of at most `MAX_ID_UNITS`, or a safe integer. */
+/** What ties a reply to its request: a string of at most `MAX_ID_CHARS`, or a safe integer. */
 export type RpcId = string | number;
 
 /** The `error` member of a failed reply, as it is on the wire. */
@@ -98,7 +98,7 @@ export function parseEnvelope(line: string): Envelope {
     if (!isParams(params)) return refuse("must have an object as params", params);
     if (id === undefined) return { kind: "notification", method, params };
     if (!isId(id)) {
-      return refuse(`must have an integer or a string of at most ${MAX_ID_UNITS} characters as id`, id);
+      return refuse(`must have an integer or a string of at most ${MAX_ID_CHARS} characters as id`, id);
     }
     return { kind: "request", id, method, params };
   }
@@ -204,7 +204,9 @@ export function makeReference(): string {
 }
 
 function isId(value: unknown): value is RpcId {
-  return typeof value === "string" ? value.length <= MAX_ID_UNITS : Number.isSafeInteger(value);
+  if (typeof value !== "string") return Number.isSafeInteger(value);
+  return value.length <= MAX_ID_CHARS ||
+    (value.length <= MAX_ID_CHARS * 2 && [...value].length <= MAX_ID_CHARS);
 }
 
 function isParams(value: unknown): value is RpcParams {

@@ -48,6 +48,7 @@ const READING: ReadonlySet<Verb> = new Set<Verb>([
   "listBlocked",
   "listMailbox",
   "highestSequence",
+  "readSequence",
   "listConversation",
   "listInvites",
   "listAccounts",

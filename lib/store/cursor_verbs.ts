@@ -9,7 +9,7 @@ import type { ServerContext, Synchronous } from "./server_context.ts";
 import type { MessageStore, ReceiptNews } from "./server_store.ts";
 
 /** The verbs of this module. */
-export type CursorVerbs = Synchronous<Pick<MessageStore, "acknowledge">>;
+export type CursorVerbs = Synchronous<Pick<MessageStore, "acknowledge" | "readSequence">>;
 
 /**
  * The verbs about cursors, over one open store.
@@ -63,6 +63,10 @@ export function cursorVerbs(context: ServerContext): CursorVerbs {
   }
 
   return {
+    readSequence(accountId, deviceId) {
+      return cache.findDevice(deviceId, accountId)?.readSequence ?? 0;
+    },
+
     acknowledge({ accountId, deviceId, delivered = 0, read = 0 }) {
       const mailbox = cache.find(accountId);
       const device = cache.findDevice(deviceId, accountId);

@@ -105,6 +105,8 @@ export class QueuedStore implements ServerStore {
   /** See {@linkcode ServerStore}. */
   readonly highestSequence: ServerStore["highestSequence"] = this.#verb("highestSequence");
   /** See {@linkcode ServerStore}. */
+  readonly readSequence: ServerStore["readSequence"] = this.#verb("readSequence");
+  /** See {@linkcode ServerStore}. */
   readonly acknowledge: ServerStore["acknowledge"] = this.#verb("acknowledge");
   /** See {@linkcode ServerStore}. */
   readonly listConversation: ServerStore["listConversation"] = this.#verb("listConversation");

@@ -422,6 +422,9 @@ export interface MessageStore {
   /** Sequence of the newest message that was ever sent to an account; 0 when there was none. */
   highestSequence(accountId: number): Promise<number>;
 
+  /** Highest sequence that a device has shown; 0 for a device that the account does not have. */
+  readSequence(accountId: number, deviceId: string): Promise<number>;
+
   /**
    * Moves the cursors of a device. They never go back, and never beyond the highest sequence of the mailbox; what is read is
    * delivered as well. An unknown device is ignored.

@@ -5,12 +5,15 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PASSWORD, registerAs } from "../helpers/accounts.ts";
-import { startServer, type TestServer } from "../helpers/mini_chat.ts";
+import { serverCommand, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Program, runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("../python/stranger.py", import.meta.url));
+const RULES = fileURLToPath(new URL("../python/stranger_rules.py", import.meta.url));
+/** The rules take half a minute: silence before a ping, and many passwords. */
+const RULES_WITHIN_MS = 180_000;
 const STRANGER_PASSWORD = "a stranger's password";
 
 function startStranger(
@@ -87,3 +90,31 @@ testWith([{ command: "python3" }], "a stranger's client notices a server with an
   assert.equal(code, 1);
   assert.match(stderr, /the server's key is SHA256:/);
 });
+
+testWith(
+  [{ command: "python3" }, "unix"],
+  "every rule of the protocol's page holds, as a stranger sees it from outside",
+  async () => {
+    using folder = tempFolder();
+    const args = [
+      "--failed-logins",
+      "3",
+      "--registrations-per-address",
+      "1000",
+      "--mailbox-messages",
+      "40",
+      "--log-level",
+      "error",
+    ];
+    await using server = await startServer({ data: folder.path, args });
+    const { command, args: first } = serverCommand();
+    const operator = JSON.stringify([command, ...first, "--data", folder.path]);
+    await using rules = new Program("python3", [RULES, server.inviteLink, operator], { name: "rules" });
+    await rules.waitForLine(/^stop the server$/, RULES_WITHIN_MS);
+    assert.equal(await server.stop(), 0);
+    assert.equal((await rules.waitForExit()).code, 0, rules.transcript);
+    const sections = [...rules.stdout.matchAll(/^holds (\d+) /gm)].map(([, section]) => Number(section));
+    assert.deepEqual([...new Set(sections)].sort((a, b) => a - b), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    assert.equal(server.program.stderr, "", "no rule may show a fault of the server");
+  },
+);

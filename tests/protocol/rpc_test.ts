@@ -27,9 +27,9 @@ Deno.test("parseEnvelope() tells requests, notifications, successes and failures
       method: "a",
       params: {},
     }],
-    [`{"jsonrpc":"2.0","id":"${"x".repeat(64)}","method":"a"}`, {
+    [`{"jsonrpc":"2.0","id":"${"👋".repeat(64)}","method":"a"}`, {
       kind: "request",
-      id: "x".repeat(64),
+      id: "👋".repeat(64),
       method: "a",
       params: undefined,
     }],
@@ -92,6 +92,7 @@ Deno.test("parseEnvelope() refuses everything else, with the code JSON-RPC has f
     ['{"jsonrpc":"2.0","id":1,"method":"a","params":"b"}', -32600],
     ['{"jsonrpc":"2.0","id":1,"method":"a","params":[]}', -32600],
     [`{"jsonrpc":"2.0","id":"${"x".repeat(65)}","method":"a"}`, -32600],
+    [`{"jsonrpc":"2.0","id":"${"👋".repeat(65)}","method":"a"}`, -32600],
     ['{"jsonrpc":"2.0","result":1}', -32600],
     ['{"jsonrpc":"2.0","id":null,"result":1}', -32600],
     ['{"jsonrpc":"2.0","id":1,"error":"text"}', -32600],

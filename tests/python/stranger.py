@@ -61,17 +61,21 @@ class Refused(Exception):
 
     def __init__(self, error):
         super().__init__(error["message"])
+        self.number = error["code"]
         self.code = error["data"]["code"]
+        self.data = error["data"]
 
 
 class Client:
     """One connection, used by one thread: TLS of this library must not read and write at the same moment."""
 
-    def __init__(self, host, port, fingerprint):
+    def __init__(self, host, port, fingerprint, version=None):
         # The key is checked by its fingerprint, so the chain of certificates says nothing more.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if version:
+            context.minimum_version = context.maximum_version = version
         plain = socket.create_connection((host, port), timeout=REPLY_SECONDS)
         self.socket = context.wrap_socket(plain, server_hostname="mini-chat.internal")
         seen = fingerprint_of(self.socket.getpeercert(binary_form=True))
@@ -180,10 +184,16 @@ def obey(client, line):
         say("unknown command", command)
 
 
+def read_link(link):
+    """Returns (host, port, join code, fingerprint); the last two may be None."""
+    host, port, join_code, fingerprint = LINK.match(link).groups()
+    return host.strip("[]"), int(port or DEFAULT_PORT), join_code, fingerprint
+
+
 def main():
     how, link, name = sys.argv[1:]
-    host, port, join_code, fingerprint = LINK.match(link).groups()
-    client = Client(host.strip("[]"), int(port or DEFAULT_PORT), fingerprint)
+    host, port, join_code, fingerprint = read_link(link)
+    client = Client(host, port, fingerprint)
     client.request("hello", {"protocol": 1, "client": {"name": "stranger", "version": "0.1"}})
     params = {"name": name, "password": os.environ["STRANGER_PASSWORD"], "deviceName": "a stranger's"}
     if how == "register" and join_code:
@@ -205,4 +215,5 @@ def main():
         say("closed")
 
 
-main()
+if __name__ == "__main__":
+    main()
