@@ -3,9 +3,10 @@
  *
  * `Deno.listenTls` keeps such a socket until its caller speaks or leaves (`handshakes.ts`). Here callers come to a plain
  * socket of `node:net`, which can always be closed; once one has said something, its bytes are copied to a TLS listener on
- * loopback. That costs three sockets for a connection instead of one, so this entrance is open only while many callers get
- * stuck. It has room for a number of unfinished handshakes; whoever comes then takes the place of another. (`node:tls`
- * needs no copying, but more memory, and in Deno 2.8 it loses the end of a stream whose reader is slow.)
+ * loopback. A connection costs three sockets that way, 100 KiB when idle in place of 29, and 0.03 ms more for a round trip,
+ * so this entrance is open only while many callers get stuck. It has room for a number of unfinished handshakes; whoever
+ * comes then takes the place of another. (`node:tls` needs no copying and a third less memory, but in Deno 2.8 it loses the
+ * end of a stream whose reader is slow.)
  * @module
  */
 import { once } from "node:events";

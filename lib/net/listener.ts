@@ -195,7 +195,7 @@ export class Listener implements AsyncDisposable {
       }
       this.#admit(socket);
       while (this.#handshakes.count >= this.#maxUnfinished && !this.#isClosed) {
-        const untilStuckMs = this.#handshakes.untilStuckMs(this.#maxUnfinished / 2);
+        const untilStuckMs = this.#handshakes.untilStuckMs(Math.ceil(this.#maxUnfinished / 2));
         if (untilStuckMs <= 0) return this.#socket.close();
         await this.#pause(untilStuckMs);
       }
