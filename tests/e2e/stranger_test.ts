@@ -80,6 +80,21 @@ testWith(
   },
 );
 
+testWith(
+  [{ command: "python3" }],
+  "a stranger registers without a join code where registration is open, and not where it is closed",
+  async () => {
+    for (const registration of ["open", "closed"]) {
+      using folder = tempFolder();
+      await using server = await startServer({ data: folder.path, args: ["--registration", registration] });
+      await using stranger = startStranger(server, "register");
+      await stranger.waitForLine(registration === "open" ? /^signed in stranger / : /^refused forbidden$/);
+      await stranger.closeInput();
+      assert.equal((await stranger.waitForExit()).code, registration === "open" ? 0 : 1, stranger.transcript);
+    }
+  },
+);
+
 testWith([{ command: "python3" }], "a stranger's client notices a server with another key", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
