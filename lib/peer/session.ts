@@ -155,7 +155,6 @@ export class PeerSession {
       if (reason.kind === "protocol") this.#finish({ kind: "protocol", message: reason.message });
       else this.#lose(link, reason.message);
     });
-    before?.close("another way is used now");
     this.#listener.onLinked?.(link.route);
     this.#pump();
     // Nothing else before its answer: where large packets vanish, so does the proof of the link that shares one with them.
@@ -164,7 +163,9 @@ export class PeerSession {
       this.#hasLinkAnswered = true;
       this.#budgetBytes = FIRST_BUDGET_BYTES;
       this.#pump();
-    }, () => {}); // a link that is lost is noticed where it closes
+    }, () => {}) // a link that is lost is noticed where it closes
+      // Not before: its end could overtake the reply to `take`, and look like a loss to the other side.
+      .finally(() => before?.close("another way is used now"));
   }
 
   /** Asks the link for a sign of life, and gives it up when none comes soon. */
