@@ -27,6 +27,8 @@ const PROBE_MS = 2_000;
 const SMALL_BYTES = 800;
 /** What may be in flight at first, as TCP joins what is sent at one time into one packet, with answers beside it. */
 const FIRST_BUDGET_BYTES = 500;
+/** How long a goodbye waits for what the other side said to be shown, in milliseconds. */
+const ANSWER_WITHIN_MS = 500;
 /** How long a goodbye may take to reach the other side, in milliseconds. */
 const BYE_WITHIN_MS = 3_000;
 /** Requests sent and not answered on one link: what fills a long road at good speed, and little memory. */
@@ -204,12 +206,22 @@ export class PeerSession {
   /** Says goodbye after all that was said before, and ends; takes three seconds at most. */
   async bye(): Promise<void> {
     if (this.#end) return;
-    const said = this.send("bye", {}).catch(() => {});
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, this.#link ? BYE_WITHIN_MS : 0);
+    const said = this.#answered().then(() => this.send("bye", {})).catch(() => {});
     await Promise.race([said, promise]);
     clearTimeout(timer);
     this.#finish({ kind: "said_bye", message: "you said goodbye" });
+  }
+
+  /** Waits for a moment until what was shown is answered, as the other side would take it for undelivered behind a goodbye. */
+  async #answered(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ANSWER_WITHIN_MS);
+    await Promise.race([this.#handling.catch(() => {}), promise]);
+    clearTimeout(timer);
+    // The answer leaves in this turn, after those who wait for the same.
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   /** Ends at once, for a reason that came from elsewhere. */

@@ -107,6 +107,23 @@ function chatter(conversation: Conversation): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+Deno.test("A goodbye once overtook the answer to a line that was shown, which was then called undelivered", async () => {
+  await using pair = await ChatPair.link();
+  const shown = Promise.withResolvers<void>();
+  const { promise: isThere, resolve: arrive } = Promise.withResolvers<void>();
+  pair.atAna.beforeLine = () => {
+    arrive();
+    return shown.promise;
+  };
+  const said = pair.joined.conversation.say("one last thing");
+  await isThere;
+  const leaving = pair.hosted.conversation.bye();
+  shown.resolve();
+  await Promise.all([said, leaving]);
+  assert.equal((await pair.joined.conversation.ended).kind, "heard_bye");
+  assert.equal(pair.joined.conversation.tally.linesUndelivered, 0);
+});
+
 async function sendFile(
   folder: string,
   from: Conversation,
