@@ -28,7 +28,6 @@ export type ErrorCode = typeof ERROR_CODES[number];
 
 /** A request that is understood but refused. The session goes on. */
 export class ChatError extends Error {
-  /** Tells it from other errors. */
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "ChatError";
   /** Stable code; see {@linkcode ERROR_CODES}. */
@@ -53,7 +52,6 @@ export class ChatError extends Error {
 
 /** Bytes that are not the protocol. The connection that sent them is closed with this as its reason. */
 export class ProtocolError extends Error {
-  /** Tells it from other errors. */
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "ProtocolError";
   /** JSON-RPC 2.0 §5.1 error code: -32700 not JSON, -32600 not a request, … */
@@ -77,21 +75,18 @@ export class ProtocolError extends Error {
 
 /** A connection that could not be made, or was lost. Callers back off and try again. */
 export class LinkError extends Error {
-  /** Tells it from other errors. */
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "LinkError";
 }
 
 /** The server's certificate is not the one that was pinned (DESIGN §8). Never retried without a person. */
 export class TrustError extends Error {
-  /** Tells it from other errors. */
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "TrustError";
 }
 
 /** A wrong flag, argument or answer of the person at the keyboard. */
 export class UsageError extends Error {
-  /** Tells it from other errors. */
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "UsageError";
 }
@@ -101,7 +96,7 @@ export class UsageError extends Error {
  * printed and not flushed since may not have arrived.
  */
 export class OutputError extends Error {
-  /** Tells it from other errors. */
+  /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "OutputError";
 }
 

@@ -91,8 +91,7 @@ export class PeerSession {
   #lastSeq = 0;
   #sentSeq = 0; // highest one sent on the present link
   #bytesInFlight = 0; // sent on the present link and not answered
-  #budgetBytes = 0; // most that may be in flight on the present link
-  #hasLinkAnswered = false; // the present one
+  #budgetBytes = 0; // most that may be in flight on the present link; 0 until that has answered
   #received = 0; // highest one taken from the other side
   #handled = 0; // highest one that was handled: what the other side may count as there
   #handling: Promise<unknown> = Promise.resolve(); // ends when all that was taken has been handled
@@ -149,7 +148,7 @@ export class PeerSession {
     }
     this.#sentSeq = Math.min(this.#sentSeq, link.theirReceived);
     this.#bytesInFlight = 0;
-    this.#hasLinkAnswered = false;
+    this.#budgetBytes = 0;
     this.#progressAt = performance.now();
     link.serve((method, params) => this.#take(method, params));
     link.closed.then((reason) => {
@@ -162,7 +161,6 @@ export class PeerSession {
     // Nothing else before its answer: where large packets vanish, so does the proof of the link that shares one with them.
     link.ping(this.#stallMs).then(() => {
       if (link !== this.#link) return;
-      this.#hasLinkAnswered = true;
       this.#budgetBytes = FIRST_BUDGET_BYTES;
       this.#pump();
     }, () => {}) // a link that is lost is noticed where it closes
@@ -233,7 +231,7 @@ export class PeerSession {
     const link = this.#link;
     if (!link) return;
     if (this.#unconfirmed.size > 0) this.#watchProgress();
-    while (this.#hasLinkAnswered && this.#sentSeq < this.#lastSeq && this.#inFlight() < WINDOW) {
+    while (this.#budgetBytes > 0 && this.#sentSeq < this.#lastSeq && this.#inFlight() < WINDOW) {
       const outgoing = this.#unconfirmed.get(this.#sentSeq + 1);
       const isOver = outgoing && this.#bytesInFlight + outgoing.bytes > this.#budgetBytes;
       if (isOver && this.#bytesInFlight > 0) break;

@@ -79,51 +79,60 @@ export class SocketStream implements ByteStream {
   }
 }
 
+/** A stream that reads otherwise than the one underneath, and does all else as that does. */
+abstract class ReadingStream implements ByteStream {
+  protected readonly stream: ByteStream;
+
+  constructor(stream: ByteStream) {
+    this.stream = stream;
+  }
+
+  abstract read(buffer: Uint8Array): Promise<number | null>;
+
+  /** Writes some of the bytes. */
+  write(bytes: Uint8Array): Promise<number> {
+    return this.stream.write(bytes);
+  }
+
+  /** Ends the outgoing half. */
+  closeWrite(): Promise<void> {
+    return this.stream.closeWrite();
+  }
+
+  /** Ends both halves at once. */
+  close(): void {
+    this.stream.close();
+  }
+}
+
 /** A stream whose first bytes were read already, with what else came along. */
-export class PrefixedStream implements ByteStream {
-  readonly #stream: ByteStream;
+export class PrefixedStream extends ReadingStream {
   #prefix: Uint8Array;
 
   /** Gives `prefix` first, then what the stream gives. */
   constructor(prefix: Uint8Array, stream: ByteStream) {
+    super(stream);
     this.#prefix = prefix.slice();
-    this.#stream = stream;
   }
 
   /** Fills some of the buffer; null at the end of the stream. */
-  read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#prefix.length === 0) return this.#stream.read(buffer);
+  override read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#prefix.length === 0) return this.stream.read(buffer);
     const count = Math.min(buffer.length, this.#prefix.length);
     buffer.set(this.#prefix.subarray(0, count));
     this.#prefix = this.#prefix.subarray(count);
     return Promise.resolve(count);
   }
-
-  /** Writes some of the bytes. */
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#stream.write(bytes);
-  }
-
-  /** Ends the outgoing half. */
-  closeWrite(): Promise<void> {
-    return this.#stream.closeWrite();
-  }
-
-  /** Ends both halves at once. */
-  close(): void {
-    this.#stream.close();
-  }
 }
 
 /** A stream of which a byte is read before anybody wants it, so that a hang-up is noticed while nobody reads. */
-export class WatchedStream implements ByteStream {
-  readonly #stream: ByteStream;
+export class WatchedStream extends ReadingStream {
   readonly #ahead = new Uint8Array(1);
   #reading: Promise<number | null> | undefined; // the read ahead, until somebody has its outcome
 
   /** Calls `onHangUp` when the stream ends or breaks before {@linkcode read} is called. */
   constructor(stream: ByteStream, onHangUp: () => void) {
-    this.#stream = stream;
+    super(stream);
     const reading = stream.read(this.#ahead);
     this.#reading = reading;
     const ended = () => this.#reading && onHangUp();
@@ -131,28 +140,13 @@ export class WatchedStream implements ByteStream {
   }
 
   /** Fills some of the buffer; null at the end of the stream. */
-  async read(buffer: Uint8Array): Promise<number | null> {
+  override async read(buffer: Uint8Array): Promise<number | null> {
     const reading = this.#reading;
-    if (!reading) return await this.#stream.read(buffer);
+    if (!reading) return await this.stream.read(buffer);
     this.#reading = undefined;
     const count = await reading;
     if (count !== null) buffer.set(this.#ahead);
     return count;
-  }
-
-  /** Writes some of the bytes. */
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#stream.write(bytes);
-  }
-
-  /** Ends the outgoing half. */
-  closeWrite(): Promise<void> {
-    return this.#stream.closeWrite();
-  }
-
-  /** Ends both halves at once. */
-  close(): void {
-    this.#stream.close();
   }
 }
 
