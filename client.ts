@@ -19,11 +19,11 @@ import {
   UsageError,
 } from "./lib/errors.ts";
 import type { App } from "./lib/commands/app.ts";
-import { addChatCommands } from "./lib/commands/chat_program.ts";
+import { addChatCommands } from "./lib/commands/direct/program.ts";
 import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
-import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email_program.ts";
+import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email/program.ts";
 import { NotSignedInError } from "./lib/commands/not_signed_in.ts";
-import { browserOpener } from "./lib/commands/open_browser.ts";
+import { browserOpener } from "./lib/commands/email/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
 import { VERSION } from "./lib/version.ts";

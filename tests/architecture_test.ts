@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tempFolder } from "./helpers/temp_folder.ts";
-import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "./tools/permissions.ts";
-import { PROJECT_FOLDER } from "./tools/tool.ts";
+import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "../build/permissions.ts";
+import { PROJECT_FOLDER } from "../build/tool.ts";
 
 /** Each folder of `lib/`, and the other folders and files of `lib/` that it may import. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -18,18 +18,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "sync_folder.ts": [],
   "protocol": ["errors.ts"],
   "net": ["protocol", "errors.ts", "sync_folder.ts"],
+  "sqlite": ["errors.ts"],
   "chat": ["protocol", "errors.ts", "version.ts"],
-  "store": ["errors.ts"],
+  "store": ["sqlite", "errors.ts"],
+  "profile": ["sqlite", "errors.ts"],
   "mail": ["errors.ts", "sync_folder.ts"],
   "terminal": ["errors.ts"],
   "client": ["net", "protocol", "errors.ts", "version.ts"],
   "peer": ["net", "protocol", "errors.ts", "sync_folder.ts", "version.ts"],
-  "server": ["chat", "store", "net", "protocol", "peer", "terminal", "errors.ts", "version.ts"],
+  "server": ["chat", "store", "net", "protocol", "terminal", "errors.ts", "version.ts"],
   "commands": [
     "client",
     "peer",
     "mail",
-    "store",
+    "profile",
     "terminal",
     "net",
     "protocol",
@@ -43,8 +45,8 @@ const ENTRY_POINTS = ["server.ts", "client.ts"];
 
 /** Each outside package, and the only places that may import it. */
 const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
-  "kysely": ["store"],
-  "node:sqlite": ["store"],
+  "kysely": ["sqlite", "store", "profile"],
+  "node:sqlite": ["sqlite"],
   "node:worker_threads": ["store"],
   "nodemailer": ["mail"],
   "oauth4webapi": ["mail"],
@@ -61,7 +63,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "rate-limiter-flexible": ["chat", "server"],
   "@logtape/logtape": ["server", "server.ts"],
   "commander": ["server", "commands", ...ENTRY_POINTS],
-  "uuid": ["client", "commands", "chat", "store", "peer", "protocol"],
+  "uuid": ["client", "commands", "chat", "store", "profile", "peer", "protocol"],
   "zod": ["protocol", "net", "chat", "client", "peer"],
 };
 

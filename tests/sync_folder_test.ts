@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { MailSpool } from "../lib/mail/spool.ts";
+import { MailSpool } from "../lib/mail/outbox/spool.ts";
 import { loadOrCreateIdentity } from "../lib/net/identity.ts";
-import { placeFile } from "../lib/peer/file_names.ts";
+import { placeFile } from "../lib/peer/files/file_names.ts";
 import { renameAndSync, syncFolder } from "../lib/sync_folder.ts";
 import { tempFolder } from "./helpers/temp_folder.ts";
 

@@ -6,7 +6,7 @@
  * for a slow reader is one page and the connection's outbox, and nobody else waits for it.
  * @module
  */
-import type { ChatStore, SessionPeer, StoredMessage } from "./ports.ts";
+import type { ChatStore, SessionPeer, StoredMessage } from "./store.ts";
 
 /** Messages read from the store at once. */
 const PAGE_MESSAGES = 500;

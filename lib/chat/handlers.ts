@@ -21,7 +21,7 @@ import type { HistoryEntry, Params, RequestName, Result, UserEntry } from "../pr
 import { VERSION } from "../version.ts";
 import { changePassword, login, register, resume } from "./login.ts";
 import { CHAT_HANDLERS } from "./direct_chat_handlers.ts";
-import type { ListedUser } from "./ports.ts";
+import type { ListedUser } from "./store.ts";
 import type { Services } from "./services.ts";
 import type { Session, Stage } from "./session.ts";
 

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Event, EventName } from "../protocol/events.ts";
-import type { StoredMessage } from "./ports.ts";
+import type { StoredMessage } from "./store.ts";
 
 /** Whether somebody is there: a session in use, sessions but nobody at the keys, or none. */
 export type Presence = "online" | "idle" | "offline";

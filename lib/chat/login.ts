@@ -4,7 +4,7 @@
  */
 import { ChatError } from "../errors.ts";
 import type { Params, Result } from "../protocol/requests.ts";
-import type { NewSession, OpenedDevice } from "./ports.ts";
+import type { NewSession, OpenedDevice } from "./store.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { hashToken, newToken } from "./token.ts";

@@ -4,7 +4,7 @@
  */
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
-import type { ChatStore } from "./ports.ts";
+import type { ChatStore } from "./store.ts";
 import { Passwords } from "./passwords.ts";
 import { Pace, type PaceClock, Paces } from "./pace.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits, Throttles } from "./throttles.ts";

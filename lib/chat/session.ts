@@ -12,7 +12,7 @@ import { Delivery } from "./delivery.ts";
 import { HANDLERS } from "./handlers.ts";
 import { connectionEnded, type TurnTaker } from "./fair_line.ts";
 import type { PresentSession } from "./hub.ts";
-import type { DeviceLogin, SessionPeer, StoredMessage } from "./ports.ts";
+import type { DeviceLogin, SessionPeer, StoredMessage } from "./store.ts";
 import type { Services } from "./services.ts";
 import { hashToken } from "./token.ts";
 

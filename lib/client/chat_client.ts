@@ -18,7 +18,7 @@ import {
   type SignedIn,
   type UserEntry,
 } from "../protocol/requests.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailbox } from "./unread.ts";
 import {
   type Acknowledgement,
   type Outbox,

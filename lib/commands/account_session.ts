@@ -6,10 +6,10 @@ import { ChatClient } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
 import { ChatError, LinkError } from "../errors.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
-import type { KnownServer, Profile } from "../store/profile.ts";
-import type { ProfileAccount } from "../store/profile_outbox.ts";
+import type { KnownServer, Profile } from "../profile/profile.ts";
+import type { ProfileAccount } from "../profile/outbox.ts";
 import { HELLO } from "./guest.ts";
-import type { News } from "./news.ts";
+import type { News } from "./chat/news.ts";
 import { reachServer } from "./reach.ts";
 import { ProfileRecords } from "./records.ts";
 

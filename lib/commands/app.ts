@@ -6,7 +6,7 @@ import type { ChatClient, Sending, SendOutcome } from "../client/chat_client.ts"
 import { LinkError, messageOf, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
-import type { Profile } from "../store/profile.ts";
+import type { Profile } from "../profile/profile.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { AccountSession } from "./account_session.ts";
 import { NotSignedInError } from "./not_signed_in.ts";

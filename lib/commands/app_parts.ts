@@ -3,10 +3,10 @@
  * @module
  */
 export { readPasswordCommand } from "../mail/password_command.ts";
-export { openProfile } from "../store/profile.ts";
+export { openProfile } from "../profile/profile.ts";
 export { processIo } from "../terminal/io.ts";
 export { Terminal } from "../terminal/terminal.ts";
 export { App } from "./app.ts";
-export { defaultDownloadFolder } from "./chat_screen.ts";
+export { defaultDownloadFolder } from "./direct/screen.ts";
 export { IdleWatch } from "./idle_watch.ts";
-export { isServerName } from "./servers.ts";
+export { isServerName } from "./chat/servers.ts";

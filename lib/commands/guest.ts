@@ -11,7 +11,7 @@ import {
   type Result,
   type SignedIn,
 } from "../protocol/requests.ts";
-import type { KnownServer } from "../store/profile.ts";
+import type { KnownServer } from "../profile/profile.ts";
 import { VERSION } from "../version.ts";
 import { type Pins, reachServer } from "./reach.ts";
 

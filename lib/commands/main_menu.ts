@@ -4,23 +4,23 @@
  */
 import { Interrupt } from "../terminal/interrupt.ts";
 import { Menu, sentenceOf } from "../terminal/menu.ts";
-import type { Profile } from "../store/profile.ts";
+import type { Profile } from "../profile/profile.ts";
 import { VERSION } from "../version.ts";
-import { accountCommands } from "./account.ts";
+import { accountCommands } from "./chat/account.ts";
 import type { App } from "./app.ts";
-import { chatCommand } from "./chat.ts";
-import { hostOption } from "./chat_host.ts";
-import { joinOption } from "./chat_join.ts";
-import { connect, connectOption } from "./connect.ts";
-import { disconnectOption } from "./disconnect.ts";
-import { emailOption } from "./email.ts";
-import { emailAtMenu, startMailOutbox } from "./email_at_work.ts";
-import type { EmailSurroundings } from "./email_program.ts";
-import { historyCommand } from "./history.ts";
-import { inboxOption } from "./inbox.ts";
-import { sendOption } from "./send.ts";
-import { forgetServerCommand } from "./servers.ts";
-import { usersOption } from "./users.ts";
+import { chatCommand } from "./direct/words_after_chat.ts";
+import { hostOption } from "./direct/host.ts";
+import { joinOption } from "./direct/join.ts";
+import { connect, connectOption } from "./chat/connect.ts";
+import { disconnectOption } from "./chat/disconnect.ts";
+import { emailOption } from "./email/option.ts";
+import { emailAtMenu, startMailOutbox } from "./email/at_work.ts";
+import type { EmailSurroundings } from "./email/program.ts";
+import { historyCommand } from "./chat/history.ts";
+import { inboxOption } from "./chat/inbox.ts";
+import { sendOption } from "./chat/send.ts";
+import { forgetServerCommand } from "./chat/servers.ts";
+import { usersOption } from "./chat/users.ts";
 
 /**
  * Runs the menu until the person leaves it.

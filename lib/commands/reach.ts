@@ -5,7 +5,7 @@
 import { Connection } from "../net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
 import { connectPinned, connectVerified } from "../net/trust.ts";
-import type { KnownServer, Profile } from "../store/profile.ts";
+import type { KnownServer, Profile } from "../profile/profile.ts";
 
 /** Where the pins of servers are kept. */
 export type Pins = Pick<Profile, "certificateOf" | "renewCertificate">;

@@ -5,8 +5,8 @@
 import type { ChatRecords } from "../client/chat_client.ts";
 import type { OutboxMessage } from "../client/outbox_sender.ts";
 import type { ChatError } from "../errors.ts";
-import type { Profile } from "../store/profile.ts";
-import type { ProfileAccount } from "../store/profile_outbox.ts";
+import type { Profile } from "../profile/profile.ts";
+import type { ProfileAccount } from "../profile/outbox.ts";
 
 /** The records of an account in a profile. */
 export class ProfileRecords implements ChatRecords {

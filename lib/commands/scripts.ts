@@ -4,23 +4,23 @@
  */
 import { ChatError, LinkError, UsageError } from "../errors.ts";
 import { formatHostAndPort, parseInviteLink } from "../protocol/invite_link.ts";
-import type { KnownServer, SavedLogin } from "../store/profile.ts";
+import type { KnownServer, SavedLogin } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import { AccountSession } from "./account_session.ts";
 import type { App } from "./app.ts";
-import { signInAs } from "./connect.ts";
+import { signInAs } from "./chat/connect.ts";
 import { Guest } from "./guest.ts";
-import { News } from "./news.ts";
+import { News } from "./chat/news.ts";
 import { NotSignedInError } from "./not_signed_in.ts";
 import type { ScriptOptions } from "./program.ts";
-import { trustServer } from "./trust.ts";
+import { trustServer } from "./chat/trust.ts";
 import { waitFor } from "./waiting.ts";
 
-export { printHistory } from "./history.ts";
-export { followInbox, printInbox } from "./inbox.ts";
-export { sendOnce } from "./send.ts";
-export { listUsers } from "./users.ts";
+export { printHistory } from "./chat/history.ts";
+export { followInbox, printInbox } from "./chat/inbox.ts";
+export { sendOnce } from "./chat/send.ts";
+export { listUsers } from "./chat/users.ts";
 
 /** How long a subcommand tries to reach the server, in milliseconds. */
 const REACH_WITHIN_MS = 15_000;

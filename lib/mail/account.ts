@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
+import type { OAuthSettings, OAuthTokens } from "./oauth/service.ts";
 import type { SmtpEndpoint } from "./providers.ts";
 
 /** How an account signs in. */

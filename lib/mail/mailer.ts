@@ -7,7 +7,7 @@
 
 import type { MailAccount, MailAccountStore } from "./account.ts";
 import { isPasswordFault, MailError } from "./mail_error.ts";
-import type { OAuthTokens } from "./oauth_service.ts";
+import type { OAuthTokens } from "./oauth/service.ts";
 import { readPasswordCommand } from "./password_command.ts";
 import {
   type Acceptance,
@@ -16,8 +16,8 @@ import {
   type Submission,
   type SubmissionOptions,
   submitMail,
-} from "./submission.ts";
-import { TokenSource } from "./token_source.ts";
+} from "./smtp/submission.ts";
+import { TokenSource } from "./oauth/token_source.ts";
 
 /**
  * Asks a person for the password of an account; `null` when there is none to ask, or they gave none. `refused` tells why

@@ -9,7 +9,7 @@
 import * as oauth from "oauth4webapi";
 import { messageOf } from "../errors.ts";
 import { MailError } from "./mail_error.ts";
-import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
+import type { OAuthSettings, OAuthTokens } from "./oauth/service.ts";
 
 /** Longest wait for one answer of the provider, milliseconds. */
 const REQUEST_TIMEOUT_MS = 30_000;

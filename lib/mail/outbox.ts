@@ -7,13 +7,13 @@
  * @module
  */
 
-import { GIVE_UP_AFTER_MS, nextAttemptAt } from "./backoff.ts";
+import { GIVE_UP_AFTER_MS, nextAttemptAt } from "./outbox/backoff.ts";
 import { MailError } from "./mail_error.ts";
 import type { BuiltMessage } from "./message.ts";
-import type { OutboxEntry, OutboxProblem, OutboxStore } from "./outbox_entry.ts";
-import type { SendOutcome } from "./send_outcome.ts";
-import type { HeldMessage, MailSpool } from "./spool.ts";
-import type { Acceptance, Submission, SubmissionOptions } from "./submission.ts";
+import type { OutboxEntry, OutboxProblem, OutboxStore } from "./outbox/entry.ts";
+import type { SendOutcome } from "./outbox/outcome.ts";
+import type { HeldMessage, MailSpool } from "./outbox/spool.ts";
+import type { Acceptance, Submission, SubmissionOptions } from "./smtp/submission.ts";
 
 /** Hands one mail in for an account; throws {@linkcode MailError}. */
 export type SubmitForAccount = (

@@ -9,7 +9,7 @@
 import { messageOf } from "../errors.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
 import { normalizeAddress } from "./address.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox } from "./send_queue.ts";
 
 /** What a connection needs of a socket; `Deno.TcpConn` and `Deno.TlsConn` have it. */
 export interface ByteStream {

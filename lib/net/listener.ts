@@ -13,10 +13,10 @@ import { messageOf, UsageError } from "../errors.ts";
 import { formatHostAndPort } from "../protocol/invite_link.ts";
 import { normalizeAddress } from "./address.ts";
 import { type ByteStream, Connection, type ConnectionOptions } from "./connection.ts";
-import { type GuardedCaller, GuardedEntrance } from "./guarded_entrance.ts";
-import { closeQuietly, Handshakes } from "./handshakes.ts";
+import { type GuardedCaller, GuardedEntrance } from "./accept/guarded_entrance.ts";
+import { closeQuietly, Handshakes } from "./accept/handshakes.ts";
 import type { Identity } from "./identity.ts";
-import { Slots } from "./slots.ts";
+import { Slots } from "./accept/slots.ts";
 
 /** Settings of a {@linkcode Listener}. */
 export interface ListenerOptions {

@@ -14,8 +14,8 @@ import {
   type Route,
 } from "../protocol/peer_messages.ts";
 import { RPC_INVALID_REQUEST } from "../protocol/rpc.ts";
-import type { Link } from "./link.ts";
-import { RouteHealth } from "./route_health.ts";
+import type { Link } from "./link/link.ts";
+import { RouteHealth } from "./route/route_health.ts";
 
 /** How long a lost session may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
 export const COME_BACK_WITHIN_MS = 90_000;

@@ -9,7 +9,7 @@ import { UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
 import { DEFAULT_STORE_LIMITS } from "../store/server_store.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
-import { DEFAULT_RELAY_LIMITS } from "./relay.ts";
+import { DEFAULT_RELAY_LIMITS } from "./relay/relay.ts";
 
 const MIB = 1024 * 1024;
 

@@ -2,9 +2,9 @@
  * The server's store in the calling thread: for the operator's subcommands and for tests.
  * @module
  */
-import { backupFile } from "./backup_file.ts";
-import { BatchRunner } from "./batch.ts";
-import { type BatchTransport, QueuedStore } from "./queued_store.ts";
+import { backupFile } from "../sqlite/backup.ts";
+import { BatchRunner } from "./sqlite/batch.ts";
+import { type BatchTransport, QueuedStore } from "./sqlite/queue.ts";
 import type { ServerStore, ServerStoreOptions } from "./server_store.ts";
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 import { fstatSync, statSync } from "node:fs";
-import type { ScreenSize } from "./frame.ts";
+import type { ScreenSize } from "./screen/picture.ts";
 
 /**
  * How the keyboard is read: `lines` as the system does it, `keys` with each key at once and unseen, Ctrl+C and

@@ -6,9 +6,9 @@
  */
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { CommandLoop, type Dispatch } from "./command_loop.ts";
-import { History, type HistoryStore } from "./history.ts";
+import { History, type HistoryStore } from "./typed_lines.ts";
 import { Interrupt } from "./interrupt.ts";
-import type { Completion } from "./line_editor.ts";
+import type { Completion } from "./line/line_editor.ts";
 import { nearestName } from "./nearest_name.ts";
 import { oneLine } from "./safe_text.ts";
 import { bold, cyan, dim, red, withoutStyle } from "./style.ts";

@@ -6,14 +6,14 @@
  * nothing that is typed while nobody asks. What others wrote goes through {@linkcode safeText} before it comes here.
  * @module
  */
-import { Attention } from "./attention.ts";
-import { editWithProgram } from "./external_editor.ts";
-import type { ScreenSize } from "./frame.ts";
-import { InputSource } from "./input_source.ts";
+import { Attention } from "./line/attention.ts";
+import { editWithProgram } from "./line/external_editor.ts";
+import type { ScreenSize } from "./screen/picture.ts";
+import { InputSource } from "./keys/input_source.ts";
 import { Interrupt } from "./interrupt.ts";
 import { processIo, type TerminalIo } from "./io.ts";
-import { KeyPrompt, type PromptOutcome } from "./key_prompt.ts";
-import { Keyboard } from "./keyboard.ts";
+import { KeyPrompt, type PromptOutcome } from "./line/key_prompt.ts";
+import { Keyboard } from "./keys/keyboard.ts";
 import {
   type LiveLine,
   openLiveLine,
@@ -21,12 +21,12 @@ import {
   ProgressBar,
   type ProgressOptions,
 } from "./live_line.ts";
-import { OutputQueue } from "./output_queue.ts";
-import { PlainPrompts } from "./plain_prompts.ts";
+import { OutputQueue } from "./screen/output_queue.ts";
+import { PlainPrompts } from "./line/plain_prompts.ts";
 import { type Choice, chooseWith, confirmWith, type ReadTextOptions, readTextWith } from "./questions.ts";
-import type { ReadLineOptions } from "./read_line.ts";
+import type { ReadLineOptions } from "./line/read_line.ts";
 import { safeText } from "./safe_text.ts";
-import { Screen } from "./screen.ts";
+import { Screen } from "./screen/screen.ts";
 import { printable } from "./style.ts";
 import { layOut } from "./width.ts";
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { complain, say } from "../tools/tool.ts";
+import { complain, say } from "../../build/tool.ts";
 import type { BenchContext } from "./context.ts";
 import { measureLiveLatency, measureSlowDisk } from "./latency.ts";
 import { measureDrain, measureGrowth, measureUserList } from "./mailboxes.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { join } from "node:path";
-import { PROJECT_FOLDER } from "../tools/tool.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 
 /** The executables, as `deno task compile` leaves them. */
 const EXECUTABLES = ["mini-chat-server", "mini-chat-client"];

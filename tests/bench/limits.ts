@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CERTIFICATE_FILE, createEphemeralIdentity, KEY_FILE } from "../../lib/net/identity.ts";
 import { DEFAULT_COST } from "../../lib/chat/passwords.ts";
-import { SERVER_MIGRATIONS } from "../../lib/store/server_migrations.ts";
+import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
 import { Program } from "../helpers/program.ts";
-import { PROJECT_FOLDER } from "../tools/tool.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 import { atPace, IdMaker, type Target, TEXT } from "./load.ts";
 import { median } from "./report.ts";
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { join } from "node:path";
-import { PROJECT_FOLDER } from "../tools/tool.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 import { drawChart } from "./chart.ts";
 import type { Machine } from "./machine.ts";
 import type { Line } from "./report.ts";

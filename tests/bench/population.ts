@@ -7,7 +7,7 @@ import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { hashToken, newToken } from "../../lib/chat/token.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
 import { openLocalStore } from "../../lib/store/local_store.ts";
-import { openProfile } from "../../lib/store/profile.ts";
+import { openProfile } from "../../lib/profile/profile.ts";
 import type { ServerStore } from "../../lib/store/server_store.ts";
 import { IdMaker, TEXT } from "./load.ts";
 

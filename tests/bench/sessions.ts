@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { clientCommand, serverCommand } from "../helpers/mini_chat.ts";
 import { freePort } from "../helpers/ports.ts";
-import { fetchBaseExecutable, whyNoBaseExecutable } from "../tools/denort.ts";
+import { fetchBaseExecutable, whyNoBaseExecutable } from "../../build/denort.ts";
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { hashesPerSecond, startRawServer } from "./limits.ts";

@@ -9,9 +9,9 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { v7 as uuidv7 } from "uuid";
-import { SERVER_MIGRATIONS } from "../../lib/store/server_migrations.ts";
+import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
 import type { ServerStore } from "../../lib/store/server_store.ts";
-import { openServerStore } from "../../lib/store/worker_client.ts";
+import { openServerStore } from "../../lib/store/sqlite/worker_client.ts";
 
 const { values: flags } = parseArgs({
   options: {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Mailbox } from "../../lib/client/mailbox.ts";
+import { Mailbox } from "../../lib/client/unread.ts";
 import type { ReceivedMessage } from "../../lib/protocol/events.ts";
 
 function message(sequence: number): ReceivedMessage {

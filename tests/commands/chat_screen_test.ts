@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ChatScreen } from "../../lib/commands/chat_screen.ts";
+import { ChatScreen } from "../../lib/commands/direct/screen.ts";
 import { OutputError } from "../../lib/errors.ts";
 import { FakeTerminal } from "../helpers/fake_terminal.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";

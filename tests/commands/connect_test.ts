@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { connect } from "../../lib/commands/connect.ts";
-import { printInbox } from "../../lib/commands/inbox.ts";
+import { connect } from "../../lib/commands/chat/connect.ts";
+import { printInbox } from "../../lib/commands/chat/inbox.ts";
 import { openSession } from "../../lib/commands/scripts.ts";
-import { isServerName } from "../../lib/commands/servers.ts";
+import { isServerName } from "../../lib/commands/chat/servers.ts";
 import { LinkError, TrustError, UsageError } from "../../lib/errors.ts";
 import { createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";

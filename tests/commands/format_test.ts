@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { ago, count, messageLines, moment, userLine } from "../../lib/commands/format.ts";
 import { withoutStyle } from "../../lib/terminal/style.ts";
-import { parseSettings } from "../../lib/commands/account.ts";
-import { splitName } from "../../lib/commands/send.ts";
+import { parseSettings } from "../../lib/commands/chat/account.ts";
+import { splitName } from "../../lib/commands/chat/send.ts";
 import { UsageError } from "../../lib/errors.ts";
 
 const MINUTE = 60_000;

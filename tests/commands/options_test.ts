@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { accountCommands } from "../../lib/commands/account.ts";
-import { connect } from "../../lib/commands/connect.ts";
-import { disconnectOption } from "../../lib/commands/disconnect.ts";
-import { historyCommand } from "../../lib/commands/history.ts";
-import { inboxOption } from "../../lib/commands/inbox.ts";
-import { sendOption } from "../../lib/commands/send.ts";
-import { usersOption } from "../../lib/commands/users.ts";
+import { accountCommands } from "../../lib/commands/chat/account.ts";
+import { connect } from "../../lib/commands/chat/connect.ts";
+import { disconnectOption } from "../../lib/commands/chat/disconnect.ts";
+import { historyCommand } from "../../lib/commands/chat/history.ts";
+import { inboxOption } from "../../lib/commands/chat/inbox.ts";
+import { sendOption } from "../../lib/commands/chat/send.ts";
+import { usersOption } from "../../lib/commands/chat/users.ts";
 import type { RunningServer } from "../../lib/server/serve.ts";
 import { Menu } from "../../lib/terminal/menu.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";

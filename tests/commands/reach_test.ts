@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { connect } from "../../lib/commands/connect.ts";
-import { rendezvousOf } from "../../lib/commands/rendezvous.ts";
+import { connect } from "../../lib/commands/chat/connect.ts";
+import { rendezvousOf } from "../../lib/commands/direct/rendezvous.ts";
 import { CERTIFICATE_FILE, KEY_FILE, loadIdentity } from "../../lib/net/identity.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { connect } from "../../lib/commands/connect.ts";
-import { sendOption } from "../../lib/commands/send.ts";
+import { connect } from "../../lib/commands/chat/connect.ts";
+import { sendOption } from "../../lib/commands/chat/send.ts";
 import { ChatError } from "../../lib/errors.ts";
-import { openProfile } from "../../lib/store/profile.ts";
+import { openProfile } from "../../lib/profile/profile.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { waitUntil } from "../helpers/wait_until.ts";

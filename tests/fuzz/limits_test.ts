@@ -6,7 +6,7 @@ import {
   MAX_NAME_CHARS,
   MAX_TEXT_BYTES,
 } from "../../lib/protocol/limits.ts";
-import { Relay } from "../../lib/server/relay.ts";
+import { Relay } from "../../lib/server/relay/relay.ts";
 import { residentKib } from "../bench/proc.ts";
 import { addMessages, addPeople, openFolder, type Person } from "../bench/population.ts";
 import { startServer, type TestServer } from "../helpers/mini_chat.ts";

@@ -5,8 +5,8 @@
 import { Command } from "commander";
 import { Passwords } from "../../lib/chat/passwords.ts";
 import { App } from "../../lib/commands/app.ts";
-import { connect } from "../../lib/commands/connect.ts";
-import { openProfile, type Profile } from "../../lib/store/profile.ts";
+import { connect } from "../../lib/commands/chat/connect.ts";
+import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { addServeOptions, type ServeOptions } from "../../lib/server/options.ts";
 import { type RunningServer, serve } from "../../lib/server/serve.ts";
 import { FakeTerminal } from "./fake_terminal.ts";

@@ -2,17 +2,17 @@
  * Two friends in a direct chat, each with a record of what they were shown.
  * @module
  */
-import { hostChat, type HostedChat, type HostOptions } from "../../lib/peer/chat_host.ts";
+import { hostChat, type HostedChat, type HostOptions } from "../../lib/peer/host.ts";
 import {
   joinChat,
   type JoinedConversation,
   type JoinListener,
   type JoinOptions,
-} from "../../lib/peer/chat_joiner.ts";
-import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
+} from "../../lib/peer/joiner.ts";
+import type { Direction, TransferNews } from "../../lib/peer/files/file_transfers.ts";
 import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
-import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay.ts";
+import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay/relay.ts";
 import { ChatServer, type ChatServerOptions, type TestRendezvous } from "./chat_server.ts";
 import { CuttableProxy } from "./cuttable_proxy.ts";
 

@@ -11,12 +11,12 @@ import { CERTIFICATE_NAME, createEphemeralIdentity, type Identity } from "../../
 import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
 import type { ChatEvent, ChatRequestName, Rendezvous } from "../../lib/peer/rendezvous.ts";
-import { closeQuietly } from "../../lib/peer/streams.ts";
+import { closeQuietly } from "../../lib/net/streams.ts";
 import { type ChatEvents, SIDE_ALPN } from "../../lib/protocol/chat_messages.ts";
 import { parseEvent } from "../../lib/protocol/events.ts";
 import { parseParams, parseResult } from "../../lib/protocol/requests.ts";
-import { Relay, type RelayLimits } from "../../lib/server/relay.ts";
-import { SideRequests } from "../../lib/server/side_requests.ts";
+import { Relay, type RelayLimits } from "../../lib/server/relay/relay.ts";
+import { SideRequests } from "../../lib/server/relay/side_requests.ts";
 
 /** How a test changes the server. */
 export interface ChatServerOptions {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Passwords } from "../../lib/chat/passwords.ts";
 import type { PaceClock } from "../../lib/chat/pace.ts";
-import type { SessionPeer } from "../../lib/chat/ports.ts";
+import type { SessionPeer } from "../../lib/chat/store.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
 import { Session } from "../../lib/chat/session.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";

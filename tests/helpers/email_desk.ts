@@ -2,11 +2,11 @@
  * A person at the keyboard with a profile of their own, and the e-mail option in front of them.
  * @module
  */
-import { emailOption } from "../../lib/commands/email.ts";
-import { type EmailParts, makeEmailParts } from "../../lib/commands/email_parts.ts";
+import { emailOption } from "../../lib/commands/email/option.ts";
+import { type EmailParts, makeEmailParts } from "../../lib/commands/email/parts.ts";
 import type { SignIn } from "../../lib/mail/account.ts";
 import type { SmtpEndpoint } from "../../lib/mail/providers.ts";
-import { openProfile, type Profile } from "../../lib/store/profile.ts";
+import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 import { ScreenReader } from "./screen_reader.ts";
 import { tempFolder } from "./temp_folder.ts";

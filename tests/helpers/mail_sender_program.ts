@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url";
 import type { MailAccount } from "../../lib/mail/account.ts";
 import type { MailDraft } from "../../lib/mail/draft.ts";
 import { Outbox, type SubmitForAccount } from "../../lib/mail/outbox.ts";
-import type { OutboxEntry } from "../../lib/mail/outbox_entry.ts";
+import type { OutboxEntry } from "../../lib/mail/outbox/entry.ts";
 import type { SmtpEndpoint } from "../../lib/mail/providers.ts";
-import { MailSpool } from "../../lib/mail/spool.ts";
-import { submitMail } from "../../lib/mail/submission.ts";
-import { ProfileMailStore } from "../../lib/store/mail_store.ts";
-import { openProfile, type Profile } from "../../lib/store/profile.ts";
+import { MailSpool } from "../../lib/mail/outbox/spool.ts";
+import { submitMail } from "../../lib/mail/smtp/submission.ts";
+import { ProfileMailStore } from "../../lib/profile/mail_store.ts";
+import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { Program } from "./program.ts";
 
 /** What the program is told. */

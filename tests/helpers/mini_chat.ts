@@ -6,8 +6,8 @@
  * @module
  */
 import { join, resolve } from "node:path";
-import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "../tools/permissions.ts";
-import { PROJECT_FOLDER } from "../tools/tool.ts";
+import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "../../build/permissions.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 import { Program, type ProgramOptions, type ProgramResult, runProgram } from "./program.ts";
 
 /** Command and first arguments that start one of the programs. */

@@ -4,7 +4,7 @@
  * Arguments: the profile's folder, the id of a server in it, the text. Prints `written`, and ends with its input.
  * @module
  */
-import { openProfile } from "../../lib/store/profile.ts";
+import { openProfile } from "../../lib/profile/profile.ts";
 
 const [folder = "", serverId = "", text = ""] = Deno.args;
 using profile = openProfile(folder);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { buildMessage } from "../../lib/mail/message.ts";
-import { openProfile } from "../../lib/store/profile.ts";
+import { openProfile } from "../../lib/profile/profile.ts";
 import { openTestOutbox, startSender, submitTo } from "../helpers/mail_sender_program.ts";
 import { TestMailServer } from "../helpers/mail_server.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";

@@ -350,7 +350,7 @@ Deno.test("a text is kept while it is being typed, so that a crash costs a secon
   await desk.addAccount(server.endpoint);
   let now = 1_000_000;
   const parts = { ...desk.parts, now: () => now };
-  const { composeEmail } = await import("../../lib/commands/email_compose.ts");
+  const { composeEmail } = await import("../../lib/commands/email/compose.ts");
   const done = composeEmail(parts, { to: "bob@example.org", signal: new AbortController().signal });
   await desk.answers(["To:", ""], ["Copies to", ""], ["Subject:", "Hi"]);
   await desk.sees("End the text");

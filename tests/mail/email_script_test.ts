@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { runEmailSubcommand } from "../../lib/commands/email_once.ts";
-import { runMailOutbox } from "../../lib/commands/email_outbox.ts";
+import { runEmailSubcommand } from "../../lib/commands/email/once.ts";
+import { runMailOutbox } from "../../lib/commands/email/outbox.ts";
 import { EmailDesk } from "../helpers/email_desk.ts";
 import { GMAIL, OTHERS, TestMailServer } from "../helpers/mail_server.ts";
 

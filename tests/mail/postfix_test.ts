@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { simpleParser } from "mailparser";
 import type { MailError } from "../../lib/mail/mail_error.ts";
 import { buildMessage, describeAttachment } from "../../lib/mail/message.ts";
-import { type Submission, submitMail } from "../../lib/mail/submission.ts";
+import { type Submission, submitMail } from "../../lib/mail/smtp/submission.ts";
 import { POSTFIX_DOMAIN, POSTFIX_SIZE_LIMIT, TestPostfix } from "../helpers/mail_postfix.ts";
 import type { ParsedMail } from "../helpers/mail_server.ts";
 import { testWith } from "../helpers/needs.ts";

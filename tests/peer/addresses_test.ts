@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ownAddresses, routeTo, scopeOf, usableEndpoints } from "../../lib/peer/addresses.ts";
+import { ownAddresses, routeTo, scopeOf, usableEndpoints } from "../../lib/peer/route/addresses.ts";
 
 Deno.test("scopeOf() tells what an address can be used for", () => {
   const table = {

@@ -3,8 +3,8 @@ import { ChatError, UsageError } from "../../lib/errors.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatPair, leadThrough, NO_RELAY, withoutPunch } from "../helpers/chat_pair.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
-import { hostChat } from "../../lib/peer/chat_host.ts";
-import { joinChat } from "../../lib/peer/chat_joiner.ts";
+import { hostChat } from "../../lib/peer/host.ts";
+import { joinChat } from "../../lib/peer/joiner.ts";
 import { Recorder } from "../helpers/chat_pair.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { placeFile, safeFileName } from "../../lib/peer/file_names.ts";
+import { placeFile, safeFileName } from "../../lib/peer/files/file_names.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 Deno.test("safeFileName() makes one harmless name of anything", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Conversation } from "../../lib/peer/conversation.ts";
+import type { Conversation } from "../../lib/peer/direct_chat.ts";
 import { ChatPair, leadThrough, through, withoutPunch } from "../helpers/chat_pair.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";

@@ -10,7 +10,7 @@ import {
   proveAsHost,
   proveAsJoiner,
   sessionKey,
-} from "../../lib/peer/proof.ts";
+} from "../../lib/peer/link/proof.ts";
 
 async function makeContexts(): Promise<ProofContext[]> {
   const [one, two] = [await createEphemeralIdentity(), await createEphemeralIdentity()];

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity } from "../../lib/net/identity.ts";
-import { Doorway } from "../../lib/peer/doorway.ts";
-import { type Link, type LinkSecrets, ProvenConnection, type SessionTerms } from "../../lib/peer/link.ts";
-import { makeNonce, makeSecret } from "../../lib/peer/proof.ts";
+import { Doorway } from "../../lib/peer/route/doorway.ts";
+import {
+  type Link,
+  type LinkSecrets,
+  ProvenConnection,
+  type SessionTerms,
+} from "../../lib/peer/link/link.ts";
+import { makeNonce, makeSecret } from "../../lib/peer/link/proof.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";

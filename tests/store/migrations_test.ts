@@ -3,8 +3,8 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
 import { openLocalStore } from "../../lib/store/local_store.ts";
-import { migrate, schemaVersion } from "../../lib/store/migrations.ts";
-import { openProfile, PROFILE_FILE } from "../../lib/store/profile.ts";
+import { migrate, schemaVersion } from "../../lib/sqlite/migrations.ts";
+import { openProfile, PROFILE_FILE } from "../../lib/profile/profile.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, newStore, readMailbox, refused, send } from "./store_helpers.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { Call, Outcome } from "../../lib/store/batch.ts";
-import { QueuedStore } from "../../lib/store/queued_store.ts";
+import type { Call, Outcome } from "../../lib/store/sqlite/batch.ts";
+import { QueuedStore } from "../../lib/store/sqlite/queue.ts";
 
 const KIB = 1024;
 

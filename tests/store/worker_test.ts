@@ -2,8 +2,8 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { ChatError, UsageError } from "../../lib/errors.ts";
-import { SERVER_MIGRATIONS } from "../../lib/store/server_migrations.ts";
-import { openServerStore } from "../../lib/store/worker_client.ts";
+import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
+import { openServerStore } from "../../lib/store/sqlite/worker_client.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, readMailbox, refused, send } from "./store_helpers.ts";
 

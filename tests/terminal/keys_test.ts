@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Key, KeyDecoder } from "../../lib/terminal/keys.ts";
+import { type Key, KeyDecoder } from "../../lib/terminal/keys/keys.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

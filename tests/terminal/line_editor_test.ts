@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { History } from "../../lib/terminal/history.ts";
-import { KeyDecoder } from "../../lib/terminal/keys.ts";
-import { type EditorAction, LineEditor, type LineEditorOptions } from "../../lib/terminal/line_editor.ts";
+import { History } from "../../lib/terminal/typed_lines.ts";
+import { KeyDecoder } from "../../lib/terminal/keys/keys.ts";
+import {
+  type EditorAction,
+  LineEditor,
+  type LineEditorOptions,
+} from "../../lib/terminal/line/line_editor.ts";
 import { graphemesOf } from "../../lib/terminal/width.ts";
 
 const UP = "\x1b[A", DOWN = "\x1b[B", RIGHT = "\x1b[C", LEFT = "\x1b[D";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 import { Interrupt } from "../../lib/terminal/interrupt.ts";
 import { UsageError } from "../../lib/errors.ts";
-import { MAX_LINE_BYTES } from "../../lib/terminal/input_source.ts";
+import { MAX_LINE_BYTES } from "../../lib/terminal/keys/input_source.ts";
 
 const PIPE: FakeTerminalOptions = { isKeyboard: false, isScreen: false };
 const DUMB: FakeTerminalOptions = { term: "dumb" };

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FrameBuilder, type PromptView } from "../../lib/terminal/frame.ts";
-import { LineEditor } from "../../lib/terminal/line_editor.ts";
-import { Painter } from "../../lib/terminal/painter.ts";
+import { FrameBuilder, type PromptView } from "../../lib/terminal/screen/picture.ts";
+import { LineEditor } from "../../lib/terminal/line/line_editor.ts";
+import { Painter } from "../../lib/terminal/screen/painter.ts";
 import { withoutStyle } from "../../lib/terminal/style.ts";
-import { TextRows } from "../../lib/terminal/text_rows.ts";
+import { TextRows } from "../../lib/terminal/screen/text_rows.ts";
 import { columnsOf, graphemesOf } from "../../lib/terminal/width.ts";
 import { ScreenEmulator } from "../helpers/screen_emulator.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 import { OutputError } from "../../lib/errors.ts";
-import { History } from "../../lib/terminal/history.ts";
+import { History } from "../../lib/terminal/typed_lines.ts";
 import { Interrupt } from "../../lib/terminal/interrupt.ts";
-import { MAX_WAITING_CHARACTERS } from "../../lib/terminal/output_queue.ts";
+import { MAX_WAITING_CHARACTERS } from "../../lib/terminal/screen/output_queue.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
 const at20: FakeTerminalOptions = { columns: 20, rows: 10 };

@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { clientCommand } from "../helpers/mini_chat.ts";
-import { CLIENT_PERMISSIONS } from "../tools/permissions.ts";
-import { PROJECT_FOLDER } from "../tools/tool.ts";
+import { CLIENT_PERMISSIONS } from "../../build/permissions.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 import type { FaultProxy } from "./fault_proxy.ts";
 import type { DeviceHistory, Entry } from "./history.ts";
 

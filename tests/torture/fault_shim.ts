@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { PROJECT_FOLDER } from "../tools/tool.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 
 /** Faults that a running program has; what is left out stays as it was. */
 export interface Faults {

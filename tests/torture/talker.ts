@@ -14,7 +14,7 @@ import { ProfileRecords } from "../../lib/commands/records.ts";
 import { reachServer } from "../../lib/commands/reach.ts";
 import { LinkError } from "../../lib/errors.ts";
 import { parseResult, type SignedIn } from "../../lib/protocol/requests.ts";
-import { openProfile } from "../../lib/store/profile.ts";
+import { openProfile } from "../../lib/profile/profile.ts";
 import { type Entry, textOf } from "./history.ts";
 
 const [folder = "", name = "", device = "", friendList = "", perSecond = "0", firstNumber = "0"] = Deno.args;

@@ -1,0 +1,40 @@
+/**
+ * What the tools share: where the project is, how to say something, and how to run this same Deno again.
+ *
+ * A tool never looks for `deno` on PATH: started by `npx`, there may be none.
+ * @module
+ */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Absolute path of the project's top folder. */
+export const PROJECT_FOLDER = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Writes one line to standard output. */
+export function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
+}
+
+/** Writes one line to standard error. */
+export function complain(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(line + "\n"));
+}
+
+/**
+ * Runs the Deno that runs this tool, in the project's folder, with this process's input and outputs.
+ *
+ * @param args Arguments after `deno`.
+ * @param env Variables set on top of this process's.
+ * @returns The exit code.
+ */
+export async function runDeno(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: PROJECT_FOLDER,
+    env,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  return (await child.status).code;
+}

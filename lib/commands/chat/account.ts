@@ -1,0 +1,100 @@
+/**
+ * One's own account at the menu: password, what others learn, whom one does not want to hear from, and logging out.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { App } from "../app.ts";
+
+/** The menu's commands. */
+export function accountCommands(app: App): MenuCommand[] {
+  return [
+    {
+      name: "block",
+      usage: "[USER]",
+      summary: "Take no more messages from somebody; alone, list whom you blocked",
+      complete: (args) => completeFirstWord(args, app.names()),
+      run: async (args, { terminal }) => {
+        const name = args.trim().toLowerCase();
+        if (!name) {
+          const { names } = await app.client().call("list_blocked", {});
+          await terminal.print(
+            names.length > 0 ? `Blocked: ${names.map((n) => safeText(n)).join(", ")}` : "You block nobody.",
+          );
+          return;
+        }
+        await app.client().call("block_user", { name });
+        await terminal.print(`Blocked ${safeText(name)}: what they send is refused, and they are told so.`);
+      },
+    },
+    {
+      name: "unblock",
+      usage: "USER",
+      summary: "Take messages from somebody again",
+      complete: (args) => completeFirstWord(args, app.names()),
+      run: async (args, { terminal }) => {
+        const name = args.trim().toLowerCase();
+        if (!name) throw new UsageError("Cannot unblock nobody: give a name, as in unblock bob");
+        await app.client().call("unblock_user", { name });
+        await terminal.print(`${safeText(name)} can write to you again.`);
+      },
+    },
+    {
+      name: "settings",
+      usage: "[NAME VALUE]",
+      summary: "See or change what others learn about you",
+      details: "settings read-receipts on|off: whether senders learn when you read.\n" +
+        "settings address EMAIL|none: an e-mail address for other users.",
+      run: async (args, { terminal }) => {
+        const changed = await app.client().call("update_settings", parseSettings(args));
+        await terminal.print(
+          `read-receipts ${
+            changed.shareRead ? "on: senders learn when you read" : "off: senders learn only that it arrived"
+          }`,
+        );
+        await terminal.print(
+          `address ${changed.email === null ? "none published" : safeText(changed.email)}`,
+        );
+      },
+    },
+    {
+      name: "password",
+      summary: "Change your password; your other sessions end",
+      isSecret: true,
+      run: async (_args, { terminal }) => {
+        const oldPassword = await terminal.readSecret("Old password: ");
+        if (oldPassword === null) return;
+        const newPassword = await app.askNewPassword("New password: ");
+        if (newPassword === null) return;
+        await app.client().call("change_password", { oldPassword, newPassword });
+        await terminal.print("Changed. Your other devices have to log in again.");
+      },
+    },
+    {
+      name: "logout",
+      summary: "Forget this login: the next visit asks for the password",
+      run: async (_args, { terminal }) => {
+        await app.logOut();
+        await terminal.print("Logged out.");
+      },
+    },
+  ];
+}
+
+/** Reads `read-receipts on address ann@example.org`. Throws `UsageError` for anything else. */
+export function parseSettings(args: string): { shareRead?: boolean; email?: string | null } {
+  const words = args.split(/\s+/).filter(Boolean);
+  const changes: { shareRead?: boolean; email?: string | null } = {};
+  while (words.length > 0) {
+    const [what, value] = words.splice(0, 2);
+    if (what === "read-receipts" && (value === "on" || value === "off")) changes.shareRead = value === "on";
+    else if (what === "address" && value !== undefined) changes.email = value === "none" ? null : value;
+    else {throw new UsageError(
+        `Cannot set ${
+          [what, value].filter(Boolean).join(" ")
+        }: give read-receipts on|off, or address EMAIL|none`,
+      );}
+  }
+  return changes;
+}

@@ -1,0 +1,268 @@
+/**
+ * Option 0: connect to the server, and log in; on the first visit, decide about trust and register.
+ * @module
+ */
+import { ChatError, messageOf, UsageError } from "../../errors.ts";
+import { nameField } from "../../protocol/fields.ts";
+import { formatHostAndPort, type InviteLink, parseInviteLink } from "../../protocol/invite_link.ts";
+import { DEFAULT_PORT } from "../../protocol/limits.ts";
+import { checked } from "../../protocol/requests.ts";
+import type { KnownServer, SavedLogin } from "../../profile/profile.ts";
+import { Interrupt } from "../../terminal/interrupt.ts";
+import type { MenuCommand } from "../../terminal/menu.ts";
+import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { green, yellow } from "../../terminal/style.ts";
+import { AccountSession } from "../account_session.ts";
+import type { App } from "../app.ts";
+import { count } from "../format.ts";
+import { type Credentials, Guest } from "../guest.ts";
+import { announceInvitations } from "../direct/invitations.ts";
+import { News } from "./news.ts";
+import { isServerName } from "./servers.ts";
+import { trustServer } from "./trust.ts";
+import { waitFor } from "../waiting.ts";
+
+/** How long option 0 waits for the first connection before it goes on trying behind the menu, in milliseconds. */
+const CONNECT_WITHIN_MS = 10_000;
+
+/** How often name and password may be wrong before the menu is back. */
+const LOGIN_ATTEMPTS = 3;
+
+/** How {@linkcode connect} is called. */
+export interface ConnectOptions {
+  /** How long to wait for a server that is known, before going on behind the menu, in milliseconds; 10 s by default. */
+  readonly withinMs?: number;
+  /** Runs a line that is meant for the menu; false when it is no command. Without it none is. */
+  readonly instead?: (line: string) => boolean;
+}
+
+/** The menu's option. */
+export function connectOption(app: App): MenuCommand {
+  return {
+    number: 0,
+    name: "connect",
+    aliases: ["login", "register"],
+    usage: "[SERVER | LINK]",
+    summary: "Connect to the server",
+    details:
+      "Alone, it goes to the server you have a login for, or asks. An invite link also lets you register.",
+    run: (args, { instead }) => connect(app, args.trim(), { instead }),
+  };
+}
+
+/**
+ * Connects as a person would: asks for what is missing.
+ *
+ * @param where Host, host and port, or invite link; empty for the one server with a saved login, else the person is asked.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+export async function connect(app: App, where: string, options: ConnectOptions = {}): Promise<void> {
+  if (app.session) {
+    throw new UsageError(`Cannot connect: connected as ${app.session.name} already; 7 disconnects`);
+  }
+  const link = where ? parseInviteLink(where) : onlyServer(app) ?? await askServer(app, options);
+  if (!link) return;
+  const server = await trustServer(app, link);
+  if (!server) return;
+  const login = savedLogin(app, server);
+  const { withinMs = CONNECT_WITHIN_MS } = options;
+  if (login && await resume(app, server, login, withinMs)) return;
+  await firstVisit(app, server, link, withinMs);
+}
+
+/** The login that needs no password; undefined where there is none. */
+function savedLogin(app: App, server: KnownServer): SavedLogin | undefined {
+  return app.profile.listLogins(server.serverId).find(({ token }) => token !== null);
+}
+
+/** The server with a saved login; null where there is none, or a choice. */
+function onlyServer(app: App): InviteLink | null {
+  const [server, ...others] = app.profile.listServers().filter((known) => savedLogin(app, known));
+  return server && others.length === 0 ? { host: server.host, port: server.port } : null;
+}
+
+/** The server that the person names, or the one used last; null when the answer was none, or was for the menu. */
+async function askServer(app: App, { instead }: ConnectOptions): Promise<InviteLink | null> {
+  const last = app.profile.listServers()[0];
+  const shown = last && (last.port === DEFAULT_PORT ? last.host : formatHostAndPort(last.host, last.port));
+  const answer = await app.terminal.readLine({
+    prompt: shown ? `Server or invite link [${shown}]: ` : "Server or invite link: ",
+    multiline: false,
+  });
+  if (answer === null) return null;
+  if (answer.trim()) {
+    if (isServerName(app.profile, answer)) return parseInviteLink(answer);
+    if (instead?.(answer)) return null;
+    const typed = oneLine(answer, 40);
+    throw new UsageError(
+      `Cannot take ${typed} for a server: give its name with a dot or a port, such as chat.example.org`,
+    );
+  }
+  if (!last) {
+    throw new UsageError(
+      "Cannot connect to nothing: give the invite link you were sent, or the server's address",
+    );
+  }
+  return { host: last.host, port: last.port };
+}
+
+/**
+ * Comes back with the token of an earlier login.
+ *
+ * @returns False when the token no longer counts: the password is needed.
+ */
+async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs: number): Promise<boolean> {
+  try {
+    await enter(app, server, login.name, withinMs);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ChatError && error.code === "unauthenticated")) throw error;
+    app.profile.dropToken(login);
+    await app.terminal.print(`The login of ${safeText(login.name)} on this device has ended.`);
+    return false;
+  }
+}
+
+/** Logs in or registers, and goes on as that account. */
+async function firstVisit(app: App, server: KnownServer, link: InviteLink, withinMs: number): Promise<void> {
+  const { terminal } = app;
+  const what = `Connecting to ${safeText(server.host)}`;
+  await using guest = await waitFor(app, what, (signal) => Guest.connect(server, app.profile, signal));
+  const { registration } = guest.greeting;
+  const mayRegister = registration === "open" || (registration === "invite" && link.joinCode !== undefined);
+  if (!mayRegister && registration === "invite") {
+    await terminal.print("Log in. To register, you need an invite link from somebody on this server.");
+  }
+  for (let attempt = 1;; attempt++) {
+    const name = (await terminal.readLine({ prompt: "Name: ", multiline: false }))?.trim().toLowerCase();
+    if (!name) return;
+    try {
+      checked(nameField, name, "the name");
+      const password = await app.askPassword("Password: ");
+      if (password === null) return;
+      if (!await logInOrRegister(app, server, guest, { name, password }, mayRegister ? link : null)) return;
+      return await enter(app, server, name, withinMs);
+    } catch (error) {
+      const canTryAgain = error instanceof ChatError &&
+        ["conflict", "unauthenticated", "invalid"].includes(error.code);
+      if (!canTryAgain || attempt === LOGIN_ATTEMPTS || !terminal.isInteractive) throw error;
+      await terminal.print(yellow(`${safeText(messageOf(error))}. Try again.`));
+    }
+  }
+}
+
+/**
+ * Logs in or, where no account has this name and password, registers: the server tells no stranger which names there are.
+ *
+ * @param link Allows one to register; null where nothing does.
+ * @returns False when the person gives up.
+ */
+async function logInOrRegister(
+  app: App,
+  server: KnownServer,
+  guest: Guest,
+  credentials: Pick<Credentials, "name" | "password">,
+  link: InviteLink | null,
+): Promise<boolean> {
+  try {
+    await signInAs(app, server, guest, credentials, null);
+    return true;
+  } catch (error) {
+    if (!link || !(error instanceof ChatError && error.code === "unauthenticated")) throw error;
+    const name = safeText(credentials.name);
+    if (
+      !await app.terminal.confirm(`There is no account ${name} with this password. Make a new account?`, true)
+    ) {
+      throw error;
+    }
+  }
+  const password = await app.askNewPassword("Password: ", credentials.password);
+  if (password === null) return false;
+  await signInAs(app, server, guest, { ...credentials, password }, { joinCode: link.joinCode });
+  return true;
+}
+
+/**
+ * Logs in or registers over a guest's connection, and keeps the login.
+ *
+ * @param registration Null to log in; else how to register.
+ */
+export async function signInAs(
+  app: App,
+  server: KnownServer,
+  guest: Guest,
+  { name, password }: Pick<Credentials, "name" | "password">,
+  registration: { readonly joinCode: string | undefined } | null,
+): Promise<void> {
+  const account = { serverId: server.serverId, name };
+  const deviceId = app.profile.findLogin(account)?.deviceId;
+  const credentials = { name, password, ...(deviceId === undefined ? {} : { deviceId }) };
+  const what = `${registration ? "Registering" : "Logging in"} as ${safeText(name)}`;
+  const signedIn = await waitFor(
+    app,
+    what,
+    (signal) =>
+      registration
+        ? guest.register(credentials, registration.joinCode, signal)
+        : guest.login(credentials, signal),
+  );
+  app.profile.saveLogin(account, signedIn);
+}
+
+/**
+ * Starts the session of a saved login, and enters it: online, or going on to try behind the menu.
+ *
+ * @throws what the server refused with.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+async function enter(app: App, server: KnownServer, name: string, withinMs: number): Promise<void> {
+  const { terminal } = app;
+  const session = startSession(app, server, name);
+  const what = `Connecting to ${safeText(server.host)} as ${safeText(name)}`;
+  const outcome = await waitFor(app, what, (signal) => session.firstOutcome(withinMs, signal));
+  switch (outcome.kind) {
+    case "online":
+      app.enter(session);
+      return await welcome(app, session);
+    case "waiting":
+      app.enter(session);
+      await terminal.print(yellow(`${safeText(outcome.reason)}.`));
+      await terminal.print("Trying again until it is there; what you write meanwhile is kept and sent then.");
+      return;
+    case "refused":
+      await session[Symbol.asyncDispose]();
+      throw outcome.error;
+    case "interrupted":
+      await session[Symbol.asyncDispose]();
+      throw new Interrupt();
+  }
+}
+
+/** Makes the session of a saved login, telling the person at the menu what happens. */
+function startSession(app: App, server: KnownServer, name: string): AccountSession {
+  const news = new News(app.terminal, (seen) => app.learnName(seen));
+  const session = new AccountSession({ profile: app.profile, server, name, news });
+  announceInvitations(app.terminal, session, (seen) => app.learnName(seen));
+  return session;
+}
+
+async function welcome(app: App, session: AccountSession): Promise<void> {
+  const { terminal } = app;
+  await terminal.print(green(`Connected to ${safeText(session.server.host)} as ${safeText(session.name)}.`));
+  for (const refused of app.profile.outbox.listRejected(session.account)) {
+    session.news?.refused(refused.to, refused.text, refused.reason);
+    app.profile.outbox.dismissRejected(refused.id);
+  }
+  if (!await waitFor(app, "Fetching your messages", (signal) => session.caughtUp(signal))) {
+    await terminal.print("Your messages are still on their way; 3 shows those that have come.");
+    return;
+  }
+  const unread = session.client.unread.length;
+  await terminal.print(
+    unread > 0
+      ? `${session.client.hasMore ? "More than " : ""}${count(unread, "new message")}; 3 shows ${
+        unread === 1 ? "it" : "them"
+      }.`
+      : "No new messages.",
+  );
+}

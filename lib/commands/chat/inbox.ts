@@ -1,0 +1,113 @@
+/**
+ * Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
+ * @module
+ */
+import { LinkError, OutputError } from "../../errors.ts";
+import type { ReceivedMessage } from "../../protocol/events.ts";
+import type { MenuCommand } from "../../terminal/menu.ts";
+import type { App } from "../app.ts";
+import { count, messageLines } from "../format.ts";
+
+/** The menu's option. */
+export function inboxOption(app: App): MenuCommand {
+  return {
+    number: 3,
+    name: "inbox",
+    aliases: ["get", "read", "messages"],
+    summary: "Get my messages",
+    details: "What arrived since you last looked, oldest first. Earlier messages: history USER.",
+    run: async (_args, { terminal }) => {
+      const client = app.client();
+      const unread = [...client.unread];
+      const more = client.hasMore ? "; more is coming, 3 shows it" : "";
+      for (const { from, text, storedAt } of unread) {
+        await terminal.print(messageLines(from, storedAt, text, Date.now()));
+        app.learnName(from);
+      }
+      await terminal.print(
+        unread.length > 0 ? `${count(unread.length, "message")}${more}` : "No new messages.",
+      );
+      await terminal.flush();
+      if (unread.length > 0) await client.shown(unread.at(-1)!.sequence);
+    },
+  };
+}
+
+/**
+ * The subcommand: prints what waits and, unless `keep`, notes it as read.
+ *
+ * @throws {LinkError} when the connection breaks before all has arrived.
+ * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
+ */
+export async function printInbox(
+  app: App,
+  options: { readonly json: boolean; readonly keep: boolean },
+): Promise<void> {
+  if (!options.keep) mustBeSeen(app);
+  const client = app.client();
+  await catchUp(app);
+  const last = await client.caughtUp;
+  for (;;) {
+    const messages = client.unread.slice(0, NOTED_AT_ONCE).filter(({ sequence }) => sequence <= last);
+    if (messages.length === 0) return;
+    await printMessages(app, messages, options);
+    // Of a very large mailbox, the rest comes as room is made.
+    await catchUp(app);
+  }
+}
+
+/** Waits until what is unread has arrived, or as much of it as is held at once. */
+async function catchUp(app: App): Promise<void> {
+  if (await app.session!.caughtUp()) return;
+  throw new LinkError("Cannot fetch the messages: the connection broke. They stay unread; try again");
+}
+
+/** Messages that are printed before they are noted as read: one is noted at once, a crowd with one write to the disk. */
+const NOTED_AT_ONCE = 50;
+
+/**
+ * The subcommand `tail`: prints what waits, then what arrives, until it is stopped; what was printed is read.
+ *
+ * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
+ */
+export async function followInbox(
+  app: App,
+  options: { readonly json: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  mustBeSeen(app);
+  const client = app.client();
+  while (!signal.aborted) {
+    await printMessages(app, client.unread.slice(0, NOTED_AT_ONCE), { ...options, keep: false });
+    // What came meanwhile has woken nobody.
+    if (client.unread.length === 0) await app.nextMessage(signal);
+  }
+}
+
+/** Refuses to count as read what nobody can see. */
+function mustBeSeen(app: App): void {
+  if (!app.terminal.isUnseen) return;
+  throw new OutputError(
+    "Cannot show messages as standard output is closed, or /dev/null: they stay unread; inbox --keep prints without that",
+  );
+}
+
+/** Prints messages and, unless `keep`, notes them as read once the output has taken them. */
+async function printMessages(
+  app: App,
+  messages: readonly ReceivedMessage[],
+  options: { readonly json: boolean; readonly keep: boolean },
+): Promise<void> {
+  for (const message of messages) await printMessage(app, message, options.json);
+  await app.terminal.flush();
+  const last = messages.at(-1);
+  if (!last) return;
+  if (options.keep) app.client().passOver(last.sequence);
+  else await app.client().shown(last.sequence);
+}
+
+/** Prints one message: for people, or as one line of JSON. */
+async function printMessage(app: App, message: ReceivedMessage, json: boolean): Promise<void> {
+  const { from, text, storedAt } = message;
+  await app.terminal.print(json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()));
+}

@@ -1,0 +1,129 @@
+/**
+ * News: what happens while somebody sits at the menu, one line each, above the line being typed.
+ * @module
+ */
+import type { ChatListener } from "../../client/chat_client.ts";
+import type { OutboxMessage } from "../../client/outbox_sender.ts";
+import { type ChatError, messageOf } from "../../errors.ts";
+import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
+import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+
+/** Room that a preview leaves for sender and hint, in columns. */
+const PREVIEW_MARGIN = 24;
+
+/** Shortest preview worth showing, in columns. */
+const PREVIEW_LEAST = 12;
+
+/** Tells the person at the menu what happens. */
+export class News implements ChatListener {
+  readonly #terminal: Terminal;
+  readonly #learnName: (name: string) => void;
+  /** Messages that the person was told are queued. */
+  readonly #queued = new Set<string>();
+  /** Messages of which an option is about to tell the person itself. */
+  readonly #awaited = new Set<string>();
+  /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
+  readonly #sent = new Map<string, number>();
+
+  /** Prints on a terminal. @param learnName Told of each name that is seen, for completion. */
+  constructor(terminal: Terminal, learnName: (name: string) => void) {
+    this.#terminal = terminal;
+    this.#learnName = learnName;
+  }
+
+  /** Notes that an option waits for the fate of a message, and tells it itself. */
+  awaits(id: string): void {
+    this.#awaited.add(id);
+  }
+
+  /** Notes that the option waits no longer; a message that is queued then is told of here. */
+  awaitsNoMore(id: string, isQueued: boolean): void {
+    this.#awaited.delete(id);
+    if (isQueued) this.#queued.add(id);
+  }
+
+  /** A preview of a message: the whole of a short one. Option 3 shows it in full. */
+  onMessage({ from, text }: { readonly from: string; readonly text: string }): void {
+    this.#learnName(from);
+    const room = Math.max(PREVIEW_LEAST, this.#terminal.size.columns - PREVIEW_MARGIN);
+    this.#terminal.printAbove(
+      `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text, room)} ${dim("(3 reads it)")}`,
+    );
+    this.#terminal.refresh();
+  }
+
+  /** Tells that the newest message to somebody has arrived, or was read. */
+  onReceipt(
+    { by, delivered, read }: { readonly by: string; readonly delivered?: number; readonly read?: number },
+  ): void {
+    const newest = this.#sent.get(by);
+    if (newest === undefined) return;
+    if (read !== undefined && read >= newest) {
+      this.#sent.delete(by);
+      this.#terminal.printAbove(dim(`  ${safeText(by)} has read your message.`));
+    } else if (delivered !== undefined && delivered >= newest) {
+      this.#terminal.printAbove(dim(`  ${safeText(by)} has your message.`));
+    }
+  }
+
+  /** Tells that a message which had to wait is sent now. */
+  onAccepted(message: OutboxMessage, { sequence }: { readonly sequence: number }): void {
+    this.#sent.set(message.to, sequence);
+    if (!this.#queued.delete(message.id)) return;
+    this.#terminal.printAbove(
+      green(`Sent: your queued message to ${safeText(message.to)} is in the mailbox now.`),
+    );
+  }
+
+  /**
+   * Tells that a message which had to wait will not be taken, with its beginning, so that nothing is lost in silence: one of this
+   * run, or of a program that has ended.
+   *
+   * @returns False when an option tells it.
+   */
+  onRefused(message: OutboxMessage, error: ChatError): boolean {
+    if (this.#awaited.has(message.id)) return false;
+    this.#queued.delete(message.id);
+    this.refused(message.to, message.text, error.message);
+    return true;
+  }
+
+  /** Prints why a message was refused. */
+  refused(to: string, text: string, reason: string): void {
+    this.#terminal.printAbove(
+      red(`Not sent to ${safeText(to)}: ${safeText(reason)}. It began: ${oneLine(text, 40)}`),
+    );
+  }
+
+  /** The connection broke. */
+  disconnected(reason: string): void {
+    this.#terminal.printAbove(
+      yellow(
+        `Connection lost: ${
+          safeText(reason)
+        }. Trying again; what you write is kept and sent once it is back.`,
+      ),
+    );
+    this.#terminal.refresh();
+  }
+
+  /** The connection is back. */
+  reconnected(): void {
+    this.#terminal.printAbove(green("Connected again."));
+    this.#terminal.refresh();
+  }
+
+  /** The session has ended, and does not come back by itself. */
+  ended(error: unknown): void {
+    this.#terminal.printAbove(red(safeText(messageOf(error))));
+    this.#terminal.refresh();
+  }
+
+  /** Something failed that nobody waits for. */
+  onFault(error: unknown): void {
+    this.#terminal.printAbove(
+      red(`Something went wrong: ${safeText(messageOf(error))}`),
+    );
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Option 2: send a message. It is on this machine's disk before anything else happens, and on the server's before it counts as sent.
+ * @module
+ */
+import type { SendOutcome } from "../../client/chat_client.ts";
+import { ChatError } from "../../errors.ts";
+import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
+import { green, yellow } from "../../terminal/style.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { App } from "../app.ts";
+
+/** How long the menu waits for the server's word before it says that the message is queued, in milliseconds. */
+const ANSWER_WITHIN_MS = 3_000;
+
+/** The menu's option. */
+export function sendOption(app: App): MenuCommand {
+  return {
+    number: 2,
+    name: "send",
+    aliases: ["msg", "message"],
+    usage: "[USER [TEXT]]",
+    summary: "Send a message",
+    details: "The text may have several lines: Alt+Enter begins a new one, and pasted lines stay lines.",
+    complete: (args) => completeFirstWord(args, app.names()),
+    run: async (args, { terminal }) => {
+      const client = app.client();
+      const [to, text] = splitName(args);
+      const name = to || (await terminal.readLine({
+        prompt: "To: ",
+        multiline: false,
+        complete: (typed) => completeFirstWord(typed, app.names()),
+      }))?.trim();
+      if (!name) return;
+      const recipient = name.toLowerCase();
+      if (app.isOnline && !text && await client.findUser(recipient) === null) {
+        throw new ChatError(
+          "not_found",
+          `Cannot send to ${safeText(recipient)}: there is no such user; 1 lists them`,
+        );
+      }
+      const message = text || await terminal.readLine({ prompt: "Text: " });
+      if (!message?.trim()) {
+        await terminal.print("Nothing was sent: the text is empty.");
+        return;
+      }
+      const sending = await client.send(recipient, message);
+      app.learnName(recipient);
+      const outcome = await app.outcomeWithin(sending, app.isOnline ? ANSWER_WITHIN_MS : 0);
+      await terminal.print(outcome ? sentence(recipient, outcome) : yellow(queued(recipient)));
+    },
+  };
+}
+
+/** What a person reads about a message that was stored. Throws the refusal of one that was not. */
+function sentence(to: string, outcome: SendOutcome): string {
+  if (outcome.kind === "refused") throw outcome.error;
+  return green(`Sent: it is in ${safeText(to)}'s mailbox.`);
+}
+
+function queued(to: string): string {
+  return `Queued for ${safeText(to)}: it is kept here and goes out, once, when the connection is back.`;
+}
+
+/**
+ * The subcommand: quiet when the message is stored.
+ *
+ * @throws {ChatError} what the server refused with.
+ */
+export async function sendOnce(
+  app: App,
+  to: string,
+  text: string,
+  options: { readonly json: boolean },
+): Promise<void> {
+  const sending = await app.client().send(to, text);
+  const outcome = await app.outcomeOrDisconnect(sending);
+  if (outcome.kind === "refused") throw outcome.error;
+  if (options.json) await app.terminal.print(JSON.stringify({ to, ...outcome.acknowledgement }));
+}
+
+/** Splits `bob how are you` into the name and the untouched rest. */
+export function splitName(args: string): [name: string, rest: string] {
+  const match = /^(\S+)\s*([\s\S]*)$/.exec(args);
+  return match ? [match[1]!, match[2]!] : ["", ""];
+}

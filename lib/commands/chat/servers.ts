@@ -1,0 +1,37 @@
+/**
+ * Servers that are known on this machine: which word names one, and the command `forget-server`, for one that has a new key, or
+ * that one does not want to know any more.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import { looksLikeServer, parseInviteLink } from "../../protocol/invite_link.ts";
+import type { Profile } from "../../profile/profile.ts";
+import type { MenuCommand } from "../../terminal/menu.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { App } from "../app.ts";
+
+/** Whether a word names a server, and is no mistyped command: by its form, or as one that is known already. */
+export function isServerName(profile: Profile, word: string): boolean {
+  const typed = word.trim().toLowerCase();
+  return looksLikeServer(word) || profile.listServers().some(({ host }) => host === typed);
+}
+
+/** The menu's command. */
+export function forgetServerCommand(app: App): MenuCommand {
+  return {
+    name: "forget-server",
+    usage: "SERVER",
+    summary: "Forget a server, its key, your logins and what waits to be sent there",
+    run: async (args, { terminal }) => {
+      if (app.session) throw new UsageError("Cannot forget a server while connected: 7 disconnects");
+      const { host, port } = parseInviteLink(args);
+      const server = app.profile.findServer(host, port);
+      if (!server) throw new UsageError(`Cannot forget ${safeText(host)}: it is not known`);
+      if (!await terminal.confirm(`Forget ${safeText(host)} and everything kept about it here?`, false)) {
+        return;
+      }
+      app.profile.forgetServer(server.serverId);
+      await terminal.print("Forgotten.");
+    },
+  };
+}

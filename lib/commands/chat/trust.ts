@@ -1,0 +1,61 @@
+/**
+ * The decision to trust a server, made once: by the invite link, by an authority, or by the person.
+ * @module
+ */
+import { TrustError, UsageError } from "../../errors.ts";
+import { fingerprintOf } from "../../net/identity.ts";
+import { fetchCertificate, verifyWithSystemRoots } from "../../net/trust.ts";
+import type { InviteLink } from "../../protocol/invite_link.ts";
+import type { KnownServer } from "../../profile/profile.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import { bold } from "../../terminal/style.ts";
+import type { App } from "../app.ts";
+import { waitFor } from "../waiting.ts";
+
+/**
+ * Finds the server in the profile, or decides about it and remembers the decision.
+ *
+ * @returns Null when the person does not trust it.
+ * @throws {TrustError} when its key is not the one in the link, or not the one that was pinned.
+ * @throws {LinkError} when it cannot be reached.
+ * @throws {UsageError} when there is nobody to ask.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+export async function trustServer(app: App, link: InviteLink): Promise<KnownServer | null> {
+  const { terminal, profile } = app;
+  const { host, port, fingerprint } = link;
+  const known = profile.findServer(host, port);
+  if (known) {
+    if (fingerprint !== undefined && known.fingerprint !== null && known.fingerprint !== fingerprint) {
+      throw new TrustError(
+        `Cannot use the link: it names another key (${fingerprint}) than the one known for ${host} (${known.fingerprint}). ` +
+          "Ask whoever sent it; if the server really has a new key: forget-server",
+      );
+    }
+    profile.markServerUsed(known.serverId);
+    return known;
+  }
+  // Null where an authority vouches for it.
+  const certificate = await waitFor(app, `Connecting to ${safeText(host)}`, async (signal) => {
+    if (fingerprint === undefined && await verifyWithSystemRoots({ host, port, signal })) return null;
+    return await fetchCertificate({ host, port, signal });
+  });
+  if (certificate === null) return profile.saveServer({ host, port, certificate, fingerprint: null });
+  const seen = await fingerprintOf(certificate);
+  if (fingerprint !== undefined && fingerprint !== seen) {
+    throw new TrustError(
+      `Cannot trust ${host}: its key is ${seen}, and the invite link says ${fingerprint}. Somebody may be in between; nothing was sent`,
+    );
+  }
+  if (fingerprint === undefined) {
+    if (!terminal.isInteractive) {
+      throw new UsageError(
+        `Cannot trust ${host} without its fingerprint: use its invite link, or connect once from a terminal`,
+      );
+    }
+    await terminal.print(`First contact with ${safeText(host)}. Its key is\n  ${bold(seen)}`);
+    await terminal.print("Compare it with what the server printed at its start, or ask its operator.");
+    if (!await terminal.confirm("Is it the same?", false)) return null;
+  }
+  return profile.saveServer({ host, port, certificate, fingerprint: seen });
+}

@@ -1,0 +1,52 @@
+/**
+ * Option 1: the user list.
+ * @module
+ */
+import type { UserEntry } from "../../protocol/requests.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import type { MenuCommand } from "../../terminal/menu.ts";
+import type { App } from "../app.ts";
+import { count, userLine } from "../format.ts";
+
+/** Users shown before the list asks whether to go on. */
+const SHOWN_AT_ONCE = 100;
+
+/** The menu's option. */
+export function usersOption(app: App): MenuCommand {
+  return {
+    number: 1,
+    name: "users",
+    aliases: ["list", "who"],
+    summary: "Get the user list",
+    details:
+      "Every registered user: online, idle or last seen, and how many of their messages you have not read.",
+    run: async (_args, { terminal }) => {
+      const client = app.client();
+      let shown: UserEntry[] = [];
+      let total = 0;
+      for await (const user of client.users()) {
+        shown.push(user);
+        total++;
+        app.learnName(user.name);
+        if (shown.length < SHOWN_AT_ONCE) continue;
+        await print(terminal, shown);
+        shown = [];
+        if (!await terminal.confirm("Show more?", true)) return;
+      }
+      await print(terminal, shown);
+      await terminal.print(count(total, "user"));
+    },
+  };
+}
+
+/** The subcommand: one line a user, or one JSON object a line. */
+export async function listUsers(app: App, options: { readonly json: boolean }): Promise<void> {
+  for await (const user of app.client().users()) {
+    await app.terminal.print(options.json ? JSON.stringify(user) : userLine(user, 0, Date.now()).trim());
+  }
+}
+
+async function print(terminal: Terminal, users: readonly UserEntry[]): Promise<void> {
+  const width = Math.max(0, ...users.map(({ name }) => name.length));
+  for (const user of users) await terminal.print(userLine(user, width, Date.now()));
+}

@@ -1,0 +1,50 @@
+/**
+ * What follows `host` and `join`: a friend's name and a port, in the menu and as a subcommand.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+
+/** What was asked for. */
+export interface ChatFlags {
+  /** Name of the friend; unset when none was given. */
+  readonly friend?: string;
+  /** Port; unset when none was given. */
+  readonly port?: number;
+  /** Whether the router shall forward the port. */
+  readonly isMapped: boolean;
+}
+
+/**
+ * Reads what a person typed behind the command, such as `bob --port 5000` or `bob 5000`.
+ *
+ * @throws {UsageError} When a port is none, or something else is there.
+ */
+export function parseChatFlags(args: string): ChatFlags {
+  const words = args.trim().split(/\s+/).filter((word) => word !== "");
+  let flags: ChatFlags = { isMapped: false };
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    const [, equals] = /^--port=(.*)$/.exec(word) ?? [];
+    if (word === "--map-port") flags = { ...flags, isMapped: true };
+    else if (word === "--port") flags = { ...flags, port: parsePort(words.shift() ?? "") };
+    else if (equals !== undefined) flags = { ...flags, port: parsePort(equals) };
+    else if (word.startsWith("--")) {
+      throw new UsageError(`Cannot understand ${word}: there are --port N and --map-port`);
+    } else if (flags.friend === undefined) flags = { ...flags, friend: word.toLowerCase() };
+    else if (flags.port === undefined) flags = { ...flags, port: parsePort(word) };
+    else throw new UsageError(`Cannot understand ${word}: a friend's name and a port are enough`);
+  }
+  return flags;
+}
+
+/**
+ * Reads a port.
+ *
+ * @throws {UsageError} When it is not a whole number from 1 to 65535.
+ */
+export function parsePort(text: string): number {
+  const port = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new UsageError(
+    `Cannot use port ${text === "" ? "(none given)" : text}: it must be a number from 1 to 65535`,
+  );
+}

@@ -1,0 +1,167 @@
+/**
+ * Option 4: initiate a chat with a friend. Listens, invites, waits, chats.
+ * @module
+ */
+import { LinkError, UsageError } from "../../errors.ts";
+import { hostChat, type HostedChat } from "../../peer/host.ts";
+import type { Tally } from "../../peer/direct_chat.ts";
+import { Interrupt } from "../../terminal/interrupt.ts";
+import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
+import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { AccountSession } from "../account_session.ts";
+import { type App, NotSignedInError } from "../app.ts";
+import { type ChatFlags, parseChatFlags, parsePort } from "./flags.ts";
+import { ChatScreen } from "./screen.ts";
+import { assertDelivered } from "./words.ts";
+import { rendezvousOf } from "./rendezvous.ts";
+
+/** The menu's option. */
+export function hostOption(app: App): MenuCommand {
+  return {
+    number: 4,
+    name: "host",
+    usage: "[FRIEND] [--port N] [--map-port]",
+    summary: "Initiate a chat with my friend",
+    details:
+      "Listens on a port of this machine and invites your friend, who joins with 5. What you write goes from " +
+      "machine\nto machine where the networks let it, through the server where not, and nobody in between can read it.\n" +
+      "--map-port asks your router to forward the port while the chat lasts.",
+    complete: (args) => completeFirstWord(args, app.names()),
+    run: async (args, { signal }) => {
+      const flags = await ask(app, parseChatFlags(args), args.trim() === "");
+      if (flags) await runHost(app, flags, signal);
+    },
+  };
+}
+
+/**
+ * Hosts one chat to its end.
+ *
+ * @param app The program, signed in.
+ * @param flags Friend and port; port unset picks a free one.
+ * @param signal Takes the invitation back.
+ * @returns What the chat counted; null when the invitation was taken back.
+ */
+export async function runHost(
+  app: App,
+  flags: ChatFlags & { readonly friend: string },
+  signal: AbortSignal,
+): Promise<Tally | null> {
+  const { terminal } = app;
+  const session = signedIn(app);
+  const { friend } = flags;
+  const screen = new ChatScreen(terminal, {
+    name: session.name,
+    friend,
+    downloadFolder: app.downloadFolder,
+    homeFolder: app.homeFolder,
+  });
+  // Loaded only when wanted: few ask for it, and it takes a while.
+  const portMapper = flags.isMapped
+    ? (await import("../../peer/route/port_mapping.ts")).routerPortMapper
+    : undefined;
+  if (portMapper) terminal.status("Asking the router to forward a port…");
+  await using hosted = await hostChat(screen, {
+    rendezvous: rendezvousOf(session),
+    friend,
+    port: flags.port ?? 0,
+    downloadFolder: app.downloadFolder,
+    ...(portMapper ? { portMapper } : {}),
+  }).finally(() => terminal.status(""));
+  using _goodbye = app.beforeLeaving(() => hosted.close());
+  app.learnName(friend);
+  await printInvitation(app, hosted, friend);
+  if (!await isJoined(app, hosted, friend, signal)) return null;
+  return await screen.run(hosted.conversation);
+}
+
+/** The session of the account that is signed in. */
+export function signedIn(app: App): AccountSession {
+  if (!app.session) throw new NotSignedInError("Cannot chat before you are connected: 0 connects");
+  if (!app.isOnline) {
+    throw new LinkError("Cannot begin a chat as there is no connection to the server right now");
+  }
+  return app.session;
+}
+
+/** Asks for what was not given; null when the person gives up. */
+async function ask(
+  app: App,
+  flags: ChatFlags,
+  asksPort: boolean,
+): Promise<ChatFlags & { readonly friend: string } | null> {
+  signedIn(app);
+  const { terminal } = app;
+  const friend = flags.friend ?? (await terminal.readLine({
+    prompt: "Friend: ",
+    multiline: false,
+    complete: (typed) => completeFirstWord(typed, app.names()),
+  }))?.trim().toLowerCase();
+  if (!friend) return null;
+  if (!asksPort) return { ...flags, friend };
+  const typed = await terminal.readLine({ prompt: "Port (empty: one is picked): ", multiline: false });
+  if (typed === null) return null;
+  return typed.trim() === "" ? { ...flags, friend } : { ...flags, friend, port: parsePort(typed.trim()) };
+}
+
+async function printInvitation(app: App, hosted: HostedChat, friend: string): Promise<void> {
+  const { terminal } = app;
+  const name = bold(cyan(safeText(friend)));
+  await terminal.print(
+    `Listening on port ${bold(String(hosted.port))}. ` +
+      (hosted.isFriendOnline
+        ? `${name} has been told.`
+        : `${name} is not here now, and finds the invitation on connecting, for as long as you wait.`),
+  );
+  const addresses = hosted.addresses.length > 0 ? hosted.addresses.join(", ") : "none but loopback";
+  await terminal.print(
+    dim(`  Addresses of this machine: ${addresses}; the server sees ${safeText(hosted.seenAddress)}`),
+  );
+  if (hosted.mapped) {
+    await terminal.print(dim(`  The router forwards ${hosted.mapped.address}, port ${hosted.mapped.port}`));
+  }
+  if (hosted.mappingFailure !== undefined) {
+    await terminal.print(
+      yellow(`The port was not mapped, as ${safeText(hosted.mappingFailure)}; other ways are still tried.`),
+    );
+  }
+}
+
+/** Waits for the friend; false when the invitation is taken back. */
+async function isJoined(
+  { terminal }: App,
+  hosted: HostedChat,
+  friend: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const takeBack = Promise.withResolvers<"stopped">();
+  const onAbort = () => takeBack.resolve("stopped");
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  terminal.status(`Waiting for ${safeText(friend)}… (Ctrl+C takes the invitation back)`);
+  try {
+    const outcome = await Promise.race([hosted.linked, takeBack.promise]);
+    if (outcome !== "stopped") return true;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    terminal.status("");
+  }
+  await hosted.close();
+  await terminal.print("The invitation is taken back; nothing listens any more.");
+  return false;
+}
+
+/**
+ * The subcommand `chat host`.
+ *
+ * @throws {UsageError} When no friend is named.
+ * @throws {UndeliveredError} When the chat has ended with lines that the friend does not have.
+ */
+export async function hostOnce(app: App, flags: ChatFlags): Promise<void> {
+  const { friend } = flags;
+  if (friend === undefined) throw new UsageError("Cannot host a chat for nobody: name a friend");
+  const interrupted = new AbortController();
+  using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
+  assertDelivered(await runHost(app, { ...flags, friend }, interrupted.signal));
+}

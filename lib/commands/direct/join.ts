@@ -1,0 +1,127 @@
+/**
+ * Option 5: chat with a friend who has a chat open. Lists the invitations, joins one, chats.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import { joinChat } from "../../peer/joiner.ts";
+import type { Tally } from "../../peer/direct_chat.ts";
+import type { Invitation } from "../../protocol/chat_messages.ts";
+import { Interrupt } from "../../terminal/interrupt.ts";
+import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
+import { bold, cyan, dim } from "../../terminal/style.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { AccountSession } from "../account_session.ts";
+import type { App } from "../app.ts";
+import { type ChatFlags, parseChatFlags } from "./flags.ts";
+import { signedIn } from "./host.ts";
+import { ChatScreen } from "./screen.ts";
+import { assertDelivered } from "./words.ts";
+import { ago } from "../format.ts";
+import { forgetInvitation } from "./invitations.ts";
+import { rendezvousOf } from "./rendezvous.ts";
+
+/** The menu's option. */
+export function joinOption(app: App): MenuCommand {
+  return {
+    number: 5,
+    name: "join",
+    usage: "[FRIEND] [--port N]",
+    summary: "Chat with my friend",
+    details:
+      "Joins a chat that a friend has opened with 4. Alone, it lists the invitations that wait for you.",
+    complete: (args) => completeFirstWord(args, app.names()),
+    run: async (args, { signal }) => void await runJoin(app, parseChatFlags(args), signal),
+  };
+}
+
+/**
+ * Joins one chat and stays to its end.
+ *
+ * @param app The program, signed in.
+ * @param flags Friend and port; unset asks where there is a choice.
+ * @param signal Stops the search for a way.
+ * @returns What the chat counted; null when the person chose none.
+ * @throws {UsageError} When nobody has such a chat open.
+ */
+export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
+  const session = signedIn(app);
+  const invitation = await choose(app, session, flags);
+  if (!invitation) return null;
+  const { terminal } = app;
+  const screen = new ChatScreen(terminal, {
+    name: session.name,
+    friend: invitation.from,
+    downloadFolder: app.downloadFolder,
+    homeFolder: app.homeFolder,
+  });
+  const { conversation, linkedAfterMs } = await joinChat(screen, {
+    rendezvous: rendezvousOf(session),
+    chatId: invitation.chatId,
+    friend: invitation.from,
+    downloadFolder: app.downloadFolder,
+    signal,
+  }).finally(() => terminal.status(""));
+  using _goodbye = app.beforeLeaving(() => conversation.bye());
+  forgetInvitation(session, invitation.chatId);
+  app.learnName(invitation.from);
+  return await screen.run(conversation, linkedAfterMs);
+}
+
+/** Finds the one that is meant, or asks; null when the person chooses none. */
+async function choose(app: App, session: AccountSession, flags: ChatFlags): Promise<Invitation | null> {
+  const { terminal } = app;
+  const { chats } = await rendezvousOf(session).request("list_chats", {});
+  if (flags.friend !== undefined) return pick(chats, flags.friend, flags.port);
+  const [first] = chats;
+  if (!first) {
+    throw new UsageError("Cannot join: nobody has a chat open for you. A friend opens one with option 4");
+  }
+  if (!terminal.isInteractive && chats.length > 1) {
+    const names = chats.map(({ from }) => safeText(from)).join(", ");
+    throw new UsageError(`Cannot choose for you: chats are open from ${names}; name one`);
+  }
+  if (chats.length === 1) {
+    await terminal.print(`Joining ${describe(first)}.`);
+    return first;
+  }
+  return await terminal.choose(
+    "Which chat?",
+    chats.map((invitation) => ({
+      label: safeText(invitation.from),
+      description: `port ${invitation.port}, opened ${ago(invitation.openedAt, Date.now())}`,
+      value: invitation,
+    })),
+  );
+}
+
+function pick(chats: readonly Invitation[], friend: string, port: number | undefined): Invitation {
+  const from = chats.filter((invitation) => invitation.from === friend);
+  const name = safeText(friend);
+  if (from.length === 0) {
+    throw new UsageError(
+      `Cannot join: ${name} has no chat open for you. It is opened with option 4, and joined then`,
+    );
+  }
+  // The newest, where a friend has several open.
+  const found = port === undefined ? from.at(-1) : from.find((invitation) => invitation.port === port);
+  if (found) return found;
+  const ports = from.map((invitation) => invitation.port).join(", ");
+  throw new UsageError(`Cannot join on port ${port}: ${name}'s chat is open on port ${ports}`);
+}
+
+function describe({ from, port, openedAt }: Invitation): string {
+  return `the chat of ${bold(cyan(safeText(from)))} on port ${port} ${
+    dim(`(opened ${ago(openedAt, Date.now())})`)
+  }`;
+}
+
+/**
+ * The subcommand `chat join`.
+ *
+ * @throws {UndeliveredError} When the chat has ended with lines that the friend does not have.
+ */
+export async function joinOnce(app: App, flags: ChatFlags): Promise<void> {
+  const interrupted = new AbortController();
+  using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
+  assertDelivered(await runJoin(app, flags, interrupted.signal));
+}

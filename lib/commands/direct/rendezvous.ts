@@ -1,0 +1,38 @@
+/**
+ * The signed-in account as direct chat sees it.
+ * @module
+ */
+import type {
+  ChatEvent,
+  ChatParams,
+  ChatRequestName,
+  ChatResult,
+  Rendezvous,
+} from "../../peer/rendezvous.ts";
+import { startTrustedTls } from "../../net/trust.ts";
+import { CHAT_EVENTS } from "../../protocol/chat_messages.ts";
+import { type Params, parseResult } from "../../protocol/requests.ts";
+import type { AccountSession } from "../account_session.ts";
+
+/** What direct chat may ask of this account. */
+export function rendezvousOf(session: AccountSession): Rendezvous {
+  const { host, port } = session.server;
+  return {
+    server: {
+      get address() {
+        return session.serverAddress;
+      },
+      port,
+      startTls: (tcp, alpnProtocols) =>
+        startTrustedTls(tcp, { host, certificatePem: session.certificate, alpnProtocols }),
+    },
+    request: async <M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>> =>
+      parseResult(method, await session.request(method, params as Params<M>)) as ChatResult<M>,
+    onEvent: (hear) =>
+      session.onOtherEvent((method, content) => {
+        if (Object.hasOwn(CHAT_EVENTS, method)) hear({ name: method, content } as ChatEvent);
+      }),
+    onSignedInAgain: (hear) => session.onSignedIn(hear),
+    checkConnection: () => session.checkConnection(),
+  };
+}

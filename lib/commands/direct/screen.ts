@@ -1,0 +1,346 @@
+/**
+ * The screen of a direct chat: both write at the same time, lines of the other appear above the line being typed.
+ * @module
+ */
+import { join } from "node:path";
+import { messageOf } from "../../errors.ts";
+import type { Conversation, Tally } from "../../peer/direct_chat.ts";
+import type { JoinListener } from "../../peer/joiner.ts";
+import type { TransferNews } from "../../peer/files/file_transfers.ts";
+import { COME_BACK_WITHIN_MS } from "../../peer/session.ts";
+import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
+import { utf8Bytes } from "../../protocol/fields.ts";
+import type { FileFailure, Route } from "../../protocol/peer_messages.ts";
+import { History } from "../../terminal/typed_lines.ts";
+import { Interrupt } from "../../terminal/interrupt.ts";
+import type { Completion } from "../../terminal/line/line_editor.ts";
+import type { LiveLine, Progress } from "../../terminal/live_line.ts";
+import { sentenceOf } from "../../terminal/menu.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import { farewell, fileAndSize, span, whyFileFailed } from "./words.ts";
+
+/** Lines under way that stand at the bottom of the screen; more wait with the next line typed. */
+const MAX_WAITING_LINES = 5;
+
+/** What can be typed in a chat beside text. */
+const COMMANDS = [
+  ["/send FILE", "send a file; your friend is asked first"],
+  ["/accept", "take the file that is offered"],
+  ["/refuse", "do not take it"],
+  ["/cancel", "stop the file that is on its way"],
+  ["/who", "who is at the other end, and the code to compare"],
+  ["/route", "the way your lines take"],
+  ["/help", "this list"],
+  ["bye", "end the chat for both of you (or Ctrl+C)"],
+] as const;
+
+/** What a screen needs to know of the person in front of it. */
+export interface ChatScreenOptions {
+  /** Name of the account that is signed in. */
+  readonly name: string;
+  /** Name of the friend's account. */
+  readonly friend: string;
+  /** Where files are saved, for the question. */
+  readonly downloadFolder: string;
+  /** The person's own folder, for `~` in a path. */
+  readonly homeFolder: string;
+}
+
+/** One chat on one terminal. Listens from before the first link; {@linkcode run} takes over with it. */
+export class ChatScreen implements JoinListener {
+  readonly #terminal: Terminal;
+  readonly #options: ChatScreenOptions;
+  readonly #bars = new Map<TransferNews["direction"], Progress>();
+  readonly #waiting = new Set<Promise<void>>();
+  #route: Route | undefined;
+  #routeSince = 0; // on the clock of performance.now()
+
+  /** Shows nothing yet. */
+  constructor(terminal: Terminal, options: ChatScreenOptions) {
+    this.#terminal = terminal;
+    this.#options = options;
+  }
+
+  /**
+   * Chats until the end, and says how it ended.
+   *
+   * @param conversation A linked chat.
+   * @param linkedAfterMs How long it took to link; unset where the other side did the work.
+   * @returns What it counted.
+   */
+  async run(conversation: Conversation, linkedAfterMs?: number): Promise<Tally> {
+    const { friend } = this.#options;
+    await this.#begin(conversation, linkedAfterMs);
+    const over = new AbortController();
+    const ended = conversation.ended.then((end) => {
+      over.abort();
+      return end;
+    });
+    await this.#talk(conversation, over.signal);
+    const end = await ended;
+    await Promise.all(this.#waiting);
+    for (const bar of this.#bars.values()) bar.remove();
+    this.#terminal.status("");
+    const say = end.kind === "said_bye" || end.kind === "heard_bye" ? bold : yellow;
+    const { tally } = conversation;
+    await this.#terminal.print(say(farewell(friend, end, tally)));
+    return tally;
+  }
+
+  /** See `JoinListener`. */
+  onTrying(what: string): void {
+    this.#terminal.status(`Connecting to ${safeText(this.#options.friend)}: ${what}… (Ctrl+C stops)`);
+  }
+
+  /** See `ConversationListener`. A line counts as shown once the output has taken it, however long it is stopped. */
+  async onLine(text: string): Promise<void> {
+    await this.#terminal.print(this.#spoken(bold(cyan(safeText(this.#options.friend))), text));
+    await this.#terminal.flush();
+  }
+
+  /** See `ConversationListener`. */
+  onLinked({ route, isFirst, wasLost }: { route: Route; isFirst: boolean; wasLost: boolean }): void {
+    this.#route = route;
+    this.#routeSince = performance.now();
+    if (isFirst) return;
+    const friend = safeText(this.#options.friend);
+    this.#terminal.status("");
+    this.#terminal.printAbove(
+      wasLost
+        ? green(`Connected to ${friend} again: ${route}.`)
+        : green(`Switched to a better route: ${route}.`),
+    );
+  }
+
+  /** See `ConversationListener`. */
+  onLost(why: string): void {
+    const friend = safeText(this.#options.friend);
+    this.#terminal.printAbove(
+      yellow(
+        `Connection to ${friend} lost: ${safeText(why)}. ` +
+          `Looking for a way back for ${span(COME_BACK_WITHIN_MS)}; what you write is kept.`,
+      ),
+    );
+  }
+
+  /** See `TransferListener`. */
+  onFileOffered(news: TransferNews): void {
+    const friend = safeText(this.#options.friend);
+    this.#terminal.printAbove(
+      `${yellow("?")} ${bold(friend)} wants to send you ${cyan(fileAndSize(news))}. ` +
+        `${cyan("/accept")} saves it in ${this.#options.downloadFolder}, ${cyan("/refuse")} does not.`,
+    );
+  }
+
+  /** See `TransferListener`. */
+  onFileProgress(news: TransferNews & { doneBytes: number; resumedBytes: number }): void {
+    const { direction, name, totalBytes, doneBytes, resumedBytes } = news;
+    let bar = this.#bars.get(direction);
+    if (!bar) {
+      const label = direction === "sending" ? `Sending ${name}` : `Receiving ${name}`;
+      bar = this.#terminal.progress({ label, total: totalBytes, start: resumedBytes });
+      this.#bars.set(direction, bar);
+      if (resumedBytes > 0) this.#terminal.printAbove(dim(`  ${name} goes on where it stopped.`));
+    }
+    bar.update(doneBytes);
+  }
+
+  /** See `TransferListener`. */
+  onFileDone(news: TransferNews & { path?: string }): void {
+    this.#removeBar(news);
+    const friend = safeText(this.#options.friend);
+    this.#terminal.printAbove(
+      news.path === undefined
+        ? green(`✓ ${friend} has ${fileAndSize(news)}; its SHA-256 is right.`)
+        : green(`✓ ${fileAndSize(news)} is here; its SHA-256 is right: ${safeText(news.path)}`),
+    );
+  }
+
+  /** See `TransferListener`. */
+  onFileFailed(
+    news: TransferNews & { reason: FileFailure; isOurs: boolean; detail?: string },
+  ): void {
+    this.#removeBar(news);
+    const detail = news.detail === undefined || news.reason === "disk_full"
+      ? ""
+      : ` (${safeText(news.detail)})`;
+    this.#terminal.printAbove(yellow(`✗ ${whyFileFailed(this.#options.friend, news)}${detail}.`));
+  }
+
+  async #begin(conversation: Conversation, linkedAfterMs: number | undefined): Promise<void> {
+    const friend = safeText(this.#options.friend);
+    const took = linkedAfterMs === undefined ? "" : ` after ${span(linkedAfterMs)}`;
+    this.#terminal.status("");
+    await this.#terminal.print(
+      `Chatting with ${bold(cyan(friend))}: ${green(conversation.session.route ?? "linked")}${took}.`,
+    );
+    await this.#printCode(conversation);
+    await this.#terminal.print(
+      dim("Write, and press Enter. /help shows what else there is; bye ends the chat."),
+    );
+  }
+
+  async #printCode({ terms }: Conversation): Promise<void> {
+    await this.#terminal.print(
+      `Code: ${bold(terms?.code ?? "")}  ${dim("If your friend sees the same one, nobody is in between.")}`,
+    );
+  }
+
+  /** Reads lines until the chat is over. */
+  async #talk(conversation: Conversation, over: AbortSignal): Promise<void> {
+    const history = new History();
+    while (!over.aborted) {
+      let line: string | null;
+      try {
+        line = await this.#terminal.readLine({
+          prompt: `${this.#options.name}> `,
+          history,
+          complete: completeCommand,
+          after: "erase",
+          signal: over,
+        });
+      } catch (error) {
+        if (over.aborted || conversation.session.isEnded) return;
+        if (!(error instanceof Interrupt) && !isClosing(error)) throw error;
+        return await conversation.bye();
+      }
+      if (line === null) return await conversation.bye();
+      if (line.trim() === "") continue;
+      history.add(line);
+      if (/^bye[.!]?$/i.test(line.trim())) return await conversation.bye();
+      if (line.startsWith("/") && !line.startsWith("//")) await this.#command(conversation, line.trim());
+      else await this.#say(conversation, line.replace(/^\/\//, "/"));
+    }
+  }
+
+  /** Sends a line, which shows a tick once the other side has it. */
+  async #say(conversation: Conversation, text: string): Promise<void> {
+    if (utf8Bytes(text) > MAX_TEXT_BYTES) {
+      return await this.#terminal.print(
+        red(`✗ Not sent: a line has at most ${MAX_TEXT_BYTES} bytes, and this one ${utf8Bytes(text)}.`),
+      );
+    }
+    const mine = this.#spoken(cyan(this.#options.name), text);
+    const waiting = this.#showWaiting(mine);
+    const said = conversation.say(text.toWellFormed()).then(
+      () =>
+        waiting.commit(
+          this.#terminal.isInteractive ? `${mine} ${green("✓")}` : dim(`✓ ${this.#friend} has it.`),
+        ),
+      // Named in words: where lines come from a pipe, nothing else on the screen says which one it was.
+      () => waiting.commit(`${red("✗ Not delivered:")} ${mine}`),
+    );
+    this.#waiting.add(said);
+    said.then(() => this.#waiting.delete(said));
+    if (this.#waiting.size > MAX_WAITING_LINES) await Promise.race(this.#waiting);
+  }
+
+  /** A line that waits at the bottom; a text of several lines, or one that would not fit there, only its beginning. */
+  #showWaiting(mine: string): LiveLine {
+    const [first = "", ...rest] = mine.split("\n");
+    return this.#terminal.liveLine(`${first}${rest.length > 0 ? " …" : ""} ${dim("…")}`);
+  }
+
+  async #command(conversation: Conversation, line: string): Promise<void> {
+    const [, word = "", rest = ""] = /^\/(\S*)\s*(.*)$/s.exec(line) ?? [];
+    try {
+      switch (word.toLowerCase()) {
+        case "send":
+          return await this.#send(conversation, rest);
+        case "accept":
+          return await conversation.files.accept();
+        case "refuse":
+          return conversation.files.refuse();
+        case "cancel":
+          return conversation.files.cancel();
+        case "who":
+          return await this.#printWho(conversation);
+        case "route":
+          return await this.#printRoute(conversation);
+        case "help":
+          return await this.#printHelp();
+        default:
+          await this.#terminal.print(
+            `There is no /${safeText(word)}; /help shows what there is. To say it, begin with two slashes.`,
+          );
+      }
+    } catch (error) {
+      await this.#terminal.print(red("✗ ") + sentenceOf(new Error(safeText(messageOf(error)))));
+    }
+  }
+
+  async #send(conversation: Conversation, given: string): Promise<void> {
+    const path = unquote(given).replace(/^~(?=$|[/\\])/, this.#options.homeFolder);
+    if (path === "") return await this.#terminal.print("Usage: /send FILE");
+    await conversation.files.offer(path);
+    await this.#terminal.print(dim(`  Asked ${this.#friend} whether to send ${safeText(given)}.`));
+  }
+
+  async #printWho(conversation: Conversation): Promise<void> {
+    const client = safeText(conversation.terms?.theirClient ?? "");
+    await this.#terminal.print(
+      `${bold(cyan(this.#friend))}, with ${client}, for ${span(conversation.tally.durationMs)}.`,
+    );
+    await this.#printCode(conversation);
+  }
+
+  async #printRoute({ session }: Conversation): Promise<void> {
+    if (!session.isLinked) {
+      return await this.#terminal.print("There is no way at the moment: the connection is lost.");
+    }
+    const isBridged = session.remoteAddress === "127.0.0.1" || session.remoteAddress === "::1";
+    const where = isBridged ? "" : `, ${session.remoteAddress}`;
+    const through = this.#route === "relayed"
+      ? " The server copies bytes that it cannot read; a direct way is looked for now and then."
+      : " Nothing goes through the server.";
+    await this.#terminal.print(
+      `${this.#route}${where}, for ${span(performance.now() - this.#routeSince)}.${through}`,
+    );
+  }
+
+  async #printHelp(): Promise<void> {
+    const width = Math.max(...COMMANDS.map(([usage]) => usage.length));
+    for (const [usage, what] of COMMANDS) {
+      await this.#terminal.print(`  ${cyan(usage.padEnd(width))}  ${what}`);
+    }
+  }
+
+  #removeBar({ direction }: TransferNews): void {
+    this.#bars.get(direction)?.remove();
+    this.#bars.delete(direction);
+  }
+
+  /** A name and what was said; further lines are set in. */
+  #spoken(name: string, text: string): string {
+    return `${name}: ${safeText(text, { multiline: true }).replaceAll("\n", "\n  ")}`;
+  }
+
+  get #friend(): string {
+    return safeText(this.#options.friend);
+  }
+}
+
+/** Where files are saved, as a person may shorten it. */
+export function defaultDownloadFolder(homeFolder: string, xdgFolder: string | undefined): string {
+  return xdgFolder || join(homeFolder, "Downloads");
+}
+
+function completeCommand(before: string): Completion {
+  if (!before.startsWith("/") || /\s/.test(before)) return { from: 0, candidates: [] };
+  const names = COMMANDS.map(([usage]) => usage.split(" ")[0]!).filter((name) => name.startsWith("/"));
+  return { from: 0, candidates: names.filter((name) => name.startsWith(before)).map((name) => `${name} `) };
+}
+
+/** A path as a shell or a file manager hands it over. */
+function unquote(path: string): string {
+  const trimmed = path.trim();
+  const [, inner] = /^"(.*)"$/s.exec(trimmed) ?? /^'(.*)'$/s.exec(trimmed) ?? [];
+  return inner ?? trimmed;
+}
+
+/** The terminal is gone, or is being closed. */
+function isClosing(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}

@@ -1,0 +1,120 @@
+/**
+ * The accounts of a profile: list, choose the default, test, remove.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import { describeSignIn, type MailAccount } from "../../mail/account.ts";
+import { revokeTokens } from "../../mail/oauth.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import { bold, dim } from "../../terminal/style.ts";
+import { type EmailParts, findAccount } from "./parts.ts";
+import { sendTestMail } from "./test_mail.ts";
+import { exitCodeOfRefusal } from "./words.ts";
+
+/**
+ * Lists the accounts, the default first.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param options.json One JSON object a line, without any secret.
+ */
+export async function listAccounts(parts: EmailParts, options: { json: boolean }): Promise<void> {
+  const { terminal, store } = parts;
+  const accounts = await store.listMailAccounts();
+  if (options.json) {
+    for (const [at, account] of accounts.entries()) {
+      await terminal.print(JSON.stringify({ ...publicPart(account), default: at === 0 }));
+    }
+    return;
+  }
+  if (accounts.length === 0) await terminal.print('There is no mail account yet: "email setup" makes one.');
+  for (const [at, account] of accounts.entries()) {
+    const { address, server, security, signIn } = publicPart(account);
+    const mark = at === 0 ? "  (default)" : "";
+    await terminal.print(
+      `${bold(safeText(address))}${mark}  ${
+        dim(`${safeText(server)}, ${security.toUpperCase()}, ${signIn}`)
+      }`,
+    );
+  }
+}
+
+/** What may be shown and printed of an account. */
+function publicPart(account: MailAccount) {
+  const { endpoint } = account;
+  return {
+    address: account.address,
+    name: account.name,
+    server: `${endpoint.host}:${endpoint.port}`,
+    security: endpoint.security,
+    signIn: describeSignIn(account.signIn),
+  };
+}
+
+/**
+ * Makes an account the default.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param address Its address.
+ * @throws {UsageError} When there is no such account.
+ */
+export async function makeDefault(parts: EmailParts, address: string): Promise<void> {
+  const account = await getAccount(parts, address);
+  await parts.store.setDefaultMailAccount(account.id);
+  await parts.terminal.print(`${safeText(account.address)} is the default now.`);
+}
+
+/**
+ * Signs in and sends a test mail to oneself.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param address The account; empty for the default one.
+ * @param signal Stops it.
+ * @returns The exit code for a script.
+ * @throws {UsageError} When there is no such account.
+ */
+export async function testAccount(parts: EmailParts, address: string, signal: AbortSignal): Promise<number> {
+  const error = await sendTestMail(parts, await getAccount(parts, address), signal);
+  return error === null ? 0 : exitCodeOfRefusal(error);
+}
+
+/**
+ * Removes an account with its secret; a consent is given back to the provider.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param address Its address.
+ * @param options.mustAsk Whether to ask first.
+ * @throws {UsageError} When there is no such account.
+ */
+export async function removeAccount(
+  parts: EmailParts,
+  address: string,
+  options: { mustAsk: boolean },
+): Promise<void> {
+  const { terminal, store } = parts;
+  const account = await getAccount(parts, address);
+  const shown = safeText(account.address);
+  const waiting = (await store.listOutboxEntries()).filter((entry) => entry.accountId === account.id).length;
+  const warning = waiting === 0 ? "" : ` ${waiting} of its mails in the outbox can then not be sent.`;
+  if (options.mustAsk && !await terminal.confirm(`Remove ${shown} from this profile?${warning}`, false)) {
+    return;
+  }
+  await store.removeMailAccount(account.id);
+  const { signIn } = account;
+  if (signIn.kind !== "oauth2") return await terminal.print(`Removed ${shown}, and its secret.`);
+  const isRevoked = await revokeTokens(signIn.settings, signIn.tokens);
+  await terminal.print(
+    isRevoked
+      ? `Removed ${shown}; the provider has ended the access.`
+      : `Removed ${shown}. End the access in the provider's account settings too: it could not be done from here.`,
+  );
+}
+
+async function getAccount(parts: EmailParts, address: string): Promise<MailAccount> {
+  const account = await findAccount(parts, address.trim());
+  if (account !== null) return account;
+  throw new UsageError(
+    address.trim() === ""
+      ? 'There is no mail account yet: "email setup" makes one'
+      : `There is no mail account ${safeText(address.trim())}: "email accounts" lists them`,
+  );
+}

@@ -1,0 +1,106 @@
+/**
+ * Choosing files to send along: paths as people type, complete or drop them.
+ * @module
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import { messageOf } from "../../errors.ts";
+import { describeAttachment, type MailAttachment } from "../../mail/message.ts";
+import { formatBytes } from "../../mail/size.ts";
+import type { Completion } from "../../terminal/line/line_editor.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+
+/** More names than this help nobody to choose. */
+const MAX_CANDIDATES = 200;
+
+/**
+ * A path as it was meant: quotes of a dropped file go, `~` becomes the home folder, and it no longer depends on the
+ * folder that the program was started in.
+ *
+ * @param typed What was typed, dropped or completed.
+ * @param homeFolder What `~` stands for; unset where it is not known.
+ */
+export function readPath(typed: string, homeFolder?: string): string {
+  let path = typed.trim();
+  const quoted = /^(['"])(.*)\1$/.exec(path);
+  if (quoted) path = quoted[2] ?? "";
+  else if (Deno.build.os !== "windows") path = path.replace(/\\(.)/g, "$1");
+  if (homeFolder !== undefined && /^~(?=$|[/\\])/.test(path)) path = join(homeFolder, path.slice(1));
+  return resolve(path);
+}
+
+/**
+ * Asks for files until an empty line.
+ *
+ * @param terminal Keyboard and screen.
+ * @param paths Those chosen before, as in a draft; what cannot be read any more is said and left out.
+ * @param options.homeFolder What `~` stands for.
+ * @param options.onChange Called with all paths after each change.
+ * @returns The files; `null` at the end of the input.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+export async function askAttachments(
+  terminal: Terminal,
+  paths: readonly string[],
+  options: { homeFolder?: string | undefined; onChange: (paths: readonly string[]) => Promise<void> },
+): Promise<readonly MailAttachment[] | null> {
+  const files: MailAttachment[] = [];
+  for (const path of paths) await addFile(terminal, files, path);
+  while (true) {
+    const line = await terminal.readLine({
+      prompt: files.length === 0
+        ? "Attach a file (Enter: none): "
+        : "Attach another (Enter: done, -: take the last away): ",
+      multiline: false,
+      complete: (typed) => completePath(typed, options.homeFolder),
+    });
+    if (line === null) return null;
+    if (line.trim() === "") return files;
+    if (line.trim() === "-") {
+      const gone = files.pop();
+      await terminal.print(gone === undefined ? "  There is none." : `  Without ${safeText(gone.fileName)}.`);
+    } else await addFile(terminal, files, readPath(line, options.homeFolder));
+    await options.onChange(files.map((file) => file.path));
+  }
+}
+
+async function addFile(terminal: Terminal, files: MailAttachment[], path: string): Promise<void> {
+  try {
+    const file = await describeAttachment(path);
+    files.push(file);
+    await terminal.print(`  ${describeFile(file)}`);
+  } catch (error) {
+    await terminal.print(`  ${safeText(messageOf(error))}.`);
+  }
+}
+
+/**
+ * A file in a few words.
+ *
+ * @param file The file.
+ */
+export function describeFile(file: MailAttachment): string {
+  return `${safeText(file.fileName)}, ${formatBytes(file.sizeBytes)}`;
+}
+
+/** Files and folders that begin as typed. */
+async function completePath(typed: string, homeFolder?: string): Promise<Completion> {
+  const none = { from: 0, candidates: [] };
+  if (/^['"]/.test(typed)) return none;
+  const isFolder = typed === "" || /[/\\]$/.test(typed);
+  const path = readPath(typed === "" ? "." : typed, homeFolder);
+  const folder = isFolder ? path : dirname(path);
+  const start = isFolder ? "" : basename(path);
+  const candidates: string[] = [];
+  try {
+    for await (const item of Deno.readDir(folder)) {
+      if (!item.name.startsWith(start) || (start === "" && item.name.startsWith("."))) continue;
+      candidates.push(item.name + (item.isDirectory ? "/" : ""));
+      if (candidates.length === MAX_CANDIDATES) break;
+    }
+  } catch {
+    return none; // no such folder: there is nothing to offer
+  }
+  const from = typed.search(/[^/\\]*$/);
+  return { from, candidates: candidates.sort() };
+}

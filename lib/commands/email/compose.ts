@@ -1,0 +1,258 @@
+/**
+ * Writing and sending one e-mail by answering questions; whatever was typed is kept as a draft until it is sent.
+ * @module
+ */
+import type { MailAccount } from "../../mail/account.ts";
+import type { MailAddress } from "../../mail/address.ts";
+import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
+import type { MailAttachment, MailContent } from "../../mail/message.ts";
+import { formatBytes } from "../../mail/size.ts";
+import { Interrupt } from "../../terminal/interrupt.ts";
+import { readTextWith } from "../../terminal/questions.ts";
+import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { bold, dim } from "../../terminal/style.ts";
+import { askAttachments, describeFile } from "./attachments.ts";
+import type { EmailParts } from "./parts.ts";
+import { listAddresses, recipientHint, resolveRecipients } from "./recipients.ts";
+import { sendContent } from "./send.ts";
+import { ago } from "../format.ts";
+
+/** Lines of the text that the preview shows. */
+const PREVIEW_LINES = 12;
+/** Columns of one previewed line. */
+const PREVIEW_COLUMNS = 100;
+/** A text is kept at most this often while it is being typed, milliseconds: each time waits for the disk. */
+const KEEP_EVERY_MS = 1_000;
+
+/**
+ * Asks for everything, shows it, sends it at a yes.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param options.to Recipients that were given with the command.
+ * @param options.signal Stops the sending.
+ * @throws {Interrupt} at Ctrl+C, once the draft is kept.
+ */
+export async function composeEmail(
+  parts: EmailParts,
+  options: { to: string; signal: AbortSignal },
+): Promise<void> {
+  const draft = await pickDraft(parts, options.to);
+  if (draft === null) return;
+  await new Composition(parts, draft, options.signal).run();
+}
+
+/** Offers the newest draft that was left. `null` at the end of the input. */
+async function pickDraft(parts: EmailParts, to: string): Promise<MailDraft | null> {
+  const fresh = { ...newDraft(parts.now()), to };
+  const [draft] = await parts.store.listMailDrafts();
+  if (draft === undefined || to !== "") return fresh;
+  const what = oneLine(draft.subject, 40) || oneLine(draft.text, 40) || "no text yet";
+  const whom = draft.to === "" ? "nobody yet" : oneLine(draft.to, 40);
+  const choice = await parts.terminal.choose(
+    `A draft is waiting: "${what}" to ${whom}, ${ago(draft.savedAt, parts.now())}.`,
+    [
+      { value: "go on", label: "Go on with it" },
+      { value: "new", label: "Write another", description: "the draft stays" },
+      { value: "drop", label: "Throw it away" },
+    ],
+    { byDefault: 0 },
+  );
+  if (choice === null) return null;
+  if (choice === "go on") return draft;
+  if (choice === "drop") await parts.store.removeMailDraft(draft.id);
+  return fresh;
+}
+
+/** One mail being written. */
+class Composition {
+  readonly #parts: EmailParts;
+  readonly #signal: AbortSignal;
+  #draft: MailDraft;
+
+  constructor(parts: EmailParts, draft: MailDraft, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#draft = draft;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<void> {
+    try {
+      while (true) {
+        const content = await this.#ask();
+        if (content === null) return await this.#leave();
+        const decision = await this.#decide(content.mail);
+        if (decision === "change") continue;
+        if (decision === "drop") {
+          await this.#parts.store.removeMailDraft(this.#draft.id);
+          await this.#parts.terminal.print("Thrown away.");
+          return;
+        }
+        if (decision !== "send") return await this.#leave();
+        await sendContent(this.#parts, content.account, content.mail, {
+          draft: this.#draft,
+          signal: this.#signal,
+        });
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof Interrupt)) throw error;
+      await this.#leave();
+      throw error;
+    }
+  }
+
+  /** All questions in order. `null` at the end of the input. */
+  async #ask(): Promise<{ account: MailAccount; mail: MailContent } | null> {
+    const account = await this.#askAccount();
+    if (account === null) return null;
+    const to = await this.#askRecipients("To: ", "to");
+    if (to === null) return null;
+    const cc = await this.#askRecipients("Copies to (Enter: nobody): ", "cc");
+    if (cc === null) return null;
+    const subject = await this.#askLine("Subject: ");
+    if (subject === null) return null;
+    const text = await this.#askText();
+    if (text === null) return null;
+    const attachments = await this.#askFiles();
+    if (attachments === null) return null;
+    const from = { name: account.name, address: account.address };
+    return { account, mail: { from, to, cc, bcc: [], subject, text, attachments } };
+  }
+
+  async #askAccount(): Promise<MailAccount | null> {
+    const accounts = await this.#parts.store.listMailAccounts();
+    const [first] = accounts;
+    if (first === undefined) return null;
+    if (accounts.length === 1) return first;
+    const current = accounts.findIndex((account) => account.id === this.#draft.accountId);
+    const chosen = await this.#parts.terminal.choose(
+      "From which account?",
+      accounts.map((account) => ({ value: account, label: safeText(account.address) })),
+      { byDefault: Math.max(current, 0) },
+    );
+    if (chosen !== null) await this.#keep({ accountId: chosen.id });
+    return chosen;
+  }
+
+  async #askRecipients(prompt: string, field: "to" | "cc"): Promise<readonly MailAddress[] | null> {
+    const { terminal, findPublishedAddress } = this.#parts;
+    while (true) {
+      const typed = await this.#keepingInterrupted(
+        field,
+        () =>
+          terminal.readLine({ prompt, initial: this.#draft[field], multiline: false, hint: recipientHint }),
+      );
+      if (typed === null) return null;
+      await this.#keep({ [field]: typed });
+      const { addresses, problems } = await resolveRecipients(typed, findPublishedAddress);
+      for (const problem of problems) await terminal.print(`  ${problem}.`);
+      if (problems.length > 0 && terminal.isInteractive) continue;
+      if (problems.length > 0) return null; // a pipe would be asked the same for ever
+      if (field === "cc" || addresses.length > 0) return addresses;
+      if (!terminal.isInteractive) return null;
+      await terminal.print("  At least one is needed: an address, several with commas, or a Mini-Chat name.");
+    }
+  }
+
+  async #askLine(prompt: string): Promise<string | null> {
+    const subject = await this.#keepingInterrupted(
+      "subject",
+      () => this.#parts.terminal.readLine({ prompt, initial: this.#draft.subject, multiline: false }),
+    );
+    if (subject !== null) await this.#keep({ subject: subject.trim() });
+    return subject?.trim() ?? null;
+  }
+
+  async #askText(): Promise<string | null> {
+    const { terminal, now } = this.#parts;
+    let keptAt = now();
+    // Shown with each key, so it is also where a long text is kept while it grows.
+    const hint = (typed: string) => {
+      if (now() - keptAt >= KEEP_EVERY_MS) {
+        keptAt = now();
+        this.#keep({ text: typed }).catch(() => {}); // a disk that fails says so when the text is finished
+      }
+      return undefined;
+    };
+    // A pipe has no keyboard for an editor.
+    const edit = terminal.isInteractive ? (before: string) => terminal.edit(before) : undefined;
+    const asker = {
+      readLine: (options: Parameters<typeof terminal.readLine>[0]) => terminal.readLine({ ...options, hint }),
+      print: (line?: string) => terminal.print(line),
+    };
+    const text = await this.#keepingInterrupted(
+      "text",
+      () => readTextWith(asker, edit, { initial: this.#draft.text }),
+    );
+    // The end of a pipe ends the text too.
+    const whole = text ?? "";
+    await this.#keep({ text: whole });
+    return whole;
+  }
+
+  async #askFiles(): Promise<readonly MailAttachment[] | null> {
+    return await askAttachments(this.#parts.terminal, this.#draft.attachments, {
+      homeFolder: this.#parts.homeFolder,
+      onChange: (attachments) => this.#keep({ attachments }),
+    });
+  }
+
+  async #decide(mail: MailContent): Promise<"send" | "change" | "keep" | "drop" | null> {
+    const { terminal } = this.#parts;
+    for (const line of previewLines(mail)) await terminal.print(line);
+    if (await terminal.confirm("Send it?", true)) return "send";
+    if (terminal.closed.aborted) return null;
+    return await terminal.choose(
+      "What then?",
+      [
+        { value: "change", label: "Change something" },
+        { value: "keep", label: "Keep it as a draft" },
+        { value: "drop", label: "Throw it away" },
+      ] as const,
+      { byDefault: 1 },
+    );
+  }
+
+  /** What was being typed at Ctrl+C is part of the draft too. */
+  async #keepingInterrupted<Answer>(
+    field: "to" | "cc" | "subject" | "text",
+    ask: () => Promise<Answer>,
+  ): Promise<Answer> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof Interrupt) await this.#keep({ [field]: error.text });
+      throw error;
+    }
+  }
+
+  async #keep(change: Partial<MailDraft>): Promise<void> {
+    this.#draft = { ...this.#draft, ...change, savedAt: this.#parts.now() };
+    if (!isBlankDraft(this.#draft)) await this.#parts.store.saveMailDraft(this.#draft);
+  }
+
+  async #leave(): Promise<void> {
+    if (isBlankDraft(this.#draft)) return;
+    await this.#parts.store.saveMailDraft(this.#draft);
+    await this.#parts.terminal.print("Not sent. It is kept as a draft: 6 goes on with it.");
+  }
+}
+
+function previewLines(mail: MailContent): string[] {
+  const lines = mail.text.split("\n");
+  const shown = lines.slice(0, PREVIEW_LINES).map((line) => `  ${oneLine(line, PREVIEW_COLUMNS)}`);
+  const left = lines.length - shown.length;
+  const total = mail.attachments.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return [
+    "",
+    `${bold("From:")} ${safeText(listAddresses([mail.from]))}`,
+    `${bold("To:")} ${safeText(listAddresses(mail.to))}`,
+    ...mail.cc.length === 0 ? [] : [`${bold("Copies:")} ${safeText(listAddresses(mail.cc))}`],
+    `${bold("Subject:")} ${mail.subject === "" ? dim("(none)") : safeText(mail.subject)}`,
+    ...mail.text === "" ? [dim("  (no text)")] : shown,
+    ...left > 0 ? [dim(`  … ${left} more lines`)] : [],
+    ...mail.attachments.map((file) => `${bold("Attached:")} ${describeFile(file)}`),
+    ...mail.attachments.length > 1 ? [dim(`  ${formatBytes(total)} in all`)] : [],
+    "",
+  ];
+}

@@ -1,0 +1,90 @@
+/**
+ * Option 6, Send an email, and the commands around it at the menu.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import { MailError } from "../../mail/mail_error.ts";
+import type { CommandContext, MenuCommand } from "../../terminal/menu.ts";
+import { listAccounts, makeDefault, removeAccount, testAccount } from "./accounts.ts";
+import { composeEmail } from "./compose.ts";
+import { runOutboxCommand } from "./outbox.ts";
+import type { EmailParts } from "./parts.ts";
+import { setUpAccount } from "./setup.ts";
+import { refusalLines } from "./words.ts";
+
+/** Words that may follow `email`, for completion. */
+const WORDS = ["setup", "accounts", "default", "remove", "test", "outbox"];
+
+/**
+ * The menu's command.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ */
+export function emailOption(parts: EmailParts): MenuCommand {
+  return {
+    number: 6,
+    name: "email",
+    aliases: ["mail"],
+    usage: "[RECIPIENTS | setup | …]",
+    summary: "Send an email",
+    details: [
+      "Alone, it asks for everything; the first time it sets up an account.",
+      "  email setup [--ca FILE]    set up an account, or sign in again",
+      "  email accounts             list them",
+      "  email default ADDRESS      choose the one that is used",
+      "  email test [ADDRESS]       send a test mail to yourself",
+      "  email remove ADDRESS       remove one with its secret",
+      "  email outbox [retry [N] | drop N]",
+    ].join("\n"),
+    complete: (args) => ({
+      from: 0,
+      candidates: /\s/.test(args)
+        ? []
+        : WORDS.filter((word) => word.startsWith(args)).map((word) => `${word} `),
+    }),
+    run: async (args, context) => {
+      try {
+        await runAtMenu(parts, args.trim(), context);
+      } catch (error) {
+        if (!(error instanceof MailError)) throw error;
+        await context.terminal.print(refusalLines(error));
+      }
+    },
+  };
+}
+
+async function runAtMenu(parts: EmailParts, args: string, { signal }: CommandContext): Promise<void> {
+  const [word = "", ...rest] = args.split(/\s+/);
+  const argument = args.slice(word.length).trim();
+  switch (word) {
+    case "setup":
+      await setUpAccount(parts, { ...readCaFlag(argument), signal });
+      return;
+    case "accounts":
+      return await listAccounts(parts, { json: false });
+    case "default":
+      return await makeDefault(parts, argument);
+    case "remove":
+      return await removeAccount(parts, argument, { mustAsk: true });
+    case "test":
+      await testAccount(parts, argument, signal);
+      return;
+    case "outbox":
+      await runOutboxCommand(parts, rest, { json: false, signal });
+      return;
+  }
+  if ((await parts.store.listMailAccounts()).length === 0) {
+    await parts.terminal.print("There is no mail account yet. Setting one up takes a minute.");
+    if (await setUpAccount(parts, { signal }) === null) return;
+  }
+  await composeEmail(parts, { to: args, signal });
+}
+
+function readCaFlag(argument: string): { caFile?: string } {
+  if (argument === "") return {};
+  const match = /^--ca[= ](.+)$/.exec(argument);
+  if (match?.[1] === undefined) {
+    throw new UsageError(`Cannot set up with ${argument}: only --ca FILE may follow`);
+  }
+  return { caFile: match[1] };
+}

@@ -1,0 +1,210 @@
+/**
+ * The mail outbox at the menu and in scripts: list, try again, drop, settle what is in doubt; and its background work.
+ * @module
+ */
+import { messageOf, UsageError } from "../../errors.ts";
+import type { OutboxItem } from "../../mail/outbox.ts";
+import { runOutbox } from "../../mail/outbox/runner.ts";
+import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { dim, yellow } from "../../terminal/style.ts";
+import type { EmailParts } from "./parts.ts";
+import { retryAndTell } from "./send.ts";
+import { exitCodeOf, outboxLines, outcomeLines } from "./words.ts";
+import { count } from "../format.ts";
+
+/** How outbox commands run. */
+export interface OutboxCommandOptions {
+  /** One JSON object a line. */
+  readonly json: boolean;
+  /** Stops a sending. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `email outbox …`.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param words What follows `outbox`: nothing, `retry [N]`, `drop N`.
+ * @param options How it runs.
+ * @returns The exit code for a script.
+ * @throws {UsageError} When the words make no sense.
+ */
+export async function runOutboxCommand(
+  parts: EmailParts,
+  words: readonly string[],
+  options: OutboxCommandOptions,
+): Promise<number> {
+  const [verb, number, ...rest] = words;
+  const items = await parts.outbox.list();
+  if (rest.length > 0) throw new UsageError(`Cannot do that with the outbox: ${words.join(" ")}`);
+  switch (verb) {
+    case undefined:
+      await listItems(parts, items, options);
+      return 0;
+    case "retry":
+      return await retry(parts, number === undefined ? retriable(items) : [pick(items, number)], options);
+    case "drop":
+      return await drop(parts, pick(items, number ?? ""));
+    default:
+      throw new UsageError(`Cannot do that with the outbox: ${verb}; give retry [N] or drop N`);
+  }
+}
+
+async function listItems(
+  parts: EmailParts,
+  items: readonly OutboxItem[],
+  options: OutboxCommandOptions,
+): Promise<void> {
+  const { terminal } = parts;
+  if (options.json) {
+    for (const [at, item] of items.entries()) await terminal.print(JSON.stringify(asJson(item, at + 1)));
+    return;
+  }
+  if (items.length === 0) return await terminal.print("The mail outbox is empty.");
+  for (const [at, item] of items.entries()) await terminal.print(outboxLines(item, at + 1, parts));
+  for (const [at, item] of items.entries()) {
+    if (terminal.isInteractive && item.state === "in_doubt" && !item.isBeingSent) {
+      await settle(parts, item, at + 1, options);
+    }
+  }
+  await terminal.print(dim('"email outbox retry N" tries one now, "email outbox drop N" forgets it.'));
+}
+
+/** Asks what became of a mail in doubt. */
+async function settle(
+  parts: EmailParts,
+  item: OutboxItem,
+  position: number,
+  options: OutboxCommandOptions,
+): Promise<void> {
+  const subject = oneLine(item.subject, 40) || "(no subject)";
+  const choice = await parts.terminal.choose(
+    `Did mail ${position}, "${subject}", arrive? Look in the Sent folder, or ask ${
+      safeText(item.to.join(", "))
+    }.`,
+    [
+      { value: "arrived", label: "It arrived", description: "it is forgotten here" },
+      { value: "again", label: "It did not", description: "it is sent again now" },
+      { value: "later", label: "Not known yet", description: "it stays as it is" },
+    ] as const,
+    { byDefault: 2 },
+  );
+  if (choice === "arrived") await drop(parts, item);
+  if (choice === "again") await retryAndTell(parts, item, { signal: options.signal });
+}
+
+/** Everything that can be tried without a decision of the person. */
+function retriable(items: readonly OutboxItem[]): readonly OutboxItem[] {
+  return items.filter((item) => item.state !== "in_doubt" && !item.isBeingSent);
+}
+
+async function retry(
+  parts: EmailParts,
+  items: readonly OutboxItem[],
+  options: OutboxCommandOptions,
+): Promise<number> {
+  let code = 0;
+  if (items.length === 0) await parts.terminal.print("There is nothing to try again.");
+  for (const item of items) {
+    if (item.state === "in_doubt" && parts.terminal.isInteractive) {
+      const isSure = await parts.terminal.confirm(
+        "It may have arrived already. Send it again all the same?",
+        false,
+      );
+      if (!isSure) continue;
+    }
+    const outcome = await retryAndTell(parts, item, { signal: options.signal });
+    code = Math.max(code, exitCodeOf(outcome));
+  }
+  return code;
+}
+
+async function drop(parts: EmailParts, item: OutboxItem): Promise<number> {
+  const isDone = await parts.outbox.drop(item.id);
+  await parts.terminal.print(isDone ? "Forgotten." : "Cannot drop it now: it is just being sent.");
+  return isDone ? 0 : 1;
+}
+
+function pick(items: readonly OutboxItem[], number: string): OutboxItem {
+  const item = items.find((candidate, at) => String(at + 1) === number || candidate.id === number);
+  if (item !== undefined) return item;
+  throw new UsageError(
+    `There is no mail ${
+      number === "" ? "without a number" : safeText(number)
+    } in the outbox: "email outbox" lists them`,
+  );
+}
+
+function asJson(item: OutboxItem, position: number): Record<string, unknown> {
+  const {
+    id,
+    from,
+    to,
+    subject,
+    sizeBytes,
+    messageId,
+    state,
+    attempts,
+    queuedAt,
+    nextAttemptAt,
+    problem,
+    isBeingSent,
+  } = item;
+  return {
+    position,
+    id,
+    from,
+    to,
+    subject,
+    sizeBytes,
+    messageId,
+    state,
+    attempts,
+    queuedAt,
+    nextAttemptAt,
+    problem,
+    isBeingSent,
+  };
+}
+
+/**
+ * Sends what is due while the client runs, and tells what came of it above the line being typed. Ends with the signal.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param signal Ends it.
+ */
+export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Promise<void> {
+  const { terminal, backgroundOutbox } = parts;
+  await backgroundOutbox.sweep().catch(() => {}); // leftovers that cannot be removed harm nobody
+  const items = await backgroundOutbox.list().catch(() => []);
+  const inDoubt = items.filter((item) => item.state === "in_doubt" && !item.isBeingSent).length;
+  if (inDoubt > 0) {
+    terminal.printAbove(
+      yellow(
+        `${
+          count(inDoubt, "mail")
+        } in doubt, as Mini-Chat ended in the middle of sending: "email outbox" asks.`,
+      ),
+    );
+  }
+  const lastProblems = new Map<string, string>(); // entry → what was told of it last
+  await runOutbox(backgroundOutbox, {
+    signal,
+    now: parts.now,
+    onOutcome: (entry, outcome) => {
+      if (outcome.kind === "skipped" || signal.aborted) return;
+      if (outcome.kind === "queued") {
+        // Told once, not at each of many attempts.
+        if (
+          lastProblems.get(entry.id) === outcome.error.message ||
+          entry.problem?.message === outcome.error.message
+        ) return;
+        lastProblems.set(entry.id, outcome.error.message);
+      } else lastProblems.delete(entry.id);
+      const subject = oneLine(entry.subject, 40) || "(no subject)";
+      terminal.printAbove(`Mail "${subject}": ${outcomeLines(outcome, parts)}`);
+    },
+    onFault: (error) =>
+      terminal.printAbove(yellow(`The mail outbox cannot be read just now: ${safeText(messageOf(error))}.`)),
+  });
+}

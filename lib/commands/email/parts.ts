@@ -1,0 +1,116 @@
+/**
+ * What every e-mail command works with: accounts, drafts and outbox of one profile, and the ways out of the program.
+ * @module
+ */
+import { join } from "node:path";
+import type { MailAccount, MailAccountStore } from "../../mail/account.ts";
+import type { DraftStore, MailDraft } from "../../mail/draft.ts";
+import { type AskPassword, Mailer } from "../../mail/mailer.ts";
+import { Outbox } from "../../mail/outbox.ts";
+import type { OutboxEntry, OutboxStore } from "../../mail/outbox/entry.ts";
+import { readPasswordCommand } from "../../mail/password_command.ts";
+import { MailSpool } from "../../mail/outbox/spool.ts";
+import { ProfileMailStore } from "../../profile/mail_store.ts";
+import type { Profile } from "../../profile/profile.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import { retypeLines } from "./words.ts";
+
+/** Folder of the finished mails, inside the profile's. */
+const SPOOL_FOLDER = "mail-outbox";
+
+/** What the program hands in. */
+export interface EmailOptions {
+  /** Keyboard and screen. */
+  readonly terminal: Terminal;
+  /** Where accounts, drafts and the outbox are kept. */
+  readonly profile: Profile;
+  /** The profile's folder, for the mails themselves. */
+  readonly profileFolder: string;
+  /** The address that a Mini-Chat user has published; `null` when none, or when it cannot be asked now. */
+  readonly findPublishedAddress: (userName: string) => Promise<string | null>;
+  /** Opens a link in the person's browser; `false` where there is none, as over ssh. */
+  readonly openBrowser: (url: string) => Promise<boolean>;
+  /** Folder that `~` stands for; unset where it is not known. */
+  readonly homeFolder?: string | undefined;
+  /** Whether this run of the program sends what is due by itself: at the menu, not in a script, which ends. */
+  readonly triesAgain: boolean;
+  /** Clock in epoch milliseconds; `Date.now` by default. */
+  readonly now?: () => number;
+}
+
+/** The same, put together. */
+export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolder" | "now"> {
+  /** Accounts, drafts and entries. */
+  readonly store: MailAccountStore & DraftStore & OutboxStore;
+  /** Signs in and hands mail in. */
+  readonly mailer: Mailer;
+  /** Sends while somebody can be asked for a password. */
+  readonly outbox: Outbox;
+  /** Sends while nobody can. */
+  readonly backgroundOutbox: Outbox;
+  /** Clock in epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Puts the e-mail part of the program together over a profile; nothing is read or sent yet.
+ *
+ * @param options What the program hands in.
+ */
+export function makeEmailParts(options: EmailOptions): EmailParts {
+  const { profile, profileFolder, ...rest } = options;
+  const now = options.now ?? Date.now;
+  const store = new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database, now);
+  const spool = new MailSpool(join(profileFolder, SPOOL_FOLDER));
+  const { terminal } = options;
+  const mailer = new Mailer({
+    accounts: store,
+    now,
+    runPasswordCommand: (command, canAsk) =>
+      canAsk && terminal.isInteractive
+        ? terminal.runOutside(() => readPasswordCommand(command))
+        : readPasswordCommand(command, { canAsk: false }),
+  });
+  const outboxWith = (canAsk: boolean) =>
+    new Outbox({
+      store,
+      spool,
+      now,
+      submit: (accountId, mail, submission) =>
+        mailer.submit(
+          accountId,
+          mail,
+          canAsk ? { ...submission, askPassword: passwordAsker(terminal) } : submission,
+        ),
+    });
+  return { ...rest, store, mailer, now, outbox: outboxWith(true), backgroundOutbox: outboxWith(false) };
+}
+
+/**
+ * Asks for the password of an account that keeps none; in a pipe nobody is asked, as the input may be the mail's text.
+ *
+ * @param terminal Keyboard and screen.
+ */
+export function passwordAsker(terminal: Terminal): AskPassword {
+  return async (account, refused) => {
+    if (!terminal.isInteractive) return null;
+    if (refused !== null) await terminal.print(retypeLines(refused));
+    const wayOut = refused === null ? "" : " (Enter: give up)";
+    return await terminal.readSecret(`Password of ${safeText(account.address)}${wayOut}: `);
+  };
+}
+
+/**
+ * Finds an account by its address, or the default one.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param address The address; empty for the default account.
+ * @returns The account; `null` when there is none.
+ */
+export async function findAccount(parts: EmailParts, address = ""): Promise<MailAccount | null> {
+  const accounts = await parts.store.listMailAccounts();
+  if (address === "") return accounts[0] ?? null;
+  const wanted = address.toLowerCase();
+  return accounts.find((account) => account.address.toLowerCase() === wanted) ?? null;
+}

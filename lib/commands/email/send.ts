@@ -1,0 +1,148 @@
+/**
+ * A finished mail on its way: into the outbox, to the server, with a bar for a large one, and what came of it.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import type { MailAccount } from "../../mail/account.ts";
+import type { MailDraft } from "../../mail/draft.ts";
+import { buildMessage, type MailContent } from "../../mail/message.ts";
+import type { AddedMail, OutboxItem } from "../../mail/outbox.ts";
+import type { SendOutcome } from "../../mail/outbox/outcome.ts";
+import type { OutboxEntry } from "../../mail/outbox/entry.ts";
+import type { SubmissionOptions } from "../../mail/smtp/submission.ts";
+import { Interrupt } from "../../terminal/interrupt.ts";
+import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import type { EmailParts } from "./parts.ts";
+import { outcomeLines } from "./words.ts";
+
+/** Mails below this size are gone before a bar could be read, bytes. */
+const BAR_FROM_BYTES = 200_000;
+/** Columns of a subject in the bar's label. */
+const LABEL_COLUMNS = 30;
+
+/**
+ * Sends a mail that a person has just written. From the moment that the outbox has it, the draft is not needed; a
+ * refusal for good, or Ctrl+C before it was handed over, makes it a draft again.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param account Who sends it.
+ * @param mail The mail.
+ * @param options.draft What it was made from.
+ * @param options.signal Stops it.
+ * @throws {UsageError} When an attachment can no longer be read; the draft stays.
+ */
+export async function sendContent(
+  parts: EmailParts,
+  account: MailAccount,
+  mail: MailContent,
+  options: { draft: MailDraft; signal: AbortSignal },
+): Promise<void> {
+  const { terminal, store } = parts;
+  using added = await addToOutbox(parts, account, mail);
+  const { entry } = added;
+  await store.removeMailDraft(options.draft.id);
+  let outcome: SendOutcome;
+  try {
+    outcome = await withBar(
+      terminal,
+      `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
+      entry.sizeBytes,
+      (watching) => added.send({ ...watching, signal: options.signal }),
+    );
+  } catch (error) {
+    // Ctrl+C at the question for the password. What is a draft again must not go out by itself.
+    if (error instanceof Interrupt) await takeBack(parts, entry, options.draft);
+    throw error;
+  }
+  const isStopped = options.signal.aborted && outcome.kind === "queued";
+  if (outcome.kind === "failed" || isStopped) {
+    await takeBack(parts, entry, options.draft);
+  }
+  if (isStopped) {
+    await terminal.print("Stopped: nothing was sent. It is kept as a draft: 6 goes on with it.");
+    return;
+  }
+  await terminal.print(outcomeLines(outcome, parts));
+  if (outcome.kind === "failed") {
+    await terminal.print("Nothing was sent. It is kept as a draft: 6 goes on with it.");
+  }
+}
+
+/** Makes a mail a draft again. */
+async function takeBack({ store, outbox, now }: EmailParts, entry: OutboxEntry, draft: MailDraft) {
+  // The draft first: a crash in between leaves it twice, which is better than not at all.
+  await store.saveMailDraft({ ...draft, savedAt: now() });
+  await outbox.drop(entry.id);
+}
+
+/**
+ * Puts a mail into the outbox.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param account Who sends it.
+ * @param mail The mail.
+ * @returns The mail, held: no menu that runs beside this sends it first.
+ * @throws {UsageError} When an attachment cannot be read.
+ */
+export async function addToOutbox(
+  parts: EmailParts,
+  account: MailAccount,
+  mail: MailContent,
+): Promise<AddedMail> {
+  try {
+    return await parts.outbox.add(account.id, buildMessage(mail, { sentAt: parts.now() }), mail.subject);
+  } catch (error) {
+    const file = mail.attachments.find((item) => error instanceof Error && error.message.includes(item.path));
+    if (file === undefined) throw error;
+    throw new UsageError(`Cannot send ${safeText(file.fileName)}: it can no longer be read`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Shows how far a large mail is while it is being sent; a small one has one line that vanishes.
+ *
+ * @param terminal Keyboard and screen.
+ * @param label What goes on.
+ * @param sizeBytes Size of the mail.
+ * @param run Sends it.
+ */
+export async function withBar(
+  terminal: Terminal,
+  label: string,
+  sizeBytes: number,
+  run: (watching: Pick<SubmissionOptions, "onProgress">) => Promise<SendOutcome>,
+): Promise<SendOutcome> {
+  if (sizeBytes < BAR_FROM_BYTES) {
+    using _line = terminal.isInteractive ? terminal.liveLine(`${label} …`) : undefined;
+    return await run({});
+  }
+  using bar = terminal.progress({ label, total: sizeBytes });
+  const outcome = await run({ onProgress: (sentBytes) => bar.update(sentBytes) });
+  if (outcome.kind === "sent") bar.finish();
+  return outcome;
+}
+
+/**
+ * Sends a mail of a list again, with a bar, and says what came of it.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param seen The mail as the person saw it.
+ * @param options.signal Stops it.
+ */
+export async function retryAndTell(
+  parts: EmailParts,
+  seen: OutboxItem,
+  options: { signal?: AbortSignal } = {},
+): Promise<SendOutcome> {
+  const outcome = await withBar(
+    parts.terminal,
+    "Sending again",
+    seen.sizeBytes,
+    (watching) => parts.outbox.retry(seen, { ...watching, ...options }),
+  );
+  await parts.terminal.print(outcomeLines(outcome, parts));
+  return outcome;
+}

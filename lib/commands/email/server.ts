@@ -1,0 +1,139 @@
+/**
+ * Asking for the mail server of an account: known from the address, chosen from the list, or given as host and port.
+ * @module
+ */
+import {
+  findProvider,
+  listProviders,
+  type MailProvider,
+  securityOf,
+  type SmtpEndpoint,
+} from "../../mail/providers.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import { padToColumns } from "../../terminal/width.ts";
+
+/** Providers that are offered by number; the others by name. */
+const OFFERED = 10;
+/** Columns of a provider's name in the long list. */
+const NAME_COLUMNS = 26;
+
+/**
+ * Asks for the server.
+ *
+ * @param terminal Keyboard and screen.
+ * @param address The account's address; empty to ask only for host and port.
+ * @param before What was used so far; `null` when nothing was.
+ * @returns The server; `null` at the end of the input.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+export async function askEndpoint(
+  terminal: Terminal,
+  address: string,
+  before: SmtpEndpoint | null,
+): Promise<SmtpEndpoint | null> {
+  if (address === "") return await askHost(terminal, before);
+  const known = before ?? findProvider(address)?.endpoint ?? null;
+  if (known !== null && await terminal.confirm(`Use ${describeEndpoint(known)}?`, true)) return known;
+  const providers = listProviders();
+  const choice = await terminal.choose<MailProvider | "more" | "own">("Who is your mail provider?", [
+    ...providers.slice(0, OFFERED).map((provider) => ({
+      value: provider,
+      label: provider.title,
+      description: provider.endpoint.host,
+    })),
+    { value: "more", label: "More", description: `${providers.length - OFFERED} others by name` },
+    { value: "own", label: "Host and port", description: "any other mail server" },
+  ]);
+  if (choice === null) return null;
+  if (choice === "own") return await askHost(terminal, before);
+  if (choice === "more") return await askByName(terminal, providers.slice(OFFERED));
+  return choice.endpoint;
+}
+
+/** The server in a few words. */
+function describeEndpoint(endpoint: SmtpEndpoint): string {
+  const how = endpoint.security === "tls" ? "TLS" : "STARTTLS";
+  return `${safeText(endpoint.host)}, port ${endpoint.port}, ${how}`;
+}
+
+async function askByName(
+  terminal: Terminal,
+  providers: readonly MailProvider[],
+): Promise<SmtpEndpoint | null> {
+  const perRow = Math.max(1, Math.floor(terminal.size.columns / (NAME_COLUMNS + 2)));
+  const names = providers.map((provider) => padToColumns(provider.id, NAME_COLUMNS));
+  for (let at = 0; at < names.length; at += perRow) {
+    await terminal.print(`  ${names.slice(at, at + perRow).join("")}`.trimEnd());
+  }
+  while (true) {
+    const typed = await terminal.readLine({
+      prompt: "Name: ",
+      multiline: false,
+      complete: (text) => ({
+        from: 0,
+        candidates: providers.map((provider) => provider.id)
+          .filter((id) => id.toLowerCase().startsWith(text.toLowerCase())),
+      }),
+    });
+    if (typed === null) return null;
+    const wanted = typed.trim().toLowerCase();
+    const found = providers.find((provider) => provider.id.toLowerCase() === wanted) ??
+      (wanted === "" ? null : findProvider(wanted));
+    if (found !== null) return found.endpoint;
+    await terminal.print("  There is no provider of that name in the list.");
+    if (!terminal.isInteractive) return null;
+  }
+}
+
+async function askHost(terminal: Terminal, before: SmtpEndpoint | null): Promise<SmtpEndpoint | null> {
+  const host = await askUntil(
+    terminal,
+    "Host of the mail server: ",
+    before?.host ?? "",
+    (text) => /^[^\s/@]+$/.test(text) ? text : null,
+    "Such as smtp.example.org, without a space.",
+  );
+  if (host === null) return null;
+  const port = await askUntil(
+    terminal,
+    "Port (465 for TLS, 587 for STARTTLS): ",
+    String(before?.port ?? 465),
+    (text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535 ? Number(text) : null,
+    "A number from 1 to 65535.",
+  );
+  if (port === null) return null;
+  let security = securityOf(port);
+  if (port !== 465 && port !== 587 && port !== 25) {
+    const chosen = await terminal.choose(
+      "How is it encrypted?",
+      [
+        { value: "starttls", label: "STARTTLS", description: "a plain start that turns into TLS at once" },
+        { value: "tls", label: "TLS", description: "from the first byte" },
+      ] as const,
+      { byDefault: 0 },
+    );
+    if (chosen === null) return null;
+    security = chosen;
+  }
+  // A CA given for one host says nothing about another.
+  const ca = before?.caPem !== undefined && before.host === host ? { caPem: before.caPem } : {};
+  return { host, port, security, ...ca };
+}
+
+async function askUntil<Value>(
+  terminal: Terminal,
+  prompt: string,
+  initial: string,
+  read: (text: string) => Value | null,
+  advice: string,
+): Promise<Value | null> {
+  while (true) {
+    const typed = await terminal.readLine({ prompt, initial, multiline: false });
+    if (typed === null) return null;
+    const value = read(typed.trim());
+    if (value !== null) return value;
+    await terminal.print(`  ${advice}`);
+    if (!terminal.isInteractive) return null;
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * Setting up a mail account in a short dialogue: address, provider, way to sign in, a test, saved.
+ * @module
+ */
+import { messageOf, UsageError } from "../../errors.ts";
+import type { MailAccount, SignIn } from "../../mail/account.ts";
+import { findAddressFault } from "../../mail/address.ts";
+import { isPasswordFault, MailError } from "../../mail/mail_error.ts";
+import type { SmtpEndpoint } from "../../mail/providers.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import { dim, green } from "../../terminal/style.ts";
+import { readPath } from "./attachments.ts";
+import { type EmailParts, findAccount } from "./parts.ts";
+import { askEndpoint } from "./server.ts";
+import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./sign_in.ts";
+import { sendTestMail } from "./test_mail.ts";
+import { retypeLines } from "./words.ts";
+
+/** Faults that another secret, and nothing else, can mend. */
+const SECRET_FAULTS = new Set([
+  "app_password_needed",
+  "wrong_password",
+  "token_refused",
+  "password_login_disabled",
+  "secret_missing",
+  "oauth_client_wrong",
+  "consent_denied",
+  "consent_failed",
+  "no_common_sign_in",
+  "sign_in_needed",
+]);
+
+/**
+ * Runs the dialogue.
+ *
+ * @param parts See {@linkcode EmailParts}.
+ * @param options.caFile File with the only CAs to trust, as PEM.
+ * @param options.signal Stops what is under way.
+ * @returns The saved account; `null` when the person gave up.
+ * @throws {UsageError} When the CA file cannot be read.
+ * @throws {Interrupt} at Ctrl+C.
+ */
+export async function setUpAccount(
+  parts: EmailParts,
+  options: { caFile?: string; signal: AbortSignal },
+): Promise<MailAccount | null> {
+  const { terminal } = parts;
+  const caPem = options.caFile === undefined
+    ? undefined
+    : await readCaFile(readPath(options.caFile, parts.homeFolder));
+  const address = await askAddress(parts);
+  if (address === null) return null;
+  const known = await findAccount(parts, address);
+  const name = await terminal.readLine({
+    prompt: "Name that recipients see (Enter: none): ",
+    initial: known?.name ?? "",
+    multiline: false,
+  });
+  if (name === null) return null;
+  let endpoint = await askEndpoint(terminal, address, known?.endpoint ?? null);
+  if (endpoint === null) return null;
+  if (caPem !== undefined) endpoint = { ...endpoint, caPem };
+  const base = { id: known?.id ?? crypto.randomUUID(), address, name: name.trim() };
+  return await signInAndSave(parts, base, endpoint, known?.signIn ?? null, options.signal);
+}
+
+/** Asks for a way to sign in until one works or the person gives up. */
+async function signInAndSave(
+  parts: EmailParts,
+  base: Pick<MailAccount, "id" | "address" | "name">,
+  startEndpoint: SmtpEndpoint,
+  known: SignIn | null,
+  signal: AbortSignal,
+): Promise<MailAccount | null> {
+  const { terminal, mailer } = parts;
+  let endpoint = startEndpoint;
+  let before = known; // the answers that questions begin with
+  let signIn: SignIn | null = null; // unset while it must be asked for
+  while (true) {
+    try {
+      signIn ??= await askSignIn(parts, {
+        address: base.address,
+        accountId: base.id,
+        endpoint,
+        before,
+        signal,
+      });
+      if (signIn === null) return null;
+      before = signIn;
+      const account: MailAccount = { ...base, endpoint, signIn };
+      {
+        using _line = terminal.isInteractive
+          ? terminal.liveLine(`Signing in at ${endpoint.host} …`)
+          : undefined;
+        // A password that is not accepted comes back here, where it can be asked for in another way too.
+        await mailer.check(account, { signal, askPassword: () => Promise.resolve(null) });
+      }
+      await terminal.print(
+        green(signIn.kind === "none" ? `${endpoint.host} answers.` : `${endpoint.host} accepts the sign-in.`),
+      );
+      return await testAndSave(parts, account, signal);
+    } catch (error) {
+      if (!(error instanceof MailError) || signal.aborted) throw error;
+      await terminal.print(retypeLines(error));
+      const next = await mend(parts, error, { accountId: base.id, endpoint, signIn });
+      if (next === null) return null;
+      ({ endpoint, signIn } = next);
+    }
+  }
+}
+
+/** What was tried. */
+interface Tried {
+  readonly accountId: string;
+  readonly endpoint: SmtpEndpoint;
+  readonly signIn: SignIn | null; // unset where asking for it is what failed, or to ask for it anew
+}
+
+/** What to try next after a failure; `null` when the person gives up. */
+async function mend(
+  parts: EmailParts,
+  error: MailError,
+  tried: Tried,
+): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
+  const { terminal } = parts;
+  const { endpoint } = tried;
+  if (!terminal.isInteractive) return null; // a pipe has no second answer
+  if (error.fault === "certificate") {
+    const path = await terminal.readLine({
+      prompt: "File with the server's own CA (Enter: stop): ",
+      multiline: false,
+    });
+    if (path === null || path.trim() === "") return null;
+    try {
+      return {
+        ...tried,
+        endpoint: { ...endpoint, caPem: await readCaFile(readPath(path, parts.homeFolder)) },
+      };
+    } catch (problem) {
+      await terminal.print(`  ${safeText(messageOf(problem))}.`);
+      return tried;
+    }
+  }
+  const mayRetype = isPasswordFault(error.fault) || error.fault === "secret_missing";
+  if (mayRetype && tried.signIn !== null && isPasswordSignIn(tried.signIn)) {
+    return await retype(parts, tried, tried.signIn);
+  }
+  if (SECRET_FAULTS.has(error.fault)) {
+    return await terminal.confirm("Try again?", true) ? { endpoint, signIn: null } : null;
+  }
+  const choice = await terminal.choose("What now?", [
+    { value: "again", label: "Try again" },
+    { value: "server", label: "Give another host and port" },
+    { value: "stop", label: "Stop" },
+  ], { byDefault: 0 });
+  if (choice === "again") return tried;
+  if (choice !== "server") return null;
+  const other = await askEndpoint(terminal, "", endpoint);
+  return other === null ? null : { ...tried, endpoint: other };
+}
+
+/** Asks for the password alone; who gives none may sign in another way. */
+async function retype(
+  parts: EmailParts,
+  tried: Tried,
+  refused: PasswordSignIn,
+): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
+  const { terminal } = parts;
+  const signIn = await askSecretAgain(parts, tried, refused);
+  if (signIn !== null) return { ...tried, signIn };
+  const choice = await terminal.choose("What now?", [
+    { value: "other", label: "Sign in in another way", description: "or with another user name" },
+    { value: "stop", label: "Stop" },
+  ], { byDefault: 0 });
+  return choice === "other" ? { ...tried, signIn: null } : null;
+}
+
+async function testAndSave(
+  parts: EmailParts,
+  account: MailAccount,
+  signal: AbortSignal,
+): Promise<MailAccount> {
+  const { terminal, store } = parts;
+  // Saved before the test: what was typed is worth keeping, whatever becomes of the test.
+  await store.saveMailAccount(account);
+  await terminal.print(`Saved as an account of this profile: ${safeText(account.address)}.`);
+  if (await terminal.confirm(`Send a test mail to ${safeText(account.address)}?`, true)) {
+    await sendTestMail(parts, account, signal);
+  }
+  const accounts = await store.listMailAccounts();
+  if (accounts.length > 1 && accounts[0]?.id !== account.id) {
+    if (await terminal.confirm("Make it the default?", false)) await store.setDefaultMailAccount(account.id);
+  }
+  await terminal.print(dim("6 writes a mail."));
+  return account;
+}
+
+async function askAddress(parts: EmailParts): Promise<string | null> {
+  const { terminal } = parts;
+  while (true) {
+    const typed = await terminal.readLine({
+      prompt: "Your e-mail address: ",
+      multiline: false,
+      hint: (text) =>
+        text.includes("@") && findAddressFault(text.trim()) === null ? "looks right" : undefined,
+    });
+    if (typed === null) return null;
+    const address = typed.trim();
+    const fault = findAddressFault(address);
+    if (fault === null) return address;
+    if (!terminal.isInteractive) {
+      throw new UsageError(`Cannot use ${safeText(address)} as an address: ${fault}`);
+    }
+    await terminal.print(`  That is not an address: ${safeText(fault)}.`);
+  }
+}
+
+/**
+ * Reads a file of CA certificates.
+ *
+ * @param path The file, PEM.
+ * @returns Its text.
+ * @throws {UsageError} When it cannot be read, or holds no certificate.
+ */
+export async function readCaFile(path: string): Promise<string> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    throw new UsageError(`Cannot read the CA file ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new UsageError(
+      `Cannot use the CA file ${path}: it holds no certificate (PEM, "-----BEGIN CERTIFICATE-----")`,
+    );
+  }
+  return text;
+}

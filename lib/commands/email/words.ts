@@ -1,0 +1,221 @@
+/**
+ * How e-mail reads on the screen: sizes, outcomes, refusals with the server's words beneath.
+ * @module
+ */
+import { MailError } from "../../mail/mail_error.ts";
+import type { SendOutcome } from "../../mail/outbox/outcome.ts";
+import type { OutboxItem } from "../../mail/outbox.ts";
+import { formatBytes } from "../../mail/size.ts";
+import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { bold, dim, green, red, yellow } from "../../terminal/style.ts";
+import type { EmailParts } from "./parts.ts";
+import { ago, count, moment } from "../format.ts";
+
+/** What the words about later tries depend on. */
+type Later = Pick<EmailParts, "now" | "triesAgain">;
+
+/** Columns of a subject in lists. */
+const SUBJECT_COLUMNS = 40;
+/** Columns of a recipient list. */
+const RECIPIENTS_COLUMNS = 60;
+
+/**
+ * A refusal: one sentence with the next step, the server's own words beneath.
+ *
+ * @param error The refusal.
+ */
+export function refusalLines(error: MailError): string {
+  return `${red(`${safeText(error.message)}.`)}${wordsBeneath(error)}`;
+}
+
+/**
+ * A password that was not accepted, where it is asked for again at once.
+ *
+ * @param error The refusal.
+ */
+export function retypeLines(error: MailError): string {
+  if (error.fault !== "wrong_password") return refusalLines(error);
+  return `${red("That password is not accepted.")}${wordsBeneath(error)}`;
+}
+
+function wordsBeneath({ serverWords }: MailError): string {
+  return serverWords === undefined ? "" : `\n${dim(`  ${safeText(serverWords)}`)}`;
+}
+
+/**
+ * What came of sending a mail.
+ *
+ * @param outcome What came of it.
+ * @param later The clock, and whether this program tries again by itself.
+ * @returns Lines for the screen.
+ */
+export function outcomeLines(outcome: SendOutcome, later: Later): string {
+  switch (outcome.kind) {
+    case "sent":
+      return [
+        green(`Sent to ${safeText(outcome.accepted.join(", "))}.`),
+        dim(`  The server says: ${safeText(outcome.reply)}`),
+        dim(`  Message id: ${safeText(outcome.messageId)}`),
+        ...outcome.refused.map(refusedRecipient),
+      ].join("\n");
+    case "queued":
+      return `${refusalLines(outcome.error)}\n${yellow(keptWords(outcome, later))}`;
+    case "failed":
+    case "in_doubt":
+      return refusalLines(outcome.error);
+    case "skipped":
+      return "Nothing was done: it is gone, waits for your decision, or is being sent by another Mini-Chat just now.";
+  }
+}
+
+function keptWords(outcome: Extract<SendOutcome, { kind: "queued" }>, later: Later): string {
+  // A try without the password would be in vain, and the refusal has said what to do.
+  if (outcome.error.fault === "secret_missing") return "It is kept in the outbox.";
+  return later.triesAgain
+    ? `It is kept in the outbox and tried again at ${moment(outcome.nextAttemptAt, later.now())}.`
+    : 'It is kept in the outbox: "email outbox retry" tries again, and so does Mini-Chat while its menu is open.';
+}
+
+function refusedRecipient(error: MailError): string {
+  const whom = safeText(error.recipients?.join(", ") ?? "one recipient");
+  const later = error.isTemporary ? yellow(" It stays in the outbox for them.") : "";
+  return `${yellow(`Not to ${whom}:`)} ${red(`${safeText(error.message)}.`)}${later}${wordsBeneath(error)}`;
+}
+
+/**
+ * One mail of the outbox.
+ *
+ * @param item The mail.
+ * @param position Its number in the list, from 1.
+ * @param later The clock, and whether this program tries again by itself.
+ */
+export function outboxLines(item: OutboxItem, position: number, later: Later): string {
+  const subject = oneLine(item.subject, SUBJECT_COLUMNS) || "(no subject)";
+  const head = `${bold(String(position))}  ${subject}  ${
+    dim(
+      `to ${oneLine(item.to.join(", "), RECIPIENTS_COLUMNS)}, ${formatBytes(item.sizeBytes)}, written ${
+        ago(item.queuedAt, later.now())
+      }`,
+    )
+  }`;
+  const why = item.problem === null || item.isBeingSent
+    ? ""
+    : `\n     ${safeText(item.problem.message)}.${
+      item.problem.serverWords === "" ? "" : `\n     ${dim(safeText(item.problem.serverWords))}`
+    }`;
+  return `${head}\n     ${stateWords(item, later)}${why}`;
+}
+
+function stateWords(item: OutboxItem, later: Later): string {
+  if (item.isBeingSent) return "being sent";
+  switch (item.state) {
+    case "queued": {
+      const tried = item.attempts === 0 ? "" : ` after ${count(item.attempts, "attempt")}`;
+      return yellow(`waits${tried}; it is tried ${whenTried(item, later)}`);
+    }
+    case "sending":
+      return yellow(`was interrupted before it was handed over; it is tried ${whenTried(item, later)}`);
+    case "in_doubt":
+      return red("in doubt: it may have arrived; it is not sent again unless you say so");
+    case "failed":
+      return red("refused; it is not tried again unless you say so");
+  }
+}
+
+function whenTried(item: OutboxItem, { now, triesAgain }: Later): string {
+  if (!triesAgain) return "while the menu of Mini-Chat is open";
+  const isDue = item.state === "sending" || item.nextAttemptAt <= now();
+  return isDue ? "soon" : `again at ${moment(item.nextAttemptAt, now())}`;
+}
+
+/**
+ * The exit code of a script that sent a mail: 0 taken for all, 1 refused for anybody, 3 not now (it is kept for whoever
+ * does not have it), 4 sign in first.
+ *
+ * @param outcome What came of it.
+ */
+export function exitCodeOf(outcome: SendOutcome): number {
+  switch (outcome.kind) {
+    case "sent":
+      if (outcome.refused.some((error) => !error.isTemporary)) return 1;
+      return isKept(outcome) ? 3 : 0;
+    case "queued":
+    case "in_doubt":
+      return 3;
+    case "failed":
+      return exitCodeOfRefusal(outcome.error);
+    case "skipped":
+      return 3; // nobody has refused it
+  }
+}
+
+/**
+ * Whether the outbox still has the mail, for whoever does not have it.
+ *
+ * @param outcome What came of sending it.
+ */
+export function isKept(outcome: SendOutcome): boolean {
+  if (outcome.kind === "sent") return outcome.refused.some((error) => error.isTemporary);
+  return outcome.kind === "queued" || outcome.kind === "in_doubt";
+}
+
+const SIGN_IN_FAULTS = new Set([
+  "app_password_needed",
+  "wrong_password",
+  "token_refused",
+  "web_login_needed",
+  "password_login_disabled",
+  "sign_in_needed",
+  "no_common_sign_in",
+  "secret_missing",
+  "oauth_client_wrong",
+  "consent_denied",
+  "consent_failed",
+]);
+
+/**
+ * The exit code for a refusal; see {@linkcode exitCodeOf}.
+ *
+ * @param error The refusal.
+ */
+export function exitCodeOfRefusal(error: MailError): number {
+  if (SIGN_IN_FAULTS.has(error.fault)) return 4;
+  return error.isTemporary ? 3 : 1;
+}
+
+/**
+ * An outcome as a script reads it: stable names, no colours.
+ *
+ * @param outcome What came of it.
+ */
+export function outcomeAsJson(outcome: SendOutcome): Record<string, unknown> {
+  switch (outcome.kind) {
+    case "sent": {
+      const { messageId, reply, accepted } = outcome;
+      return { state: "sent", messageId, reply, accepted, refused: outcome.refused.map(refusalAsJson) };
+    }
+    case "queued":
+      return { state: "queued", nextAttemptAt: outcome.nextAttemptAt, problem: refusalAsJson(outcome.error) };
+    case "failed":
+    case "in_doubt":
+      return { state: outcome.kind, problem: refusalAsJson(outcome.error) };
+    case "skipped":
+      return { state: "skipped" };
+  }
+}
+
+/**
+ * A refusal as a script reads it.
+ *
+ * @param error The refusal.
+ */
+export function refusalAsJson(error: MailError): Record<string, unknown> {
+  return {
+    fault: error.fault,
+    message: error.message,
+    temporary: error.isTemporary,
+    smtpCode: error.smtpCode ?? null,
+    serverWords: error.serverWords ?? null,
+    recipients: error.recipients ?? null,
+  };
+}

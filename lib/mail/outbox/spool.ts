@@ -1,0 +1,194 @@
+/**
+ * The spool: finished messages on disk, one file each, waiting for a server to take them.
+ *
+ * A message is written whole, flushed to disk and only then given its name, so a file that is there is complete; the
+ * name is on disk too before anybody hears of it.
+ * Whoever sends one holds the operating system's lock on its file; the lock falls with the process, which is how
+ * a crash in the middle of a sending shows itself. Since a lock can only be looked for by taking it, whoever takes or
+ * looks for one holds the folder's own lock meanwhile: so nobody finds a message busy because somebody else has looked.
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { renameAndSync, syncFolder } from "../../sync_folder.ts";
+
+/** Ending of a finished message. */
+const SUFFIX = ".eml";
+/** Ending of a message that is being written. */
+const PARTIAL_SUFFIX = ".part";
+/** The file whose lock is the folder's. */
+const LOCK_FILE = "lock";
+/** A partial file this old was left by a crash, milliseconds. */
+const STALE_PARTIAL_MS = 60 * 60 * 1000;
+
+/** A message held for sending: nobody else can send it meanwhile. Dispose to let it go. */
+export interface HeldMessage extends Disposable {
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Reads it from its start; one reader at a time. */
+  open(): Readable;
+}
+
+/** A folder of messages. */
+export class MailSpool {
+  readonly #folder: string;
+
+  /**
+   * Names the folder; it is made when the first message is written, for its owner alone.
+   *
+   * @param folder Path of the folder; the one that it is in exists.
+   */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Writes a message.
+   *
+   * @param id Name for it: letters, digits and dashes.
+   * @param content Its bytes.
+   * @returns Its size in bytes.
+   * @throws {Error} When the disk, or an attachment that is read on the way, fails; nothing is left behind then.
+   */
+  async write(id: string, content: Readable): Promise<number> {
+    await this.#makeFolder();
+    const partial = this.#path(id) + PARTIAL_SUFFIX;
+    try {
+      const sizeBytes = await writeAll(partial, content);
+      await renameAndSync(partial, this.#path(id));
+      return sizeBytes;
+    } catch (error) {
+      await Deno.remove(partial).catch(() => {});
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a message for sending.
+   *
+   * @param id Its name.
+   * @returns The message; `"busy"` when another process has it, `"missing"` when there is no such file.
+   */
+  async hold(id: string): Promise<HeldMessage | "busy" | "missing"> {
+    using _folder = await this.#lockFolder();
+    return await this.#take(id);
+  }
+
+  /**
+   * Looks at something while nobody is sending a message, nor begins to. Whoever wants to send it waits meanwhile.
+   *
+   * @param id Its name; there need not be such a file.
+   * @param look What is to be done; quick, as everything in the folder waits for it.
+   * @returns What `look` gives; `"busy"` when some process is sending the message.
+   */
+  async lookAt<Result>(id: string, look: () => Promise<Result>): Promise<Result | "busy"> {
+    using _folder = await this.#lockFolder();
+    const held = await this.#take(id);
+    if (held === "busy") return held;
+    using _message = held === "missing" ? null : held;
+    return await look();
+  }
+
+  /**
+   * Removes a message; nothing happens when it is gone already.
+   *
+   * @param id Its name.
+   */
+  async remove(id: string): Promise<void> {
+    await Deno.remove(this.#path(id)).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
+
+  /**
+   * Removes what no entry speaks of any more: a crash can leave a message whose entry was never, or is no longer, kept.
+   *
+   * @param knownIds Names of all messages that are to stay.
+   * @param now Epoch milliseconds; files younger than an hour stay, as their entry may be being written.
+   */
+  async sweep(knownIds: ReadonlySet<string>, now: number = Date.now()): Promise<void> {
+    const names: string[] = [];
+    try {
+      for await (const item of Deno.readDir(this.#folder)) names.push(item.name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw error;
+    }
+    for (const name of names) {
+      const id = name.replace(/\.eml(?:\.part)?$/, "");
+      if (id === name || (knownIds.has(id) && !name.endsWith(PARTIAL_SUFFIX))) continue;
+      const info = await Deno.stat(join(this.#folder, name)).catch(() => null);
+      if (info === null || now - (info.mtime?.getTime() ?? 0) < STALE_PARTIAL_MS) continue;
+      await Deno.remove(join(this.#folder, name)).catch(() => {});
+    }
+  }
+
+  async #makeFolder(): Promise<void> {
+    try {
+      await Deno.mkdir(this.#folder, { mode: 0o700 });
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return;
+      throw error;
+    }
+    await syncFolder(dirname(this.#folder));
+  }
+
+  /** Waits for the folder's lock, which nobody holds for long; `null` where there is no folder yet. */
+  async #lockFolder(): Promise<Disposable | null> {
+    const file = await openIfThere(join(this.#folder, LOCK_FILE), { create: true, mode: 0o600 });
+    await file?.lock(true);
+    return file;
+  }
+
+  async #take(id: string): Promise<HeldMessage | "busy" | "missing"> {
+    const file = await openIfThere(this.#path(id));
+    if (file === null) return "missing";
+    if (!await file.tryLock(true)) {
+      file.close();
+      return "busy";
+    }
+    const { size } = await file.stat();
+    // Read through the handle that holds the lock: Windows keeps all other handles out.
+    return {
+      sizeBytes: size,
+      open: () => Readable.from(readFromStart(file)),
+      [Symbol.dispose]: () => file.close(),
+    };
+  }
+
+  #path(id: string): string {
+    if (!/^[A-Za-z0-9-]+$/.test(id)) throw new TypeError(`not a message name: ${id}`);
+    return join(this.#folder, id + SUFFIX);
+  }
+}
+
+async function writeAll(path: string, content: Readable): Promise<number> {
+  using file = await Deno.open(path, { write: true, create: true, truncate: true, mode: 0o600 });
+  let sizeBytes = 0;
+  for await (const chunk of content as AsyncIterable<Uint8Array>) {
+    for (let offset = 0; offset < chunk.length;) offset += await file.write(chunk.subarray(offset));
+    sizeBytes += chunk.length;
+  }
+  await file.sync();
+  return sizeBytes;
+}
+
+async function openIfThere(path: string, options: Deno.OpenOptions = {}): Promise<Deno.FsFile | null> {
+  try {
+    return await Deno.open(path, { read: true, write: true, ...options });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+async function* readFromStart(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
+  await file.seek(0, Deno.SeekMode.Start);
+  while (true) {
+    const buffer = new Uint8Array(64 * 1024);
+    const count = await file.read(buffer);
+    if (count === null) return;
+    yield buffer.subarray(0, count);
+  }
+}

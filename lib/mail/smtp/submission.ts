@@ -1,0 +1,109 @@
+/**
+ * Submission: handing one mail to a server, always encrypted.
+ *
+ * What is handed in, as whom, and what comes of it; how the conversation runs is in `conversation.ts`.
+ * @module
+ */
+
+import type { Readable } from "node:stream";
+import { Conversation } from "./dialogue.ts";
+import type { MailError } from "../mail_error.ts";
+import type { MailEnvelope } from "../message.ts";
+import type { SmtpEndpoint } from "../providers.ts";
+
+/** How an account signs in, with the secret in hand. */
+export type Credentials =
+  | {
+    /** No sign-in: a server that trusts its network. */
+    readonly kind: "none";
+  }
+  | {
+    /** PLAIN or LOGIN, whichever the server offers. */
+    readonly kind: "password";
+    /** Name to sign in with. */
+    readonly user: string;
+    /** Never logged, never part of an error. */
+    readonly password: string;
+  }
+  | {
+    /** XOAUTH2. */
+    readonly kind: "oauth2";
+    /** Name to sign in with. */
+    readonly user: string;
+    /** Gives an access token; `renew` is true when the server has just refused the last one. */
+    getAccessToken(renew: boolean): Promise<string>;
+  };
+
+/** Where to hand a mail in, and as whom. */
+export interface SubmissionTarget {
+  /** The server. */
+  readonly endpoint: SmtpEndpoint;
+  /** The way in. */
+  readonly credentials: Credentials;
+  /** The account's own address, named in explanations. */
+  readonly address: string;
+}
+
+/** A mail to hand in. */
+export interface Submission {
+  /** Whom the server is told. */
+  readonly envelope: MailEnvelope;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Reads the mail from its start. */
+  open(): Readable;
+}
+
+/** What the caller may watch and set. */
+export interface SubmissionOptions {
+  /** Called while the mail is being read into the connection: bytes so far, bytes in all. */
+  readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
+  /** Awaited before the end of the mail goes out; from then on a broken connection leaves it in doubt. */
+  readonly beforeLastByte?: () => Promise<void>;
+  /** Gives up: before the end of the mail nothing was sent, after it the mail is in doubt. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds for connecting; 20,000 by default. */
+  readonly connectTimeoutMs?: number;
+  /** Milliseconds of silence that end a conversation; 300,000 by default. */
+  readonly silenceTimeoutMs?: number;
+}
+
+/** The server took the mail, for at least one recipient. */
+export interface Acceptance {
+  /** The server's answer, such as `250 2.0.0 OK 1718000000 abc - gsmtp`. */
+  readonly reply: string;
+  /** Who gets it. */
+  readonly accepted: readonly string[];
+  /** Who does not, and why; one error for each. */
+  readonly refused: readonly MailError[];
+}
+
+/**
+ * Hands one mail in.
+ *
+ * @param target The server and the way in.
+ * @param mail The mail.
+ * @param options Progress, mark, timeouts.
+ * @throws {MailError} When no recipient gets it; `in_doubt` when that is not known.
+ */
+export async function submitMail(
+  target: SubmissionTarget,
+  mail: Submission,
+  options: SubmissionOptions = {},
+): Promise<Acceptance> {
+  await using conversation = new Conversation(target, mail.sizeBytes, options);
+  await conversation.begin();
+  return await conversation.send(mail);
+}
+
+/**
+ * Connects and signs in, and sends nothing: the quick half of a test.
+ *
+ * @param target The server and the way in.
+ * @param options Timeouts and signal.
+ * @throws {MailError} When that does not work.
+ */
+export async function checkSignIn(target: SubmissionTarget, options: SubmissionOptions = {}): Promise<void> {
+  await using conversation = new Conversation(target, undefined, options);
+  await conversation.begin();
+}

@@ -1,0 +1,231 @@
+/**
+ * The entrance in hard times: TLS callers whose sockets can be closed in the middle of their handshake.
+ *
+ * `Deno.listenTls` keeps such a socket until its caller speaks or leaves (`handshakes.ts`). Here callers come to a plain
+ * socket of `node:net`, which can always be closed; once one has said something, its bytes are copied to a TLS listener on
+ * loopback. A connection costs three sockets that way, 100 KiB when idle in place of 29, and 0.03 ms more for a round trip,
+ * so this entrance is open only while many callers get stuck. It has room for a number of unfinished handshakes; whoever
+ * comes then takes the place of another. (`node:tls` needs no copying and a third less memory, but in Deno 2.8 it loses the
+ * end of a stream whose reader is slow.)
+ * @module
+ */
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { messageOf } from "../../errors.ts";
+import { addressGroup, normalizeAddress } from "../address.ts";
+import { closeQuietly } from "./handshakes.ts";
+import type { RefusedCaller } from "../listener.ts";
+import type { Slots } from "./slots.ts";
+
+/** A caller whose handshake is done. */
+export interface GuardedCaller {
+  /** Its connection. The other end of the socket is on loopback. */
+  readonly socket: Deno.TlsConn;
+  /** Where the caller is. */
+  readonly remoteAddr: Deno.NetAddr;
+  /** What ALPN has settled. */
+  readonly alpnProtocol: string | null;
+  /** Gives the caller's place back. */
+  readonly release: () => void;
+}
+
+/** What a {@linkcode GuardedEntrance} needs. */
+export interface GuardedOptions {
+  /** Address to listen on. */
+  readonly host: string;
+  /** TCP port to listen on. */
+  readonly port: number;
+  /** Makes the TLS listener on loopback. */
+  readonly listenInside: () => Deno.Listener<Deno.Conn>;
+  /** Unfinished handshakes that there is room for. */
+  readonly maxUnfinished: number;
+  /** How long a handshake may take, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
+  /** Places of all callers, those of the listener's other entrance included. */
+  readonly slots: Slots;
+  /** Takes each caller, its handshake done. */
+  readonly onCaller: (caller: GuardedCaller) => void;
+  /** Told of each caller that got no connection. */
+  readonly onRefused: (refused: RefusedCaller) => void;
+}
+
+/** A caller in its handshake. */
+class Guest {
+  readonly address: string;
+  readonly group: string;
+  readonly remoteAddr: Deno.NetAddr;
+  readonly socket: Socket;
+  readonly release: () => void;
+  isHere = true;
+  timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: Socket, address: string, release: () => void) {
+    this.address = address;
+    this.group = addressGroup(address);
+    this.remoteAddr = { transport: "tcp", hostname: address, port: socket.remotePort ?? 0 };
+    this.socket = socket;
+    this.release = release;
+  }
+}
+
+/** Listens with `node:net`, and speaks TLS inside. */
+export class GuardedEntrance {
+  readonly #options: GuardedOptions;
+  readonly #server: Server;
+  readonly #inside: Deno.Listener<Deno.Conn>;
+  readonly #guestsByGroup = new Map<string, Set<Guest>>(); // each set in the order of arrival, none empty
+  #guestCount = 0;
+  #lastPairing: Promise<unknown> = Promise.resolve();
+  #troubledAt = performance.now();
+
+  private constructor(options: GuardedOptions) {
+    this.#options = options;
+    this.#inside = options.listenInside();
+    // As with Deno's own sockets, a caller that has ended its half still gets its answers.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#admit(socket));
+  }
+
+  /**
+   * Starts to listen.
+   *
+   * @throws {Error} What the system says when a port cannot be had.
+   */
+  static async open(options: GuardedOptions): Promise<GuardedEntrance> {
+    const entrance = new GuardedEntrance(options);
+    try {
+      entrance.#server.listen(options.port, options.host);
+      await once(entrance.#server, "listening");
+    } catch (error) {
+      entrance.close();
+      throw error;
+    }
+    entrance.#server.on("error", (error) => {
+      options.onRefused({ address: "", reason: "accept_failed", message: messageOf(error) });
+    });
+    return entrance;
+  }
+
+  /** When a caller was last sent away or put out, on the clock of `performance.now()`; at first, when this was opened. */
+  get troubledAt(): number {
+    return this.#troubledAt;
+  }
+
+  /** Listens no more, and puts out who is in its handshake; connections go on. */
+  close(): void {
+    this.#server.close();
+    closeQuietly(this.#inside);
+    for (const guests of [...this.#guestsByGroup.values()]) {
+      for (const guest of [...guests]) this.#putOut(guest, "put_out", "this entrance was closed");
+    }
+  }
+
+  #admit(socket: Socket): void {
+    const { slots, handshakeTimeoutMs, maxUnfinished } = this.#options;
+    const address = normalizeAddress(socket.remoteAddress ?? "");
+    if (this.#guestCount >= maxUnfinished) this.#makeRoom(this.#largestGroup());
+    else if (slots.refusal(address)) this.#makeRoom(this.#guestsByGroup.get(addressGroup(address)));
+    socket.on("error", () => {}); // "close" follows
+    const refusal = slots.refusal(address);
+    if (refusal) {
+      socket.destroy();
+      return this.#refuse({ address, ...refusal });
+    }
+    const guest = new Guest(socket, address, slots.take(address));
+    const late = `no TLS handshake within ${handshakeTimeoutMs} ms`;
+    guest.timer = setTimeout(() => this.#putOut(guest, "handshake_timeout", late), handshakeTimeoutMs);
+    this.#remember(guest);
+    socket.once("close", () => this.#putOut(guest, "handshake_failed", "the caller hung up"));
+    socket.once("readable", () => this.#bringIn(guest));
+  }
+
+  /** Lets a caller that has said something shake hands. */
+  async #bringIn(guest: Guest): Promise<void> {
+    const { socket, remoteAddr, release } = guest;
+    let tls: Deno.TlsConn | undefined;
+    try {
+      const pair = await this.#pair();
+      tls = pair.tls;
+      join(socket, pair.near);
+      const { alpnProtocol } = await tls.handshake();
+      if (!guest.isHere) return closeQuietly(tls);
+      this.#forget(guest);
+      this.#options.onCaller({ socket: tls, remoteAddr, alpnProtocol, release });
+    } catch (error) {
+      if (tls) closeQuietly(tls);
+      this.#putOut(guest, "handshake_failed", messageOf(error));
+    }
+  }
+
+  /** Both ends of a new connection on loopback. One at a time, so that it is clear which belong together. */
+  #pair(): Promise<{ near: Socket; tls: Deno.TlsConn }> {
+    const pairing = this.#lastPairing.then(async () => {
+      const { hostname, port } = this.#inside.addr as Deno.NetAddr;
+      const near = connect({ host: hostname, port, allowHalfOpen: true, noDelay: true });
+      await once(near, "connect");
+      for (;;) {
+        const far = await this.#inside.accept();
+        if ((far.remoteAddr as Deno.NetAddr).port === near.localPort) {
+          return { near, tls: far as Deno.TlsConn };
+        }
+        closeQuietly(far); // somebody else on this machine
+      }
+    });
+    this.#lastPairing = pairing.catch(() => {});
+    return pairing;
+  }
+
+  #putOut(guest: Guest, reason: RefusedCaller["reason"], message: string): void {
+    if (!guest.isHere) return;
+    this.#forget(guest);
+    guest.socket.destroy();
+    guest.release();
+    this.#refuse({ address: guest.address, reason, message });
+  }
+
+  #refuse(refused: RefusedCaller): void {
+    // A caller that speaks something else does no harm: it is gone at once.
+    if (refused.reason !== "handshake_failed") this.#troubledAt = performance.now();
+    this.#options.onRefused(refused);
+  }
+
+  #remember(guest: Guest): void {
+    const guests = this.#guestsByGroup.get(guest.group);
+    if (guests) guests.add(guest);
+    else this.#guestsByGroup.set(guest.group, new Set([guest]));
+    this.#guestCount += 1;
+  }
+
+  #forget(guest: Guest): void {
+    guest.isHere = false;
+    clearTimeout(guest.timer);
+    const guests = this.#guestsByGroup.get(guest.group);
+    guests?.delete(guest);
+    if (guests?.size === 0) this.#guestsByGroup.delete(guest.group);
+    this.#guestCount -= 1;
+  }
+
+  /** The group with the most guests; of equals, the one that has been here longest. */
+  #largestGroup(): Set<Guest> | undefined {
+    let largest: Set<Guest> | undefined;
+    for (const guests of this.#guestsByGroup.values()) {
+      if (guests.size > (largest?.size ?? 0)) largest = guests;
+    }
+    return largest;
+  }
+
+  /** Puts out whoever of these has been here longest: an honest caller's handshake takes two round trips. */
+  #makeRoom(guests: Set<Guest> | undefined): void {
+    const [oldest] = guests ?? [];
+    if (oldest) this.#putOut(oldest, "put_out", "no TLS handshake yet, and others waited for its place");
+  }
+}
+
+/** Copies both ways; each ends with the other. */
+function join(a: Socket, b: Socket): void {
+  for (const [from, to] of [[a, b], [b, a]] as const) {
+    from.on("error", () => {}); // "close" follows
+    from.once("close", () => to.destroy());
+    from.pipe(to);
+    if (from.destroyed) to.destroy();
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * Byte streams that are no plain TCP connection of Deno's, brought to where TLS can be spoken.
+ *
+ * Deno speaks TLS as a server only on connections that its own listener accepted, and as a client only on its own TCP
+ * connections; a punched socket comes from `node:net`, and a relayed stream is itself TLS. So their bytes are copied
+ * through a connection on loopback (DESIGN §10).
+ * @module
+ */
+import type { Socket } from "node:net";
+import type { ByteStream } from "./connection.ts";
+
+const COPY_BYTES = 64 * 1024;
+
+/** A `node:net` socket as a byte stream; it has the connection's error rules of `Deno.Conn`. */
+export class SocketStream implements ByteStream {
+  readonly #socket: Socket;
+  #failure: Error | undefined;
+  #isEnded = false;
+  #wake: (() => void) | undefined;
+
+  /** Takes over a connected socket. */
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("readable", () => this.#wake?.());
+    socket.on("end", () => {
+      this.#isEnded = true;
+      this.#wake?.();
+    });
+    socket.on("error", (error) => this.#fail(error));
+    socket.on("close", () => this.#fail(new Error("the connection was closed")));
+  }
+
+  /** Fills some of the buffer; null at the end of the stream. */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    for (;;) {
+      const waiting = this.#socket.readableLength;
+      if (waiting > 0) {
+        const chunk: Uint8Array | null = this.#socket.read(Math.min(buffer.length, waiting));
+        if (chunk) {
+          buffer.set(chunk);
+          return chunk.length;
+        }
+      }
+      if (this.#isEnded) return null;
+      if (this.#failure) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        this.#socket.read(0);
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  /** Writes all of the bytes, once the socket takes them. */
+  write(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
+      // A copy, since the caller may use its buffer again while the socket still holds the bytes.
+      this.#socket.write(
+        bytes.slice(),
+        (error?: Error | null) => error ? reject(error) : resolve(bytes.length),
+      );
+    });
+  }
+
+  /** Ends the outgoing half. */
+  closeWrite(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(resolve));
+  }
+
+  /** Ends both halves at once. */
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake?.();
+  }
+}
+
+/** A stream that reads otherwise than the one underneath, and does all else as that does. */
+abstract class ReadingStream implements ByteStream {
+  protected readonly stream: ByteStream;
+
+  constructor(stream: ByteStream) {
+    this.stream = stream;
+  }
+
+  abstract read(buffer: Uint8Array): Promise<number | null>;
+
+  /** Writes some of the bytes. */
+  write(bytes: Uint8Array): Promise<number> {
+    return this.stream.write(bytes);
+  }
+
+  /** Ends the outgoing half. */
+  closeWrite(): Promise<void> {
+    return this.stream.closeWrite();
+  }
+
+  /** Ends both halves at once. */
+  close(): void {
+    this.stream.close();
+  }
+}
+
+/** A stream whose first bytes were read already, with what else came along. */
+export class PrefixedStream extends ReadingStream {
+  #prefix: Uint8Array;
+
+  /** Gives `prefix` first, then what the stream gives. */
+  constructor(prefix: Uint8Array, stream: ByteStream) {
+    super(stream);
+    this.#prefix = prefix.slice();
+  }
+
+  /** Fills some of the buffer; null at the end of the stream. */
+  override read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#prefix.length === 0) return this.stream.read(buffer);
+    const count = Math.min(buffer.length, this.#prefix.length);
+    buffer.set(this.#prefix.subarray(0, count));
+    this.#prefix = this.#prefix.subarray(count);
+    return Promise.resolve(count);
+  }
+}
+
+/** A stream of which a byte is read before anybody wants it, so that a hang-up is noticed while nobody reads. */
+export class WatchedStream extends ReadingStream {
+  readonly #ahead = new Uint8Array(1);
+  #reading: Promise<number | null> | undefined; // the read ahead, until somebody has its outcome
+
+  /** Calls `onHangUp` when the stream ends or breaks before {@linkcode read} is called. */
+  constructor(stream: ByteStream, onHangUp: () => void) {
+    super(stream);
+    const reading = stream.read(this.#ahead);
+    this.#reading = reading;
+    const ended = () => this.#reading && onHangUp();
+    reading.then((count) => count === null && ended(), ended);
+  }
+
+  /** Fills some of the buffer; null at the end of the stream. */
+  override async read(buffer: Uint8Array): Promise<number | null> {
+    const reading = this.#reading;
+    if (!reading) return await this.stream.read(buffer);
+    this.#reading = undefined;
+    const count = await reading;
+    if (count !== null) buffer.set(this.#ahead);
+    return count;
+  }
+}
+
+/**
+ * Copies bytes both ways until both directions have ended or one has failed; then both streams are closed.
+ *
+ * @param a One stream; owned from now on.
+ * @param b The other.
+ * @param onBytes Told of each piece that was copied.
+ */
+export async function joinStreams(
+  a: ByteStream,
+  b: ByteStream,
+  onBytes?: (count: number) => void,
+): Promise<void> {
+  try {
+    await Promise.all([copy(a, b, onBytes), copy(b, a, onBytes)]);
+  } catch {
+    // One end broke: closing both below tells the other.
+  } finally {
+    closeQuietly(a);
+    closeQuietly(b);
+  }
+}
+
+/** A TCP connection whose bytes are those of something else. */
+export interface Bridge {
+  /** To speak TLS on. */
+  readonly tcp: Deno.TcpConn;
+  /**
+   * Ends it from behind. Closing a TLS connection in the middle of its handshake leaves the socket open in Deno 2.8, so
+   * whoever gives up there calls this too.
+   */
+  cut(): void;
+}
+
+/**
+ * Makes a TCP connection within this machine whose far end is the given stream.
+ *
+ * @param stream Owned from now on; closed when the connection is.
+ * @returns The connection.
+ */
+export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
+  const [near, far] = await connectPair();
+  joinStreams(far, stream);
+  return {
+    tcp: near,
+    cut: () => {
+      closeQuietly(far);
+      closeQuietly(stream);
+    },
+  };
+}
+
+/** Closes a stream that may be closed already. */
+export function closeQuietly(stream: ByteStream): void {
+  // Deno 2.8's plain TCP sockets stay open while a read waits, whatever close() says (denoland/deno#35292): ending our
+  // half lets the other end its own, which ends the read.
+  if (!("handshake" in stream)) stream.closeWrite().catch(() => {});
+  try {
+    stream.close();
+  } catch {
+    // Closed already.
+  }
+}
+
+/** Writes all of the bytes. */
+export async function writeAll(stream: Pick<ByteStream, "write">, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await stream.write(bytes.subarray(sent));
+}
+
+/** Two ends of one TCP connection on loopback. */
+async function connectPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
+  using listener = listenOnLoopback();
+  const { hostname, port } = listener.addr;
+  const dialing = Deno.connect({ hostname, port });
+  dialing.catch(() => {}); // awaited below, unless accepting fails first
+  for (;;) {
+    const accepted = await listener.accept();
+    const near = await dialing;
+    // Somebody else on this machine may have been faster at the port: only our own connection counts.
+    if (accepted.remoteAddr.port === near.localAddr.port) return [near, accepted];
+    accepted.close();
+  }
+}
+
+function listenOnLoopback(): Deno.TcpListener {
+  try {
+    return Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  } catch {
+    return Deno.listen({ hostname: "::1", port: 0 });
+  }
+}
+
+async function copy(from: ByteStream, to: ByteStream, onBytes?: (count: number) => void): Promise<void> {
+  const buffer = new Uint8Array(COPY_BYTES);
+  for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+    onBytes?.(count);
+    await writeAll(to, buffer.subarray(0, count));
+  }
+  await to.closeWrite();
+}

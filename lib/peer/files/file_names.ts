@@ -1,0 +1,87 @@
+/**
+ * Names of files that others sent: made safe, kept inside one folder, never over an existing file.
+ * @module
+ */
+import { join } from "node:path";
+import { renameAndSync, syncFolder } from "../../sync_folder.ts";
+
+/** Longest name given to a file, in bytes of UTF-8: most file systems take 255, and a number may be added. */
+const MAX_NAME_BYTES = 200;
+/** Copies of one name before giving up. */
+const MAX_COPIES = 10_000;
+
+const utf8 = new TextEncoder();
+
+/**
+ * A file name that is one harmless name on every system.
+ *
+ * @param offered What the other side called it: anything at all.
+ * @returns No folder, no control or direction character, nothing hidden, no reserved name of Windows; `file` when
+ *   nothing is left.
+ */
+export function safeFileName(offered: string): string {
+  const last = offered.toWellFormed().split(/[/\\]/).at(-1) ?? "";
+  const plain = last
+    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu, "")
+    // After the above, since what stood between a letter and its mark may be gone now.
+    .normalize("NFC")
+    .replace(/[<>:"|?*]/g, "_")
+    .replace(/\s+/g, " ")
+    .replace(/^[. ~-]+/, "")
+    .replace(/[. ]+$/, "");
+  if (plain === "") return "file";
+  const isReserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(plain);
+  return shorten(isReserved ? `_${plain}` : plain);
+}
+
+/**
+ * Gives a finished file its name.
+ *
+ * @param partPath Where it lies now.
+ * @param folder Folder that it is to be in.
+ * @param name From {@linkcode safeFileName}.
+ * @returns Its path: `name`, or `name (2)` and so on when that is taken. The name is on disk by then.
+ */
+export async function placeFile(partPath: string, folder: string, name: string): Promise<string> {
+  for (let copy = 1; copy <= MAX_COPIES; copy++) {
+    const path = join(folder, copy === 1 ? name : numbered(name, copy));
+    try {
+      // A new name fails when it is taken, whoever was faster; renaming would replace what is there.
+      await Deno.link(partPath, path);
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) continue;
+      if (!await claim(path, error)) continue;
+      await renameAndSync(partPath, path);
+      return path;
+    }
+    await Deno.remove(partPath);
+    await syncFolder(folder);
+    return path;
+  }
+  throw new Error(`Cannot save ${name} as ${MAX_COPIES} files of that name are there already`);
+}
+
+/** For file systems without second names: makes an empty file of this name first, if nobody has. */
+async function claim(path: string, linkError: unknown): Promise<boolean> {
+  if (linkError instanceof Deno.errors.NotFound) throw linkError;
+  try {
+    (await Deno.open(path, { write: true, createNew: true })).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  }
+}
+
+function numbered(name: string, copy: number): string {
+  const [, stem = name, extension = ""] = /^(.+?)((?:\.[^.]{1,10}){0,2})$/.exec(name) ?? [];
+  return `${stem} (${copy})${extension}`;
+}
+
+function shorten(name: string): string {
+  if (utf8.encode(name).length <= MAX_NAME_BYTES) return name;
+  const extension = /\.[^.]{1,10}$/.exec(name)?.[0] ?? "";
+  let stem = name.slice(0, name.length - extension.length);
+  while (utf8.encode(stem + extension).length > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join("");
+  return stem + extension;
+}

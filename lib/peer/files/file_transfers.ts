@@ -1,0 +1,374 @@
+/**
+ * Files in a direct chat: one at a time each way, asked first, checked at the end, resumed after a break.
+ *
+ * The pieces travel as messages of the session, so a lost link costs them nothing. When the chat itself ends in the
+ * middle, what came stays beside its future place, and the same file offered again goes on from there.
+ * @module
+ */
+import { basename } from "node:path";
+import { ChatError, messageOf, UsageError } from "../../errors.ts";
+import { FILE_CHUNK_BYTES, type FileFailure, type PeerMessage } from "../../protocol/peer_messages.ts";
+import { hashFile, IncomingFile } from "./incoming_file.ts";
+import { safeFileName } from "./file_names.ts";
+import type { PeerSession } from "../session.ts";
+
+/** Pieces sent and not answered: enough for good speed, and typed lines do not wait long behind them. */
+const CHUNKS_UNDER_WAY = 8;
+
+/** Which way a file goes, seen from this side. */
+export type Direction = "sending" | "receiving";
+
+/** A file on its way. */
+export interface TransferNews {
+  /** Which way it goes. */
+  readonly direction: Direction;
+  /** Safe name, fit for a terminal. */
+  readonly name: string;
+  /** Its whole size in bytes. */
+  readonly totalBytes: number;
+}
+
+/** Who shows what happens to files. */
+export interface TransferListener {
+  /** The other side wants to send; answer with `accept` or `refuse`. */
+  onFileOffered(news: TransferNews): void;
+  /** More has come over; `resumedBytes` were there before this began. */
+  onFileProgress(news: TransferNews & { readonly doneBytes: number; readonly resumedBytes: number }): void;
+  /** It is over there whole; `path` is set on the receiving side. */
+  onFileDone(news: TransferNews & { readonly path?: string }): void;
+  /** It will not come over; `isOurs` tells who says so. */
+  onFileFailed(
+    news: TransferNews & { readonly reason: FileFailure; readonly isOurs: boolean; readonly detail?: string },
+  ): void;
+}
+
+interface Outgoing {
+  readonly file: string;
+  readonly source: Deno.FsFile;
+  readonly news: TransferNews;
+  isAccepted: boolean;
+  /** Where the other side wanted it to begin. */
+  offset: number;
+  isOver: boolean;
+}
+
+interface Incoming {
+  readonly file: string;
+  readonly sha256: string;
+  readonly news: TransferNews;
+  /** The person has said yes. */
+  isAccepted: boolean;
+  /** Set once there is a place for it. */
+  target?: IncomingFile;
+}
+
+/** All files of one chat. */
+export class FileTransfers {
+  readonly #session: Pick<PeerSession, "send" | "isEnded">;
+  readonly #listener: TransferListener;
+  readonly #downloadFolder: string;
+  #outgoing: Outgoing | undefined;
+  #incoming: Incoming | undefined;
+  #sentCount = 0;
+  #receivedCount = 0;
+  #cleaning: Promise<unknown> = Promise.resolve(); // ends when no part file is being removed
+
+  /** Files of this session; those that come are saved in `downloadFolder`. */
+  constructor(
+    session: Pick<PeerSession, "send" | "isEnded">,
+    listener: TransferListener,
+    options: { downloadFolder: string },
+  ) {
+    this.#session = session;
+    this.#listener = listener;
+    this.#downloadFolder = options.downloadFolder;
+  }
+
+  /** Files that the other side has whole. */
+  get sentCount(): number {
+    return this.#sentCount;
+  }
+
+  /** Files that were saved here. */
+  get receivedCount(): number {
+    return this.#receivedCount;
+  }
+
+  /** The file that the person has been asked about; undefined when none waits for an answer. */
+  get offered(): TransferNews | undefined {
+    return this.#incoming && !this.#incoming.isAccepted ? this.#incoming.news : undefined;
+  }
+
+  /**
+   * Asks the other side to take a file.
+   *
+   * @param path A readable file.
+   * @throws {UsageError} When it is none, cannot be read, or another one is on its way.
+   */
+  async offer(path: string): Promise<void> {
+    if (this.#outgoing) {
+      throw new UsageError(
+        `Cannot send ${path} yet: ${this.#outgoing.news.name} is on its way, /cancel ends that`,
+      );
+    }
+    const source = await openToRead(path);
+    const name = safeFileName(basename(path));
+    const { size } = await source.stat();
+    const outgoing: Outgoing = {
+      file: crypto.randomUUID(),
+      source,
+      news: { direction: "sending", name, totalBytes: size },
+      isAccepted: false,
+      offset: 0,
+      isOver: false,
+    };
+    this.#outgoing = outgoing;
+    try {
+      const { sha256, bytes } = await hashFile(source);
+      if (outgoing.isOver) return;
+      this.#post("file_offer", { file: outgoing.file, name, bytes, sha256 });
+    } catch (error) {
+      this.#closeOutgoing();
+      throw new UsageError(`Cannot send ${path}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /**
+   * Takes the offered file.
+   *
+   * @throws {UsageError} When nothing is offered, or it cannot be saved here.
+   */
+  async accept(): Promise<void> {
+    const incoming = this.#incoming;
+    if (!incoming || incoming.isAccepted) throw new UsageError("Cannot accept: no file is offered");
+    incoming.isAccepted = true;
+    const { name, totalBytes } = incoming.news;
+    let target: IncomingFile;
+    try {
+      target = await IncomingFile.open(this.#downloadFolder, { name, totalBytes, sha256: incoming.sha256 });
+    } catch (error) {
+      this.#failIncoming(incoming, "cannot_write", { isOurs: true });
+      throw new UsageError(`Cannot save ${name} in ${this.#downloadFolder}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    // Taken back, or the chat ended, while the part file was read.
+    if (this.#incoming !== incoming) return await target.keep();
+    incoming.target = target;
+    this.#post("file_accept", { file: incoming.file, offset: target.doneBytes });
+    this.#report(incoming.news, target.doneBytes, target.resumedBytes);
+    if (target.isComplete) await this.#finishIncoming(incoming, target);
+  }
+
+  /**
+   * Refuses the offered file.
+   *
+   * @throws {UsageError} When nothing is offered.
+   */
+  refuse(): void {
+    const incoming = this.#incoming;
+    if (!incoming || incoming.isAccepted) throw new UsageError("Cannot refuse: no file is offered");
+    this.#failIncoming(incoming, "refused", { isOurs: true });
+  }
+
+  /**
+   * Stops what is on its way, in both directions.
+   *
+   * @throws {UsageError} When nothing is.
+   */
+  cancel(): void {
+    const { offered } = this;
+    if (!this.#outgoing && (!this.#incoming || offered)) {
+      throw new UsageError("Cannot cancel: no file is on its way");
+    }
+    if (this.#outgoing) this.#failOutgoing(this.#outgoing, "cancelled", { isOurs: true });
+    if (this.#incoming && !offered) this.#failIncoming(this.#incoming, "cancelled", { isOurs: true });
+  }
+
+  /** Takes what the other side says about files; resolves once it is on disk. */
+  take(message: PeerMessage): void | Promise<void> {
+    switch (message.method) {
+      case "file_offer":
+        return this.#offered(message.content);
+      case "file_accept":
+        return this.#accepted(message.content);
+      case "file_chunk":
+        return this.#write(message.content);
+      case "file_saved":
+        return this.#saved(message.content.file);
+      case "file_failed":
+        return this.#failed(message.content.file, message.content.reason);
+    }
+  }
+
+  /** Lets go of all files; a half-received one stays for another time. */
+  async close(): Promise<void> {
+    this.#closeOutgoing();
+    const incoming = this.#incoming;
+    this.#incoming = undefined;
+    await incoming?.target?.keep();
+    await this.#cleaning;
+  }
+
+  #offered({ file, name, bytes, sha256 }: (PeerMessage & { method: "file_offer" })["content"]): void {
+    if (this.#incoming) return this.#post("file_failed", { file, reason: "busy" });
+    const news: TransferNews = { direction: "receiving", name: safeFileName(name), totalBytes: bytes };
+    this.#incoming = { file, sha256, news, isAccepted: false };
+    this.#listener.onFileOffered(news);
+  }
+
+  #accepted({ file, offset }: { file: string; offset: number }): void {
+    const outgoing = this.#outgoing;
+    if (outgoing?.file !== file || outgoing.isAccepted) return;
+    if (offset > outgoing.news.totalBytes) {
+      throw new ChatError("invalid", "the other side asked for more of a file than there is");
+    }
+    outgoing.isAccepted = true;
+    outgoing.offset = offset;
+    // Not awaited: the session answers while the file is on its way.
+    this.#sendFrom(outgoing, offset).catch((error) => {
+      if (!outgoing.isOver && !this.#session.isEnded) {
+        this.#failOutgoing(outgoing, "damaged", { isOurs: true, detail: messageOf(error) });
+      }
+    });
+  }
+
+  async #sendFrom(outgoing: Outgoing, offset: number): Promise<void> {
+    const { source, news, file } = outgoing;
+    const underWay = new Set<Promise<void>>();
+    let confirmedBytes = offset;
+    this.#report(news, offset, offset);
+    await source.seek(offset, Deno.SeekMode.Start);
+    for (let sentBytes = offset; sentBytes < news.totalBytes && !outgoing.isOver;) {
+      const chunk = new Uint8Array(Math.min(FILE_CHUNK_BYTES, news.totalBytes - sentBytes));
+      const count = await source.read(chunk);
+      if (count === null) throw new Error("the file has become shorter");
+      sentBytes += count;
+      const confirmed = this.#session.send("file_chunk", { file, data: chunk.subarray(0, count).toBase64() })
+        .then(() => {
+          confirmedBytes += count;
+          if (!outgoing.isOver) this.#report(news, confirmedBytes, offset);
+        }, () => {
+          // A piece that was taken back; when the chat is over, the loop sees it below.
+          if (!outgoing.isOver && !this.#session.isEnded) {
+            this.#failOutgoing(outgoing, "stuck", { isOurs: true });
+          }
+        });
+      underWay.add(confirmed);
+      confirmed.finally(() => underWay.delete(confirmed));
+      if (underWay.size >= CHUNKS_UNDER_WAY) await Promise.race(underWay);
+      if (this.#session.isEnded) return;
+    }
+  }
+
+  async #write({ file, data }: { file: string; data: string }): Promise<void> {
+    const incoming = this.#incoming;
+    // What was under way when this side gave up is dropped.
+    if (incoming?.file !== file || !incoming.target) return;
+    const { target, news } = incoming;
+    const bytes = Uint8Array.fromBase64(data);
+    if (bytes.length > FILE_CHUNK_BYTES || target.doneBytes + bytes.length > news.totalBytes) {
+      throw new ChatError("invalid", "the other side sent more of a file than it said");
+    }
+    try {
+      await target.write(bytes);
+    } catch (error) {
+      const reason = isDiskFull(error) ? "disk_full" : "cannot_write";
+      return this.#failIncoming(incoming, reason, { isOurs: true, detail: messageOf(error) });
+    }
+    if (this.#incoming !== incoming) return;
+    this.#report(news, target.doneBytes, target.resumedBytes);
+    if (target.isComplete) await this.#finishIncoming(incoming, target);
+  }
+
+  async #finishIncoming(incoming: Incoming, target: IncomingFile): Promise<void> {
+    let path: string | null;
+    try {
+      path = await target.finish();
+    } catch (error) {
+      const reason = isDiskFull(error) ? "disk_full" : "cannot_write";
+      return this.#failIncoming(incoming, reason, { isOurs: true, detail: messageOf(error) });
+    }
+    if (path === null) return this.#failIncoming(incoming, "damaged", { isOurs: true });
+    this.#incoming = undefined;
+    this.#receivedCount += 1;
+    this.#post("file_saved", { file: incoming.file });
+    this.#listener.onFileDone({ ...incoming.news, path });
+  }
+
+  #saved(file: string): void {
+    const outgoing = this.#outgoing;
+    if (outgoing?.file !== file) return;
+    this.#sentCount += 1;
+    this.#closeOutgoing();
+    // This word can be faster than the answers to the last pieces.
+    this.#report(outgoing.news, outgoing.news.totalBytes, outgoing.offset);
+    this.#listener.onFileDone(outgoing.news);
+  }
+
+  #failed(file: string, reason: FileFailure): void {
+    if (this.#outgoing?.file === file) this.#failOutgoing(this.#outgoing, reason, { isOurs: false });
+    else if (this.#incoming?.file === file) this.#failIncoming(this.#incoming, reason, { isOurs: false });
+  }
+
+  #failOutgoing(
+    outgoing: Outgoing,
+    reason: FileFailure,
+    options: { isOurs: boolean; detail?: string },
+  ): void {
+    this.#closeOutgoing();
+    if (options.isOurs) this.#post("file_failed", { file: outgoing.file, reason });
+    this.#listener.onFileFailed({ ...outgoing.news, reason, ...options });
+  }
+
+  #failIncoming(
+    incoming: Incoming,
+    reason: FileFailure,
+    options: { isOurs: boolean; detail?: string },
+  ): void {
+    this.#incoming = undefined;
+    if (incoming.target) this.#cleaning = Promise.all([this.#cleaning, incoming.target.discard()]);
+    if (options.isOurs) this.#post("file_failed", { file: incoming.file, reason });
+    this.#listener.onFileFailed({ ...incoming.news, reason, ...options });
+  }
+
+  #closeOutgoing(): void {
+    const outgoing = this.#outgoing;
+    this.#outgoing = undefined;
+    if (!outgoing || outgoing.isOver) return;
+    outgoing.isOver = true;
+    outgoing.source.close();
+  }
+
+  /** Says something that nobody waits for; when the chat is over, nobody needs it either. */
+  #post(...[method, content]: Parameters<PeerSession["send"]>): void {
+    this.#session.send(method, content).catch(() => {});
+  }
+
+  #report(news: TransferNews, doneBytes: number, resumedBytes: number): void {
+    this.#listener.onFileProgress({ ...news, doneBytes, resumedBytes });
+  }
+}
+
+async function openToRead(path: string): Promise<Deno.FsFile> {
+  let file: Deno.FsFile;
+  try {
+    // Looked at first: opening a pipe would wait for its other end.
+    if (!(await Deno.stat(path)).isFile) throw new UsageError("it is not a file");
+    file = await Deno.open(path);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "you may not read it"
+      : messageOf(error);
+    throw new UsageError(`Cannot send ${path}: ${why}`, { cause: error });
+  }
+  return file;
+}
+
+/** ENOSPC, EDQUOT, EFBIG: the disk, the quota or the file system has no room. */
+function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
+}

@@ -1,0 +1,284 @@
+/**
+ * The joiner's side of a direct chat: accepts an invitation, finds a way to the host, and keeps one.
+ * @module
+ */
+import { ChatError, LinkError, messageOf } from "../errors.ts";
+import type { JoinedChat } from "../protocol/chat_messages.ts";
+import type { Route } from "../protocol/peer_messages.ts";
+import { Conversation, type ConversationListener, type ConversationOptions } from "./direct_chat.ts";
+import type { LinkSecrets, ProvenConnection } from "./link/link.ts";
+import { raceToHost } from "./route/race.ts";
+import type { Rendezvous } from "./rendezvous.ts";
+
+/** While a chat is relayed: when a direct way is looked for again, in milliseconds since it is. The race itself has looked for six seconds. */
+const IMPROVE_AT_MS = [7_000, 14_000, 22_000, 45_000, 90_000, 180_000];
+/** How long one such try may take. */
+const IMPROVE_WITHIN_MS = 6_000;
+/** Pause between two rounds for a lost chat. */
+const RETRY_MS = 1_000;
+
+/** What a joiner is told while there is no link yet. */
+export interface JoinListener extends ConversationListener {
+  /** What is being tried, in a few words for one changing line. */
+  onTrying(what: string): void;
+}
+
+/** Settings of {@linkcode joinChat}. */
+export interface JoinOptions extends ConversationOptions {
+  /** How the two find each other. */
+  readonly rendezvous: Rendezvous;
+  /** Id of the invitation. */
+  readonly chatId: string;
+  /** See `RaceOptions`. */
+  readonly relayAfterMs?: number;
+  /** See `RaceOptions`. */
+  readonly isDialing?: boolean;
+  /** When a relayed chat looks for a direct way again; in milliseconds since it is relayed. */
+  readonly improveAtMs?: readonly number[];
+  /** Calls off the search for the first link; later, {@linkcode Conversation.bye} ends the chat. */
+  readonly signal: AbortSignal;
+}
+
+/** A joined chat, and how it began. */
+export interface JoinedConversation {
+  /** What is said. */
+  readonly conversation: Conversation;
+  /** The way that the first connection took. */
+  readonly route: Route;
+  /** From accepting the invitation to the first link, in milliseconds. */
+  readonly linkedAfterMs: number;
+}
+
+/**
+ * Accepts an invitation and links to the host.
+ *
+ * @param listener Who shows it.
+ * @param options See {@linkcode JoinOptions}.
+ * @returns The chat, linked.
+ * @throws {ChatError} `not_found` – it was taken back; `conflict` – another device of this account is in it;
+ *   `unavailable` – its host has lost the server.
+ * @throws {LinkError} When no way leads to the host.
+ */
+export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedConversation> {
+  const startedAt = performance.now();
+  const joiner = new Joiner(listener, options);
+  const route = await joiner.linkFirst();
+  return { conversation: joiner.conversation, route, linkedAfterMs: performance.now() - startedAt };
+}
+
+class Joiner {
+  readonly conversation: Conversation;
+  readonly #options: JoinOptions;
+  readonly #listener: JoinListener;
+  readonly #first = Promise.withResolvers<Route>(); // settles with the first link
+  #joined: JoinedChat | undefined; // what the server said last
+  #round: AbortController | undefined; // of the round under way
+  #tryAt = 0; // when the next round may begin while there is no link, on the clock of performance.now()
+  #relayedAt = 0; // when the relay took over, on the same clock
+  #improvements = 0; // rounds since then
+  #wake: (() => void) | undefined; // set while nothing is to be done
+
+  constructor(listener: JoinListener, options: JoinOptions) {
+    this.#options = options;
+    this.#listener = listener;
+    this.conversation = new Conversation(listener, options, () => this.#changed());
+    const { session } = this.conversation;
+    const { rendezvous, chatId } = options;
+    const stops = [
+      rendezvous.onEvent(({ name, content }) => {
+        if (content.chatId !== chatId) return;
+        if (name === "chat_reopened") this.#beginAfresh();
+        else if (name === "chat_closed") this.#closedElsewhere(content.reason);
+      }),
+      rendezvous.onSignedInAgain(() => this.#beginAfresh()),
+    ];
+    session.ended.then(() => {
+      for (const stop of stops) stop();
+      this.#changed();
+    });
+    this.conversation.ended.then(() => {
+      rendezvous.request("close_chat", { chatId }).catch(() => {}); // the server forgets it in time
+    });
+  }
+
+  /** Looks for the first link; from then on it goes on looking whenever there is none, or only the relay. */
+  async linkFirst(): Promise<Route> {
+    const { signal } = this.#options;
+    const { session } = this.conversation;
+    const callOff = () => this.#first.reject(signal.reason);
+    signal.addEventListener("abort", callOff, { once: true });
+    if (signal.aborted) callOff();
+    session.ended.then((end) => this.#first.reject(new LinkError(end.message)));
+    const seeking = this.#seek();
+    try {
+      return await this.#first.promise;
+    } catch (error) {
+      session.close({ kind: "closed", message: messageOf(error) });
+      await seeking;
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", callOff);
+    }
+  }
+
+  async #seek(): Promise<void> {
+    const { session } = this.conversation;
+    while (!session.isEnded) {
+      const waitMs = this.#waitMs();
+      if (waitMs > 0) await this.#rest(waitMs);
+      else await this.#playRound();
+    }
+  }
+
+  /** How long until there is something to be done. */
+  #waitMs(): number {
+    const { session } = this.conversation;
+    if (!session.isLinked) return this.#tryAt - performance.now();
+    if (session.route !== "relayed") return Infinity;
+    const atMs = (this.#options.improveAtMs ?? IMPROVE_AT_MS)[this.#improvements];
+    return atMs === undefined ? Infinity : this.#relayedAt + atMs - performance.now();
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
+    this.#wake = resolve;
+    await promise;
+    this.#wake = undefined;
+    clearTimeout(timer);
+  }
+
+  /** One round: ask the server, and race. With a link over the relay it only looks for something better. */
+  async #playRound(): Promise<void> {
+    const { session } = this.conversation;
+    const round = this.#round = new AbortController();
+    const isImproving = session.isLinked;
+    if (isImproving) this.#improvements += 1;
+    try {
+      const { joined, isPunching } = await this.#join(!isImproving);
+      await this.#race(joined, { signal: round.signal, isPunching, isImproving });
+    } catch (error) {
+      if (!round.signal.aborted && !isImproving && !session.isLinked) this.#failed(error);
+    } finally {
+      this.#round = undefined;
+    }
+  }
+
+  /** Begins a round with the server's help, or where there is none one by oneself. */
+  async #join(wantsRelay: boolean): Promise<{ joined: JoinedChat; isPunching: boolean }> {
+    const { rendezvous, chatId } = this.#options;
+    const before = this.#joined;
+    try {
+      const joined = await rendezvous.request("join_chat", {
+        chatId,
+        wantsRelay,
+        ...(before ? { secret: before.secret } : {}),
+      });
+      // A server that shows another key now is not believed: both have compared the code of the first one.
+      this.#joined = before ? { ...joined, certificate: before.certificate, secret: before.secret } : joined;
+      return { joined: this.#joined, isPunching: true };
+    } catch (error) {
+      // Without the server, or before the host is back at it, the addresses from before may still lead there.
+      const isPassing = error instanceof LinkError ||
+        (error instanceof ChatError && error.code !== "not_found");
+      if (!before || !this.conversation.terms || !isPassing) throw error;
+      const { relayTicket: _used, ...rest } = before;
+      return { joined: rest, isPunching: false };
+    }
+  }
+
+  async #race(
+    joined: JoinedChat,
+    { signal, isPunching, isImproving }: { signal: AbortSignal; isPunching: boolean; isImproving: boolean },
+  ): Promise<void> {
+    const { rendezvous, relayAfterMs, isDialing } = this.#options;
+    const { session } = this.conversation;
+    await raceToHost({
+      rendezvous,
+      joined,
+      signal,
+      isPunching,
+      secretsOf: () => this.#secretsFor(joined),
+      isWorthwhile: (route) => !session.routes.isAvoided(route),
+      take: (proven, route) => this.#take(proven, route),
+      onTrying: (what) => {
+        if (!session.isLinked) this.#listener.onTrying(what);
+      },
+      ...(relayAfterMs === undefined ? {} : { relayAfterMs }),
+      ...(isDialing === undefined ? {} : { isDialing }),
+      ...(isImproving ? { withinMs: IMPROVE_WITHIN_MS } : {}),
+    });
+  }
+
+  #secretsFor({ chatId, certificate, secret }: JoinedChat): LinkSecrets {
+    return {
+      chatId,
+      certificatePem: certificate,
+      secret,
+      sessionKey: this.conversation.terms?.sessionKey,
+    };
+  }
+
+  async #take(proven: ProvenConnection, route: Route): Promise<void> {
+    const { conversation } = this;
+    const { session } = conversation;
+    const isNoBetter = session.isLinked && (session.route !== "relayed" || route === "relayed");
+    if (session.isEnded || isNoBetter) return proven.drop("another way was faster");
+    try {
+      const { link, terms } = await proven.take(route, session.received, conversation.terms?.sessionKey);
+      if (terms) conversation.agree(terms);
+      session.attach(link);
+      this.#first.resolve(route);
+    } catch (error) {
+      if (error instanceof ChatError && error.code === "unavailable") session.routes.avoid(route);
+      throw error;
+    }
+  }
+
+  #failed(error: unknown): void {
+    const { conversation } = this;
+    if (!conversation.terms) {
+      this.#tryAt = Infinity;
+      return this.#first.reject(error);
+    }
+    // The host itself, or the server about the chat itself.
+    if (error instanceof ChatError && error.code === "not_found") this.#hostHasEnded();
+    this.#tryAt = performance.now() + RETRY_MS;
+  }
+
+  /** The server is there again, or the host at it: what was tried before may lead nowhere now. */
+  #beginAfresh(): void {
+    const { session } = this.conversation;
+    if (session.isLinked) return void session.probe();
+    this.#tryAt = 0;
+    this.#round?.abort(new LinkError("A new round begins"));
+    this.#wake?.();
+  }
+
+  /** A link is in use, or lost, or the chat is over. */
+  #changed(): void {
+    const { session } = this.conversation;
+    if (session.isLinked && session.route === "relayed") {
+      this.#relayedAt = performance.now();
+      this.#improvements = 0;
+    }
+    if (!session.isLinked) {
+      this.#tryAt = 0;
+      this.#round?.abort(new LinkError("The link is lost"));
+    }
+    this.#wake?.();
+  }
+
+  /** The host has ended the chat, says the server; a link that lives knows better, and a host that was away may come back. */
+  #closedElsewhere(reason: "closed" | "gone"): void {
+    const { session, terms } = this.conversation;
+    if (!session.isLinked && (reason === "closed" || !terms)) this.#hostHasEnded();
+  }
+
+  #hostHasEnded(): void {
+    this.conversation.session.close({
+      kind: "closed",
+      message: `${this.conversation.friend} has ended the chat`,
+    });
+  }
+}

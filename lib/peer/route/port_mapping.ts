@@ -1,0 +1,103 @@
+/**
+ * Asking the router at home to forward a port: UPnP first, then NAT-PMP. Only when the person says so, and taken back.
+ * @module
+ */
+import { type Gateway, pmpNat, upnpNat } from "@achingbrain/nat-port-mapper";
+import { LinkError, messageOf } from "../../errors.ts";
+import type { Endpoint } from "../../protocol/chat_messages.ts";
+import { scopeOf } from "./addresses.ts";
+
+/** Where the router listens for us. */
+export type MappedPort = Endpoint;
+
+/** A port that the router forwards now. */
+export interface PortMapping {
+  /** The address and port that the router gave. */
+  readonly outside: MappedPort;
+  /** Takes it back; never rejects. */
+  remove(): Promise<void>;
+}
+
+/** Something that makes routers forward ports. */
+export interface PortMapper {
+  /**
+   * Asks for one TCP port.
+   *
+   * @param port Port that this machine listens on.
+   * @param addresses Addresses of this machine.
+   * @throws {LinkError} When no router does it, and why.
+   */
+  map(port: number, addresses: readonly string[]): Promise<PortMapping>;
+}
+
+/** How long the search for a router that speaks UPnP may take, and how long any router's answer. */
+const SEARCH_MS = 4_000;
+const ANSWER_MS = 3_000;
+/** How long taking it back may take: the person waits. */
+const REMOVE_MS = 3_000;
+/** A forgotten mapping ends by itself after this long; UPnP ones are renewed while the chat lasts. */
+const UPNP_LEASE = { ttl: 60 * 60_000, autoRefresh: true };
+/**
+ * RFC 6886 §3.3 recommends two hours. The library hands `ttl` on in seconds here, and would renew by the same number in milliseconds, which is at once: so it
+ * renews nothing. A chat that runs by then goes on, as routers keep what is connected.
+ */
+const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
+
+/** Speaks to the real router. */
+export const routerPortMapper: PortMapper = {
+  async map(port: number, addresses: readonly string[]): Promise<PortMapping> {
+    const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
+    if (!inside) throw new LinkError("this machine is not behind a home router");
+    try {
+      return await mapByUpnp(port, inside);
+    } catch (upnpError) {
+      try {
+        return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
+      } catch (error) {
+        throw new LinkError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, { cause: error });
+      }
+    }
+  },
+};
+
+async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
+  const signal = AbortSignal.timeout(SEARCH_MS);
+  let failure: unknown = new LinkError("no router answered");
+  for await (const gateway of upnpNat().findGateways({ signal })) {
+    if (gateway.family !== "IPv4") continue;
+    try {
+      return await mapAt(gateway, port, { inside, lease: UPNP_LEASE });
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function mapAt(
+  gateway: Gateway,
+  port: number,
+  { inside, lease }: { inside: string; lease: { ttl: number; autoRefresh: boolean } },
+): Promise<PortMapping> {
+  const remove = () => gateway.stop({ signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => {});
+  try {
+    const mapping = await gateway.map(port, inside, {
+      protocol: "tcp",
+      ...lease,
+      description: "mini-chat direct chat",
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    if (scopeOf(mapping.externalHost) !== "public") {
+      throw new LinkError(`the router itself is behind another one, at ${mapping.externalHost}`);
+    }
+    return { outside: { address: mapping.externalHost, port: mapping.externalPort }, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** NAT-PMP has no search; nearly every home router is the first address of its network. */
+function guessGateway(inside: string): string {
+  return inside.replace(/\d+$/, "1");
+}

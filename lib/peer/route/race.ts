@@ -1,0 +1,252 @@
+/**
+ * The race of ways: a joiner tries everything that may lead to the host. The first proven way is put in use, and a direct
+ * one takes over from the relay when it comes later (DESIGN §10).
+ *
+ * At once: each address of the host, and a punch at the moment the server sets. A moment later: the relay, which carries
+ * until something better is found.
+ * @module
+ */
+import { ChatError, LinkError } from "../../errors.ts";
+import { Connection } from "../../net/connection.ts";
+import { CERTIFICATE_NAME } from "../../net/identity.ts";
+import type { JoinedChat, Place } from "../../protocol/chat_messages.ts";
+import type { Route } from "../../protocol/peer_messages.ts";
+import { routeTo, scopeOf, usableEndpoints } from "./addresses.ts";
+import { LINK_CONNECTION, type LinkSecrets, ProvenConnection } from "../link/link.ts";
+import { limit, pause } from "../pause.ts";
+import { punch } from "./punch.ts";
+import { openRelay } from "./side_client.ts";
+import type { Rendezvous } from "../rendezvous.ts";
+import { type Bridge, closeQuietly, throughLoopback } from "../../net/streams.ts";
+
+/** When the relay joins the race, in milliseconds: what is on the same network is proven by then, and costs no relay. */
+const RELAY_AFTER_MS = 100;
+/** How long a race may take in all, and once the relay is in use: a new round soon is worth more than a long one. */
+const RACE_WITHIN_MS = 15_000;
+const RELAYED_WITHIN_MS = 6_000;
+/** Pauses after which a place that could not be reached is dialled again, in milliseconds. */
+const DIAL_AGAIN_AFTER_MS = [200, 800];
+/** How long one connection may take from TCP to its proof. */
+const ATTEMPT_MS = 8_000;
+
+/** What runs in a race. */
+export interface RaceOptions {
+  /** How the two find each other. */
+  readonly rendezvous: Rendezvous;
+  /** What the server said on joining, this round. Without a ticket there is no relay in the race. */
+  readonly joined: JoinedChat;
+  /** What both ends prove; asked for each attempt, as the session's key comes with the first link. */
+  readonly secretsOf: () => LinkSecrets;
+  /** Whether a way is worth an attempt. */
+  readonly isWorthwhile: (route: Route) => boolean;
+  /**
+   * Puts a proven connection in use, or drops it. Called for one at a time. A direct one that it has put in use ends the
+   * race; what it throws counts as the failure of that attempt.
+   */
+  readonly take: (proven: ProvenConnection, route: Route) => Promise<void>;
+  /** When the relay joins in, in milliseconds; 100 by default. */
+  readonly relayAfterMs?: number;
+  /** How long it may take in all, in milliseconds; 15 s by default. */
+  readonly withinMs?: number;
+  /** Whether the host's addresses are dialled; true by default. */
+  readonly isDialing?: boolean;
+  /** Whether both punch: only where the server has begun a round for both. */
+  readonly isPunching: boolean;
+  /** Told what is being tried, in a few words for one changing line. */
+  readonly onTrying: (what: string) => void;
+  /** Calls it off. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the race.
+ *
+ * @returns Resolves when a direct way is in use, or the relay is and nothing better was found.
+ * @throws {LinkError} When no way was put in use.
+ * @throws {ChatError} When the host was reached and refused for good.
+ */
+export async function raceToHost(options: RaceOptions): Promise<void> {
+  const { joined, rendezvous, isWorthwhile, onTrying } = options;
+  const { relayTicket } = joined;
+  using contest = new Contest(options);
+  const isLoopbackFine = scopeOf(rendezvous.server.address) === "loopback";
+  const places = options.isDialing === false ? [] : usableEndpoints(joined.places, { isLoopbackFine });
+  onTrying(describePlaces(places.length));
+  for (const place of places) {
+    const route = routeTo(place);
+    if (isWorthwhile(route)) contest.enter(route, (signal) => dialAndProve(place, options, signal));
+  }
+  if (options.isPunching && isWorthwhile("direct, punched")) {
+    contest.run((signal) => punchInto(contest, options, signal));
+  }
+  if (relayTicket !== undefined) {
+    contest.enter("relayed", async (signal) => {
+      await pause(options.relayAfterMs ?? RELAY_AFTER_MS, signal);
+      onTrying("asking the server to relay");
+      const stream = await openRelay(rendezvous.server, relayTicket, signal);
+      return await proveOver(await throughLoopback(stream), options, signal);
+    });
+  }
+  contest.run(() => Promise.resolve()); // ends it when there is nothing else
+  await contest.over;
+}
+
+/** Dials a place; a failure may pass, as when a machine has just changed its network. */
+async function dialAndProve(
+  place: Place,
+  options: RaceOptions,
+  signal: AbortSignal,
+): Promise<ProvenConnection> {
+  for (const pauseMs of DIAL_AGAIN_AFTER_MS) {
+    try {
+      return await dialOnce(place, options, signal);
+    } catch (error) {
+      if (error instanceof ChatError && error.code !== "timeout") throw error;
+      await pause(pauseMs, signal);
+    }
+  }
+  return await dialOnce(place, options, signal);
+}
+
+async function dialOnce(place: Place, options: RaceOptions, signal: AbortSignal): Promise<ProvenConnection> {
+  const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
+  return await proveOver({ tcp, cut: () => {} }, options, signal);
+}
+
+/** Punches, and enters each connection that comes about. */
+async function punchInto(contest: Contest, options: RaceOptions, signal: AbortSignal): Promise<void> {
+  const { rendezvous, joined: { chatId, round }, onTrying } = options;
+  await punch({
+    rendezvous,
+    chatId,
+    round,
+    signal,
+    onBegin: () => onTrying("opening a way through both routers"),
+    onStream: (stream) =>
+      contest.enter("direct, punched", async (signal) => {
+        return await proveOver(await throughLoopback(stream), options, signal);
+      }),
+  });
+}
+
+/** Speaks TLS to the host's key, and proves the secret inside. */
+async function proveOver(
+  { tcp, cut }: Bridge,
+  { secretsOf }: RaceOptions,
+  signal: AbortSignal,
+): Promise<ProvenConnection> {
+  let socket: Deno.Conn = tcp;
+  const limited = limit(signal, ATTEMPT_MS);
+  const onAbort = () => {
+    closeQuietly(socket);
+    cut();
+  };
+  limited.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    limited.signal.throwIfAborted();
+    tcp.setNoDelay(true);
+    const tls = await Deno.startTls(tcp, {
+      hostname: CERTIFICATE_NAME,
+      caCerts: [secretsOf().certificatePem],
+    });
+    socket = tls;
+    await tls.handshake();
+    return await ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secretsOf());
+  } catch (error) {
+    onAbort();
+    throw error;
+  } finally {
+    limited.signal.removeEventListener("abort", onAbort);
+    limited.end();
+  }
+}
+
+/** Attempts that run side by side until a direct one is in use, or none is left. */
+class Contest implements Disposable {
+  /** Settles when the race is over. */
+  readonly over: Promise<void>;
+  readonly #options: RaceOptions;
+  readonly #limit: ReturnType<typeof limit>;
+  readonly #over = Promise.withResolvers<void>();
+  #taking: Promise<void> = Promise.resolve(); // ends when no connection is being put in use
+  #running = 0;
+  #isOver = false;
+  #isRelayed = false; // the relay is in use
+  #relayedTimer: ReturnType<typeof setTimeout> | undefined; // set from then on
+  #lastError: unknown;
+
+  constructor(options: RaceOptions) {
+    this.#options = options;
+    this.over = this.#over.promise;
+    this.over.catch(() => {}); // whoever waits for it hears of it
+    this.#limit = limit(options.signal, options.withinMs ?? RACE_WITHIN_MS);
+    const { signal } = this.#limit;
+    if (signal.aborted) this.#runOut();
+    else signal.addEventListener("abort", () => this.#runOut(), { once: true });
+  }
+
+  /** Adds an attempt. */
+  enter(route: Route, attempt: (signal: AbortSignal) => Promise<ProvenConnection>): void {
+    this.run(async (signal) => {
+      const proven = await attempt(signal);
+      this.#taking = this.#taking.catch(() => {}).then(() => this.#take(proven, route));
+      await this.#taking;
+    });
+  }
+
+  /** Adds work that may enter attempts; the race goes on at least as long. */
+  run(work: (signal: AbortSignal) => Promise<void>): void {
+    this.#running += 1;
+    work(this.#limit.signal).catch((error) => {
+      this.#lastError = error;
+      if (isFinal(error) && !this.#isRelayed) this.#end(error);
+    }).finally(() => {
+      this.#running -= 1;
+      if (this.#running === 0) this.#runOut();
+    });
+  }
+
+  /** Calls off what still runs. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#relayedTimer);
+    this.#limit.end("the race is over");
+  }
+
+  async #take(proven: ProvenConnection, route: Route): Promise<void> {
+    if (this.#isOver || (this.#isRelayed && route === "relayed")) {
+      return proven.drop("another way was faster");
+    }
+    await this.#options.take(proven, route);
+    if (route !== "relayed") return this.#end();
+    this.#isRelayed = true;
+    this.#relayedTimer = setTimeout(() => this.#end(), RELAYED_WITHIN_MS);
+  }
+
+  /** Nothing is left to try, or no time for it. */
+  #runOut(): void {
+    if (this.#isRelayed) return this.#end();
+    const { signal, joined } = this.#options;
+    const why = this.#lastError instanceof LinkError ? `: ${this.#lastError.message}` : "";
+    const error = new LinkError(`Cannot reach ${joined.host}: no way leads there${why}`, {
+      cause: this.#lastError,
+    });
+    this.#end(signal.aborted ? signal.reason : error);
+  }
+
+  #end(error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (error === undefined) this.#over.resolve();
+    else this.#over.reject(error);
+  }
+}
+
+/** Whether the host itself has said no, for good. What the server refuses of its help comes as a `LinkError`. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ChatError && error.code !== "timeout" && error.code !== "unavailable";
+}
+
+function describePlaces(count: number): string {
+  if (count === 0) return "looking for a way";
+  return count === 1 ? "trying one address" : `trying ${count} addresses`;
+}

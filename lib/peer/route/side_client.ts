@@ -1,0 +1,108 @@
+/**
+ * A client's connections to the server beside its session: to learn where a port appears, and to be relayed.
+ * @module
+ */
+import { LinkError, messageOf } from "../../errors.ts";
+import type { ByteStream } from "../../net/connection.ts";
+import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
+import { checked } from "../../protocol/requests.ts";
+import { encodeRequest, fromRpcError, parseEnvelope } from "../../protocol/rpc.ts";
+import type { ServerDoor } from "../rendezvous.ts";
+import { type Bridge, closeQuietly, PrefixedStream, writeAll } from "../../net/streams.ts";
+
+/** Longest reply taken, in bytes. */
+const MAX_REPLY_BYTES = 4 * 1024;
+const LF = 0x0a;
+
+/**
+ * Opens this side's half of the relay and waits for the other.
+ *
+ * @param server The server.
+ * @param ticket What the server gave for this round.
+ * @param signal Calls it off.
+ * @returns The other side's bytes; TLS is still to be spoken on them.
+ * @throws {LinkError} When the server refuses, hangs up, or speaks something else. What it refuses is its relay: the other
+ *   side of the chat has no part in it.
+ */
+export async function openRelay(
+  server: ServerDoor,
+  ticket: string,
+  signal: AbortSignal,
+): Promise<ByteStream> {
+  const tcp = await Deno.connect({ hostname: server.address, port: server.port, signal });
+  tcp.setNoDelay(true);
+  const { stream, rest } = await ask(server, { tcp, cut: () => {} }, {
+    method: "relay",
+    params: { ticket },
+    signal,
+  });
+  return new PrefixedStream(rest, stream);
+}
+
+/**
+ * Asks where a connection appears to come from.
+ *
+ * @param server The server.
+ * @param bridge A connection to it from the port in question; owned from now on.
+ * @param signal Calls it off.
+ * @returns Where, and the connection: while it is open, the router remembers.
+ * @throws {LinkError} When the server hangs up, or speaks something else.
+ */
+export async function findAddress(
+  server: ServerDoor,
+  bridge: Bridge,
+  signal: AbortSignal,
+): Promise<{ seen: Endpoint; stream: ByteStream }> {
+  const { result, stream } = await ask(server, bridge, { method: "find_address", params: {}, signal });
+  return { seen: checked(SIDE_REQUESTS.find_address.result, result, "the reply to find_address"), stream };
+}
+
+/** Speaks TLS, asks, and reads the one line of the reply. */
+async function ask(
+  server: ServerDoor,
+  { tcp, cut }: Bridge,
+  request: { method: keyof typeof SIDE_REQUESTS; params: unknown; signal: AbortSignal },
+): Promise<{ result: unknown; stream: ByteStream; rest: Uint8Array }> {
+  const { method, params, signal } = request;
+  let stream: ByteStream = tcp;
+  const close = () => {
+    closeQuietly(stream);
+    cut();
+  };
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    signal.throwIfAborted();
+    const tls = await server.startTls(tcp, [SIDE_ALPN]);
+    stream = tls;
+    signal.throwIfAborted();
+    // Before the first write: closing cancels a handshake that waits, but not a write.
+    await tls.handshake();
+    await writeAll(stream, new TextEncoder().encode(encodeRequest(1, method, params)));
+    return { ...await readReply(stream), stream };
+  } catch (error) {
+    close();
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+async function readReply(stream: ByteStream): Promise<{ result: unknown; rest: Uint8Array }> {
+  const buffer = new Uint8Array(MAX_REPLY_BYTES);
+  let filled = 0;
+  for (;;) {
+    const count = await stream.read(buffer.subarray(filled));
+    if (count === null || count === 0) throw new LinkError("The server hung up without an answer");
+    filled += count;
+    const end = buffer.subarray(0, filled).indexOf(LF);
+    if (end === -1) continue;
+    const reply = parseEnvelope(new TextDecoder().decode(buffer.subarray(0, end)));
+    if (reply.kind === "failure") {
+      const refusal = fromRpcError(reply.error);
+      throw new LinkError(messageOf(refusal), { cause: refusal });
+    }
+    if (reply.kind !== "success") throw new LinkError("The server sent something else than an answer");
+    return { result: reply.result, rest: buffer.slice(end + 1, filled) };
+  }
+}

@@ -1,0 +1,182 @@
+// deno-lint-ignore-file require-await -- SQLite runs at once, but a rejected promise is what callers can handle
+/**
+ * E-mail in a profile: accounts, drafts, and mails that are not done with.
+ *
+ * What an account or a draft holds is the business of who writes mail: here each is kept whole, as JSON, beside what
+ * is needed to find and order it. Verbs are on disk when their promise is kept.
+ * @module
+ */
+import type { Database } from "../sqlite/database.ts";
+import type { ProfileTables } from "./schema.ts";
+
+/** What is known here of an account. */
+export interface KeptAccount {
+  /** UUID. */
+  readonly id: string;
+  /** The address that mails come from. */
+  readonly address: string;
+}
+
+/** What is known here of a draft. */
+export interface KeptDraft {
+  /** UUID. */
+  readonly id: string;
+  /** Epoch milliseconds of the last change. */
+  readonly savedAt: number;
+}
+
+/** What is known here of a mail in the outbox. */
+export interface KeptEntry {
+  /** UUID. */
+  readonly id: string;
+}
+
+/** The three kinds of things, each by its own type. */
+export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDraft, Entry extends KeptEntry> {
+  readonly #database: Database<ProfileTables>;
+  readonly #now: () => number;
+
+  /**
+   * Reads and writes in an open profile.
+   *
+   * @param database The profile's database.
+   * @param now Clock in epoch milliseconds; `Date.now` by default.
+   */
+  constructor(database: Database<ProfileTables>, now: () => number = Date.now) {
+    this.#database = database;
+    this.#now = now;
+  }
+
+  /** Every account, the default first, then by address. */
+  async listMailAccounts(): Promise<Account[]> {
+    const { tables } = this.#database;
+    const rows = this.#database.all(
+      tables.selectFrom("mail_accounts").select("account").orderBy("is_default", "desc").orderBy("address")
+        .orderBy("created_at"),
+    );
+    return rows.map((row) => JSON.parse(row.account));
+  }
+
+  /** Adds an account, or replaces the one with the same id. The first becomes the default. */
+  async saveMailAccount(account: Account): Promise<void> {
+    const { tables } = this.#database;
+    const values = { address: account.address, account: JSON.stringify(account) };
+    this.#database.transaction(() => {
+      const first = this.#database.get(tables.selectFrom("mail_accounts").select("id").limit(1));
+      this.#database.run(
+        tables.insertInto("mail_accounts")
+          .values({
+            id: account.id,
+            is_default: first === undefined ? 1 : 0,
+            created_at: this.#now(),
+            ...values,
+          })
+          .onConflict((known) => known.column("id").doUpdateSet(values)),
+      );
+    });
+  }
+
+  /** Changes an account as it is now; nothing happens when it is gone, and nothing comes between reading and writing. */
+  async changeMailAccount(id: string, change: (account: Account) => Account): Promise<void> {
+    const { tables } = this.#database;
+    this.#database.transaction(() => {
+      const row = this.#database.get(
+        tables.selectFrom("mail_accounts").select("account").where("id", "=", id),
+      );
+      if (row === undefined) return;
+      const account = change(JSON.parse(row.account));
+      const values = { address: account.address, account: JSON.stringify(account) };
+      this.#database.run(tables.updateTable("mail_accounts").set(values).where("id", "=", id));
+    });
+  }
+
+  /** Removes an account. When it was the default, the oldest that is left becomes it. */
+  async removeMailAccount(id: string): Promise<void> {
+    const { tables } = this.#database;
+    this.#database.transaction(() => {
+      this.#database.run(tables.deleteFrom("mail_accounts").where("id", "=", id));
+      const oldest = this.#database.get(
+        tables.selectFrom("mail_accounts").select("id").orderBy("is_default", "desc").orderBy("created_at")
+          .limit(1),
+      );
+      if (oldest !== undefined) this.#setDefault(oldest.id);
+    });
+  }
+
+  /** Makes an account the default; nothing happens when there is no such account. */
+  async setDefaultMailAccount(id: string): Promise<void> {
+    const { tables } = this.#database;
+    this.#database.transaction(() => {
+      const known = this.#database.get(tables.selectFrom("mail_accounts").select("id").where("id", "=", id));
+      if (known !== undefined) this.#setDefault(id);
+    });
+  }
+
+  /** Every draft, the newest first. */
+  async listMailDrafts(): Promise<Draft[]> {
+    const { tables } = this.#database;
+    const query = tables.selectFrom("mail_drafts").select("draft").orderBy("saved_at", "desc").orderBy("id");
+    return this.#database.all(query).map((row) => JSON.parse(row.draft));
+  }
+
+  /** Adds a draft, or replaces the one with the same id. */
+  async saveMailDraft(draft: Draft): Promise<void> {
+    const values = { saved_at: draft.savedAt, draft: JSON.stringify(draft) };
+    this.#database.run(
+      this.#database.tables.insertInto("mail_drafts").values({ id: draft.id, ...values })
+        .onConflict((known) => known.column("id").doUpdateSet(values)),
+    );
+  }
+
+  /** Removes a draft; nothing happens when it is gone. */
+  async removeMailDraft(id: string): Promise<void> {
+    this.#database.run(this.#database.tables.deleteFrom("mail_drafts").where("id", "=", id));
+  }
+
+  /** Adds a mail to the outbox. */
+  async insertOutboxEntry(entry: Entry): Promise<void> {
+    this.#database.run(
+      this.#database.tables.insertInto("mail_outbox").values({ id: entry.id, entry: JSON.stringify(entry) }),
+    );
+  }
+
+  /** Every mail in the outbox, oldest first. */
+  async listOutboxEntries(): Promise<Entry[]> {
+    const query = this.#database.tables.selectFrom("mail_outbox").select("entry").orderBy("position");
+    return this.#database.all(query).map((row) => JSON.parse(row.entry));
+  }
+
+  /** One mail in the outbox; `null` when it is gone. */
+  async findOutboxEntry(id: string): Promise<Entry | null> {
+    return this.#find(id);
+  }
+
+  /** Changes some fields of a mail in the outbox; nothing happens when it is gone. */
+  async updateOutboxEntry(id: string, change: Partial<Entry>): Promise<void> {
+    const { tables } = this.#database;
+    this.#database.transaction(() => {
+      const entry = this.#find(id);
+      if (entry === null) return;
+      const changed = JSON.stringify({ ...entry, ...change });
+      this.#database.run(tables.updateTable("mail_outbox").set("entry", changed).where("id", "=", id));
+    });
+  }
+
+  /** Removes a mail from the outbox; nothing happens when it is gone. */
+  async removeOutboxEntry(id: string): Promise<void> {
+    this.#database.run(this.#database.tables.deleteFrom("mail_outbox").where("id", "=", id));
+  }
+
+  #find(id: string): Entry | null {
+    const { tables } = this.#database;
+    const row = this.#database.get(tables.selectFrom("mail_outbox").select("entry").where("id", "=", id));
+    return row === undefined ? null : JSON.parse(row.entry);
+  }
+
+  /** Inside a transaction: exactly one account is the default. */
+  #setDefault(id: string): void {
+    const { tables } = this.#database;
+    this.#database.run(tables.updateTable("mail_accounts").set("is_default", 0).where("id", "!=", id));
+    this.#database.run(tables.updateTable("mail_accounts").set("is_default", 1).where("id", "=", id));
+  }
+}

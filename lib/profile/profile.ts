@@ -1,0 +1,316 @@
+/**
+ * A person's profile on one machine: servers and pins, logins, cursors, what waits to be sent, and small comforts.
+ *
+ * One SQLite file that only its owner can read, since it holds session tokens. Several programs of the same person may use it
+ * at once. Verbs run at once, in the calling thread: the file is small, and each is a single short transaction.
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { Database } from "../sqlite/database.ts";
+import { PROFILE_MIGRATIONS } from "./migrations.ts";
+import { type ProfileAccount, ProfileOutbox } from "./outbox.ts";
+import type { ProfileTables, ServersTable } from "./schema.ts";
+import { ProgramMarks } from "./program_marks.ts";
+import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
+
+/** Name of the database in a profile's folder. */
+export const PROFILE_FILE = "profile.db";
+
+/** Name of the folder, in a profile's folder, of the marks of the programs that send. */
+const MARKS_FOLDER = "senders";
+
+/** Lines of command history that are kept. */
+const MAX_HISTORY_LINES = 1_000;
+
+/** A server that was trusted once. */
+export interface KnownServer {
+  /** Its id in this profile. */
+  readonly serverId: number;
+  /** As the person gave it. */
+  readonly host: string;
+  /** TCP port. */
+  readonly port: number;
+  /** Pinned certificate (PEM); null when the system's authorities vouch for it. */
+  readonly certificate: string | null;
+  /** Fingerprint of the pinned certificate; null without a pin. */
+  readonly fingerprint: string | null;
+  /** Last use, in epoch milliseconds. */
+  readonly lastUsedAt: number;
+}
+
+/** An account that has signed in on this machine. */
+export interface SavedLogin extends ProfileAccount {
+  /** Session token; null after signing out. */
+  readonly token: string | null;
+  /** Given by the server; to be sent with the next login, so that its cursors are found again. */
+  readonly deviceId: string;
+  /** Last use, in epoch milliseconds. */
+  readonly lastUsedAt: number;
+}
+
+/** An open profile. Disposing it closes the file. */
+export class Profile implements Disposable {
+  /** What waits to be sent. */
+  readonly outbox: ProfileOutbox;
+  /** The file itself, for parts of the client that add tables of their own in `profile_migrations.ts`. */
+  readonly database: Database<ProfileTables>;
+  readonly #marks: ProgramMarks;
+  readonly #now: () => number;
+
+  /**
+   * Opens a profile, and makes it if there is none. Use {@linkcode openProfile}.
+   *
+   * @param path The file; its folder must exist.
+   * @param now Clock in epoch milliseconds.
+   * Every verb throws the same errors as this does.
+   *
+   * @throws {UsageError} A newer program wrote the file, it is damaged, or it may not be written.
+   * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
+   */
+  constructor(path: string, now: () => number) {
+    this.database = new Database<ProfileTables>(path, PROFILE_MIGRATIONS, {
+      describe: (error) => fileErrorFrom(error, path),
+    });
+    this.#marks = new ProgramMarks(join(dirname(path), MARKS_FOLDER));
+    this.outbox = new ProfileOutbox(this.database, this.#marks, now);
+    this.#now = now;
+  }
+
+  /** Servers by last use, newest first. */
+  listServers(): readonly KnownServer[] {
+    const { tables } = this.database;
+    return this.database.all(tables.selectFrom("servers").selectAll().orderBy("last_used_at", "desc")).map(
+      serverFrom,
+    );
+  }
+
+  /** The server at an address; null when it was never trusted. */
+  findServer(host: string, port: number): KnownServer | null {
+    const { tables } = this.database;
+    const row = this.database.get(
+      tables.selectFrom("servers").selectAll().where("host", "=", host).where("port", "=", port),
+    );
+    return row === undefined ? null : serverFrom(row);
+  }
+
+  /**
+   * Remembers a server that the person trusts, with its pin, and notes that it was used. A known one gets the new pin.
+   *
+   * @param server.certificate Certificate to pin (PEM); null when the system's authorities vouch for it.
+   */
+  saveServer(server: {
+    readonly host: string;
+    readonly port: number;
+    readonly certificate: string | null;
+    readonly fingerprint: string | null;
+  }): KnownServer {
+    const { host, port, certificate, fingerprint } = server;
+    const last_used_at = this.#now();
+    const row = this.database.get(
+      this.database.tables.insertInto("servers").values({
+        host,
+        port,
+        certificate,
+        fingerprint,
+        last_used_at,
+      })
+        .onConflict((known) =>
+          known.columns(["host", "port"]).doUpdateSet({ certificate, fingerprint, last_used_at })
+        ).returningAll(),
+    )!;
+    return serverFrom(row);
+  }
+
+  /** The pin of a server as it is kept now, null without one; that of `server` itself when it was forgotten meanwhile. */
+  certificateOf(server: KnownServer): string | null {
+    const { tables } = this.database;
+    const row = this.database.get(
+      tables.selectFrom("servers").select("certificate").where("id", "=", server.serverId),
+    );
+    return row === undefined ? server.certificate : row.certificate;
+  }
+
+  /** Keeps a new certificate of a server with a pin. Its key, and so its fingerprint, must be the one that was pinned. */
+  renewCertificate({ serverId }: KnownServer, certificate: string): void {
+    const { tables } = this.database;
+    this.database.run(tables.updateTable("servers").set({ certificate }).where("id", "=", serverId));
+  }
+
+  /** Notes that a server was used. */
+  markServerUsed(serverId: number): void {
+    const { tables } = this.database;
+    this.database.run(
+      tables.updateTable("servers").set("last_used_at", this.#now()).where("id", "=", serverId),
+    );
+  }
+
+  /** Forgets a server, and with it its logins, cursors, drafts and everything that waits to be sent there. */
+  forgetServer(serverId: number): void {
+    this.database.run(this.database.tables.deleteFrom("servers").where("id", "=", serverId));
+  }
+
+  /** Accounts that signed in on a server, by last use, newest first. */
+  listLogins(serverId: number): readonly SavedLogin[] {
+    const rows = this.database.all(
+      this.database.tables.selectFrom("logins").selectAll().where("server_id", "=", serverId)
+        .orderBy("last_used_at", "desc"),
+    );
+    return rows.map((row) => ({
+      serverId,
+      name: row.name,
+      token: row.token,
+      deviceId: row.device_id,
+      lastUsedAt: row.last_used_at,
+    }));
+  }
+
+  /** The login of an account; null when it never signed in here. */
+  findLogin(account: ProfileAccount): SavedLogin | null {
+    return this.listLogins(account.serverId).find((login) => login.name === account.name) ?? null;
+  }
+
+  /** Keeps the token and the device of an account that has just signed in, and notes that it was used. */
+  saveLogin(account: ProfileAccount, login: { readonly token: string; readonly deviceId: string }): void {
+    const values = { token: login.token, device_id: login.deviceId, last_used_at: this.#now() };
+    this.database.run(
+      this.database.tables.insertInto("logins").values({
+        server_id: account.serverId,
+        name: account.name,
+        ...values,
+      })
+        .onConflict((known) => known.columns(["server_id", "name"]).doUpdateSet(values)),
+    );
+  }
+
+  /** Drops the token of an account. Its device stays, so that the next login goes on where this one was. */
+  dropToken(account: ProfileAccount): void {
+    this.database.run(
+      this.database.tables.updateTable("logins").set("token", null)
+        .where("server_id", "=", account.serverId).where("name", "=", account.name),
+    );
+  }
+
+  /** Highest sequence of an account's mailbox that this profile has shown; null when none was. */
+  findReadSequence(account: ProfileAccount): number | null {
+    const row = this.database.get(
+      this.database.tables.selectFrom("cursors").select("read_sequence")
+        .where("server_id", "=", account.serverId).where("name", "=", account.name),
+    );
+    return row?.read_sequence ?? null;
+  }
+
+  /** Moves that cursor; it never goes back. */
+  saveReadSequence(account: ProfileAccount, readSequence: number): void {
+    this.database.run(
+      this.database.tables.insertInto("cursors")
+        .values({ server_id: account.serverId, name: account.name, read_sequence: readSequence })
+        .onConflict((known) =>
+          known.columns(["server_id", "name"]).doUpdateSet({ read_sequence: readSequence })
+            .where("cursors.read_sequence", "<", readSequence)
+        ),
+    );
+  }
+
+  /** Lines that were typed, oldest first. */
+  listHistory(): readonly string[] {
+    const { tables } = this.database;
+    const query = tables.selectFrom("command_history").select("line").orderBy("position");
+    return this.database.all(query).map((row) => row.line);
+  }
+
+  /** Adds a line to the history; the oldest beyond 1,000 go. */
+  addHistory(line: string): void {
+    const { tables } = this.database;
+    this.database.transaction(() => {
+      this.database.run(tables.insertInto("command_history").values({ line }));
+      const kept = tables.selectFrom("command_history").select("position").orderBy("position", "desc")
+        .limit(MAX_HISTORY_LINES);
+      this.database.run(tables.deleteFrom("command_history").where("position", "not in", kept));
+    });
+  }
+
+  /** A choice of the person; null when none was made. */
+  findSetting(key: string): string | null {
+    const { tables } = this.database;
+    const row = this.database.get(tables.selectFrom("settings").select("value").where("key", "=", key));
+    return row?.value ?? null;
+  }
+
+  /** Keeps a choice; null drops it. */
+  saveSetting(key: string, value: string | null): void {
+    const { tables } = this.database;
+    this.database.run(
+      value === null
+        ? tables.deleteFrom("settings").where("key", "=", key)
+        : tables.insertInto("settings").values({ key, value })
+          .onConflict((known) => known.column("key").doUpdateSet({ value })),
+    );
+  }
+
+  /**
+   * The text that was begun to somebody; null when there is none.
+   *
+   * @param to Name of the recipient; empty for a text without one yet.
+   */
+  findDraft(account: ProfileAccount, to: string): string | null {
+    const row = this.database.get(
+      this.database.tables.selectFrom("drafts").select("text").where("server_id", "=", account.serverId)
+        .where("name", "=", account.name).where("recipient", "=", to),
+    );
+    return row?.text ?? null;
+  }
+
+  /** Keeps a text that was begun; an empty one drops it. */
+  saveDraft(account: ProfileAccount, to: string, text: string): void {
+    const { tables } = this.database;
+    const changed_at = this.#now();
+    this.database.run(
+      text === ""
+        ? tables.deleteFrom("drafts").where("server_id", "=", account.serverId)
+          .where("name", "=", account.name).where("recipient", "=", to)
+        : tables.insertInto("drafts")
+          .values({ server_id: account.serverId, name: account.name, recipient: to, text, changed_at })
+          .onConflict((known) =>
+            known.columns(["server_id", "name", "recipient"]).doUpdateSet({ text, changed_at })
+          ),
+    );
+  }
+
+  /** Closes the file; what this program had still to send is free for others. */
+  [Symbol.dispose](): void {
+    this.#marks[Symbol.dispose]();
+    this.database[Symbol.dispose]();
+  }
+}
+
+/**
+ * Opens the profile in a folder, and makes both if there is none: the folder for its owner only (0700), the file too (0600).
+ *
+ * @param folder Where the profile lies.
+ * @param options.now Clock in epoch milliseconds; `Date.now` by default.
+ * @throws {UsageError} A newer program wrote the profile, it is damaged, or it may not be written.
+ * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
+ */
+export function openProfile(folder: string, options: { readonly now?: () => number } = {}): Profile {
+  const path = join(folder, PROFILE_FILE);
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileErrorFrom(error, folder);
+  }
+  const profile = new Profile(path, options.now ?? Date.now);
+  // A copy from elsewhere may have come with a wider mode; Windows has none.
+  if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
+  return profile;
+}
+
+function serverFrom(row: ServersTable): KnownServer {
+  return {
+    serverId: row.id,
+    host: row.host,
+    port: row.port,
+    certificate: row.certificate,
+    fingerprint: row.fingerprint,
+    lastUsedAt: row.last_used_at,
+  };
+}

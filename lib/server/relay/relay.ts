@@ -1,0 +1,229 @@
+/**
+ * The relay: joins two connections of one direct chat and copies bytes, which it cannot read.
+ *
+ * Limits hold for each account, since the operator pays for the traffic.
+ * @module
+ */
+import type { RelayHalf } from "../../chat/direct_chats.ts";
+import type { Log } from "../../chat/services.ts";
+import { ChatError } from "../../errors.ts";
+import type { ByteStream } from "../../net/connection.ts";
+import { closeQuietly, joinStreams, WatchedStream } from "../../net/streams.ts";
+
+/** Limits of a {@linkcode Relay}. */
+export interface RelayLimits {
+  /** Bytes that one account may have relayed in a day, both ways together; 0 turns the relay off. */
+  readonly bytesPerDay: number;
+  /** Longest life of one relay in milliseconds. */
+  readonly maxMs: number;
+  /** Relays of one account at once. */
+  readonly perAccount: number;
+  /** Relays of the whole server at once. */
+  readonly total: number;
+}
+
+/** A day of chat with some files for everybody; a few chats at once, since a broken one may linger. */
+export const DEFAULT_RELAY_LIMITS: RelayLimits = {
+  bytesPerDay: 1024 * 1024 * 1024,
+  maxMs: 12 * 3_600_000,
+  perAccount: 4,
+  total: 500,
+};
+
+/** What both sides are told when the relay begins. */
+export interface RelayTerms {
+  /** Most bytes that it copies, both ways together. */
+  readonly maxBytes: number;
+  /** Longest life in milliseconds. */
+  readonly maxMs: number;
+}
+
+/** What a {@linkcode Relay} works with. */
+export interface RelayOptions {
+  /** Where it writes what happens. */
+  readonly log: Log;
+  /** {@linkcode DEFAULT_RELAY_LIMITS} by default. */
+  readonly limits?: RelayLimits;
+  /** How long one side waits for the other, in milliseconds; 15 s by default. */
+  readonly waitMs?: number;
+  /** How long a relay may stand still, in milliseconds; the two ping each other every 4 s. 60 s by default. */
+  readonly idleMs?: number;
+}
+
+const DAY_MS = 24 * 3_600_000;
+const WAIT_MS = 15_000;
+const IDLE_MS = 60_000;
+
+interface Side {
+  readonly half: RelayHalf;
+  readonly stream: ByteStream;
+  /** Tells this side that all that follows is from the other. */
+  readonly begin: (terms: RelayTerms) => Promise<void>;
+}
+
+interface WaitingSide extends Side {
+  /** Ends the wait, as the other side is there. */
+  readonly leave: () => void;
+  /** Ends its stay: its relay is over, nobody came, or it hung up. */
+  readonly finish: (error?: ChatError) => void;
+}
+
+/** Copies bytes between friends. */
+export class Relay implements AsyncDisposable {
+  readonly #options: RelayOptions;
+  readonly #limits: RelayLimits;
+  readonly #waiting = new Map<object, WaitingSide>();
+  /** Sides under way, waiting or not, by account. */
+  readonly #countByAccount = new Map<number, number>();
+  readonly #usedToday = new Map<number, { bytes: number; readonly since: number }>();
+  #count = 0;
+
+  /** Starts without any. */
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? DEFAULT_RELAY_LIMITS;
+  }
+
+  /** Sides under way now, waiting ones included. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Serves one side to the end of its relay.
+   *
+   * @param half Whose it is.
+   * @param stream Its bytes; closed in the end.
+   * @param begin Sends what comes before the other side's first byte.
+   * @throws {ChatError} `timeout` – the other side did not come; `rate_limited`, `unavailable`, `forbidden` – a limit.
+   */
+  async serve(
+    half: RelayHalf,
+    stream: ByteStream,
+    begin: (terms: RelayTerms) => Promise<void>,
+  ): Promise<void> {
+    const release = this.#takeSlot(half.accountId);
+    try {
+      await this.#meet({ half, stream, begin });
+    } finally {
+      release();
+    }
+  }
+
+  /** Sends those home who wait; the others end with their streams, which the caller closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    for (const side of [...this.#waiting.values()]) side.finish();
+    return Promise.resolve();
+  }
+
+  #takeSlot(accountId: number): () => void {
+    const held = this.#countByAccount.get(accountId) ?? 0;
+    if (held >= this.#limits.perAccount) {
+      throw new ChatError("rate_limited", `Cannot relay more than ${this.#limits.perAccount} chats at once`);
+    }
+    if (this.#count >= this.#limits.total * 2) {
+      throw new ChatError("unavailable", "Cannot relay: the server relays as many chats as it can");
+    }
+    this.#leftToday(accountId);
+    this.#count += 1;
+    this.#countByAccount.set(accountId, held + 1);
+    return () => {
+      this.#count -= 1;
+      const left = (this.#countByAccount.get(accountId) ?? 1) - 1;
+      if (left > 0) this.#countByAccount.set(accountId, left);
+      else this.#countByAccount.delete(accountId);
+    };
+  }
+
+  /** Bytes that an account may still have relayed today; throws when there are none. */
+  #leftToday(accountId: number): number {
+    const { bytesPerDay } = this.#limits;
+    if (bytesPerDay === 0) throw new ChatError("forbidden", "Cannot relay: this server does not");
+    const used = this.#useOf(accountId);
+    if (used.bytes < bytesPerDay) return bytesPerDay - used.bytes;
+    throw new ChatError(
+      "rate_limited",
+      `Cannot relay more than ${Math.ceil(bytesPerDay / 1024 / 1024)} MiB a day`,
+      {
+        retryAfterMs: used.since + DAY_MS - Date.now(),
+      },
+    );
+  }
+
+  #useOf(accountId: number): { bytes: number; readonly since: number } {
+    const now = Date.now();
+    const used = this.#usedToday.get(accountId);
+    if (used && now - used.since < DAY_MS) return used;
+    // Whoever begins a day clears away the days that are over, so the table holds only who was here lately.
+    for (const [id, { since }] of this.#usedToday) if (now - since >= DAY_MS) this.#usedToday.delete(id);
+    const fresh = { bytes: 0, since: now };
+    this.#usedToday.set(accountId, fresh);
+    return fresh;
+  }
+
+  /** Joins the side that waits, or waits for it; resolves when the relay is over. */
+  async #meet(side: Side): Promise<void> {
+    const { pair } = side.half;
+    const other = this.#waiting.get(pair);
+    if (other) {
+      other.leave();
+      return await this.#join(side, other).finally(() => other.finish());
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = () => {
+      clearTimeout(timer);
+      this.#waiting.delete(pair);
+    };
+    const finish = (error?: ChatError) => {
+      leave();
+      if (error) reject(error);
+      else resolve();
+    };
+    const nobody = new ChatError("timeout", "Cannot relay: the other side did not come");
+    const timer = setTimeout(() => finish(nobody), this.#options.waitMs ?? WAIT_MS);
+    // Whoever found another way hangs up, and its slot is free again.
+    const stream = new WatchedStream(side.stream, () => finish());
+    this.#waiting.set(pair, { ...side, stream, leave, finish });
+    await promise;
+  }
+
+  async #join(a: Side, b: WaitingSide): Promise<void> {
+    const { log, idleMs = IDLE_MS } = this.#options;
+    const between = [a.half.name, b.half.name];
+    const terms: RelayTerms = {
+      maxBytes: Math.min(this.#leftToday(a.half.accountId), this.#leftToday(b.half.accountId)),
+      maxMs: this.#limits.maxMs,
+    };
+    const uses = [this.#useOf(a.half.accountId), this.#useOf(b.half.accountId)];
+    const startedAt = performance.now();
+    let [bytes, movedAt, end] = [0, startedAt, "a side hung up"];
+    const cut = (reason: string) => {
+      end = reason;
+      closeQuietly(a.stream);
+      closeQuietly(b.stream);
+    };
+    const onBytes = (count: number) => {
+      bytes += count;
+      movedAt = performance.now();
+      for (const used of uses) used.bytes += count;
+      if (bytes > terms.maxBytes) cut("the limit of bytes");
+    };
+    const lifetime = setTimeout(() => cut("the limit of time"), terms.maxMs);
+    const watch = setInterval(() => {
+      if (performance.now() - movedAt > idleMs) cut("it stood still");
+    }, Math.ceil(idleMs / 4));
+    try {
+      await b.begin(terms);
+      await a.begin(terms);
+      log.info("relaying", { between });
+      await joinStreams(a.stream, b.stream, onBytes);
+    } catch {
+      // One side is gone already: both are closed below, and the two look for another way.
+    } finally {
+      clearTimeout(lifetime);
+      clearInterval(watch);
+      cut(end);
+      log.info("relayed", { between, bytes, ms: Math.round(performance.now() - startedAt), end });
+    }
+  }
+}

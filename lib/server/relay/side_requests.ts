@@ -1,0 +1,140 @@
+/**
+ * Connections beside the sessions, each for one request of a direct chat: where does it come from, or relay.
+ *
+ * They are told apart by ALPN during their TLS handshake. Nobody logs in on them: an address is told to whoever has it,
+ * and a relay needs a ticket that a session was given.
+ * @module
+ */
+import type { RelayHalf } from "../../chat/direct_chats.ts";
+import type { Log } from "../../chat/services.ts";
+import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
+import { normalizeAddress } from "../../net/address.ts";
+import type { ByteStream } from "../../net/connection.ts";
+import { closeQuietly, writeAll } from "../../net/streams.ts";
+import { SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
+import { checked } from "../../protocol/requests.ts";
+import {
+  encodeFailure,
+  encodeSuccess,
+  parseEnvelope,
+  RPC_METHOD_NOT_FOUND,
+  type RpcId,
+  toRpcError,
+} from "../../protocol/rpc.ts";
+import type { Relay } from "./relay.ts";
+
+/** What {@linkcode SideRequests} work with. */
+export interface SideRequestsOptions {
+  /** Takes a relay ticket, once; null when it is not good. */
+  redeem(ticket: string): RelayHalf | null;
+  /** Copies bytes between two. */
+  readonly relay: Relay;
+  /** Where it writes what happens. */
+  readonly log: Log;
+  /** How long a caller has for its request, in milliseconds; 5 s by default. */
+  readonly requestWithinMs?: number;
+  /** How long a connection whose address was told may stay, in milliseconds; 20 s by default. */
+  readonly lingerMs?: number;
+}
+
+/** Longest request, in bytes with its line end. */
+const MAX_REQUEST_BYTES = 1_024;
+const LF = 0x0a;
+
+const utf8 = new TextEncoder();
+
+/** Serves such connections. */
+export class SideRequests implements AsyncDisposable {
+  readonly #options: SideRequestsOptions;
+  readonly #streams = new Set<ByteStream>();
+  readonly #serving = new Set<Promise<void>>();
+
+  /** Starts without any. */
+  constructor(options: SideRequestsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Serves one connection to its end.
+   *
+   * @param stream Its TLS handshake is done; owned from now on.
+   * @param remoteAddr Where the caller is; what the stream says by default.
+   * @returns Resolves when it is closed. Never rejects.
+   */
+  serve(stream: ByteStream, remoteAddr = stream.remoteAddr as Deno.NetAddr): Promise<void> {
+    const serving = this.#serve(stream, remoteAddr).finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
+    return serving;
+  }
+
+  /** Cuts all of them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const stream of this.#streams) closeQuietly(stream);
+    await this.#options.relay[Symbol.asyncDispose]();
+    await Promise.all(this.#serving);
+  }
+
+  async #serve(stream: ByteStream, remoteAddr: Deno.NetAddr): Promise<void> {
+    this.#streams.add(stream);
+    let id: RpcId | null = null;
+    try {
+      const line = await readRequest(stream, this.#options.requestWithinMs ?? 5_000);
+      if (line === null) return;
+      const request = parseEnvelope(line);
+      if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: no request came");
+      id = request.id;
+      if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
+      else if (request.method === "relay") await this.#relay(stream, id, request.params);
+      else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: only find_address and relay");
+    } catch (error) {
+      const isForCaller = error instanceof ChatError || error instanceof ProtocolError;
+      if (!isForCaller) this.#options.log.info("side connection lost", { reason: messageOf(error) });
+      else await writeAll(stream, utf8.encode(encodeFailure(id, toRpcError(error)))).catch(() => {});
+    } finally {
+      this.#streams.delete(stream);
+      closeQuietly(stream);
+    }
+  }
+
+  /** Tells it, and keeps the connection for as long as a router must remember its mapping. */
+  async #tellAddress(stream: ByteStream, { hostname, port }: Deno.NetAddr, id: RpcId): Promise<void> {
+    const seen = { address: normalizeAddress(hostname), port };
+    await writeAll(stream, utf8.encode(encodeSuccess(id, seen)));
+    const timer = setTimeout(() => closeQuietly(stream), this.#options.lingerMs ?? 20_000);
+    await stream.read(new Uint8Array(1)).catch(() => null);
+    clearTimeout(timer);
+  }
+
+  async #relay(stream: ByteStream, id: RpcId, params: unknown): Promise<void> {
+    const { ticket } = checked(SIDE_REQUESTS.relay.params, params ?? {}, "relay");
+    const half = this.#options.redeem(ticket);
+    if (!half) throw new ChatError("forbidden", "Cannot relay: the ticket is unknown, used, or too old");
+    await this.#options.relay.serve(half, stream, async (terms) => {
+      await writeAll(stream, utf8.encode(encodeSuccess(id, terms)));
+    });
+  }
+}
+
+/** The first line; null when the caller hangs up before its end. Nothing may follow it until it is answered. */
+async function readRequest(stream: ByteStream, withinMs: number): Promise<string | null> {
+  const buffer = new Uint8Array(MAX_REQUEST_BYTES);
+  let filled = 0;
+  const timer = setTimeout(() => closeQuietly(stream), withinMs);
+  try {
+    for (;;) {
+      const count = await stream.read(buffer.subarray(filled));
+      if (count === null) return null;
+      filled += count;
+      if (buffer[filled - 1] === LF) return new TextDecoder().decode(buffer.subarray(0, filled));
+      if (filled === buffer.length) {
+        throw new ProtocolError(
+          -32008,
+          `Cannot answer: the request is over ${MAX_REQUEST_BYTES} bytes`,
+          "too_large",
+        );
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}

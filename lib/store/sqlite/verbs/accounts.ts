@@ -1,0 +1,115 @@
+/**
+ * Accounts: made, found, changed.
+ * @module
+ */
+import { ChatError } from "../../../errors.ts";
+import type { ServerContext, Synchronous } from "../context.ts";
+import type { AccountSettings, AccountStore } from "../../server_store.ts";
+
+/** The verbs of this module. */
+export type AccountVerbs = Synchronous<
+  Pick<
+    AccountStore,
+    "createAccount" | "findCredentials" | "markSeen" | "getSettings" | "updateSettings"
+  >
+>;
+
+/**
+ * The verbs about accounts, over one open store.
+ *
+ * @param context The store; see {@linkcode ServerContext}.
+ */
+export function accountVerbs(context: ServerContext): AccountVerbs {
+  const { database, cache } = context;
+  const { tables } = database;
+
+  const credentials = database.prepare((p: { name: string }) =>
+    tables.selectFrom("accounts").select(["id", "name", "password_hash"])
+      .where("name", "=", p.name).where("removed_at", "is", null)
+  );
+  const settings = database.prepare((p: { accountId: number }) =>
+    tables.selectFrom("accounts").select(["share_read", "email"])
+      .where("id", "=", p.accountId).where("removed_at", "is", null)
+  );
+  const seen = database.prepare((p: { accountId: number; at: number }) =>
+    tables.updateTable("accounts").set({ last_seen_at: p.at }).where("id", "=", p.accountId)
+      .where((where) => where.or([where("last_seen_at", "is", null), where("last_seen_at", "<", p.at)]))
+  );
+
+  function useJoinCode(code: string): void {
+    const invite = database.get(tables.selectFrom("invites").selectAll().where("code", "=", code));
+    const reason = invite === undefined
+      ? "it is unknown"
+      : invite.revoked_at !== null
+      ? "it was revoked"
+      : invite.expires_at !== null && invite.expires_at <= context.now
+      ? "it has expired"
+      : invite.max_uses !== null && invite.uses >= invite.max_uses
+      ? "it is used up"
+      : null;
+    if (reason !== null) {
+      throw new ChatError("forbidden", `Cannot register with this invite: ${reason}; ask for a new one`);
+    }
+    database.run(tables.updateTable("invites").set("uses", invite!.uses + 1).where("code", "=", code));
+  }
+
+  function getSettings(accountId: number): AccountSettings {
+    const row = settings.get({ accountId });
+    if (row === undefined) throw noAccount(accountId);
+    return { shareRead: row.share_read === 1, email: row.email };
+  }
+
+  return {
+    createAccount({ name, passwordHash, joinCode }) {
+      // Removed accounts count: their names stay taken.
+      const taken = database.get(tables.selectFrom("accounts").select("id").where("name", "=", name));
+      if (taken !== undefined) {
+        throw new ChatError("conflict", `Cannot register as the name is taken: ${name}; choose another`);
+      }
+      if (joinCode !== null) useJoinCode(joinCode);
+      const { id } = database.get(
+        tables.insertInto("accounts").values({ name, password_hash: passwordHash, created_at: context.now })
+          .returning("id"),
+      )!;
+      database.run(tables.insertInto("mailboxes").values({ account_id: id }));
+      return { accountId: id };
+    },
+
+    findCredentials(name, deviceId) {
+      const row = credentials.get({ name });
+      if (row === undefined) return null;
+      return {
+        accountId: row.id,
+        name: row.name,
+        passwordHash: row.password_hash,
+        isKnownDevice: deviceId !== null && cache.findDevice(deviceId, row.id) !== null,
+      };
+    },
+
+    markSeen(accountId, at) {
+      seen.run({ accountId, at });
+    },
+
+    getSettings,
+
+    updateSettings(accountId, changes) {
+      const former = getSettings(accountId);
+      const shareRead = changes.shareRead ?? former.shareRead;
+      const email = changes.email === undefined ? former.email : changes.email;
+      database.run(
+        tables.updateTable("accounts").set({ share_read: shareRead ? 1 : 0, email }).where(
+          "id",
+          "=",
+          accountId,
+        ),
+      );
+      cache.evict(accountId);
+      return { shareRead, email };
+    },
+  };
+}
+
+/** @internal */
+export function noAccount(nameOrId: string | number): ChatError {
+  return new ChatError("not_found", `Cannot find the account: ${nameOrId}`);
+}

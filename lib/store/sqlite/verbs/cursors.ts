@@ -1,0 +1,105 @@
+/**
+ * Cursors: how far each device has got, and what its account's senders are told of it.
+ * @module
+ */
+import { sql } from "kysely";
+import { USE_PRECISION_MS } from "./devices.ts";
+import type { Mailbox } from "../mailbox_cache.ts";
+import type { ServerContext, Synchronous } from "../context.ts";
+import type { MessageStore, ReceiptNews } from "../../server_store.ts";
+
+/** The verbs of this module. */
+export type CursorVerbs = Synchronous<Pick<MessageStore, "acknowledge" | "readSequence">>;
+
+/**
+ * The verbs about cursors, over one open store.
+ *
+ * @param context The store; see {@linkcode ServerContext}.
+ */
+export function cursorVerbs(context: ServerContext): CursorVerbs {
+  const { database, cache } = context;
+  const { tables } = database;
+
+  // Grouped by an expression, since SQLite would else walk the whole mailbox in messages_by_conversation, where the senders are
+  // in order already: 2 ms for each acknowledgement in a mailbox of 25,000 messages, in place of 0.05 ms.
+  const senders = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
+    tables.selectFrom("messages")
+      .select((select) => ["sender_id", select.fn.max("sequence").as("newest")])
+      .where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
+      .groupBy(sql`+sender_id`)
+  );
+  const amounts = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
+    tables.selectFrom("messages")
+      .select((select) => [
+        select.fn.countAll<number>().as("messages"),
+        select.fn.coalesce(select.fn.sum<number>(select.fn("octet_length", ["text"])), select.lit(0)).as(
+          "bytes",
+        ),
+      ])
+      .where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
+  );
+
+  /** The senders of what lies between a mailbox's cursor and the new one, with the newest sequence of each. */
+  function sendersUpTo(mailbox: Mailbox, above: number, upTo: number): Map<number, number> {
+    if (upTo <= above) return new Map();
+    const rows = senders.all({ accountId: mailbox.accountId, above, upTo });
+    return new Map(rows.map((row) => [row.sender_id, row.newest]));
+  }
+
+  function moveDelivered(mailbox: Mailbox, upTo: number): Map<number, number> {
+    const told = sendersUpTo(mailbox, mailbox.deliveredSequence, upTo);
+    mailbox.deliveredSequence = Math.max(mailbox.deliveredSequence, upTo);
+    return told;
+  }
+
+  function moveRead(mailbox: Mailbox, upTo: number): Map<number, number> {
+    if (upTo <= mailbox.readSequence) return new Map();
+    const above = mailbox.readSequence;
+    const read = amounts.get({ accountId: mailbox.accountId, above, upTo })!;
+    mailbox.unreadMessages -= read.messages;
+    mailbox.unreadBytes -= read.bytes;
+    mailbox.readSequence = upTo;
+    return mailbox.sharesRead ? sendersUpTo(mailbox, above, upTo) : new Map();
+  }
+
+  return {
+    readSequence(accountId, deviceId) {
+      return cache.findDevice(deviceId, accountId)?.readSequence ?? 0;
+    },
+
+    acknowledge({ accountId, deviceId, delivered = 0, read = 0 }) {
+      const mailbox = cache.find(accountId);
+      const device = cache.findDevice(deviceId, accountId);
+      if (mailbox === null || device === null) return [];
+      const readTo = Math.min(Math.max(read, device.readSequence), mailbox.highestSequence);
+      const deliveredTo = Math.min(
+        Math.max(delivered, readTo, device.deliveredSequence),
+        mailbox.highestSequence,
+      );
+      const hasMoved = readTo > device.readSequence || deliveredTo > device.deliveredSequence;
+      if (!hasMoved) return [];
+
+      const deliveredNews = moveDelivered(mailbox, deliveredTo);
+      const readNews = moveRead(mailbox, readTo);
+      device.readSequence = Math.max(device.readSequence, readTo);
+      device.deliveredSequence = Math.max(device.deliveredSequence, deliveredTo);
+      if (device.lastUsedAt < context.now - USE_PRECISION_MS) device.lastUsedAt = context.now;
+      cache.markChanged(mailbox);
+      cache.markDeviceChanged(device);
+      return newsFor(deliveredNews, readNews);
+    },
+  };
+}
+
+function newsFor(delivered: Map<number, number>, read: Map<number, number>): ReceiptNews[] {
+  const senderIds = new Set([...delivered.keys(), ...read.keys()]);
+  return [...senderIds].map((senderId) => {
+    const deliveredTo = delivered.get(senderId);
+    const readTo = read.get(senderId);
+    return {
+      senderId,
+      ...(deliveredTo === undefined ? {} : { delivered: deliveredTo }),
+      ...(readTo === undefined ? {} : { read: readTo }),
+    };
+  });
+}

@@ -1,0 +1,203 @@
+/**
+ * Devices and their sessions: signed in, found again by token, signed out.
+ *
+ * A device is a profile on a machine; it has cursors of its own, which stay when it signs out. A session is the token
+ * that lets it in.
+ * @module
+ */
+import { ChatError } from "../../../errors.ts";
+import { type AccountVerbs, noAccount } from "./accounts.ts";
+import { DAY_MS, type ServerContext, type Synchronous } from "../context.ts";
+import {
+  type AccountStore,
+  DEVICE_IDLE_DAYS,
+  type NewSession,
+  type OpenedDevice,
+} from "../../server_store.ts";
+
+/**
+ * Devices an account may have; one more and the longest unused goes, if it is not connected, so that logging in over and over
+ * fills nothing.
+ */
+const MAX_DEVICES = 64;
+
+/** How exactly the last use is noted: a write for each reconnect would cost an fsync and tell nobody anything. */
+export const USE_PRECISION_MS = 60 * 60 * 1000;
+
+/** The verbs of this module. */
+export type DeviceVerbs = Synchronous<
+  Pick<
+    AccountStore,
+    | "registerAccount"
+    | "changePassword"
+    | "openDeviceSession"
+    | "findDeviceSession"
+    | "noteDevicesUsed"
+    | "listEndedSessions"
+    | "closeDeviceSession"
+  >
+>;
+
+/**
+ * The verbs about devices, over one open store.
+ *
+ * @param context The store; see {@linkcode ServerContext}.
+ * @param accounts The verbs about the accounts that the devices belong to.
+ */
+export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): DeviceVerbs {
+  const { database, cache } = context;
+  const { tables } = database;
+
+  const session = database.prepare((p: { tokenHash: string }) =>
+    tables.selectFrom("devices").innerJoin("accounts", "accounts.id", "devices.account_id")
+      .select(["accounts.id as account_id", "accounts.name", "share_read", "email"])
+      .select(["devices.id as device_id", "read_sequence", "delivered_sequence", "last_used_at"])
+      .where("token_hash", "=", p.tokenHash).where("removed_at", "is", null).where("is_disabled", "=", 0)
+  );
+  const lock = database.prepare((p: { accountId: number }) =>
+    tables.selectFrom("accounts").select(["name", "password_hash", "is_disabled"])
+      .where("id", "=", p.accountId).where("removed_at", "is", null)
+  );
+
+  function findLive(tokenHash: string) {
+    const row = session.get({ tokenHash });
+    if (row === undefined) return null;
+    return row.last_used_at < context.now - DEVICE_IDLE_DAYS * DAY_MS ? null : row;
+  }
+
+  /** Writes the time of use when the one on disk is older than that. */
+  function noteUse(deviceId: string, accountId: number, precisionMs: number): void {
+    const device = cache.findDevice(deviceId, accountId);
+    if (device === null || device.lastUsedAt >= context.now - precisionMs) return;
+    device.lastUsedAt = context.now;
+    cache.markDeviceChanged(device);
+  }
+
+  function setPasswordHash(accountId: number, passwordHash: string): void {
+    database.run(
+      tables.updateTable("accounts").set("password_hash", passwordHash).where("id", "=", accountId),
+    );
+  }
+
+  /** Opens a session for an account that may log in. */
+  function open(
+    accountId: number,
+    { tokenHash, deviceName }: NewSession,
+    deviceId: string | null,
+    connectedDeviceIds: readonly string[],
+  ): OpenedDevice {
+    const settings = accounts.getSettings(accountId);
+    const mailbox = cache.find(accountId)!;
+    cache.flush();
+    const known = deviceId === null ? null : cache.findDevice(deviceId, accountId);
+    if (known === null) {
+      const { readSequence } = mailbox;
+      pushOut(accountId, connectedDeviceIds);
+      return { deviceId: makeDevice(accountId, tokenHash, deviceName, readSequence), readSequence, settings };
+    }
+    database.run(
+      tables.updateTable("devices")
+        .set({ token_hash: tokenHash, name: deviceName, last_used_at: context.now })
+        .where("id", "=", known.deviceId),
+    );
+    known.lastUsedAt = context.now;
+    return { deviceId: known.deviceId, readSequence: known.readSequence, settings };
+  }
+
+  /** Makes room for one more device. */
+  function pushOut(accountId: number, connectedDeviceIds: readonly string[]): void {
+    const devices = database.all(
+      tables.selectFrom("devices").select("id").where("account_id", "=", accountId).orderBy("last_used_at"),
+    );
+    const tooMany = Math.max(0, devices.length + 1 - MAX_DEVICES);
+    const unwanted = devices.filter(({ id }) => !connectedDeviceIds.includes(id)).slice(0, tooMany);
+    for (const { id } of unwanted) database.run(tables.deleteFrom("devices").where("id", "=", id));
+    if (unwanted.length > 0) cache.forget();
+  }
+
+  function makeDevice(accountId: number, tokenHash: string, name: string, readSequence: number): string {
+    const id = crypto.randomUUID();
+    database.run(
+      tables.insertInto("devices").values({
+        id,
+        account_id: accountId,
+        name,
+        token_hash: tokenHash,
+        created_at: context.now,
+        last_used_at: context.now,
+        delivered_sequence: readSequence,
+        read_sequence: readSequence,
+      }),
+    );
+    return id;
+  }
+
+  return {
+    registerAccount({ tokenHash, deviceName, ...account }) {
+      const { accountId } = accounts.createAccount(account);
+      return { accountId, ...open(accountId, { tokenHash, deviceName }, null, []) };
+    },
+
+    changePassword(accountId, { passwordHash, formerHash, exceptTokenHash }) {
+      const account = lock.get({ accountId });
+      if (account === undefined) throw noAccount(accountId);
+      if (formerHash !== null && account.password_hash !== formerHash) {
+        throw new ChatError(
+          "unauthenticated",
+          "Cannot change the password: it has just been changed by somebody else",
+        );
+      }
+      setPasswordHash(accountId, passwordHash);
+      const sessions = tables.updateTable("devices").set("token_hash", null)
+        .where("account_id", "=", accountId).where("token_hash", "is not", null);
+      database.run(exceptTokenHash === null ? sessions : sessions.where("token_hash", "!=", exceptTokenHash));
+    },
+
+    openDeviceSession(
+      { accountId, passwordHash, newPasswordHash, deviceId, connectedDeviceIds, ...session },
+    ) {
+      const account = lock.get({ accountId });
+      if (account === undefined || account.password_hash !== passwordHash) {
+        throw new ChatError(
+          "unauthenticated",
+          "Cannot log in: the account or its password has just been changed; try again",
+        );
+      }
+      if (account.is_disabled === 1) {
+        throw new ChatError(
+          "forbidden",
+          `Cannot log in as ${account.name}: the account is disabled; ask the server's operator`,
+        );
+      }
+      if (newPasswordHash !== null) setPasswordHash(accountId, newPasswordHash);
+      return open(accountId, session, deviceId, connectedDeviceIds);
+    },
+
+    findDeviceSession(tokenHash) {
+      cache.flush();
+      const row = findLive(tokenHash);
+      if (row === null) return null;
+      noteUse(row.device_id, row.account_id, USE_PRECISION_MS);
+      return {
+        accountId: row.account_id,
+        name: row.name,
+        deviceId: row.device_id,
+        readSequence: row.read_sequence,
+        deliveredSequence: row.delivered_sequence,
+        settings: { shareRead: row.share_read === 1, email: row.email },
+      };
+    },
+
+    noteDevicesUsed(devices) {
+      for (const { deviceId, accountId } of devices) noteUse(deviceId, accountId, DAY_MS);
+    },
+
+    listEndedSessions(tokenHashes) {
+      return tokenHashes.filter((tokenHash) => findLive(tokenHash) === null);
+    },
+
+    closeDeviceSession(tokenHash) {
+      database.run(tables.updateTable("devices").set("token_hash", null).where("token_hash", "=", tokenHash));
+    },
+  };
+}

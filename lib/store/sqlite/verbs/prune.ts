@@ -1,0 +1,115 @@
+/**
+ * Pruning: takes away what the limits no longer keep, a little at a time.
+ *
+ * A message may go once every active device of its recipient has shown it, and it is older than the history's days or
+ * beyond its bytes. Without an active device, the highest cursor that the account ever had counts.
+ * @module
+ */
+import { sql } from "kysely";
+import type { Mailbox } from "../mailbox_cache.ts";
+import { DAY_MS, type ServerContext, type Synchronous } from "../context.ts";
+import { DEVICE_IDLE_DAYS, type OperatorStore } from "../../server_store.ts";
+import { textBytes } from "../whole_text.ts";
+
+/** Most messages taken away in one call: some 20 ms of work. */
+const MESSAGES_PER_CALL = 2_000;
+
+/** Most mailboxes looked at in one call. */
+const MAILBOXES_PER_CALL = 500;
+
+/** The verbs of this module. */
+export type PruneVerbs = Synchronous<Pick<OperatorStore, "prune">> & {
+  /** Takes away the history of one mailbox that its limits do not keep. */
+  readonly pruneMailbox: (mailbox: Mailbox, limit?: number) => number;
+};
+
+/**
+ * The verbs about pruning, over one open store.
+ *
+ * @param context The store; see {@linkcode ServerContext}.
+ */
+export function pruneVerbs(context: ServerContext): PruneVerbs {
+  const { database, cache, limits } = context;
+  const { tables } = database;
+  /** Where the next call goes on in its round over all mailboxes; lost at a restart, which only begins a new round. */
+  let lastAccountId = 0;
+
+  const candidates = database.prepare((p: { above: number; limit: number }) =>
+    tables.selectFrom("mailboxes").innerJoin("accounts", "accounts.id", "mailboxes.account_id").select(
+      "account_id",
+    )
+      .where("account_id", ">", p.above)
+      .where(sql<boolean>`(kept_bytes > unread_bytes OR removed_at IS NOT NULL)`)
+      .orderBy("account_id").limit(p.limit)
+  );
+  const slowest = database.prepare((p: { accountId: number; activeAfter: number }) =>
+    tables.selectFrom("devices").select((select) =>
+      select.fn.min<number | null>("read_sequence").as("sequence")
+    )
+      .where("account_id", "=", p.accountId).where("last_used_at", ">=", p.activeAfter)
+  );
+  const oldest = database.prepare((p: { accountId: number; upTo: number; limit: number }) =>
+    tables.selectFrom("messages").select(["sequence", "stored_at", textBytes])
+      .where("recipient_id", "=", p.accountId).where("sequence", "<=", p.upTo)
+      .orderBy("sequence").limit(p.limit)
+  );
+  const remove = database.prepare((p: { sequence: number }) =>
+    tables.deleteFrom("messages").where("sequence", "=", p.sequence)
+  );
+
+  function pruneMailbox(mailbox: Mailbox, limit: number = MESSAGES_PER_CALL): number {
+    const activeAfter = context.now - DEVICE_IDLE_DAYS * DAY_MS;
+    const slowestRead = slowest.get({ accountId: mailbox.accountId, activeAfter })?.sequence;
+    const upTo = mailbox.isRemoved ? mailbox.highestSequence : slowestRead ?? mailbox.readSequence;
+    const keptAfter = context.now - limits.historyDays * DAY_MS;
+    const gone: number[] = [];
+    let goneBytes = 0;
+    let goneUnread = 0;
+    let goneUnreadBytes = 0;
+    for (const row of oldest.iterate({ accountId: mailbox.accountId, upTo, limit })) {
+      const historyBytes = mailbox.keptBytes - mailbox.unreadBytes - goneBytes;
+      const isOver = row.stored_at < keptAfter || historyBytes > limits.historyBytes;
+      if (!mailbox.isRemoved && !isOver) break;
+      gone.push(row.sequence);
+      goneBytes += row.bytes;
+      if (row.sequence > mailbox.readSequence) {
+        goneUnread += 1;
+        goneUnreadBytes += row.bytes;
+      }
+    }
+    for (const sequence of gone) remove.run({ sequence });
+    if (gone.length > 0) {
+      mailbox.keptBytes -= goneBytes;
+      mailbox.unreadMessages -= goneUnread;
+      mailbox.unreadBytes -= goneUnreadBytes;
+      cache.markChanged(mailbox);
+    }
+    return gone.length;
+  }
+
+  function pruneDevices(): number {
+    const unusedSince = context.now - DEVICE_IDLE_DAYS * DAY_MS;
+    const devices = database.run(tables.deleteFrom("devices").where("last_used_at", "<", unusedSince));
+    if (devices > 0) cache.forget();
+    return devices;
+  }
+
+  return {
+    pruneMailbox,
+
+    prune(limit = MESSAGES_PER_CALL) {
+      cache.flush();
+      const devices = pruneDevices();
+      let messages = 0;
+      const accounts = candidates.all({ above: lastAccountId, limit: MAILBOXES_PER_CALL });
+      for (const { account_id: accountId } of accounts) {
+        messages += pruneMailbox(cache.find(accountId)!, limit - messages);
+        if (messages >= limit) return { messages, devices, isDone: false };
+        lastAccountId = accountId;
+      }
+      const isDone = accounts.length < MAILBOXES_PER_CALL;
+      if (isDone) lastAccountId = 0;
+      return { messages, devices, isDone };
+    },
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * Users as other users see them, and who takes nothing from whom.
+ * @module
+ */
+import { ChatError } from "../../../errors.ts";
+import type { ServerContext, Synchronous } from "../context.ts";
+import type { AccountStore, ListedUser } from "../../server_store.ts";
+
+/** Users that an account may block: their names fit one reply. */
+const MAX_BLOCKED = 1_000;
+
+/** The verbs of this module. */
+export type UserVerbs = Synchronous<
+  Pick<AccountStore, "listUsers" | "findUser" | "blockUser" | "unblockUser" | "listBlocked">
+>;
+
+/**
+ * The verbs about users, over one open store.
+ *
+ * @param context The store; see {@linkcode ServerContext}.
+ */
+export function userVerbs(context: ServerContext): UserVerbs {
+  const { database, cache } = context;
+  const { tables } = database;
+
+  // Counting is a walk along messages_by_conversation, over what is unread only; the mailbox's limit bounds it.
+  const users = (viewer: { viewerId: number; readSequence: number }) =>
+    tables.selectFrom("accounts").select((select) => [
+      "id",
+      "name",
+      "last_seen_at",
+      "email",
+      select.selectFrom("messages").select(select.fn.countAll<number>().as("count"))
+        .whereRef("sender_id", "=", "accounts.id")
+        .where("recipient_id", "=", viewer.viewerId)
+        .where("sequence", ">", viewer.readSequence).$asScalar().$notNull().as("unread_count"),
+    ]).where("removed_at", "is", null);
+
+  const page = database.prepare((
+    p: { viewerId: number; readSequence: number; after: string; limit: number },
+  ) => users(p).where("name", ">", p.after).orderBy("name").limit(p.limit));
+  const single = database.prepare((p: { viewerId: number; readSequence: number; name: string }) =>
+    users(p).where("name", "=", p.name)
+  );
+  const blocked = database.prepare((p: { accountId: number }) =>
+    tables.selectFrom("blocks").innerJoin("accounts", "accounts.id", "blocks.blocked_id").select("name")
+      .where("account_id", "=", p.accountId).orderBy("name")
+  );
+
+  const viewerOf = (viewerId: number) => ({
+    viewerId,
+    readSequence: cache.find(viewerId)?.readSequence ?? 0,
+  });
+
+  function getUserId(name: string): number {
+    const mailbox = cache.findByName(name);
+    if (mailbox === null) throw noUser(name);
+    return mailbox.accountId;
+  }
+
+  return {
+    listUsers({ viewerId, after, limit }) {
+      // One more than asked for tells whether there is a next page. No name sorts before the empty text.
+      const rows = page.all({ ...viewerOf(viewerId), after: after ?? "", limit: limit + 1 });
+      const shown = rows.slice(0, limit);
+      return { users: shown.map(listedUser), next: rows.length > limit ? shown.at(-1)?.name ?? null : null };
+    },
+
+    findUser(name, viewerId) {
+      const row = single.get({ ...viewerOf(viewerId), name });
+      return row === undefined ? null : listedUser(row);
+    },
+
+    blockUser(accountId, name) {
+      const blockedId = getUserId(name);
+      if (blockedId === accountId) throw new ChatError("invalid", "Cannot block yourself");
+      if ((cache.find(accountId)?.blocked.size ?? 0) >= MAX_BLOCKED) {
+        throw new ChatError(
+          "too_large",
+          `Cannot block more than ${MAX_BLOCKED} users: unblock somebody first`,
+        );
+      }
+      database.run(
+        tables.insertInto("blocks").values({ account_id: accountId, blocked_id: blockedId })
+          .onConflict((conflict) => conflict.doNothing()),
+      );
+      cache.evict(accountId);
+    },
+
+    unblockUser(accountId, name) {
+      const blockedId = getUserId(name);
+      database.run(
+        tables.deleteFrom("blocks").where("account_id", "=", accountId).where("blocked_id", "=", blockedId),
+      );
+      cache.evict(accountId);
+    },
+
+    listBlocked(accountId) {
+      return blocked.all({ accountId }).map((row) => row.name);
+    },
+  };
+}
+
+/** @internal */
+export function noUser(name: string): ChatError {
+  return new ChatError("not_found", `Cannot find the user: ${name}`);
+}
+
+function listedUser(row: {
+  id: number;
+  name: string;
+  last_seen_at: number | null;
+  unread_count: number;
+  email: string | null;
+}): ListedUser {
+  return {
+    accountId: row.id,
+    name: row.name,
+    lastSeenAt: row.last_seen_at,
+    unreadCount: row.unread_count,
+    email: row.email,
+  };
+}

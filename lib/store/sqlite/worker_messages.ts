@@ -1,0 +1,93 @@
+/**
+ * What the store's thread and its client say to each other.
+ *
+ * Batches and outcomes travel as JSON through a message port: half the cost of the structured clone of the same objects
+ * (3 instead of 6 µs a call). A bell in shared memory says that something lies there, and both sides take it out by
+ * themselves. Waiting for message events instead adds 0.3 ms to each lone send, more than its commit takes.
+ * @module
+ */
+import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
+import type { Call, Outcome } from "./batch.ts";
+import type { StoreLimits } from "../server_store.ts";
+
+/** What a new thread is for. */
+export type ThreadTask =
+  | {
+    readonly type: "serve";
+    readonly path: string;
+    readonly limits: Partial<StoreLimits>;
+    /** The thread's end of the port. */
+    readonly port: MessagePort;
+    /** See {@linkcode REQUEST_BELL} and {@linkcode REPLY_BELL}. */
+    readonly bells: SharedArrayBuffer;
+  }
+  | { readonly type: "back_up"; readonly path: string; readonly target: string };
+
+/** Which of the bells rings when a request lies in the port; each counts its rings. */
+export const REQUEST_BELL = 0;
+/** Which of the bells rings when a reply does. */
+export const REPLY_BELL = 1;
+
+/** What the client puts into the port. Each is answered once, in order. */
+export type StoreRequest =
+  | { readonly type: "run"; readonly calls: readonly Call[]; readonly now: number }
+  | { readonly type: "close" };
+
+/** What the thread puts into the port: first `opened`, then one reply for each request. */
+export type StoreReply =
+  | { readonly type: "opened"; readonly error?: PlainError }
+  | { readonly type: "ran"; readonly outcomes: readonly PlainOutcome[] }
+  | { readonly type: "closed" };
+
+/** How a backup ended, as a plain message of the thread that made it. */
+export interface BackupReply {
+  /** Absent when all went well. */
+  readonly error?: PlainError;
+}
+
+/** An outcome as it travels. */
+export type PlainOutcome = { readonly result: unknown } | { readonly error: PlainError };
+
+/** An error as it travels: between threads, errors lose their class. */
+export interface PlainError {
+  /** `ChatError`, `UsageError`, or whatever else was thrown. */
+  readonly name: string;
+  /** For people. */
+  readonly message: string;
+  /** Only of a `ChatError`. */
+  readonly code?: ErrorCode;
+  /** Only of a `ChatError` after which waiting helps. */
+  readonly retryAfterMs?: number;
+  /** For the log: where it was thrown, with its causes. */
+  readonly details: string;
+}
+
+/** Makes an outcome ready to travel. */
+export function packOutcome(outcome: Outcome): PlainOutcome {
+  return "error" in outcome ? { error: packError(outcome.error) } : outcome;
+}
+
+/** Turns what arrived into an outcome again. */
+export function unpackOutcome(outcome: PlainOutcome): Outcome {
+  return "error" in outcome ? { error: unpackError(outcome.error) } : outcome;
+}
+
+/** Makes an error ready to travel. */
+export function packError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), details: String(error) };
+  const { name, message } = error;
+  if (!(error instanceof ChatError)) return { name, message, details: Deno.inspect(error) };
+  const { code, retryAfterMs } = error;
+  // A refusal is no fault: nobody needs to know where in the thread it was decided.
+  const plain = { name, message, code, details: code === "unavailable" ? Deno.inspect(error) : "" };
+  return retryAfterMs === undefined ? plain : { ...plain, retryAfterMs };
+}
+
+/** Turns what arrived into an error of its class again; its cause is what the thread's log would have shown. */
+export function unpackError(plain: PlainError): Error {
+  if (plain.name === "UsageError") return new UsageError(plain.message);
+  const cause = plain.details === "" ? {} : { cause: plain.details };
+  if (plain.code === undefined) return new Error(plain.message, cause);
+  const wait = plain.retryAfterMs === undefined ? {} : { retryAfterMs: plain.retryAfterMs };
+  return new ChatError(plain.code, plain.message, { ...wait, ...cause });
+}

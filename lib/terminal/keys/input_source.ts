@@ -1,0 +1,122 @@
+/**
+ * Reads what is typed or piped, only when somebody asks, and loses nothing between two who ask.
+ *
+ * A read that was begun and is wanted by nobody any more stays open, and its bytes go to whoever asks next: the
+ * system gives no way to take a read back. Nothing is read ahead, so a program that is started in between
+ * (an editor) gets its own keys.
+ * @module
+ */
+import { UsageError } from "../../errors.ts";
+import type { TerminalInput } from "../io.ts";
+
+/** Longest line taken from a pipe, in bytes. */
+export const MAX_LINE_BYTES = 8 * 1024 * 1024;
+
+const READ_BYTES = 16 * 1024;
+
+/** Bytes and lines from one input. */
+export class InputSource {
+  readonly #input: TerminalInput;
+  #pending: Promise<Uint8Array | null> | undefined;
+  #held: Uint8Array[] = []; // read, but not asked for yet
+  #hasEnded = false;
+
+  /**
+   * Makes a source; nothing is read yet.
+   *
+   * @param input Where bytes come from.
+   */
+  constructor(input: TerminalInput) {
+    this.#input = input;
+  }
+
+  /** Whether a read is open whose bytes nobody has taken. */
+  get isReading(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /**
+   * The next bytes; `null` at the end, and ever after. An input that fails has ended.
+   *
+   * Asked again before the answer, it gives the same answer to both; only one of them should take it.
+   */
+  peek(): Promise<Uint8Array | null> {
+    if (this.#held.length > 0) return Promise.resolve(this.#held[0]!);
+    if (this.#hasEnded) return Promise.resolve(null);
+    this.#pending ??= this.#read();
+    return this.#pending;
+  }
+
+  /** Takes what {@linkcode peek} gave, or only its first so many bytes. */
+  take(count = Infinity): Uint8Array {
+    const bytes = this.#held.shift() ?? new Uint8Array(0);
+    if (count < bytes.length) this.#held.unshift(bytes.subarray(count));
+    return bytes.subarray(0, count);
+  }
+
+  /**
+   * The next line, without its line end; `null` at the end. A last line without line end counts.
+   *
+   * @param signal Stops waiting; nothing of the input is lost.
+   * @throws {UsageError} when the line is longer than {@linkcode MAX_LINE_BYTES}; the next call begins behind it.
+   */
+  async line(signal: AbortSignal): Promise<string | null> {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    while (true) {
+      const bytes = await this.#peekUntil(signal, pieces);
+      if (bytes === null) {
+        if (pieces.length === 0) return null;
+        break;
+      }
+      const feed = bytes.indexOf(0x0a);
+      const piece = this.take(feed < 0 ? bytes.length : feed + 1).subarray(0, feed < 0 ? bytes.length : feed);
+      length += piece.length;
+      if (length <= MAX_LINE_BYTES) pieces.push(piece);
+      if (feed >= 0) break;
+    }
+    if (length > MAX_LINE_BYTES) {
+      throw new UsageError(`Cannot read a line of ${length} bytes: the longest is ${MAX_LINE_BYTES}`);
+    }
+    return decode(pieces).replace(/\r$/, "");
+  }
+
+  async #peekUntil(signal: AbortSignal, pieces: Uint8Array[]): Promise<Uint8Array | null> {
+    const aborted = Promise.withResolvers<never>();
+    const stop = () => aborted.reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    try {
+      return await Promise.race([aborted.promise, this.peek()]);
+    } catch (error) {
+      // The line goes on for whoever asks next.
+      this.#held.unshift(...pieces);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #read(): Promise<Uint8Array | null> {
+    const buffer = new Uint8Array(READ_BYTES);
+    let count: number | null;
+    try {
+      count = await this.#input.read(buffer);
+    } catch {
+      count = null;
+    }
+    this.#pending = undefined;
+    if (count === null) {
+      this.#hasEnded = true;
+      return null;
+    }
+    const bytes = buffer.subarray(0, count);
+    this.#held.push(bytes);
+    return bytes;
+  }
+}
+
+function decode(pieces: readonly Uint8Array[]): string {
+  const decoder = new TextDecoder("utf-8");
+  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
+}

@@ -1,0 +1,111 @@
+/**
+ * Who listens to the keyboard now, and how it is read for that: the modes of the terminal, and Ctrl+C.
+ *
+ * Knows no key and no line. Wherever it ends, the keyboard is as it was found.
+ * @module
+ */
+import type { InputMode, TerminalIo } from "../io.ts";
+import type { KeyPrompt } from "./key_prompt.ts";
+
+/** What decides how the keyboard is read. */
+export interface AttentionState {
+  /** The prompt on top; unset for none. */
+  readonly prompt: KeyPrompt | undefined;
+  /** Whether another program has the keyboard. */
+  readonly isSuspended: boolean;
+}
+
+/** Modes of the keyboard, and who hears Ctrl+C. */
+export class Attention {
+  readonly #io: TerminalIo;
+  readonly #isInteractive: boolean;
+  readonly #state: () => AttentionState;
+  readonly #onUnheard: () => void;
+  #mode: InputMode = "lines";
+  #handlers: (() => void)[] = [];
+  #hasAsked = false; // whether there ever was a prompt
+  #isClosed = false;
+  #stopListening: (() => void) | undefined; // set while SIGINT is listened to
+
+  /**
+   * Begins with the keyboard as it is.
+   *
+   * @param io Keyboard and signals.
+   * @param isInteractive Whether keys are read one by one.
+   * @param state Tells who listens now.
+   * @param onUnheard Called at Ctrl+C when nobody listens.
+   */
+  constructor(io: TerminalIo, isInteractive: boolean, state: () => AttentionState, onUnheard: () => void) {
+    this.#io = io;
+    this.#isInteractive = isInteractive;
+    this.#state = state;
+    this.#onUnheard = onUnheard;
+  }
+
+  /** How the keyboard is read now; always `lines` where it is not read by keys. */
+  get mode(): InputMode {
+    return this.#mode;
+  }
+
+  /** Adds a handler for Ctrl+C outside prompts; the newest alone is called, until it is disposed of. */
+  onInterrupt(handler: () => void): Disposable {
+    this.#handlers.push(handler);
+    this.update();
+    return {
+      [Symbol.dispose]: () => {
+        this.#handlers = this.#handlers.filter((other) => other !== handler);
+        this.update();
+      },
+    };
+  }
+
+  /** Looks again at who listens; to be called whenever that has changed. */
+  update(): void {
+    if (this.#isClosed) return;
+    const { prompt, isSuspended } = this.#state();
+    this.#hasAsked ||= prompt !== undefined;
+    // Between two prompts the keyboard stays silent: what is typed ahead may be a password.
+    const isSilent = this.#isInteractive && this.#hasAsked;
+    const isWatched = prompt !== undefined || this.#handlers.length > 0 || isSilent;
+    if (isWatched) this.#stopListening ??= this.#io.signals.listen("interrupt", () => this.#interrupt());
+    else this.#stop();
+    if (!this.#isInteractive) return;
+    const mode = isSuspended || !isWatched ? "lines" : prompt !== undefined ? "keys" : "signals";
+    if (mode !== this.#mode) this.#set(mode);
+  }
+
+  /** Sets the mode once more, after the shell has had the terminal. */
+  renew(): void {
+    if (!this.#isClosed && this.#isInteractive) this.#set(this.#mode);
+  }
+
+  /** Gives the keyboard back for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.#stop();
+    if (this.#mode !== "lines") this.#set("lines");
+  }
+
+  #set(mode: InputMode): void {
+    this.#mode = mode;
+    try {
+      this.#io.input.setMode(mode);
+    } catch {
+      // The terminal is gone: reading from it will say so.
+    }
+  }
+
+  #stop(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+  }
+
+  #interrupt(): void {
+    const { prompt, isSuspended } = this.#state();
+    if (isSuspended) return; // it was meant for the program that has the keyboard
+    const handler = this.#handlers.at(-1);
+    if (prompt !== undefined) prompt.interrupt();
+    else if (handler !== undefined) handler();
+    else this.#onUnheard();
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The person's own editor, on a file that only they can read.
+ * @module
+ */
+import { join } from "node:path";
+import { messageOf, UsageError } from "../../errors.ts";
+
+/**
+ * Runs an editor on a text and waits for it.
+ *
+ * @param command What `VISUAL` or `EDITOR` holds, arguments included; run by the shell, as git and others do.
+ * @param text What the file holds at first.
+ * @returns What it holds at the end. The file is gone then.
+ * @throws {UsageError} when there is no command, or it fails.
+ */
+export async function editWithProgram(command: string | undefined, text: string): Promise<string> {
+  if (command === undefined || command.trim() === "") {
+    throw new UsageError(
+      "Cannot open an editor as none is set: set VISUAL or EDITOR to the command of yours",
+    );
+  }
+  // makeTempDir makes it with mode 0700: nobody else reads a draft.
+  const folder = await Deno.makeTempDir({ prefix: "mini-chat-" });
+  try {
+    const file = join(folder, "text.txt");
+    await Deno.writeTextFile(file, text, { mode: 0o600 });
+    const status = await run(command, file);
+    if (!status.success) {
+      throw new UsageError(`Cannot take the text as the editor ended with code ${status.code}: ${command}`);
+    }
+    return (await Deno.readTextFile(file)).replaceAll("\r\n", "\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function run(command: string, file: string): Promise<Deno.CommandStatus> {
+  const isWindows = Deno.build.os === "windows";
+  const [program, args] = isWindows
+    ? ["cmd", ["/d", "/c", `${command} "${file}"`]]
+    : ["sh", ["-c", `${command} "$1"`, "sh", file]];
+  try {
+    const process = new Deno.Command(program as string, {
+      args: args as string[],
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      windowsRawArguments: isWindows,
+    }).spawn();
+    return await process.status;
+  } catch (error) {
+    throw new UsageError(`Cannot run the editor ${command}: ${messageOf(error)}`, { cause: error });
+  }
+}

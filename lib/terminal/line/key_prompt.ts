@@ -1,0 +1,164 @@
+/**
+ * One open prompt on a real terminal: keys go in, an answer comes out.
+ *
+ * Joins the line editor with completion and with the promise that the caller waits for; knows no screen.
+ * @module
+ */
+import type { PromptView } from "../screen/picture.ts";
+import type { Key } from "../keys/keys.ts";
+import { type Completion, LineEditor } from "./line_editor.ts";
+import type { ReadLineOptions } from "./read_line.ts";
+import { safeText } from "../safe_text.ts";
+
+/** Longest typed text that stays on the screen in full once it is submitted, in UTF-16 code units. */
+const MAX_REMAINING_LENGTH = 2_000;
+
+/** How a prompt ended. */
+export type PromptOutcome =
+  | { readonly kind: "submitted"; readonly text: string }
+  | { readonly kind: "interrupted"; readonly text: string }
+  | { readonly kind: "ended" }
+  | { readonly kind: "aborted"; readonly reason: unknown };
+
+/** What a prompt asks of the terminal that shows it. */
+export interface PromptHost {
+  /** The text or the cursor changed. */
+  changed(): void;
+  /** Ctrl+L. */
+  clearScreen(): void;
+  /** Ctrl+Z. */
+  suspend(): void;
+  /** The second Tab: these are possible. */
+  list(candidates: readonly string[]): void;
+}
+
+/** One prompt, from its opening to its answer. */
+export class KeyPrompt {
+  /** The text being typed. */
+  readonly editor: LineEditor;
+  /** What was asked for. */
+  readonly options: ReadLineOptions;
+  /** Whether the text is hidden. */
+  readonly isSecret: boolean;
+  readonly #host: PromptHost;
+  readonly #answer = Promise.withResolvers<PromptOutcome>();
+  #isDone = false;
+  #lastWasTab = false;
+
+  /**
+   * Opens a prompt.
+   *
+   * @param options What was asked for.
+   * @param isSecret Whether the text is hidden.
+   * @param host Who shows it.
+   */
+  constructor(options: ReadLineOptions, isSecret: boolean, host: PromptHost) {
+    this.options = options;
+    this.isSecret = isSecret;
+    this.#host = host;
+    this.editor = new LineEditor({
+      initial: options.initial ?? "",
+      history: options.history,
+      multiline: options.multiline ?? !isSecret,
+      completes: options.complete !== undefined,
+      ...(options.submitsWhen === undefined ? {} : { submitsWhen: options.submitsWhen }),
+    });
+  }
+
+  /** Fulfilled once it has ended; never rejected. */
+  get outcome(): Promise<PromptOutcome> {
+    return this.#answer.promise;
+  }
+
+  /** Whether it has ended. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /**
+   * What stays on the screen once it has ended.
+   *
+   * @param outcome How it ended.
+   * @returns The line; unset when nothing shall stay.
+   */
+  remains(outcome: PromptOutcome): string | undefined {
+    if (this.options.after === "erase" || outcome.kind === "aborted") return undefined;
+    let text = this.isSecret ? "" : this.editor.text;
+    if (text.length > MAX_REMAINING_LENGTH) {
+      text = `${text.slice(0, MAX_REMAINING_LENGTH).toWellFormed()}… (${text.length} characters)`;
+    }
+    return this.view().prompt + safeText(text, { multiline: true }) +
+      (outcome.kind === "interrupted" ? "^C" : "");
+  }
+
+  /** How it looks now. */
+  view(): PromptView {
+    const { prompt, hint } = this.options;
+    return {
+      prompt: typeof prompt === "function" ? prompt() : prompt,
+      editor: this.editor,
+      isSecret: this.isSecret,
+      hint: this.isSecret ? undefined : hint?.(this.editor.text),
+    };
+  }
+
+  /** Takes a key. */
+  handle(key: Key): void {
+    const wasTab = this.#lastWasTab;
+    this.#lastWasTab = false;
+    switch (this.editor.handle(key)) {
+      case "changed":
+        return this.#host.changed();
+      case "submit":
+        return this.end({ kind: "submitted", text: this.editor.text });
+      case "interrupt":
+        return this.interrupt();
+      case "end":
+        return this.end({ kind: "ended" });
+      case "clear_screen":
+        return this.#host.clearScreen();
+      case "suspend":
+        return this.#host.suspend();
+      case "complete":
+        this.#lastWasTab = true;
+        return this.#complete(wasTab);
+      case "none":
+        return;
+    }
+  }
+
+  /** Ends it as Ctrl+C does. */
+  interrupt(): void {
+    this.end({ kind: "interrupted", text: this.isSecret ? "" : this.editor.text });
+  }
+
+  /** Ends it; only the first end counts. */
+  end(outcome: PromptOutcome): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#answer.resolve(outcome);
+  }
+
+  #complete(isSecondTab: boolean): void {
+    const { text, cursor } = this.editor;
+    let completion: Completion | Promise<Completion>;
+    try {
+      completion = this.options.complete!(text.slice(0, cursor));
+    } catch {
+      return; // completion is a courtesy: where it fails, Tab does nothing
+    }
+    if (!(completion instanceof Promise)) return this.#take(completion, isSecondTab);
+    completion.then((late) => {
+      // Typed on meanwhile: what was asked for is no longer what is there.
+      if (!this.#isDone && this.editor.text === text && this.editor.cursor === cursor) {
+        this.#take(late, isSecondTab);
+      }
+    }, () => {});
+  }
+
+  #take(completion: Completion, isSecondTab: boolean): void {
+    const result = this.editor.complete(completion);
+    if (result === "inserted") this.#host.changed();
+    if (result === "ambiguous" && isSecondTab) this.#host.list(completion.candidates);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Brings frames to a terminal: which escape sequences turn what is on the screen into what should be.
+ *
+ * Only ever touches the rows that it painted itself, at the bottom; what is above belongs to the scrollback and
+ * stays. Rows that are the same are left alone, so nothing flickers; each change is one string, for one write.
+ * @module
+ * @see ECMA-48 §8.3 (CUU, CUF, EL, ED); "Synchronized Output" (private mode 2026), ignored where unknown
+ */
+import { EMPTY_FRAME, type Frame, type ScreenSize } from "./picture.ts";
+import { withoutStyle } from "../style.ts";
+import { columnsOf } from "../width.ts";
+
+const BEGIN_SYNCHRONIZED = "\x1b[?2026h";
+const END_SYNCHRONIZED = "\x1b[?2026l";
+const ERASE_TO_LINE_END = "\x1b[K";
+const ERASE_BELOW = "\x1b[J";
+
+/** Knows what is painted now, and paints the next. */
+export class Painter {
+  #painted: Frame = EMPTY_FRAME;
+  #stale = 0; // rows above the cursor that a resize moved to unknown shapes; set until the next paint
+
+  /**
+   * The string that shows a frame, after printing lines above it for good.
+   *
+   * @param frame What the bottom shall show.
+   * @param lines Lines that scroll away above it; they may hold colours, and be of any width.
+   * @returns What to write; empty when nothing changes.
+   */
+  paint(frame: Frame, lines: readonly string[] = []): string {
+    if (lines.length === 0 && this.#stale === 0) return atOnce(this.#repaint(frame));
+    let out = this.#toTop();
+    const had = this.#painted.rows.length > 0 || this.#stale > 0;
+    if (had) out += ERASE_BELOW;
+    for (const line of lines) out += line.replaceAll("\n", "\r\n") + "\r\n";
+    this.#painted = EMPTY_FRAME;
+    this.#stale = 0;
+    out += this.#repaint(frame);
+    return had ? atOnce(out) : out;
+  }
+
+  /** The string that clears the whole screen and shows a frame at its top (Ctrl+L). */
+  clear(frame: Frame): string {
+    this.#painted = EMPTY_FRAME;
+    this.#stale = 0;
+    return "\x1b[H\x1b[2J" + this.#repaint(frame);
+  }
+
+  /** Forgets what is painted, leaving it on the screen: somebody else wrote below it. The next paint takes the row of the cursor. */
+  forget(): void {
+    this.#painted = EMPTY_FRAME;
+    this.#stale = 1;
+  }
+
+  /**
+   * Whether it is uncertain how the screen looks at another width: some terminals wrap the row of the cursor when it
+   * has become too wide (tmux, VTE, Windows Terminal), others cut it (xterm, VS Code).
+   */
+  isUnsureAt(size: ScreenSize): boolean {
+    return this.#painted.rows.length > 0 && this.#painted.cursorColumn >= size.columns;
+  }
+
+  /**
+   * Takes note that the screen has another width; the next paint starts where the top row is now.
+   *
+   * @param column Where the terminal says that its cursor is, counted from 0; unset when it was not asked or gave no
+   *   answer, then it is taken to wrap.
+   */
+  resized(size: ScreenSize, column?: number): void {
+    const { rows, cursorRow, cursorColumn } = this.#painted;
+    if (rows.length === 0) return;
+    const columns = Math.max(1, size.columns);
+    const wraps = column === undefined || column === cursorColumn % columns;
+    let above = wraps ? Math.floor(cursorColumn / columns) : 0;
+    for (const row of rows.slice(0, cursorRow)) {
+      above += Math.max(1, Math.ceil(columnsOf(withoutStyle(row)) / columns));
+    }
+    this.#stale = above + 1;
+  }
+
+  #toTop(): string {
+    const up = this.#stale > 0 ? this.#stale - 1 : this.#painted.cursorRow;
+    return (up > 0 ? `\x1b[${up}A` : "") + (this.#painted.rows.length > 0 || this.#stale > 0 ? "\r" : "");
+  }
+
+  #repaint(frame: Frame): string {
+    const old = this.#painted;
+    this.#painted = frame;
+    let first = 0;
+    while (first < old.rows.length && first < frame.rows.length && old.rows[first] === frame.rows[first]) {
+      first++;
+    }
+    const isSame = first === old.rows.length && first === frame.rows.length;
+    if (isSame) {
+      if (old.cursorRow === frame.cursorRow && old.cursorColumn === frame.cursorColumn) return "";
+      return moveCursor(old.cursorRow, frame);
+    }
+    if (frame.rows.length === 0) {
+      return (old.cursorRow > 0 ? `\x1b[${old.cursorRow}A` : "") + "\r" + ERASE_BELOW;
+    }
+    // Rows that went away from the bottom: the last row that stays must be written too, to erase below it.
+    first = Math.min(first, frame.rows.length - 1);
+    let out = old.rows.length === 0 ? "" : toRow(old.cursorRow, Math.min(first, old.rows.length - 1));
+    if (first >= old.rows.length && old.rows.length > 0) out += "\r\n";
+    for (let index = first; index < frame.rows.length; index++) {
+      if (index > first) out += "\r\n";
+      const isKept = index < old.rows.length && old.rows[index] === frame.rows[index] &&
+        index < frame.rows.length - 1;
+      if (!isKept) out += frame.rows[index]! + ERASE_TO_LINE_END;
+    }
+    if (old.rows.length > frame.rows.length) out += ERASE_BELOW;
+    out += moveCursor(frame.rows.length - 1, frame);
+    return out;
+  }
+}
+
+/** Lets the terminal show several rows together. */
+function atOnce(out: string): string {
+  return out.includes("\n") ? BEGIN_SYNCHRONIZED + out + END_SYNCHRONIZED : out;
+}
+
+function toRow(from: number, to: number): string {
+  if (to < from) return `\x1b[${from - to}A\r`;
+  return to > from ? `\x1b[${to - from}B\r` : "\r";
+}
+
+function moveCursor(from: number, frame: Frame): string {
+  return toRow(from, frame.cursorRow) + (frame.cursorColumn > 0 ? `\x1b[${frame.cursorColumn}C` : "");
+}

@@ -1,0 +1,178 @@
+/**
+ * What a real terminal shows below the scrollback, and the string that brings it there.
+ *
+ * Joins frames and painter with all that comes in between: changing lines, resizing, lending the screen, pasting.
+ * Writes nothing itself: it says when there is something new, and is asked for it when the output is ready.
+ * @module
+ */
+import { EMPTY_FRAME, type Frame, FrameBuilder, type ScreenSize } from "./picture.ts";
+import type { KeyPrompt } from "../line/key_prompt.ts";
+import { Painter } from "./painter.ts";
+import { withoutStyle } from "../style.ts";
+
+/** What a {@linkcode Screen} is told and tells. */
+export interface ScreenHost {
+  /** The size now. */
+  size(): ScreenSize;
+  /** The prompt to show; unset for none. */
+  prompt(): KeyPrompt | undefined;
+  /** There is something new to render. */
+  changed(): void;
+}
+
+const PASTE_ON = "\x1b[?2004h";
+const PASTE_OFF = "\x1b[?2004l";
+const ASK_POSITION = "\x1b[6n";
+/** Milliseconds in which a terminal says where its cursor is; over a slow line it is drawn again without the answer. */
+const POSITION_WAIT_MS = 200;
+
+/** The changing part of a screen. */
+export class Screen {
+  readonly #host: ScreenHost;
+  readonly #useColor: boolean;
+  readonly #painter = new Painter();
+  readonly #builder = new FrameBuilder();
+  #builtFor: KeyPrompt | undefined;
+  #live: { readonly text: string }[] = [];
+  #isHidden = false;
+  #mustClear = false;
+  #wantsPaste = false;
+  #isPasteOn = false;
+  // While a terminal is asked where its cursor is, nothing is painted.
+  #questions = 0; // asked and not answered
+  #mustAsk = false;
+  #answerTimer: ReturnType<typeof setTimeout> | undefined;
+  #linesMeanwhile: string[] = [];
+
+  /**
+   * Makes a screen that shows nothing yet.
+   *
+   * @param host Whose screen it is.
+   * @param useColor Whether colours stay.
+   */
+  constructor(host: ScreenHost, useColor: boolean) {
+    this.#host = host;
+    this.#useColor = useColor;
+  }
+
+  /** Adds a changing line below the others; its text is read anew at each picture. */
+  addLine(line: { readonly text: string }): void {
+    this.#live.push(line);
+    this.#host.changed();
+  }
+
+  /** Takes a changing line away. */
+  removeLine(line: { readonly text: string }): void {
+    this.#live = this.#live.filter((other) => other !== line);
+    this.#host.changed();
+  }
+
+  /** Clears the whole screen at the next picture (Ctrl+L). */
+  clear(): void {
+    this.#mustClear = true;
+    this.#host.changed();
+  }
+
+  /** Asks the terminal to mark pastes, or no longer. */
+  markPastes(wants: boolean): void {
+    if (this.#wantsPaste === wants) return;
+    this.#wantsPaste = wants;
+    this.#host.changed();
+  }
+
+  /** Takes everything that changes off the screen, or brings it back. */
+  hide(isHidden: boolean): void {
+    this.#isHidden = isHidden;
+    this.#host.changed();
+  }
+
+  /** Somebody else has written below what is painted: paints it anew there. */
+  forget(): void {
+    this.#painter.forget();
+    this.#host.changed();
+  }
+
+  /**
+   * The window has another size.
+   *
+   * @param canAsk Whether the keyboard is read, so that the terminal can answer where its cursor is.
+   */
+  resized(canAsk: boolean): void {
+    const size = this.#host.size();
+    if (!canAsk || !this.#painter.isUnsureAt(size)) return this.#resizedTo(size);
+    this.#mustAsk = true;
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#resizedTo(this.#host.size()), POSITION_WAIT_MS);
+    this.#host.changed();
+  }
+
+  /** Takes the terminal's answer, `ROW;COLUMN` counted from 1. */
+  located(position: string): void {
+    if (this.#questions > 0) this.#questions -= 1;
+    // An answer to an older question tells of an older size.
+    if (this.#questions > 0 || this.#mustAsk || this.#answerTimer === undefined) return;
+    this.#resizedTo(this.#host.size(), Number(position.split(";")[1]) - 1);
+  }
+
+  /**
+   * What to write now.
+   *
+   * @param newLines Lines to print for good, above all that changes.
+   */
+  render(newLines: readonly string[]): string {
+    this.#linesMeanwhile.push(...newLines);
+    if (this.#answerTimer !== undefined) {
+      if (!this.#mustAsk) return "";
+      this.#mustAsk = false;
+      this.#questions += 1;
+      return ASK_POSITION;
+    }
+    const lines = this.#linesMeanwhile;
+    this.#linesMeanwhile = [];
+    const frame = this.#isHidden ? EMPTY_FRAME : this.#frame();
+    let out = "";
+    const wantsPaste = this.#wantsPaste && !this.#isHidden;
+    if (wantsPaste !== this.#isPasteOn) {
+      this.#isPasteOn = wantsPaste;
+      out += wantsPaste ? PASTE_ON : PASTE_OFF;
+    }
+    if (this.#mustClear) {
+      this.#mustClear = false;
+      out += this.#painter.clear(EMPTY_FRAME);
+    }
+    return out + this.#painter.paint(frame, lines);
+  }
+
+  /** What to write to leave the screen at once; empty where there is nothing to put right. */
+  leave(): string {
+    this.close();
+    this.#linesMeanwhile = [];
+    return this.render([]);
+  }
+
+  /** Shows nothing that changes any more. */
+  close(): void {
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
+    this.#live = [];
+    this.#wantsPaste = false;
+    this.#isHidden = true;
+    this.#host.changed();
+  }
+
+  #resizedTo(size: ScreenSize, column?: number): void {
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
+    this.#mustAsk = false;
+    this.#painter.resized(size, column);
+    this.#host.changed();
+  }
+
+  #frame(): Frame {
+    const prompt = this.#host.prompt();
+    if (prompt !== this.#builtFor) this.#builder.reset();
+    this.#builtFor = prompt;
+    const frame = this.#builder.build(this.#live.map((line) => line.text), prompt?.view(), this.#host.size());
+    return this.#useColor ? frame : { ...frame, rows: frame.rows.map(withoutStyle) };
+  }
+}

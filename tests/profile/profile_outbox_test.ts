@@ -1,0 +1,98 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openProfile, type Profile } from "../../lib/profile/profile.ts";
+import { Program } from "../helpers/program.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+
+const WRITER = fileURLToPath(new URL("../helpers/outbox_writer_program.ts", import.meta.url));
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
+
+/** Ana's account on a server that the profile knows. */
+function accountIn(profile: Profile) {
+  const { serverId } = profile.saveServer({
+    host: "chat.example.org",
+    port: 7667,
+    certificate: null,
+    fingerprint: null,
+  });
+  return { serverId, name: "ana" };
+}
+
+/** Names of the marks in a profile. */
+function marksIn(folder: string): string[] {
+  return [...Deno.readDirSync(join(folder, "senders"))].map(({ name }) => name);
+}
+
+Deno.test("findFirst() gives each program what it wrote, and what a program that has ended had still to send", () => {
+  using folder = tempFolder();
+  const one = openProfile(folder.path);
+  using two = openProfile(folder.path);
+  const ana = accountIn(one);
+  const texts = () => [one, two].map((profile) => profile.outbox.findFirst(ana)?.text);
+  one.outbox.enqueueMessage(ana, { to: "bob", text: "first, by one" });
+  deepEqual(texts(), ["first, by one", undefined], "two would send what one is sending");
+  const second = two.outbox.enqueueMessage(ana, { to: "bob", text: "second, by two" });
+  one.outbox.enqueueMessage(ana, { to: "bob", text: "third, by one" });
+  deepEqual(texts(), ["first, by one", "second, by two"]);
+  two.outbox.markAccepted(second.id);
+  deepEqual(texts(), ["first, by one", undefined]);
+
+  one[Symbol.dispose]();
+  const left: string[] = [];
+  for (let found = two.outbox.findFirst(ana); found; found = two.outbox.findFirst(ana)) {
+    left.push(found.text);
+    two.outbox.markAccepted(found.id);
+  }
+  deepEqual(left, ["first, by one", "third, by one"]);
+});
+
+Deno.test("findFirst() gives a message of before there were claims to the first program that asks", () => {
+  using folder = tempFolder();
+  using one = openProfile(folder.path);
+  using two = openProfile(folder.path);
+  const ana = accountIn(one);
+  one.outbox.enqueueMessage(ana, { to: "bob", text: "old" });
+  one.database.run(one.database.tables.updateTable("outbox").set({ claimed_by: null }));
+  equal(two.outbox.findFirst(ana)?.text, "old");
+  equal(one.outbox.findFirst(ana), null);
+});
+
+Deno.test("findFirst() gives the messages of a killed program to another one, and none before", async () => {
+  using folder = tempFolder();
+  using profile = openProfile(folder.path);
+  const ana = accountIn(profile);
+  await using writer = new Program(
+    Deno.execPath(),
+    ["run", "-q", ...PERMISSIONS, WRITER, folder.path, String(ana.serverId), "waits"],
+    { name: "writer" },
+  );
+  await writer.waitForLine(/written/);
+  equal(profile.outbox.findFirst(ana), null);
+  equal(marksIn(folder.path).length, 2);
+  await writer.kill();
+  equal(profile.outbox.findFirst(ana)?.text, "waits");
+  equal(marksIn(folder.path).length, 1, "the mark of a killed program is taken away");
+});
+
+Deno.test("a profile sweeps away old marks of killed programs, and leaves none of its own", () => {
+  using folder = tempFolder();
+  const first = openProfile(folder.path);
+  const ana = accountIn(first);
+  first.outbox.enqueueMessage(ana, { to: "bob", text: "x" });
+  const [mark = ""] = marksIn(folder.path);
+  const old = Date.now() / 1000 - 24 * 60 * 60;
+  for (const name of ["killed", mark]) {
+    const path = join(folder.path, "senders", name);
+    Deno.openSync(path, { create: true, write: true }).close();
+    Deno.utimeSync(path, old, old);
+  }
+  Deno.openSync(join(folder.path, "senders", "just-begun"), { createNew: true, write: true }).close();
+  const second = openProfile(folder.path);
+  second.outbox.enqueueMessage(ana, { to: "bob", text: "y" });
+  const left = marksIn(folder.path);
+  deepEqual([left.length, left.includes(mark), left.includes("killed")], [3, true, false]);
+  first[Symbol.dispose]();
+  second[Symbol.dispose]();
+  deepEqual(marksIn(folder.path), ["just-begun"]);
+});
