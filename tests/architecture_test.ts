@@ -94,6 +94,10 @@ const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
   { call: /\bnew Worker\b/, home: ["store"] },
 ];
 
+/** How large a folder and a module may be, so that a person can still see all of it. */
+const MAX_MODULES = 15;
+const MAX_LINES = 350;
+
 /** What no file of the project holds: where packages are fetched from, and where somebody once built it. */
 const FORBIDDEN_TEXT: readonly RegExp[] = [
   new RegExp(["registry", "(npmjs|yarnpkg)", "(org|com)"].join("\\.")),
@@ -108,7 +112,6 @@ const NOT_OURS = [".git", "dist", "node_modules", ".cache"];
 interface Module {
   readonly path: string; // from the project's folder, with "/"
   readonly imports: readonly string[]; // the same for ours, the specifier for others; types included
-  readonly loads: readonly string[]; // those of ours that run when this module does, or later: imports that are not only types
   readonly atStart: readonly string[]; // what runs when this module does, not with `import()` later
 }
 
@@ -127,6 +130,35 @@ Deno.test("architecture: each folder imports only what the table lets it", async
   assert.deepEqual([...new Set(wrong)], []);
 });
 
+Deno.test("architecture: a folder's subfolders are its inside: nobody else imports them", async () => {
+  const wrong: string[] = [];
+  for (const { path, imports } of await readModules()) {
+    if (ENTRY_POINTS.includes(path)) continue;
+    const from = folderOf(path);
+    for (const imported of imports.filter(isOurs)) {
+      // A file in `lib/a/b/` is for what lies in `lib/a/`; one in `lib/a/` is for everybody whom the table lets.
+      const owner = folderOf(folderOf(imported));
+      if (owner !== "lib" && owner !== "" && from !== owner && !from.startsWith(`${owner}/`)) {
+        wrong.push(`${path} imports ${imported}`);
+      }
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("architecture: a folder has at most 15 modules beside its subfolders, a module at most 350 lines", () => {
+  const wrong: string[] = [];
+  const perFolder = Map.groupBy(sourcePaths(), folderOf);
+  for (const [folder, paths] of perFolder) {
+    if (paths.length > MAX_MODULES) wrong.push(`${folder} has ${paths.length} modules`);
+  }
+  for (const path of sourcePaths()) {
+    const lines = Deno.readTextFileSync(join(PROJECT_FOLDER, path)).split("\n").length - 1;
+    if (lines > MAX_LINES) wrong.push(`${path} has ${lines} lines`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("architecture: each outside package is imported only at its home", async () => {
   const wrong: string[] = [];
   for (const { path, imports } of await readModules()) {
@@ -140,14 +172,16 @@ Deno.test("architecture: each outside package is imported only at its home", asy
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("architecture: no modules load each other in a circle", async () => {
-  const modules = new Map((await readModules()).map((module) => [module.path, module.loads]));
+Deno.test("architecture: no modules import each other in a circle, not even types", async () => {
+  const modules = new Map(
+    (await readModules()).map((module) => [module.path, module.imports.filter(isOurs)]),
+  );
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
     const start = trail.indexOf(path);
     assert.equal(start, -1, `import cycle: ${[...trail.slice(start), path].join(" → ")}`);
     if (done.has(path)) return;
-    for (const loaded of modules.get(path) ?? []) visit(loaded, [...trail, path]);
+    for (const imported of modules.get(path) ?? []) visit(imported, [...trail, path]);
     done.add(path);
   };
   for (const path of modules.keys()) visit(path, []);
@@ -206,6 +240,11 @@ function placeOf(path: string): string {
   return path.replace(/^lib\//, "").split("/")[0] ?? path;
 }
 
+/** The folder a path lies in; empty for the project's own. */
+function folderOf(path: string): string {
+  return path.split("/").slice(0, -1).join("/");
+}
+
 function isOurs(imported: string): boolean {
   return imported.startsWith("lib/") || ENTRY_POINTS.includes(imported);
 }
@@ -246,7 +285,6 @@ async function askDeno(): Promise<Module[]> {
     return [{
       path,
       imports: dependencies.map((it) => pathOf(targetOf(it)) ?? it.specifier),
-      loads: dependencies.flatMap((it) => pathOf(it.code?.specifier ?? "") ?? []).filter(isOurs),
       atStart: dependencies.filter((it) => it.code && !it.isDynamic).map((it) =>
         pathOf(targetOf(it)) ?? it.specifier
       ),
