@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "net": ["protocol", "errors.ts", "sync_folder.ts"],
   "sqlite": ["errors.ts"],
   "chat": ["protocol", "errors.ts", "version.ts"],
-  "store": ["sqlite", "errors.ts"],
+  "store": ["sqlite", "chat", "errors.ts"],
   "profile": ["sqlite", "errors.ts"],
   "mail": ["errors.ts", "sync_folder.ts"],
   "terminal": ["errors.ts"],
@@ -39,6 +39,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "version.ts",
   ],
 };
+
+/** Imports of {@linkcode MAY_IMPORT} that are of types alone: nothing of the second is loaded when the first runs. */
+const TYPES_ALONE: readonly (readonly [from: string, to: string])[] = [["store", "chat"]];
 
 /** Both entry points may import all of `lib/`. */
 const ENTRY_POINTS = ["server.ts", "client.ts"];
@@ -112,6 +115,7 @@ const NOT_OURS = [".git", "dist", "node_modules", ".cache"];
 interface Module {
   readonly path: string; // from the project's folder, with "/"
   readonly imports: readonly string[]; // the same for ours, the specifier for others; types included
+  readonly loads: readonly string[]; // those of ours that run when this module does, or later: not types
   readonly atStart: readonly string[]; // what runs when this module does, not with `import()` later
 }
 
@@ -155,6 +159,17 @@ Deno.test("architecture: a folder has at most 15 modules beside its subfolders, 
   for (const path of sourcePaths()) {
     const lines = Deno.readTextFileSync(join(PROJECT_FOLDER, path)).split("\n").length - 1;
     if (lines > MAX_LINES) wrong.push(`${path} has ${lines} lines`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("architecture: the store loads nothing of chat, whose types it implements", async () => {
+  const wrong: string[] = [];
+  for (const { path, loads } of await readModules()) {
+    for (const loaded of loads) {
+      const isWrong = TYPES_ALONE.some(([from, to]) => placeOf(path) === from && placeOf(loaded) === to);
+      if (isWrong) wrong.push(`${path} loads ${loaded}`);
+    }
   }
   assert.deepEqual(wrong, []);
 });
@@ -285,6 +300,7 @@ async function askDeno(): Promise<Module[]> {
     return [{
       path,
       imports: dependencies.map((it) => pathOf(targetOf(it)) ?? it.specifier),
+      loads: dependencies.flatMap((it) => pathOf(it.code?.specifier ?? "") ?? []),
       atStart: dependencies.filter((it) => it.code && !it.isDynamic).map((it) =>
         pathOf(targetOf(it)) ?? it.specifier
       ),

@@ -6,13 +6,33 @@
  * for a slow reader is one page and the connection's outbox, and nobody else waits for it.
  * @module
  */
-import type { ChatStore, SessionPeer, StoredMessage } from "./store.ts";
+import type { ChatStore, StoredMessage } from "./store.ts";
 
 /** Messages read from the store at once. */
 const PAGE_MESSAGES = 500;
 
 /** Bytes of text read from the store at once. */
 const PAGE_BYTES = 512 * 1024;
+
+/** The other end of a session: where replies and events go. */
+export interface SessionPeer {
+  /** Names the connection in logs. */
+  readonly id: string;
+  /** Normalised IP address. */
+  readonly remoteAddress: string;
+  /** The part of the address that one household or host can choose freely (IPv6: a /64), for counting callers. */
+  readonly addressGroup: string;
+  /** True once nothing more is sent: the connection is being closed, or has ended. */
+  readonly isClosing: boolean;
+  /** True while more bytes wait to be written than the peer takes. */
+  readonly isBacklogged: boolean;
+  /** Resolves when what waits has been written, or the connection has ended. */
+  drained(): Promise<void>;
+  /** Sends an event. Never blocks; does nothing once the connection has ended. */
+  notify(method: string, params: unknown): void;
+  /** Ends the connection after what waits is written. */
+  close(reason: string): void;
+}
 
 /** What a delivery reads from. */
 export type MailboxReader = Pick<ChatStore, "listMailbox">;

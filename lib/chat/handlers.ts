@@ -51,7 +51,7 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
   logout: {
     stage: "signed_in",
     run: async (session, _params, { store, hub }) => {
-      await store.closeDeviceSession(session.tokenHash);
+      await store.closeLogin(session.tokenHash);
       hub.endDevice(session, "revoked");
       closeSoon(session, "logged out");
       return {};
@@ -200,7 +200,7 @@ async function fetchHistory(
   params: Params<"fetch_history">,
   { store }: Services,
 ): Promise<Result<"fetch_history">> {
-  const page = await store.listConversation({
+  const page = await store.listHistory({
     accountId: session.accountId,
     with: params.with,
     before: params.before ?? null,

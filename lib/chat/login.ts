@@ -4,7 +4,7 @@
  */
 import { ChatError } from "../errors.ts";
 import type { Params, Result } from "../protocol/requests.ts";
-import type { NewSession, OpenedDevice } from "./store.ts";
+import type { NewLogin, OpenedDevice } from "./store.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
 import { hashToken, newToken } from "./token.ts";
@@ -63,7 +63,7 @@ export async function login(
   const { token, opening } = newSession(params.deviceName);
   // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
   // sessions after this one was opened finds it.
-  const opened = await store.openDeviceSession({
+  const opened = await store.openLogin({
     accountId,
     passwordHash,
     newPasswordHash,
@@ -80,7 +80,7 @@ export async function resume(
   params: Params<"resume">,
   services: Services,
 ): Promise<Result<"resume">> {
-  const found = await services.store.findDeviceSession(hashToken(params.token));
+  const found = await services.store.findLogin(hashToken(params.token));
   if (!found) {
     throw new ChatError("unauthenticated", "Cannot resume: the session has ended; log in with your password");
   }
@@ -108,7 +108,7 @@ export async function changePassword(
   return {};
 }
 
-function newSession(deviceName = "unnamed"): { token: string; opening: NewSession } {
+function newSession(deviceName = "unnamed"): { token: string; opening: NewLogin } {
   const token = newToken();
   return { token, opening: { tokenHash: hashToken(token), deviceName } };
 }

@@ -8,11 +8,11 @@
 import { ChatError, ProtocolError } from "../errors.ts";
 import type { Event, EventName } from "../protocol/events.ts";
 import { isRequestName, parseParams, REQUESTS } from "../protocol/requests.ts";
-import { Delivery } from "./delivery.ts";
+import { Delivery, type SessionPeer } from "./delivery.ts";
 import { HANDLERS } from "./handlers.ts";
 import { connectionEnded, type TurnTaker } from "./fair_line.ts";
 import type { PresentSession } from "./hub.ts";
-import type { DeviceLogin, SessionPeer, StoredMessage } from "./store.ts";
+import type { DeviceLogin, StoredMessage } from "./store.ts";
 import type { Services } from "./services.ts";
 import { hashToken } from "./token.ts";
 

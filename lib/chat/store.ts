@@ -1,193 +1,299 @@
 /**
- * What the rules of chat need from the world: a store to keep things in, and the other end of a session.
+ * The store that the rules of chat ask for: what is kept, and each verb, said once.
  *
- * The server program passes the real ones; `lib/store` fits `ChatStore` by its shape alone, and knows nothing of this.
+ * Knows nothing of how anything is kept; `lib/store` implements it. The interface that a verb stands in says whether it
+ * reads or writes, and for whom it is. Every verb is asynchronous and atomic: it has happened and is on disk when its promise
+ * resolves, or it has not happened at all. Calls take effect in the order in which they were made. Times are epoch milliseconds
+ * from the store's own clock, sizes are bytes of text in UTF-8. Any verb may reject with {@linkcode ChatError} `unavailable`
+ * while nothing can be stored (a full disk), and works again once it can; anything but a `ChatError` is a fault of ours.
  * @module
  */
 import type { HistoryEntry } from "../protocol/requests.ts";
 
-/** A message as it lies in a mailbox. */
-export interface StoredMessage {
-  /** Place in the order of all messages. */
-  readonly sequence: number;
-  /** The sender's id for it. */
-  readonly id: string;
-  /** Name of the sender. */
-  readonly from: string;
-  /** Name of the recipient. */
-  readonly to: string;
-  /** What was written. */
-  readonly text: string;
-  /** When it was committed, in epoch milliseconds. */
-  readonly storedAt: number;
+/** What an account has chosen for itself. */
+export interface Settings {
+  /** Whether senders learn when their messages were read. False for a new account: they have to ask for it. */
+  readonly shareRead: boolean;
+  /** E-mail address shown to other users; null when none is published. */
+  readonly email: string | null;
 }
 
-/** A device that signs in. */
-export interface NewSession {
-  /** SHA-256 of its token, in hex. */
+/** Which account something is about. */
+export interface AccountName {
+  /** Id of the account; never used twice. */
+  readonly accountId: number;
+  /** Name, unique on the server. */
+  readonly name: string;
+}
+
+/** What a password is checked against. */
+export interface Credentials extends AccountName {
+  /** The hash, with its method and parameters. */
+  readonly passwordHash: string;
+  /** Whether the device that was named has logged in to this account before. */
+  readonly isKnownDevice: boolean;
+}
+
+/** A login that is about to be opened. */
+export interface NewLogin {
+  /** SHA-256 of its token, in hex; the token itself is never stored. */
   readonly tokenHash: string;
-  /** What the person sees in a list of devices. */
+  /** Shown to the person in a list of devices. */
   readonly deviceName: string;
 }
 
-/** A device that has just signed in. */
+/** A device that has logged in. */
 export interface OpenedDevice {
-  /** The device. */
+  /** Id of the device, which the client gives again at its next login. */
   readonly deviceId: string;
-  /** Highest sequence that the device has shown. */
+  /** Highest sequence that the device has shown, where its next delivery starts. */
   readonly readSequence: number;
   /** What its account has chosen. */
   readonly settings: Settings;
 }
 
-/** A signed-in device, as found by its token or opened by a login. */
-export interface DeviceLogin {
-  /** Row id of the account. */
-  readonly accountId: number;
-  /** Name of the account. */
-  readonly name: string;
+/** Whose login it is. */
+export interface DeviceLogin extends AccountName {
   /** Device that the login belongs to. */
   readonly deviceId: string;
 }
 
-/** What an account has chosen for itself. */
-export interface Settings {
-  /** Whether senders learn when their messages were read. */
-  readonly shareRead: boolean;
-  /** Published address; null when none is. */
-  readonly email: string | null;
+/** A login found by its token. */
+export interface FoundLogin extends DeviceLogin, OpenedDevice {
+  /** Highest sequence that the device has confirmed; never below `readSequence`. */
+  readonly deliveredSequence: number;
 }
 
-/** A user as another user sees it; presence is added by the hub. */
-export interface ListedUser {
-  /** Row id of the account. */
-  readonly accountId: number;
-  /** Name of the account. */
-  readonly name: string;
-  /** When the user was last here, in epoch milliseconds; null for never. */
+/** A user as another user sees it. Presence is a lease in memory, never stored; the hub adds it. */
+export interface ListedUser extends AccountName {
+  /** When the user was last signed in; null when never. */
   readonly lastSeenAt: number | null;
-  /** Messages from this user that the asking account has not read. */
+  /** Messages from this user that the viewer has read on no device. */
   readonly unreadCount: number;
   /** Published address; null when none is. */
   readonly email: string | null;
 }
 
-/** News for one sender about how far its messages have got. */
+/** A message as it lies in a mailbox. */
+export interface StoredMessage {
+  /** Place in the one order of all messages; increases, with gaps, within a mailbox and within a history. */
+  readonly sequence: number;
+  /** The sender's id for it (UUIDv7), in the form it was sent in. */
+  readonly id: string;
+  /** Name of the sender. */
+  readonly from: string;
+  /** Name of the recipient. */
+  readonly to: string;
+  /** What the sender wrote. */
+  readonly text: string;
+  /** When it was committed. */
+  readonly storedAt: number;
+}
+
+/** How far a message has got: on disk, confirmed by a device of the recipient, shown to the recipient. */
+export type MessageState = NonNullable<HistoryEntry["state"]>;
+
+/** A message of a history. */
+export interface HistoryMessage extends StoredMessage {
+  /** How far the viewer's own message has got; null for messages of the other side. */
+  readonly state: MessageState | null;
+}
+
+/** What became of a message that was sent. */
+export interface SentMessage {
+  /** Place in the one order of all messages. */
+  readonly sequence: number;
+  /** When it was committed. */
+  readonly storedAt: number;
+  /** True when the same message was stored before; then nothing was stored now, and nothing is to be pushed. */
+  readonly isDuplicate: boolean;
+  /** Account of the recipient. */
+  readonly recipientId: number;
+}
+
+/** News for one sender about how far its messages to the account that acknowledged have got. */
 export interface ReceiptNews {
   /** Account to be told. */
   readonly senderId: number;
-  /** Everything up to this sequence has arrived; unset when that did not move. */
+  /** Sequence of its newest message that is now delivered; absent when that did not move. */
   readonly delivered?: number;
-  /** Everything up to this sequence was read; unset when that did not move, or is not shared. */
+  /** Sequence of its newest message that is now read; absent when that did not move, or is not shared. */
   readonly read?: number;
 }
 
-/** The verbs of the store that chat uses. Each rejects with a `ChatError`, or with a fault of its own. */
-export interface ChatStore {
-  /** Makes an account and signs in. @throws {ChatError} `conflict` name taken, `forbidden` join code not valid. */
-  registerAccount(
-    account: { name: string; passwordHash: string; joinCode: string | null } & NewSession,
-  ): Promise<OpenedDevice & { readonly accountId: number }>;
-  /** Null for an unknown name; `deviceId` is what `isKnownDevice` is about. */
-  findCredentials(
-    name: string,
-    deviceId: string | null,
-  ): Promise<{ accountId: number; name: string; passwordHash: string; isKnownDevice: boolean } | null>;
+/** An account to be made. */
+export interface NewAccount {
+  /** Name, unique for ever: a removed account keeps its own, so that nobody can pose as its owner. */
+  readonly name: string;
+  /** The hash, with its method and parameters. */
+  readonly passwordHash: string;
+  /** Invite of which one use is taken; null when registration is open or the operator adds the account. */
+  readonly joinCode: string | null;
+}
+
+/** The verbs of chat that write nothing. */
+export interface ChatReads {
   /**
-   * Replaces the stored hash if it is `formerHash`, and ends all sessions of the account but one.
+   * Finds what to check a password against; null when there is no such account.
    *
-   * @throws {ChatError} `unauthenticated` when it is another.
+   * @param deviceId Device that `isKnownDevice` is about; null for none.
+   */
+  findCredentials(name: string, deviceId: string | null): Promise<Credentials | null>;
+
+  /** One page of all users but the removed ones, by name after `after`; the viewer is among them. `next` is null at the end. */
+  listUsers(
+    page: { readonly viewerId: number; readonly after: string | null; readonly limit: number },
+  ): Promise<{ readonly users: readonly ListedUser[]; readonly next: string | null }>;
+
+  /** One user as the viewer sees it; null when there is none. */
+  findUser(name: string, viewerId: number): Promise<ListedUser | null>;
+
+  /** Names that the account has blocked, in order. */
+  listBlocked(accountId: number): Promise<readonly string[]>;
+
+  /**
+   * Messages to an account with a sequence above `after`, oldest first. `next` is the `after` of the next page; null when the
+   * mailbox held no more at that moment.
+   *
+   * @param page.maxBytes Most bytes of text in the page; it holds at least one message if there is one.
+   */
+  listMailbox(
+    page: {
+      readonly accountId: number;
+      readonly after: number;
+      readonly limit: number;
+      readonly maxBytes: number;
+    },
+  ): Promise<{ readonly messages: readonly StoredMessage[]; readonly next: number | null }>;
+
+  /** Sequence of the newest message that was ever sent to an account; 0 when there was none. */
+  highestSequence(accountId: number): Promise<number>;
+
+  /** Highest sequence that a device has shown; 0 for a device that the account does not have. */
+  readSequence(accountId: number, deviceId: string): Promise<number>;
+
+  /**
+   * What two users wrote to each other: the newest messages below `before`, oldest first. `next` is the `before` of the page
+   * with the messages before these; null when there are none.
+   *
+   * @param page.with Name of the other user; may be oneself.
+   * @param page.before Null for the newest.
+   * @param page.maxBytes Most bytes of text in the page; a single longer message comes alone.
+   * @throws {ChatError} `not_found` – no such user.
+   */
+  listHistory(page: {
+    readonly accountId: number;
+    readonly with: string;
+    readonly before: number | null;
+    readonly limit: number;
+    readonly maxBytes: number;
+  }): Promise<{ readonly messages: readonly HistoryMessage[]; readonly next: number | null }>;
+}
+
+/** The verbs of chat that write. */
+export interface ChatWrites {
+  /**
+   * Makes an account and logs in its first device. Ids of accounts are never used twice.
+   *
+   * @throws {ChatError} `conflict` – the name is taken, or was once; `forbidden` – the code is unknown, used up, revoked or
+   * expired.
+   */
+  registerAccount(account: NewAccount & NewLogin): Promise<OpenedDevice & { readonly accountId: number }>;
+
+  /**
+   * Replaces the password hash, and ends every login of the account but one.
+   *
+   * @param change.formerHash Hash that has to be stored for this to happen; null for any.
+   * @param change.exceptTokenHash Login that goes on; null for none.
+   * @throws {ChatError} `not_found` – no such account; `unauthenticated` – the hash is another by now.
    */
   changePassword(
     accountId: number,
-    change: { passwordHash: string; formerHash: string | null; exceptTokenHash: string | null },
+    change: {
+      readonly passwordHash: string;
+      readonly formerHash: string | null;
+      readonly exceptTokenHash: string | null;
+    },
   ): Promise<void>;
+
   /**
-   * Starts a session of a device, if the stored hash is still the one that was checked; `newPasswordHash` takes its place. A
-   * `deviceId` of this account is used again, else a new device is made, which pushes out no connected one.
+   * Logs a device in under a new token, if nothing has changed since its password was checked. A known device of the account
+   * is used again, and its former token ends; any other id, or null, makes a new device, which starts at the highest read
+   * cursor of the account.
    *
-   * @throws {ChatError} `unauthenticated` when the account or its hash has changed, `forbidden` when it is disabled.
+   * @param login.passwordHash What the password was checked against.
+   * @param login.newPasswordHash Takes its place, for the same password made at another cost; null leaves it.
+   * @param login.connectedDeviceIds Devices of the account that are in use now, so that a new one pushes out none of them.
+   * @throws {ChatError} `unauthenticated` – the account is gone, or has another password by now; `forbidden` – the operator
+   * has shut it out.
    */
-  openDeviceSession(
-    session: {
-      accountId: number;
-      passwordHash: string;
-      newPasswordHash: string | null;
-      deviceId: string | null;
-      connectedDeviceIds: readonly string[];
-    } & NewSession,
+  openLogin(
+    login: {
+      readonly accountId: number;
+      readonly passwordHash: string;
+      readonly newPasswordHash: string | null;
+      readonly deviceId: string | null;
+      readonly connectedDeviceIds: readonly string[];
+    } & NewLogin,
   ): Promise<OpenedDevice>;
-  /** Null when the token is unknown, ended, or too long unused. */
-  findDeviceSession(tokenHash: string): Promise<(DeviceLogin & OpenedDevice) | null>;
-  /** Ends a device's session; its cursors stay. */
-  closeDeviceSession(tokenHash: string): Promise<void>;
-  /** Users in the order of their names. */
-  listUsers(
-    page: { viewerId: number; after: string | null; limit: number },
-  ): Promise<{ readonly users: readonly ListedUser[]; readonly next: string | null }>;
-  /** Null for an unknown name. */
-  findUser(name: string, viewerId: number): Promise<ListedUser | null>;
-  /** Notes when an account was last here. */
+
+  /** Finds the login of a token and notes its use; null when there is none, it lay unused for 90 days, or its account is shut out. */
+  findLogin(tokenHash: string): Promise<FoundLogin | null>;
+
+  /** Ends one login; its device and cursors stay. Does nothing when there is none. */
+  closeLogin(tokenHash: string): Promise<void>;
+
+  /** Notes when a user was last signed in; an earlier time than the noted one changes nothing. */
   markSeen(accountId: number, at: number): Promise<void>;
-  /** Changes what is given; returns all. */
-  updateSettings(
-    accountId: number,
-    changes: { shareRead?: boolean; email?: string | null },
-  ): Promise<Settings>;
-  /** Refuses messages from somebody. @throws {ChatError} `not_found`. */
-  blockUser(accountId: number, name: string): Promise<void>;
-  /** Takes them again. @throws {ChatError} `not_found`. */
-  unblockUser(accountId: number, name: string): Promise<void>;
-  /** Names this account has blocked. */
-  listBlocked(accountId: number): Promise<readonly string[]>;
+
   /**
-   * Commits a message; promises resolve in the order of the sequences.
+   * Changes the settings that are given, leaves the others, and returns all.
    *
-   * @throws {ChatError} `not_found`, `blocked`, `mailbox_full`, `conflict`, `unavailable`.
+   * @throws {ChatError} `not_found` – no such account.
    */
-  sendMessage(message: { senderId: number; id: string; to: string; text: string }): Promise<{
-    readonly sequence: number;
-    readonly storedAt: number;
-    readonly isDuplicate: boolean;
-    readonly recipientId: number;
-  }>;
-  /** Messages to an account above `after`, oldest first; `next` is null at the end of the mailbox. */
-  listMailbox(
-    page: { accountId: number; after: number; limit: number; maxBytes: number },
-  ): Promise<{ readonly messages: readonly StoredMessage[]; readonly next: number | null }>;
-  /** 0 for an empty mailbox. */
-  highestSequence(accountId: number): Promise<number>;
-  /** How far a device has read. */
-  readSequence(accountId: number, deviceId: string): Promise<number>;
-  /** Moves a device's cursors forward; returns what senders should hear. */
-  acknowledge(
-    cursors: { accountId: number; deviceId: string; delivered?: number; read?: number },
-  ): Promise<readonly ReceiptNews[]>;
-  /** Messages between two accounts, oldest first, below `before`. */
-  listConversation(
-    page: { accountId: number; with: string; before: number | null; limit: number; maxBytes: number },
-  ): Promise<{
-    readonly messages: readonly (StoredMessage & { readonly state: HistoryEntry["state"] | null })[];
-    readonly next: number | null;
-  }>;
+  updateSettings(accountId: number, changes: Partial<Settings>): Promise<Settings>;
+
+  /**
+   * Refuses messages from a user from now on. Blocking twice is the same as once.
+   *
+   * @throws {ChatError} `not_found` – no such user; `invalid` – that is oneself; `too_large` – 1,000 are blocked already.
+   */
+  blockUser(accountId: number, name: string): Promise<void>;
+
+  /**
+   * Takes messages from a user again. Does nothing when it was not blocked.
+   *
+   * @throws {ChatError} `not_found` – no such user.
+   */
+  unblockUser(accountId: number, name: string): Promise<void>;
+
+  /**
+   * Stores a message in a mailbox, once for each (sender, id). Writing to oneself is allowed. Promises resolve in the order of
+   * the sequences.
+   *
+   * @param message.id The sender's id for it; letters' case matters.
+   * @param message.to Name of the recipient.
+   * @param message.text Checked by the caller for length and content.
+   * @throws {ChatError} `not_found` – no such recipient; `blocked` – it takes nothing from this sender; `mailbox_full` –
+   * it must read first; `conflict` – this id was sent before with another text or recipient.
+   */
+  sendMessage(
+    message: { readonly senderId: number; readonly id: string; readonly to: string; readonly text: string },
+  ): Promise<SentMessage>;
+
+  /**
+   * Moves the cursors of a device. They never go back, and never beyond the highest sequence of the mailbox; what is read is
+   * delivered as well. An unknown device is ignored.
+   *
+   * @returns Whom to tell what: only where a message got further on the first of the account's devices.
+   */
+  acknowledge(cursors: {
+    readonly accountId: number;
+    readonly deviceId: string;
+    readonly delivered?: number;
+    readonly read?: number;
+  }): Promise<readonly ReceiptNews[]>;
 }
 
-/** The other end of a session: where replies and events go. */
-export interface SessionPeer {
-  /** Names the connection in logs. */
-  readonly id: string;
-  /** Normalised IP address. */
-  readonly remoteAddress: string;
-  /** The part of the address that one household or host can choose freely (IPv6: a /64), for counting callers. */
-  readonly addressGroup: string;
-  /** True once nothing more is sent: the connection is being closed, or has ended. */
-  readonly isClosing: boolean;
-  /** True while more bytes wait to be written than the peer takes. */
-  readonly isBacklogged: boolean;
-  /** Resolves when what waits has been written, or the connection has ended. */
-  drained(): Promise<void>;
-  /** Sends an event. Never blocks; does nothing once the connection has ended. */
-  notify(method: string, params: unknown): void;
-  /** Ends the connection after what waits is written. */
-  close(reason: string): void;
-}
+/** What the rules of chat may ask of the store. */
+export type ChatStore = ChatReads & ChatWrites;

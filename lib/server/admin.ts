@@ -8,7 +8,7 @@ import { Passwords } from "../chat/passwords.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { nameField, passwordField } from "../protocol/fields.ts";
-import type { ListedAccount, ServerStore } from "../store/server_store.ts";
+import type { ListedAccount, ServerStore } from "../chat/operator_store.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
 import { isOpen, newJoinCode } from "./invites.ts";
@@ -178,8 +178,7 @@ async function openStore(data: string): Promise<ServerStore> {
       { cause: error },
     );
   }
-  // Loaded here since a server that serves has its store in a thread of its own, and should start without another.
-  const { openLocalStore } = await import("../store/local_store.ts");
+  const { openLocalStore } = await import("../store/open.ts");
   return await openLocalStore(database);
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import type { Invite, InviteStore } from "../store/server_store.ts";
+import type { Invite, OperatorStore } from "../chat/operator_store.ts";
 
 /** Marks the invite whose link the server prints; the operator sees it in `invite list`. */
 const PRINTED_NOTE = "printed at start";
@@ -24,7 +24,7 @@ export function isOpen(invite: Invite, now: number): boolean {
 }
 
 /** The join code of the printed link: the same at every start, until it is revoked; then a new one. */
-export async function printedJoinCode(store: InviteStore, now: number): Promise<string> {
+export async function printedJoinCode(store: OperatorStore, now: number): Promise<string> {
   const invites = await store.listInvites();
   const known = invites.find((invite) => invite.note === PRINTED_NOTE && isOpen(invite, now));
   if (known) return known.code;

@@ -7,7 +7,7 @@ import type { Registration } from "../chat/services.ts";
 import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
 import { UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
-import { DEFAULT_STORE_LIMITS } from "../store/server_store.ts";
+import { DEFAULT_STORE_LIMITS } from "../store/limits.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 import { DEFAULT_RELAY_LIMITS } from "./relay/relay.ts";
 

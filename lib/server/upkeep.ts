@@ -5,7 +5,7 @@
  */
 import type { Log } from "../chat/services.ts";
 import type { Hub } from "../chat/hub.ts";
-import type { PruneResult, ServerStore } from "../store/server_store.ts";
+import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
 
 /** How often to look whether another process (the operator's subcommands) changed the store, in milliseconds. */
 const LOOK_EVERY_MS = 1_000;
@@ -22,7 +22,7 @@ const DEVICES_PER_CALL = 500;
 /** The verbs of the store that upkeep needs. */
 export type UpkeepStore = Pick<
   ServerStore,
-  "dataVersion" | "listEndedSessions" | "noteDevicesUsed" | "prune"
+  "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune"
 >;
 
 /** Runs the upkeep of a server until it is disposed. */
@@ -69,7 +69,7 @@ export class Upkeep implements Disposable {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;
     const sessions = [...this.#hub.all()];
-    const ended = new Set(await this.#store.listEndedSessions(sessions.map(({ tokenHash }) => tokenHash)));
+    const ended = new Set(await this.#store.listEndedLogins(sessions.map(({ tokenHash }) => tokenHash)));
     for (const session of sessions) if (ended.has(session.tokenHash)) session.end("revoked");
     this.#dataVersion = version;
   }

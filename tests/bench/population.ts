@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { hashToken, newToken } from "../../lib/chat/token.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
-import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
-import type { ServerStore } from "../../lib/store/server_store.ts";
+import type { ServerStore } from "../../lib/chat/operator_store.ts";
 import { IdMaker, TEXT } from "./load.ts";
 
 /** Somebody with an account. */
@@ -69,7 +69,7 @@ function hashOfAll(): Promise<string> {
 export async function addDevice(folder: string, { accountId, name }: Person): Promise<Person> {
   await using store = await openFolder(folder);
   const token = newToken();
-  const { deviceId } = await store.openDeviceSession({
+  const { deviceId } = await store.openLogin({
     accountId,
     passwordHash: await hashOfAll(),
     newPasswordHash: null,

@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { v7 as uuidv7 } from "uuid";
 import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
-import type { ServerStore } from "../../lib/store/server_store.ts";
-import { openServerStore } from "../../lib/store/sqlite/worker_client.ts";
+import type { ServerStore } from "../../lib/chat/operator_store.ts";
+import { openServerStore } from "../../lib/store/open.ts";
 
 const { values: flags } = parseArgs({
   options: {

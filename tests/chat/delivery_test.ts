@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Delivery } from "../../lib/chat/delivery.ts";
-import type { SessionPeer, StoredMessage } from "../../lib/chat/store.ts";
+import { Delivery, type SessionPeer } from "../../lib/chat/delivery.ts";
+import type { StoredMessage } from "../../lib/chat/store.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
 function message(sequence: number): StoredMessage {

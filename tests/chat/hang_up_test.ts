@@ -90,7 +90,7 @@ Deno.test("fetch_history × hang-up: of a hundred pages asked for at once, only 
       count("");
       hang(bob);
       const refused = (await pages).filter(({ status }) => status === "rejected");
-      assert.equal(count("listConversation"), 0, `${how} after ${hops} steps`);
+      assert.equal(count("listHistory"), 0, `${how} after ${hops} steps`);
       assert.ok(refused.length > 50);
     }
   }

@@ -106,7 +106,7 @@ async function race(change: Change): Promise<string[]> {
     assert.ok(![...world.services.hub.all()].includes(late.session), order);
     if (token !== null) {
       const tokenHash = hashToken(token);
-      assert.deepEqual(await world.store.listEndedSessions([tokenHash]), [tokenHash], order);
+      assert.deepEqual(await world.store.listEndedLogins([tokenHash]), [tokenHash], order);
     }
     outcomes.add(outcome);
   }

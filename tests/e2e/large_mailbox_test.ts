@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { Person } from "../helpers/person.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -24,7 +24,7 @@ Deno.test("inbox prints a mailbox that is larger than a client holds, whole and 
   }
   const texts = Array.from({ length: MESSAGES }, (_, index) => `${index} ${"x".repeat(16_000)}`);
   {
-    await using store = openLocalStore(join(data, "mini-chat.db"));
+    await using store = await openLocalStore(join(data, "mini-chat.db"));
     const { accountId } = (await store.findCredentials("bob", null))!;
     for (const text of texts) {
       await store.sendMessage({ senderId: accountId, id: crypto.randomUUID(), to: "bob", text });

@@ -5,15 +5,16 @@
 import assert from "node:assert/strict";
 import { Passwords } from "../../lib/chat/passwords.ts";
 import type { PaceClock } from "../../lib/chat/pace.ts";
-import type { SessionPeer } from "../../lib/chat/store.ts";
+import type { SessionPeer } from "../../lib/chat/delivery.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
 import { Session } from "../../lib/chat/session.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";
 import { ChatError, ProtocolError } from "../../lib/errors.ts";
 import { addressGroup } from "../../lib/net/address.ts";
 import { PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
-import { openLocalStore } from "../../lib/store/local_store.ts";
-import type { ServerStore, StoreLimits } from "../../lib/store/server_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
+import type { ServerStore } from "../../lib/chat/operator_store.ts";
+import type { StoreLimits } from "../../lib/store/limits.ts";
 
 /** Password of everybody in a chat world. */
 export const PASSWORD = "correct horse";

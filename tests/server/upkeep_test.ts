@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Hub, type PresentSession } from "../../lib/chat/hub.ts";
 import { Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
-import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import {
   addDevice,
   addPerson,
@@ -29,7 +29,7 @@ function present(person: Omit<Person, "name">) {
 }
 
 Deno.test("Upkeep looks again for ended sessions when it could not list them", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const hub = new Hub();
   const { session, reasons } = present(ana);
@@ -37,15 +37,15 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
   let isBroken = false;
   const store: UpkeepStore = {
     dataVersion: () => s.store.dataVersion(),
-    listEndedSessions: (tokens) =>
-      isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedSessions(tokens),
+    listEndedLogins: (tokens) =>
+      isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedLogins(tokens),
     noteDevicesUsed: (devices) => s.store.noteDevicesUsed(devices),
     prune: () => s.store.prune(),
   };
   using upkeep = new Upkeep(store, hub, LOG);
   await upkeep.look();
   {
-    await using operator = openLocalStore(s.path, { now: s.clock.now });
+    await using operator = await openLocalStore(s.path, { now: s.clock.now });
     await operator.setDisabled("ana", true);
   }
   isBroken = true;
@@ -56,7 +56,7 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
 });
 
 Deno.test("Upkeep keeps a connected device that hears nothing for a year, with its token and its acknowledgements", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
   const drawer = await addDevice(s.store, bob, "in a drawer");
   const hub = new Hub();
@@ -66,7 +66,7 @@ Deno.test("Upkeep keeps a connected device that hears nothing for a year, with i
     s.clock.at += DAY_MS;
     await upkeep.prune();
   }
-  assert.equal(await s.store.findDeviceSession(drawer.tokenHash), null);
+  assert.equal(await s.store.findLogin(drawer.tokenHash), null);
   assert.equal((await s.store.counts()).devices, 1, "ana's and the one in the drawer are gone");
   const { sequence } = await send(s.store, ana, "bob", "after a year");
   const news = await s.store.acknowledge({
@@ -75,7 +75,7 @@ Deno.test("Upkeep keeps a connected device that hears nothing for a year, with i
     read: sequence,
   });
   assert.deepEqual(news, [{ senderId: ana.accountId, delivered: sequence }]);
-  assert.equal((await s.store.findDeviceSession(bob.tokenHash))?.readSequence, sequence);
+  assert.equal((await s.store.findLogin(bob.tokenHash))?.readSequence, sequence);
   assert.equal((await readMailbox(s.store, bob.accountId)).length, 1);
   assert.deepEqual(await s.store.checkIntegrity(), []);
 });

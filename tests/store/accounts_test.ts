@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { addDevice, addPerson, DAY_MS, newStore, refused, send } from "./store_helpers.ts";
 
 Deno.test("createAccount() takes each name once, and a removed account keeps its name", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   await addPerson(s.store, "ana");
   await refused(s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null }), "conflict", /ana/);
   await s.store.removeAccount("ana");
@@ -11,7 +11,7 @@ Deno.test("createAccount() takes each name once, and a removed account keeps its
 });
 
 Deno.test("createAccount() gives a name to one of two that ask at the same moment", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const asked = await Promise.allSettled(
     [1, 2].map(() => s.store.createAccount({ name: "ana", passwordHash: "x", joinCode: null })),
   );
@@ -19,7 +19,7 @@ Deno.test("createAccount() gives a name to one of two that ask at the same momen
 });
 
 Deno.test("createAccount() uses up an invite, and refuses one that is unknown, used up, revoked or expired", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const expiresAt = s.clock.at + DAY_MS;
   await s.store.createInvite({ code: "once", maxUses: 1, expiresAt: null, note: "for ana" });
   await s.store.createInvite({ code: "brief", maxUses: null, expiresAt, note: "" });
@@ -42,8 +42,8 @@ Deno.test("createAccount() uses up an invite, and refuses one that is unknown, u
   deepEqual(Object.fromEntries(uses), { once: 1, brief: 1, gone: 0 });
 });
 
-Deno.test("openDeviceSession() knows a device again, and starts a new one where the account has read to", async () => {
-  await using s = newStore();
+Deno.test("openLogin() knows a device again, and starts a new one where the account has read to", async () => {
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const { sequence } = await send(s.store, ana, "bob", "hello");
@@ -62,15 +62,15 @@ Deno.test("openDeviceSession() knows a device again, and starts a new one where 
     deviceId: bob.deviceId,
     deviceName: "laptop",
   };
-  deepEqual(await s.store.openDeviceSession(again), {
+  deepEqual(await s.store.openLogin(again), {
     deviceId: bob.deviceId,
     readSequence: sequence,
     settings: { shareRead: false, email: null },
   });
-  equal(await s.store.findDeviceSession(bob.tokenHash), null, "a device has one token");
-  equal((await s.store.findDeviceSession("second"))?.name, "bob");
+  equal(await s.store.findLogin(bob.tokenHash), null, "a device has one token");
+  equal((await s.store.findLogin("second"))?.name, "bob");
 
-  const stolen = await s.store.openDeviceSession({
+  const stolen = await s.store.openLogin({
     ...again,
     accountId: ana.accountId,
     passwordHash: "hash of ana",
@@ -79,61 +79,61 @@ Deno.test("openDeviceSession() knows a device again, and starts a new one where 
   notEqual(stolen.deviceId, bob.deviceId, "the device of another account");
 });
 
-Deno.test("findDeviceSession() lasts 90 days after its last use, and not longer", async () => {
-  await using s = newStore();
+Deno.test("findLogin() lasts 90 days after its last use, and not longer", async () => {
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   s.clock.at += 89 * DAY_MS;
-  notEqual(await s.store.findDeviceSession(ana.tokenHash), null);
+  notEqual(await s.store.findLogin(ana.tokenHash), null);
   s.clock.at += 89 * DAY_MS;
-  notEqual(await s.store.findDeviceSession(ana.tokenHash), null, "the use in between was noted");
+  notEqual(await s.store.findLogin(ana.tokenHash), null, "the use in between was noted");
   s.clock.at += 91 * DAY_MS;
-  equal(await s.store.findDeviceSession(ana.tokenHash), null);
+  equal(await s.store.findLogin(ana.tokenHash), null);
 });
 
 Deno.test("sessions end one by one, all but one, with a disabled account and with a removed one", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const [first, second, third] = await Promise.all([1, 2, 3].map(() => addDevice(s.store, ana)));
   const all = [ana.tokenHash, first!.tokenHash, second!.tokenHash, third!.tokenHash, "never"];
 
-  await s.store.closeDeviceSession(first!.tokenHash);
-  deepEqual(await s.store.listEndedSessions(all), [first!.tokenHash, "never"]);
+  await s.store.closeLogin(first!.tokenHash);
+  deepEqual(await s.store.listEndedLogins(all), [first!.tokenHash, "never"]);
   await s.store.changePassword(ana.accountId, {
     passwordHash: "hash of ana",
     formerHash: null,
     exceptTokenHash: third!.tokenHash,
   });
-  deepEqual(await s.store.listEndedSessions(all), [
+  deepEqual(await s.store.listEndedLogins(all), [
     ana.tokenHash,
     first!.tokenHash,
     second!.tokenHash,
     "never",
   ]);
   await s.store.setDisabled("ana", true);
-  deepEqual(await s.store.listEndedSessions(all), all);
+  deepEqual(await s.store.listEndedLogins(all), all);
   await refused(addDevice(s.store, ana), "forbidden", /disabled/);
   await s.store.setDisabled("ana", false);
   await addDevice(s.store, ana);
 
   const bob = await addPerson(s.store, "bob");
   await s.store.removeAccount("bob");
-  deepEqual(await s.store.listEndedSessions([bob.tokenHash]), [bob.tokenHash]);
+  deepEqual(await s.store.listEndedLogins([bob.tokenHash]), [bob.tokenHash]);
   await refused(s.store.setDisabled("bob", true), "not_found");
 });
 
 Deno.test("an account keeps a bounded number of devices, the longest unused going first", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   for (let index = 0; index < 70; index++) {
     s.clock.at += 1_000;
     await addDevice(s.store, ana);
   }
   equal((await s.store.counts()).devices, 64);
-  equal(await s.store.findDeviceSession(ana.tokenHash), null);
+  equal(await s.store.findLogin(ana.tokenHash), null);
 });
 
 Deno.test("listUsers() gives every user once, by name, a page at a time, with what is unread", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const names = Array.from({ length: 25 }, (_, index) => `user${index}`);
   for (const name of names) await addPerson(s.store, name);
   const ana = await addPerson(s.store, "ana");
@@ -169,37 +169,37 @@ Deno.test("listUsers() gives every user once, by name, a page at a time, with wh
 });
 
 Deno.test("updateSettings() changes what is given, and reading is not shared until asked for", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
-  deepEqual(await s.store.getSettings(ana.accountId), { shareRead: false, email: null });
+  deepEqual(await s.store.updateSettings(ana.accountId, {}), { shareRead: false, email: null });
   await s.store.updateSettings(ana.accountId, { email: "ana@example.org" });
   deepEqual(await s.store.updateSettings(ana.accountId, { shareRead: true }), {
     shareRead: true,
     email: "ana@example.org",
   });
   deepEqual(await s.store.updateSettings(ana.accountId, { email: null }), { shareRead: true, email: null });
-  await refused(s.store.getSettings(999), "not_found");
+  await refused(s.store.updateSettings(999, {}), "not_found");
 });
 
 Deno.test("changePassword() replaces what was checked, or changes nothing when that is another by now", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const phone = await addDevice(s.store, ana, "phone");
   const change = { passwordHash: "new", formerHash: "hash of ana", exceptTokenHash: phone.tokenHash };
   await s.store.changePassword(ana.accountId, change);
   equal((await s.store.findCredentials("ana", null))?.passwordHash, "new");
-  deepEqual(await s.store.listEndedSessions([ana.tokenHash, phone.tokenHash]), [ana.tokenHash]);
+  deepEqual(await s.store.listEndedLogins([ana.tokenHash, phone.tokenHash]), [ana.tokenHash]);
   await refused(
     s.store.changePassword(ana.accountId, { ...change, passwordHash: "newer", exceptTokenHash: null }),
     "unauthenticated",
   );
   equal((await s.store.findCredentials("ana", null))?.passwordHash, "new");
-  deepEqual(await s.store.listEndedSessions([phone.tokenHash]), []);
+  deepEqual(await s.store.listEndedLogins([phone.tokenHash]), []);
   await refused(s.store.changePassword(999, change), "not_found");
 });
 
-Deno.test("openDeviceSession() opens nothing for a password that is another by now, or for an account that is gone", async () => {
-  await using s = newStore();
+Deno.test("openLogin() opens nothing for a password that is another by now, or for an account that is gone", async () => {
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const session = {
     accountId: ana.accountId,
@@ -209,18 +209,18 @@ Deno.test("openDeviceSession() opens nothing for a password that is another by n
     deviceName: "laptop",
   };
   const rehash = { ...session, passwordHash: "hash of ana", newPasswordHash: "dearer hash" };
-  equal((await s.store.openDeviceSession(rehash)).deviceId, ana.deviceId);
+  equal((await s.store.openLogin(rehash)).deviceId, ana.deviceId);
   equal((await s.store.findCredentials("ana", null))?.passwordHash, "dearer hash");
-  await refused(s.store.openDeviceSession({ ...rehash, tokenHash: "late" }), "unauthenticated");
-  deepEqual(await s.store.listEndedSessions(["next", "late"]), ["late"]);
+  await refused(s.store.openLogin({ ...rehash, tokenHash: "late" }), "unauthenticated");
+  deepEqual(await s.store.listEndedLogins(["next", "late"]), ["late"]);
   await s.store.removeAccount("ana");
   const late = { ...rehash, passwordHash: "dearer hash", tokenHash: "late" };
-  await refused(s.store.openDeviceSession(late), "unauthenticated");
-  await refused(s.store.openDeviceSession({ ...late, passwordHash: "" }), "unauthenticated");
+  await refused(s.store.openLogin(late), "unauthenticated");
+  await refused(s.store.openLogin({ ...late, passwordHash: "" }), "unauthenticated");
 });
 
 Deno.test("registerAccount() makes the account and its first device together, or neither", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = { name: "ana", passwordHash: "x", tokenHash: "first", deviceName: "laptop" };
   await refused(s.store.registerAccount({ ...ana, joinCode: "never" }), "forbidden");
   equal(await s.store.findCredentials("ana", null), null);
@@ -229,15 +229,15 @@ Deno.test("registerAccount() makes the account and its first device together, or
     joinCode: null,
   });
   deepEqual([readSequence, settings], [0, { shareRead: false, email: null }]);
-  const found = await s.store.findDeviceSession("first");
+  const found = await s.store.findLogin("first");
   deepEqual([found?.accountId, found?.deviceId], [accountId, deviceId]);
   await refused(s.store.registerAccount({ ...ana, joinCode: null, tokenHash: "second" }), "conflict");
 });
 
 Deno.test("findCredentials() tells a device of the account from any other", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
-  await s.store.closeDeviceSession(ana.tokenHash);
+  await s.store.closeLogin(ana.tokenHash);
   const isKnown = async (deviceId: string | null) =>
     (await s.store.findCredentials("ana", deviceId))?.isKnownDevice;
   deepEqual(await Promise.all([ana.deviceId, bob.deviceId, "none", null].map(isKnown)), [

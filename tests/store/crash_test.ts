@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";
-import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, readMailbox } from "./store_helpers.ts";
 
@@ -47,14 +47,14 @@ Deno.test("a store killed in the middle of its commits keeps every acknowledged 
   using folder = tempFolder();
   const path = join(folder.path, "server.db");
   {
-    await using store = openLocalStore(path);
+    await using store = await openLocalStore(path);
     await addPerson(store, "ana");
     await addPerson(store, "bob");
   }
   const acknowledged: string[] = [];
   for (const round of [1, 2, 3]) {
     acknowledged.push(...await stormUntilKilled(path, round, 200 * round));
-    await using store = openLocalStore(path);
+    await using store = await openLocalStore(path);
     const stored = await readMailbox(store, 2);
     const ids = new Set(stored.map((message) => message.id));
     equal(ids.size, stored.length, "none twice");

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { addDevice, addPerson, newStore, send } from "./store_helpers.ts";
 
 Deno.test("acknowledge() tells each sender how far its own newest message got, on the first device only", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const eve = await addPerson(s.store, "eve");
   const bob = await addPerson(s.store, "bob");
@@ -29,7 +29,7 @@ Deno.test("acknowledge() tells each sender how far its own newest message got, o
 });
 
 Deno.test("acknowledge() takes as long in a full mailbox as in an empty one: it once walked through all of it", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const [newcomer, collector] = [await addPerson(s.store, "newcomer"), await addPerson(s.store, "collector")];
   await Promise.all(Array.from({ length: 9_000 }, () => send(s.store, ana, "collector", "kept")));
@@ -65,7 +65,7 @@ Deno.test("acknowledge() never moves a cursor back or beyond the mailbox, and to
   );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-      await using s = newStore({ historyBytes: 30 });
+      await using s = await newStore({ historyBytes: 30 });
       const ana = await addPerson(s.store, "ana");
       const bob = await addPerson(s.store, "bob");
       const phone = await addDevice(s.store, bob);
@@ -92,7 +92,7 @@ Deno.test("acknowledge() never moves a cursor back or beyond the mailbox, and to
           device.delivered = Math.max(device.delivered, device.read, Math.min(delivered ?? 0, highest));
         }
         for (const device of devices) {
-          const found = (await s.store.findDeviceSession(device.tokenHash))!;
+          const found = (await s.store.findLogin(device.tokenHash))!;
           deepEqual([found.readSequence, found.deliveredSequence], [device.read, device.delivered]);
         }
       }

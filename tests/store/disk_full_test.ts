@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
-import { openServerStore } from "../../lib/store/sqlite/worker_client.ts";
+import { openServerStore } from "../../lib/store/open.ts";
 import { testWith, whyNot } from "../helpers/needs.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, readMailbox, refused, send } from "./store_helpers.ts";

@@ -1,9 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import { addPerson, DAY_MS, newStore, readMailbox, refused, send } from "./store_helpers.ts";
 
 Deno.test("sendMessage() stores the same id once, and answers it the same each time", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const message = { senderId: ana.accountId, id: "m1", to: "bob", text: 'Привет, "мир"! \u{1f44b}\0 end' };
@@ -26,7 +26,7 @@ Deno.test("sendMessage() stores the same id once, and answers it the same each t
 });
 
 Deno.test("sendMessage() refuses an unknown recipient and one that blocks the sender, until it no longer does", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   await refused(send(s.store, ana, "nobody", "x"), "not_found", /nobody/);
@@ -48,7 +48,7 @@ Deno.test("sendMessage() refuses an unknown recipient and one that blocks the se
 });
 
 Deno.test("sendMessage() fills a mailbox to its limit in messages and not beyond, until some are read", async () => {
-  await using s = newStore({ mailboxMessages: 3 });
+  await using s = await newStore({ mailboxMessages: 3 });
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const sent = await Promise.all([1, 2, 3].map((index) => send(s.store, ana, "bob", `${index}`)));
@@ -66,12 +66,12 @@ Deno.test("sendMessage() fills a mailbox to its limit in messages and not beyond
 });
 
 Deno.test("sendMessage() fills a mailbox to its limit in bytes of UTF-8, also after a restart", async () => {
-  await using s = newStore({ mailboxBytes: 10 });
+  await using s = await newStore({ mailboxBytes: 10 });
   const ana = await addPerson(s.store, "ana");
   await addPerson(s.store, "bob");
   await send(s.store, ana, "bob", "éééé");
   await refused(send(s.store, ana, "bob", "abc"), "mailbox_full");
-  await using again = openLocalStore(s.path, { limits: { mailboxBytes: 10 } });
+  await using again = await openLocalStore(s.path, { limits: { mailboxBytes: 10 } });
   await refused(send(again, ana, "bob", "abc"), "mailbox_full");
   await send(again, ana, "bob", "ab");
   await refused(send(s.store, ana, "bob", "a"), "mailbox_full", /10 bytes/);
@@ -79,7 +79,7 @@ Deno.test("sendMessage() fills a mailbox to its limit in bytes of UTF-8, also af
 });
 
 Deno.test("sendMessage() makes room by dropping read history when a mailbox would keep too much", async () => {
-  await using s = newStore({ mailboxBytes: 100, historyBytes: 100 });
+  await using s = await newStore({ mailboxBytes: 100, historyBytes: 100 });
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   for (let index = 0; index < 30; index++) {
@@ -92,7 +92,7 @@ Deno.test("sendMessage() makes room by dropping read history when a mailbox woul
 });
 
 Deno.test("listMailbox() gives pages by number and by bytes, at least one message each, in order", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const sequences: number[] = [];
@@ -116,19 +116,19 @@ Deno.test("listMailbox() gives pages by number and by bytes, at least one messag
 });
 
 Deno.test("sequences are never used again, even when the newest message was pruned and the store reopened", async () => {
-  await using s = newStore({ historyDays: 1 });
+  await using s = await newStore({ historyDays: 1 });
   const ana = await addPerson(s.store, "ana");
   const { sequence } = await send(s.store, ana, "ana", "to myself");
   await s.store.acknowledge({ accountId: ana.accountId, deviceId: ana.deviceId, read: sequence });
   s.clock.at += 2 * DAY_MS;
   equal((await s.store.prune()).messages, 1);
-  await using again = openLocalStore(s.path, { now: s.clock.now });
+  await using again = await openLocalStore(s.path, { now: s.clock.now });
   equal((await send(again, ana, "ana", "next")).sequence > sequence, true);
   equal(await s.store.highestSequence(ana.accountId), sequence + 1);
 });
 
-Deno.test("listConversation() merges both ways, newest page first, and says how far one's own messages got", async () => {
-  await using s = newStore();
+Deno.test("listHistory() merges both ways, newest page first, and says how far one's own messages got", async () => {
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const eve = await addPerson(s.store, "eve");
@@ -145,14 +145,14 @@ Deno.test("listConversation() merges both ways, newest page first, and says how 
   await s.store.acknowledge({ accountId: bob.accountId, deviceId: bob.deviceId, read: sent[2]!.sequence });
   const page = { accountId: ana.accountId, with: "bob", limit: 4, maxBytes: 1_000 };
 
-  const last = await s.store.listConversation({ ...page, before: null });
+  const last = await s.store.listHistory({ ...page, before: null });
   deepEqual(last.messages.map((message) => [message.text, message.state]), [
     ["3", null],
     ["4", "delivered"],
     ["5", null],
     ["6", "stored"],
   ]);
-  const first = await s.store.listConversation({ ...page, before: last.next });
+  const first = await s.store.listHistory({ ...page, before: last.next });
   deepEqual(first.messages.map((message) => [message.text, message.from, message.state]), [
     ["0", "ana", "delivered"],
     ["1", "bob", null],
@@ -161,13 +161,13 @@ Deno.test("listConversation() merges both ways, newest page first, and says how 
   equal(first.next, null);
 
   await s.store.updateSettings(bob.accountId, { shareRead: true });
-  const shared = await s.store.listConversation({ ...page, before: last.next });
+  const shared = await s.store.listHistory({ ...page, before: last.next });
   deepEqual(shared.messages.map((message) => message.state), ["read", null, "read"]);
-  await refused(s.store.listConversation({ ...page, with: "nobody", before: null }), "not_found");
+  await refused(s.store.listHistory({ ...page, with: "nobody", before: null }), "not_found");
 });
 
-Deno.test("listConversation() gives no more bytes of text than asked for, and every message over its pages", async () => {
-  await using s = newStore();
+Deno.test("listHistory() gives no more bytes of text than asked for, and every message over its pages", async () => {
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const texts = Array.from({ length: 20 }, (_, index) => `${index}`.padEnd(index === 7 ? 150 : 40, "."));
@@ -177,7 +177,7 @@ Deno.test("listConversation() gives no more bytes of text than asked for, and ev
   const seen: string[] = [];
   for (let before: number | null = null;;) {
     const page = { accountId: ana.accountId, with: "bob", before, limit: 50, maxBytes: 100 };
-    const { messages, next } = await s.store.listConversation(page);
+    const { messages, next } = await s.store.listHistory(page);
     const bytes = messages.reduce((sum, message) => sum + message.text.length, 0);
     equal(bytes <= 100 || messages.length === 1, true);
     seen.unshift(...messages.map((message) => message.text));
@@ -187,12 +187,12 @@ Deno.test("listConversation() gives no more bytes of text than asked for, and ev
   deepEqual(seen, texts);
 });
 
-Deno.test("listConversation() shows what one wrote to oneself once", async () => {
-  await using s = newStore();
+Deno.test("listHistory() shows what one wrote to oneself once", async () => {
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const { sequence } = await send(s.store, ana, "ana", "milk");
   await s.store.acknowledge({ accountId: ana.accountId, deviceId: ana.deviceId, read: sequence });
-  const { messages } = await s.store.listConversation({
+  const { messages } = await s.store.listHistory({
     accountId: ana.accountId,
     with: "ana",
     before: null,
@@ -203,7 +203,7 @@ Deno.test("listConversation() shows what one wrote to oneself once", async () =>
 });
 
 Deno.test("removeAccount() takes its mailbox away, and leaves what it sent with those who received it", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   await send(s.store, ana, "bob", "kept");
@@ -215,7 +215,7 @@ Deno.test("removeAccount() takes its mailbox away, and leaves what it sent with 
   ]]);
   await refused(send(s.store, bob, "ana", "x"), "not_found");
   const page = { accountId: bob.accountId, with: "ana", before: null, limit: 10, maxBytes: 1_000 };
-  deepEqual((await s.store.listConversation(page)).messages.map((message) => message.text), ["kept"]);
+  deepEqual((await s.store.listHistory(page)).messages.map((message) => message.text), ["kept"]);
   equal((await s.store.counts()).messages, 1);
   deepEqual(await s.store.checkIntegrity(), []);
 });

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
-import { openLocalStore } from "../../lib/store/local_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import { migrate, schemaVersion } from "../../lib/sqlite/migrations.ts";
 import { openProfile, PROFILE_FILE } from "../../lib/profile/profile.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -17,7 +17,7 @@ Deno.test("a server database of the first version opens with everything that was
   first.exec(frozen("server_v1.sql"));
   first.close();
 
-  await using store = openLocalStore(path);
+  await using store = await openLocalStore(path);
   deepEqual(await store.checkIntegrity(), []);
   deepEqual((await readMailbox(store, 2)).map((message) => [message.sequence, message.from, message.text]), [
     [1, "ana", "read"],
@@ -61,7 +61,7 @@ Deno.test("migrate() undoes a step that fails, keeps the steps before it, and go
 });
 
 Deno.test("two processes share a database: each sees at once what the other has changed", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   await send(s.store, ana, "bob", "1");
@@ -70,8 +70,8 @@ Deno.test("two processes share a database: each sees at once what the other has 
   equal(await s.store.dataVersion(), version, "one's own changes do not count");
 
   const script = `
-    import { openLocalStore } from ${JSON.stringify(import.meta.resolve("../../lib/store/local_store.ts"))};
-    await using store = openLocalStore(Deno.args[0]);
+    import { openLocalStore } from ${JSON.stringify(import.meta.resolve("../../lib/store/open.ts"))};
+    await using store = await openLocalStore(Deno.args[0]);
     await store.blockUser(${bob.accountId}, "ana");
     await store.setDisabled("bob", true);
     await store.sendMessage({ senderId: ${bob.accountId}, id: "other", to: "bob", text: "3" });
@@ -86,7 +86,7 @@ Deno.test("two processes share a database: each sees at once what the other has 
   equal(success, true);
 
   equal(await s.store.dataVersion() !== version, true);
-  deepEqual(await s.store.listEndedSessions([ana.tokenHash, bob.tokenHash]), [bob.tokenHash]);
+  deepEqual(await s.store.listEndedLogins([ana.tokenHash, bob.tokenHash]), [bob.tokenHash]);
   await refused(send(s.store, ana, "bob", "4"), "blocked");
   await send(s.store, bob, "bob", "5");
   deepEqual((await readMailbox(s.store, bob.accountId)).map((message) => message.text), ["1", "2", "3", "5"]);
@@ -94,7 +94,7 @@ Deno.test("two processes share a database: each sees at once what the other has 
 });
 
 Deno.test("a store waits for another process's transaction, and says so when that takes too long", async () => {
-  await using s = newStore();
+  await using s = await newStore();
   const ana = await addPerson(s.store, "ana");
   using other = new DatabaseSync(s.path);
   other.exec("BEGIN IMMEDIATE");

@@ -2,7 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { addDevice, addPerson, DAY_MS, newStore, readMailbox, send } from "./store_helpers.ts";
 
 Deno.test("prune() keeps what an active device has not shown, and lets go what every one has, once it is old", async () => {
-  await using s = newStore({ historyDays: 10 });
+  await using s = await newStore({ historyDays: 10 });
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const phone = await addDevice(s.store, bob, "phone");
@@ -22,7 +22,7 @@ Deno.test("prune() keeps what an active device has not shown, and lets go what e
 
   // The laptop is used, the phone lies in a drawer.
   s.clock.at += 80 * DAY_MS;
-  await s.store.findDeviceSession(bob.tokenHash);
+  await s.store.findLogin(bob.tokenHash);
   s.clock.at += 11 * DAY_MS;
   equal((await s.store.prune()).messages, 2);
   equal(await left(), "");
@@ -30,7 +30,7 @@ Deno.test("prune() keeps what an active device has not shown, and lets go what e
 });
 
 Deno.test("prune() never takes what nobody has read, however old, even when every device is gone", async () => {
-  await using s = newStore({ historyDays: 1, historyBytes: 0 });
+  await using s = await newStore({ historyDays: 1, historyBytes: 0 });
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   await send(s.store, ana, "bob", "unread");
@@ -44,7 +44,7 @@ Deno.test("prune() never takes what nobody has read, however old, even when ever
 });
 
 Deno.test("prune() drops the oldest beyond the bytes of history, a bounded number in each call", async () => {
-  await using s = newStore({ historyBytes: 100 });
+  await using s = await newStore({ historyBytes: 100 });
   const ana = await addPerson(s.store, "ana");
   const bob = await addPerson(s.store, "bob");
   const sent = await Promise.all(Array.from({ length: 50 }, () => send(s.store, ana, "bob", "x".repeat(10))));

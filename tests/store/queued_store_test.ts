@@ -1,12 +1,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { Call, Outcome } from "../../lib/store/sqlite/batch.ts";
-import { QueuedStore } from "../../lib/store/sqlite/queue.ts";
+import type { ServerStore } from "../../lib/chat/operator_store.ts";
+import { type BatchTransport, type Call, type Outcome, queuedStore } from "../../lib/store/queue.ts";
 
 const KIB = 1024;
 
 /** A store that only remembers its batches. */
-function storeOf(batches: (readonly Call[])[]): QueuedStore {
-  return new QueuedStore({
+function storeOf(batches: (readonly Call[])[]): ServerStore {
+  const transport: BatchTransport = {
     run: (calls) => {
       batches.push(calls);
       return Promise.resolve(calls.map((): Outcome => ({ result: null })));
@@ -14,10 +14,11 @@ function storeOf(batches: (readonly Call[])[]): QueuedStore {
     backup: () => Promise.resolve(),
     close: () => Promise.resolve(),
     failed: new Promise<never>(() => {}),
-  });
+  };
+  return queuedStore(transport, ["listMailbox", "highestSequence"]);
 }
 
-Deno.test("QueuedStore puts no more pages of text in a batch than its reply can carry", async () => {
+Deno.test("queuedStore() puts no more pages of text in a batch than its reply can carry", async () => {
   // A thousand clients that came back to full mailboxes at once made a reply longer than any string, and the store died.
   const batches: (readonly Call[])[] = [];
   const store = storeOf(batches);
@@ -27,7 +28,7 @@ Deno.test("QueuedStore puts no more pages of text in a batch than its reply can 
   for (const batch of batches) ok(batch.length * page.maxBytes <= 8 * KIB * KIB, `${batch.length}`);
 });
 
-Deno.test("QueuedStore lets a page that is over the limit leave alone, and keeps the order of the calls", async () => {
+Deno.test("queuedStore() lets a page that is over the limit leave alone, and keeps the order of the calls", async () => {
   const batches: (readonly Call[])[] = [];
   const store = storeOf(batches);
   const page = (accountId: number) => ({ accountId, after: 0, limit: 500, maxBytes: 100 * KIB * KIB });

@@ -5,8 +5,9 @@
 import { rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { ChatError, type ErrorCode } from "../../lib/errors.ts";
-import { openLocalStore } from "../../lib/store/local_store.ts";
-import type { ServerStore, StoreLimits } from "../../lib/store/server_store.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
+import type { ServerStore } from "../../lib/chat/operator_store.ts";
+import type { StoreLimits } from "../../lib/store/limits.ts";
 import { type TempFolder, tempFolder } from "../helpers/temp_folder.ts";
 
 /** A day in milliseconds. */
@@ -29,11 +30,11 @@ export interface StoreInFolder extends AsyncDisposable {
 }
 
 /** Opens a new store with a clock that stands still. */
-export function newStore(limits: Partial<StoreLimits> = {}): StoreInFolder {
+export async function newStore(limits: Partial<StoreLimits> = {}): Promise<StoreInFolder> {
   const folder = tempFolder("mini-chat-store-");
   const clock = new TestClock();
   const path = join(folder.path, "server.db");
-  const store = openLocalStore(path, { limits, now: clock.now });
+  const store = await openLocalStore(path, { limits, now: clock.now });
   return {
     store,
     clock,
@@ -68,7 +69,7 @@ export async function addDevice(
   deviceName = "laptop",
 ) {
   const tokenHash = crypto.randomUUID();
-  const opened = await store.openDeviceSession({
+  const opened = await store.openLogin({
     accountId,
     passwordHash: `hash of ${name}`,
     newPasswordHash: null,

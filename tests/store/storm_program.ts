@@ -4,7 +4,7 @@
  * `deno run … storm_program.ts DATABASE ROUND`: the accounts `ana` (1) and `bob` (2) must exist.
  * @module
  */
-import { openServerStore } from "../../lib/store/sqlite/worker_client.ts";
+import { openServerStore } from "../../lib/store/open.ts";
 
 const [path, round] = Deno.args as [string, string];
 const encoder = new TextEncoder();

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { ChatError, UsageError } from "../../lib/errors.ts";
 import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
-import { openServerStore } from "../../lib/store/sqlite/worker_client.ts";
+import { openServerStore } from "../../lib/store/open.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, readMailbox, refused, send } from "./store_helpers.ts";
 
@@ -99,7 +99,7 @@ Deno.test("openServerStore() rejects every waiting call and `failed` when its th
   using folder = tempFolder();
   const dying = `self.onmessage = ({ data: { port, bells } }) => {
     const bell = new Int32Array(bells);
-    port.postMessage(JSON.stringify({ type: "opened" }));
+    port.postMessage(JSON.stringify({ type: "opened", verbs: ["counts", "findCredentials"] }));
     Atomics.add(bell, 1, 1);
     Atomics.notify(bell, 1);
     Atomics.wait(bell, 0, 0);

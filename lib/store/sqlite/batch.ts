@@ -7,94 +7,49 @@
  * @module
  */
 import { ChatError } from "../../errors.ts";
-import { DEFAULT_STORE_LIMITS, type ServerStore, type StoreLimits } from "../server_store.ts";
-import { accountVerbs } from "./verbs/accounts.ts";
-import { conversationVerbs } from "./verbs/history.ts";
-import { cursorVerbs } from "./verbs/cursors.ts";
 import { Database } from "../../sqlite/database.ts";
-import { deviceVerbs } from "./verbs/devices.ts";
-import { inviteVerbs } from "./verbs/invites.ts";
+import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
+import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
+import type { Call, Outcome, Verb } from "../queue.ts";
+import type { ServerContext, Verbs } from "./context.ts";
 import { MailboxCache } from "./mailbox_cache.ts";
+import { SERVER_MIGRATIONS } from "./migrations.ts";
+import type { ServerTables } from "./schema.ts";
+import { accountVerbs } from "./verbs/accounts.ts";
+import { cursorVerbs } from "./verbs/cursors.ts";
+import { deviceVerbs } from "./verbs/devices.ts";
+import { historyVerbs } from "./verbs/history.ts";
+import { inviteVerbs } from "./verbs/invites.ts";
 import { messageVerbs } from "./verbs/messages.ts";
 import { operatorVerbs } from "./verbs/operator.ts";
 import { pruneVerbs } from "./verbs/prune.ts";
-import type { ServerContext, Synchronous } from "./context.ts";
-import { SERVER_MIGRATIONS } from "./migrations.ts";
-import type { ServerTables } from "./schema.ts";
-import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
 import { userVerbs } from "./verbs/users.ts";
-
-/** Name of a verb that runs in a transaction: all but `backup`. */
-export type Verb = Exclude<keyof ServerStore, "backup" | "failed" | symbol>;
-
-/** A call that waits to be run. */
-export interface Call {
-  /** What to do. */
-  readonly verb: Verb;
-  /** The verb's arguments. */
-  readonly args: readonly unknown[];
-}
-
-/** How a call ended: with its result, or with what it threw. */
-export type Outcome = { readonly result: unknown } | { readonly error: unknown };
-
-/** Verbs that write nothing; a batch of only these takes no lock. */
-const READING: ReadonlySet<Verb> = new Set<Verb>([
-  "findCredentials",
-  "listEndedSessions",
-  "listUsers",
-  "findUser",
-  "getSettings",
-  "listBlocked",
-  "listMailbox",
-  "highestSequence",
-  "readSequence",
-  "listConversation",
-  "listInvites",
-  "listAccounts",
-  "counts",
-  "checkIntegrity",
-  "dataVersion",
-]);
 
 /** An open server database that runs batches of calls. */
 export class BatchRunner implements Disposable {
   readonly #context: ServerContext;
-  readonly #verbs: Synchronous<Pick<ServerStore, Verb>>;
+  readonly #verbs: Readonly<Record<Verb, (...args: never[]) => unknown>>;
+  readonly #reads: ReadonlySet<string>;
   #dataVersion = -1;
 
-  /**
-   * Opens the database, makes it if there is none, and brings it to the newest schema.
-   *
-   * @param path The file; its folder must exist.
-   * @param limits Changes to {@linkcode DEFAULT_STORE_LIMITS}.
-   * @throws {UsageError} A newer program wrote the file.
-   */
+  /** @throws {UsageError} A newer program wrote the file. */
   constructor(path: string, limits: Partial<StoreLimits> = {}) {
     const database = new Database<ServerTables>(path, SERVER_MIGRATIONS);
     const cache = new MailboxCache(database);
     this.#context = { database, cache, limits: { ...DEFAULT_STORE_LIMITS, ...limits }, now: 0 };
-    const { pruneMailbox, prune } = pruneVerbs(this.#context);
-    const accounts = accountVerbs(this.#context);
-    this.#verbs = {
-      ...accounts,
-      ...deviceVerbs(this.#context, accounts),
-      ...userVerbs(this.#context),
-      ...messageVerbs(this.#context, pruneMailbox),
-      ...cursorVerbs(this.#context),
-      ...conversationVerbs(this.#context),
-      ...inviteVerbs(this.#context),
-      ...operatorVerbs(this.#context, pruneMailbox),
-      prune,
-    };
+    const { reads, writes } = allVerbs(this.#context);
+    this.#verbs = { ...reads, ...writes };
+    this.#reads = new Set(Object.keys(reads));
+  }
+
+  get verbs(): Verb[] {
+    return Object.keys(this.#verbs) as Verb[];
   }
 
   /**
-   * Runs calls in order, in one transaction where possible, and commits.
+   * Runs calls in order, in one transaction where possible, and commits. One outcome for each call; never throws.
    *
-   * @param calls Any number of calls.
    * @param now Time at which they happen, in epoch milliseconds.
-   * @returns One outcome for each call, in order. Never throws.
    */
   run(calls: readonly Call[], now: number): Outcome[] {
     this.#context.now = now;
@@ -105,7 +60,9 @@ export class BatchRunner implements Disposable {
       if (calls.length === 1) return [{ error: unavailable ?? error }];
       // A disk that refuses one write refuses them all; what only reads can still be answered.
       return calls.map((call) =>
-        unavailable !== null && !READING.has(call.verb) ? { error: unavailable } : this.run([call], now)[0]!
+        unavailable !== null && !this.#reads.has(call.verb)
+          ? { error: unavailable }
+          : this.run([call], now)[0]!
       );
     }
   }
@@ -113,7 +70,7 @@ export class BatchRunner implements Disposable {
   #runTogether(calls: readonly Call[]): Outcome[] {
     const { database, cache } = this.#context;
     try {
-      database.begin(calls.every((call) => READING.has(call.verb)) ? "read" : "write");
+      database.begin(calls.every((call) => this.#reads.has(call.verb)) ? "read" : "write");
       this.#noticeOthers();
       const outcomes = calls.map((call) => this.#runCall(call));
       cache.flush();
@@ -144,8 +101,42 @@ export class BatchRunner implements Disposable {
     this.#dataVersion = dataVersion;
   }
 
-  /** Closes the database. */
   [Symbol.dispose](): void {
     this.#context.database[Symbol.dispose]();
   }
+}
+
+/** The one table of verbs: what reads, what writes, and what it does. Does not compile while the contract has another verb. */
+function allVerbs(context: ServerContext): Verbs {
+  const accounts = accountVerbs(context);
+  const devices = deviceVerbs(context, accounts);
+  const users = userVerbs(context);
+  const pruning = pruneVerbs(context);
+  const messages = messageVerbs(context, pruning.pruneMailbox);
+  const cursors = cursorVerbs(context);
+  const history = historyVerbs(context);
+  const invites = inviteVerbs(context);
+  const operator = operatorVerbs(context, pruning.pruneMailbox);
+  return {
+    reads: {
+      ...accounts.reads,
+      ...devices.reads,
+      ...users.reads,
+      ...messages.reads,
+      ...cursors.reads,
+      ...history.reads,
+      ...invites.reads,
+      ...operator.reads,
+    },
+    writes: {
+      ...accounts.writes,
+      ...devices.writes,
+      ...users.writes,
+      ...messages.writes,
+      ...cursors.writes,
+      ...invites.writes,
+      ...operator.writes,
+      ...pruning.writes,
+    },
+  };
 }

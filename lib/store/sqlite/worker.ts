@@ -2,7 +2,7 @@
  * The store's own thread: it owns the database, runs batches in the order in which they come, and answers each.
  *
  * It has a thread to itself so that a slow disk stalls nothing else, and sleeps on a bell rather than in an event loop.
- * Started by `worker_client.ts` only.
+ * Started by `thread.ts` only.
  * @module
  */
 /// <reference lib="deno.worker" />
@@ -18,7 +18,7 @@ import {
   type StoreReply,
   type StoreRequest,
   type ThreadTask,
-} from "./worker_messages.ts";
+} from "./thread_messages.ts";
 
 type ServeTask = Extract<ThreadTask, { type: "serve" }>;
 
@@ -39,9 +39,9 @@ function serve({ path, limits, port, bells }: ServeTask): void {
   };
 
   const opened = open(path, limits);
-  if (!(opened instanceof BatchRunner)) return reply({ type: "opened", error: packError(opened.error) });
+  if (!(opened instanceof BatchRunner)) return reply({ type: "not_opened", error: packError(opened.error) });
   using runner = opened;
-  reply({ type: "opened" });
+  reply({ type: "opened", verbs: runner.verbs });
 
   for (const request of requests(port, bell)) {
     if (request.type === "close") break;

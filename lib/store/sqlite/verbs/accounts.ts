@@ -1,25 +1,8 @@
-/**
- * Accounts: made, found, changed.
- * @module
- */
 import { ChatError } from "../../../errors.ts";
-import type { ServerContext, Synchronous } from "../context.ts";
-import type { AccountSettings, AccountStore } from "../../server_store.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
+import type { Settings } from "../../../chat/store.ts";
 
-/** The verbs of this module. */
-export type AccountVerbs = Synchronous<
-  Pick<
-    AccountStore,
-    "createAccount" | "findCredentials" | "markSeen" | "getSettings" | "updateSettings"
-  >
->;
-
-/**
- * The verbs about accounts, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- */
-export function accountVerbs(context: ServerContext): AccountVerbs {
+export function accountVerbs(context: ServerContext) {
   const { database, cache } = context;
   const { tables } = database;
 
@@ -53,63 +36,64 @@ export function accountVerbs(context: ServerContext): AccountVerbs {
     database.run(tables.updateTable("invites").set("uses", invite!.uses + 1).where("code", "=", code));
   }
 
-  function getSettings(accountId: number): AccountSettings {
+  function getSettings(accountId: number): Settings {
     const row = settings.get({ accountId });
     if (row === undefined) throw noAccount(accountId);
     return { shareRead: row.share_read === 1, email: row.email };
   }
 
   return {
-    createAccount({ name, passwordHash, joinCode }) {
-      // Removed accounts count: their names stay taken.
-      const taken = database.get(tables.selectFrom("accounts").select("id").where("name", "=", name));
-      if (taken !== undefined) {
-        throw new ChatError("conflict", `Cannot register as the name is taken: ${name}; choose another`);
-      }
-      if (joinCode !== null) useJoinCode(joinCode);
-      const { id } = database.get(
-        tables.insertInto("accounts").values({ name, password_hash: passwordHash, created_at: context.now })
-          .returning("id"),
-      )!;
-      database.run(tables.insertInto("mailboxes").values({ account_id: id }));
-      return { accountId: id };
-    },
-
-    findCredentials(name, deviceId) {
-      const row = credentials.get({ name });
-      if (row === undefined) return null;
-      return {
-        accountId: row.id,
-        name: row.name,
-        passwordHash: row.password_hash,
-        isKnownDevice: deviceId !== null && cache.findDevice(deviceId, row.id) !== null,
-      };
-    },
-
-    markSeen(accountId, at) {
-      seen.run({ accountId, at });
-    },
-
     getSettings,
-
-    updateSettings(accountId, changes) {
-      const former = getSettings(accountId);
-      const shareRead = changes.shareRead ?? former.shareRead;
-      const email = changes.email === undefined ? former.email : changes.email;
-      database.run(
-        tables.updateTable("accounts").set({ share_read: shareRead ? 1 : 0, email }).where(
-          "id",
-          "=",
-          accountId,
-        ),
-      );
-      cache.evict(accountId);
-      return { shareRead, email };
+    reads: {
+      findCredentials(name, deviceId) {
+        const row = credentials.get({ name });
+        if (row === undefined) return null;
+        return {
+          accountId: row.id,
+          name: row.name,
+          passwordHash: row.password_hash,
+          isKnownDevice: deviceId !== null && cache.findDevice(deviceId, row.id) !== null,
+        };
+      },
     },
-  };
+    writes: {
+      createAccount({ name, passwordHash, joinCode }) {
+        // Removed accounts count: their names stay taken.
+        const taken = database.get(tables.selectFrom("accounts").select("id").where("name", "=", name));
+        if (taken !== undefined) {
+          throw new ChatError("conflict", `Cannot register as the name is taken: ${name}; choose another`);
+        }
+        if (joinCode !== null) useJoinCode(joinCode);
+        const { id } = database.get(
+          tables.insertInto("accounts").values({ name, password_hash: passwordHash, created_at: context.now })
+            .returning("id"),
+        )!;
+        database.run(tables.insertInto("mailboxes").values({ account_id: id }));
+        return { accountId: id };
+      },
+
+      markSeen(accountId, at) {
+        seen.run({ accountId, at });
+      },
+
+      updateSettings(accountId, changes) {
+        const former = getSettings(accountId);
+        const shareRead = changes.shareRead ?? former.shareRead;
+        const email = changes.email === undefined ? former.email : changes.email;
+        database.run(
+          tables.updateTable("accounts").set({ share_read: shareRead ? 1 : 0, email }).where(
+            "id",
+            "=",
+            accountId,
+          ),
+        );
+        cache.evict(accountId);
+        return { shareRead, email };
+      },
+    },
+  } satisfies SomeVerbs & { readonly getSettings: unknown };
 }
 
-/** @internal */
 export function noAccount(nameOrId: string | number): ChatError {
   return new ChatError("not_found", `Cannot find the account: ${nameOrId}`);
 }

@@ -1,22 +1,11 @@
-/**
- * Cursors: how far each device has got, and what its account's senders are told of it.
- * @module
- */
+/** How far each device has got, and what its account's senders are told of it. @module */
 import { sql } from "kysely";
 import { USE_PRECISION_MS } from "./devices.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
-import type { ServerContext, Synchronous } from "../context.ts";
-import type { MessageStore, ReceiptNews } from "../../server_store.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
+import type { ReceiptNews } from "../../../chat/store.ts";
 
-/** The verbs of this module. */
-export type CursorVerbs = Synchronous<Pick<MessageStore, "acknowledge" | "readSequence">>;
-
-/**
- * The verbs about cursors, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- */
-export function cursorVerbs(context: ServerContext): CursorVerbs {
+export function cursorVerbs(context: ServerContext) {
   const { database, cache } = context;
   const { tables } = database;
 
@@ -63,32 +52,35 @@ export function cursorVerbs(context: ServerContext): CursorVerbs {
   }
 
   return {
-    readSequence(accountId, deviceId) {
-      return cache.findDevice(deviceId, accountId)?.readSequence ?? 0;
+    reads: {
+      readSequence(accountId, deviceId) {
+        return cache.findDevice(deviceId, accountId)?.readSequence ?? 0;
+      },
     },
+    writes: {
+      acknowledge({ accountId, deviceId, delivered = 0, read = 0 }) {
+        const mailbox = cache.find(accountId);
+        const device = cache.findDevice(deviceId, accountId);
+        if (mailbox === null || device === null) return [];
+        const readTo = Math.min(Math.max(read, device.readSequence), mailbox.highestSequence);
+        const deliveredTo = Math.min(
+          Math.max(delivered, readTo, device.deliveredSequence),
+          mailbox.highestSequence,
+        );
+        const hasMoved = readTo > device.readSequence || deliveredTo > device.deliveredSequence;
+        if (!hasMoved) return [];
 
-    acknowledge({ accountId, deviceId, delivered = 0, read = 0 }) {
-      const mailbox = cache.find(accountId);
-      const device = cache.findDevice(deviceId, accountId);
-      if (mailbox === null || device === null) return [];
-      const readTo = Math.min(Math.max(read, device.readSequence), mailbox.highestSequence);
-      const deliveredTo = Math.min(
-        Math.max(delivered, readTo, device.deliveredSequence),
-        mailbox.highestSequence,
-      );
-      const hasMoved = readTo > device.readSequence || deliveredTo > device.deliveredSequence;
-      if (!hasMoved) return [];
-
-      const deliveredNews = moveDelivered(mailbox, deliveredTo);
-      const readNews = moveRead(mailbox, readTo);
-      device.readSequence = Math.max(device.readSequence, readTo);
-      device.deliveredSequence = Math.max(device.deliveredSequence, deliveredTo);
-      if (device.lastUsedAt < context.now - USE_PRECISION_MS) device.lastUsedAt = context.now;
-      cache.markChanged(mailbox);
-      cache.markDeviceChanged(device);
-      return newsFor(deliveredNews, readNews);
+        const deliveredNews = moveDelivered(mailbox, deliveredTo);
+        const readNews = moveRead(mailbox, readTo);
+        device.readSequence = Math.max(device.readSequence, readTo);
+        device.deliveredSequence = Math.max(device.deliveredSequence, deliveredTo);
+        if (device.lastUsedAt < context.now - USE_PRECISION_MS) device.lastUsedAt = context.now;
+        cache.markChanged(mailbox);
+        cache.markDeviceChanged(device);
+        return newsFor(deliveredNews, readNews);
+      },
     },
-  };
+  } satisfies SomeVerbs;
 }
 
 function newsFor(delivered: Map<number, number>, read: Map<number, number>): ReceiptNews[] {

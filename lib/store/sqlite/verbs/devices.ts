@@ -1,19 +1,13 @@
 /**
- * Devices and their sessions: signed in, found again by token, signed out.
- *
- * A device is a profile on a machine; it has cursors of its own, which stay when it signs out. A session is the token
- * that lets it in.
+ * Devices and their logins. A device is a profile on a machine; its cursors stay when it logs out. A login is the token that
+ * lets it in.
  * @module
  */
 import { ChatError } from "../../../errors.ts";
-import { type AccountVerbs, noAccount } from "./accounts.ts";
-import { DAY_MS, type ServerContext, type Synchronous } from "../context.ts";
-import {
-  type AccountStore,
-  DEVICE_IDLE_DAYS,
-  type NewSession,
-  type OpenedDevice,
-} from "../../server_store.ts";
+import { type accountVerbs, noAccount } from "./accounts.ts";
+import type { NewLogin, OpenedDevice } from "../../../chat/store.ts";
+import { DAY_MS, DEVICE_IDLE_DAYS } from "../../limits.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
 
 /**
  * Devices an account may have; one more and the longest unused goes, if it is not connected, so that logging in over and over
@@ -24,27 +18,7 @@ const MAX_DEVICES = 64;
 /** How exactly the last use is noted: a write for each reconnect would cost an fsync and tell nobody anything. */
 export const USE_PRECISION_MS = 60 * 60 * 1000;
 
-/** The verbs of this module. */
-export type DeviceVerbs = Synchronous<
-  Pick<
-    AccountStore,
-    | "registerAccount"
-    | "changePassword"
-    | "openDeviceSession"
-    | "findDeviceSession"
-    | "noteDevicesUsed"
-    | "listEndedSessions"
-    | "closeDeviceSession"
-  >
->;
-
-/**
- * The verbs about devices, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- * @param accounts The verbs about the accounts that the devices belong to.
- */
-export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): DeviceVerbs {
+export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof accountVerbs>) {
   const { database, cache } = context;
   const { tables } = database;
 
@@ -82,7 +56,7 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
   /** Opens a session for an account that may log in. */
   function open(
     accountId: number,
-    { tokenHash, deviceName }: NewSession,
+    { tokenHash, deviceName }: NewLogin,
     deviceId: string | null,
     connectedDeviceIds: readonly string[],
   ): OpenedDevice {
@@ -133,71 +107,78 @@ export function deviceVerbs(context: ServerContext, accounts: AccountVerbs): Dev
   }
 
   return {
-    registerAccount({ tokenHash, deviceName, ...account }) {
-      const { accountId } = accounts.createAccount(account);
-      return { accountId, ...open(accountId, { tokenHash, deviceName }, null, []) };
+    reads: {
+      listEndedLogins(tokenHashes) {
+        return tokenHashes.filter((tokenHash) => findLive(tokenHash) === null);
+      },
     },
+    writes: {
+      registerAccount({ tokenHash, deviceName, ...account }) {
+        const { accountId } = accounts.writes.createAccount(account);
+        return { accountId, ...open(accountId, { tokenHash, deviceName }, null, []) };
+      },
 
-    changePassword(accountId, { passwordHash, formerHash, exceptTokenHash }) {
-      const account = lock.get({ accountId });
-      if (account === undefined) throw noAccount(accountId);
-      if (formerHash !== null && account.password_hash !== formerHash) {
-        throw new ChatError(
-          "unauthenticated",
-          "Cannot change the password: it has just been changed by somebody else",
+      changePassword(accountId, { passwordHash, formerHash, exceptTokenHash }) {
+        const account = lock.get({ accountId });
+        if (account === undefined) throw noAccount(accountId);
+        if (formerHash !== null && account.password_hash !== formerHash) {
+          throw new ChatError(
+            "unauthenticated",
+            "Cannot change the password: it has just been changed by somebody else",
+          );
+        }
+        setPasswordHash(accountId, passwordHash);
+        const sessions = tables.updateTable("devices").set("token_hash", null)
+          .where("account_id", "=", accountId).where("token_hash", "is not", null);
+        database.run(
+          exceptTokenHash === null ? sessions : sessions.where("token_hash", "!=", exceptTokenHash),
         );
-      }
-      setPasswordHash(accountId, passwordHash);
-      const sessions = tables.updateTable("devices").set("token_hash", null)
-        .where("account_id", "=", accountId).where("token_hash", "is not", null);
-      database.run(exceptTokenHash === null ? sessions : sessions.where("token_hash", "!=", exceptTokenHash));
-    },
+      },
 
-    openDeviceSession(
-      { accountId, passwordHash, newPasswordHash, deviceId, connectedDeviceIds, ...session },
-    ) {
-      const account = lock.get({ accountId });
-      if (account === undefined || account.password_hash !== passwordHash) {
-        throw new ChatError(
-          "unauthenticated",
-          "Cannot log in: the account or its password has just been changed; try again",
+      openLogin(
+        { accountId, passwordHash, newPasswordHash, deviceId, connectedDeviceIds, ...session },
+      ) {
+        const account = lock.get({ accountId });
+        if (account === undefined || account.password_hash !== passwordHash) {
+          throw new ChatError(
+            "unauthenticated",
+            "Cannot log in: the account or its password has just been changed; try again",
+          );
+        }
+        if (account.is_disabled === 1) {
+          throw new ChatError(
+            "forbidden",
+            `Cannot log in as ${account.name}: the account is disabled; ask the server's operator`,
+          );
+        }
+        if (newPasswordHash !== null) setPasswordHash(accountId, newPasswordHash);
+        return open(accountId, session, deviceId, connectedDeviceIds);
+      },
+
+      findLogin(tokenHash) {
+        cache.flush();
+        const row = findLive(tokenHash);
+        if (row === null) return null;
+        noteUse(row.device_id, row.account_id, USE_PRECISION_MS);
+        return {
+          accountId: row.account_id,
+          name: row.name,
+          deviceId: row.device_id,
+          readSequence: row.read_sequence,
+          deliveredSequence: row.delivered_sequence,
+          settings: { shareRead: row.share_read === 1, email: row.email },
+        };
+      },
+
+      noteDevicesUsed(devices) {
+        for (const { deviceId, accountId } of devices) noteUse(deviceId, accountId, DAY_MS);
+      },
+
+      closeLogin(tokenHash) {
+        database.run(
+          tables.updateTable("devices").set("token_hash", null).where("token_hash", "=", tokenHash),
         );
-      }
-      if (account.is_disabled === 1) {
-        throw new ChatError(
-          "forbidden",
-          `Cannot log in as ${account.name}: the account is disabled; ask the server's operator`,
-        );
-      }
-      if (newPasswordHash !== null) setPasswordHash(accountId, newPasswordHash);
-      return open(accountId, session, deviceId, connectedDeviceIds);
+      },
     },
-
-    findDeviceSession(tokenHash) {
-      cache.flush();
-      const row = findLive(tokenHash);
-      if (row === null) return null;
-      noteUse(row.device_id, row.account_id, USE_PRECISION_MS);
-      return {
-        accountId: row.account_id,
-        name: row.name,
-        deviceId: row.device_id,
-        readSequence: row.read_sequence,
-        deliveredSequence: row.delivered_sequence,
-        settings: { shareRead: row.share_read === 1, email: row.email },
-      };
-    },
-
-    noteDevicesUsed(devices) {
-      for (const { deviceId, accountId } of devices) noteUse(deviceId, accountId, DAY_MS);
-    },
-
-    listEndedSessions(tokenHashes) {
-      return tokenHashes.filter((tokenHash) => findLive(tokenHash) === null);
-    },
-
-    closeDeviceSession(tokenHash) {
-      database.run(tables.updateTable("devices").set("token_hash", null).where("token_hash", "=", tokenHash));
-    },
-  };
+  } satisfies SomeVerbs;
 }

@@ -1,25 +1,15 @@
 /**
- * Conversations: what two users wrote to each other, newest page first.
- *
- * Each message lies in the mailbox of its recipient only, so a conversation is two walks along
+ * What two users wrote to each other. Each message lies in the mailbox of its recipient only, so a history is two walks along
  * `messages_by_conversation`, merged by sequence.
  * @module
  */
 import type { Mailbox } from "../mailbox_cache.ts";
-import type { ServerContext, Synchronous } from "../context.ts";
-import type { ConversationMessage, MessageState, MessageStore } from "../../server_store.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
+import type { HistoryMessage, MessageState } from "../../../chat/store.ts";
 import { textBytes, wholeTextReader } from "../whole_text.ts";
 import { noUser } from "./users.ts";
 
-/** The verbs of this module. */
-export type ConversationVerbs = Synchronous<Pick<MessageStore, "listConversation">>;
-
-/**
- * The verbs about conversations, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- */
-export function conversationVerbs(context: ServerContext): ConversationVerbs {
+export function historyVerbs(context: ServerContext) {
   const { database, cache } = context;
   const { tables } = database;
   const wholeText = wholeTextReader(database);
@@ -40,7 +30,7 @@ export function conversationVerbs(context: ServerContext): ConversationVerbs {
     return id === undefined ? null : cache.find(id);
   }
 
-  /** One way of a conversation, newest first, as far as a page can hold: one row more than its limit or its bytes. */
+  /** One way of a history, newest first, as far as a page can hold: one row more than its limit or its bytes. */
   function readOneWay(page: Parameters<typeof oneWay.iterate>[0], maxBytes: number) {
     const rows = [];
     let bytes = 0;
@@ -53,33 +43,35 @@ export function conversationVerbs(context: ServerContext): ConversationVerbs {
   }
 
   return {
-    listConversation({ accountId, with: name, before, limit, maxBytes }) {
-      const viewer = cache.find(accountId);
-      const other = findOther(name);
-      if (viewer === null || other === null) throw noUser(name);
-      const page = { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
-      const toViewer = readOneWay({ senderId: other.accountId, recipientId: accountId, ...page }, maxBytes);
-      const isOneself = other.accountId === accountId;
-      const toOther = isOneself || other.isRemoved
-        ? []
-        : readOneWay({ senderId: accountId, recipientId: other.accountId, ...page }, maxBytes);
-      const newest = [...toViewer, ...toOther].sort((a, b) => b.sequence - a.sequence);
-      const count = countFitting(newest, limit, maxBytes);
-      const messages = newest.slice(0, count).reverse().map((row): ConversationMessage => {
-        const isOwn = row.sender_id === accountId;
-        return {
-          sequence: row.sequence,
-          id: row.id,
-          from: isOwn ? viewer.name : other.name,
-          to: isOwn ? other.name : viewer.name,
-          text: wholeText(row),
-          storedAt: row.stored_at,
-          state: isOwn ? stateOf(row.sequence, other, isOneself) : null,
-        };
-      });
-      return { messages, next: newest.length > count ? messages[0]?.sequence ?? null : null };
+    reads: {
+      listHistory({ accountId, with: name, before, limit, maxBytes }) {
+        const viewer = cache.find(accountId);
+        const other = findOther(name);
+        if (viewer === null || other === null) throw noUser(name);
+        const page = { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
+        const toViewer = readOneWay({ senderId: other.accountId, recipientId: accountId, ...page }, maxBytes);
+        const isOneself = other.accountId === accountId;
+        const toOther = isOneself || other.isRemoved
+          ? []
+          : readOneWay({ senderId: accountId, recipientId: other.accountId, ...page }, maxBytes);
+        const newest = [...toViewer, ...toOther].sort((a, b) => b.sequence - a.sequence);
+        const count = countFitting(newest, limit, maxBytes);
+        const messages = newest.slice(0, count).reverse().map((row): HistoryMessage => {
+          const isOwn = row.sender_id === accountId;
+          return {
+            sequence: row.sequence,
+            id: row.id,
+            from: isOwn ? viewer.name : other.name,
+            to: isOwn ? other.name : viewer.name,
+            text: wholeText(row),
+            storedAt: row.stored_at,
+            state: isOwn ? stateOf(row.sequence, other, isOneself) : null,
+          };
+        });
+        return { messages, next: newest.length > count ? messages[0]?.sequence ?? null : null };
+      },
     },
-  };
+  } satisfies SomeVerbs;
 }
 
 /** How many of these fit a page; one always does. */

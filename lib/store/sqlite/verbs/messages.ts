@@ -1,25 +1,13 @@
-/**
- * Messages: stored once, and read from a mailbox in order.
- * @module
- */
 import { ChatError } from "../../../errors.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
-import type { ServerContext, Synchronous } from "../context.ts";
-import type { MessageStore, SentMessage, StoredMessage } from "../../server_store.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
+import type { SentMessage, StoredMessage } from "../../../chat/store.ts";
 import { textBytes, wholeTextReader } from "../whole_text.ts";
 import { noUser } from "./users.ts";
 import { utf8Length } from "../../../sqlite/utf8_length.ts";
 
-/** The verbs of this module. */
-export type MessageVerbs = Synchronous<Pick<MessageStore, "sendMessage" | "listMailbox" | "highestSequence">>;
-
-/**
- * The verbs about messages, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- * @param makeRoom Takes away history that a mailbox need not keep, oldest first.
- */
-export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox) => void): MessageVerbs {
+/** @param makeRoom Takes away history that a mailbox need not keep, oldest first. */
+export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox) => void) {
   const { database, cache, limits } = context;
   const { tables } = database;
   const wholeText = wholeTextReader(database);
@@ -84,48 +72,51 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
   }
 
   return {
-    sendMessage({ senderId, id, to, text }) {
-      const recipient = cache.findByName(to);
-      if (recipient === null) throw noUser(to);
-      const bytes = utf8Length(text);
-      const refused = refusal(recipient, senderId, bytes);
-      if (refused !== null) {
-        // What was taken once stays taken, so a client that sends it again must learn just that.
-        const duplicate = findDuplicate(senderId, id, recipient, text);
-        if (duplicate !== null) return duplicate;
-        throw refused;
-      }
-      const recipientId = recipient.accountId;
-      const storedAt = context.now;
-      const { changes, rowId: sequence } = insert.run({ id, senderId, recipientId, text, storedAt });
-      if (changes === 0) return findDuplicate(senderId, id, recipient, text)!;
-      recipient.highestSequence = sequence;
-      recipient.unreadMessages += 1;
-      recipient.unreadBytes += bytes;
-      recipient.keptBytes += bytes;
-      cache.markChanged(recipient);
-      return { sequence, storedAt, isDuplicate: false, recipientId };
-    },
-
-    listMailbox({ accountId, after, limit, maxBytes }) {
-      const to = cache.find(accountId)?.name;
-      if (to === undefined) return { messages: [], next: null };
-      const messages: StoredMessage[] = [];
-      let bytes = 0;
-      // One more than asked for tells whether there is a next page.
-      for (const row of mailboxPage.iterate({ accountId, after, limit: limit + 1 })) {
-        bytes += row.bytes;
-        if (messages.length === limit || (bytes > maxBytes && messages.length > 0)) {
-          return { messages, next: messages.at(-1)!.sequence };
+    reads: {
+      listMailbox({ accountId, after, limit, maxBytes }) {
+        const to = cache.find(accountId)?.name;
+        if (to === undefined) return { messages: [], next: null };
+        const messages: StoredMessage[] = [];
+        let bytes = 0;
+        // One more than asked for tells whether there is a next page.
+        for (const row of mailboxPage.iterate({ accountId, after, limit: limit + 1 })) {
+          bytes += row.bytes;
+          if (messages.length === limit || (bytes > maxBytes && messages.length > 0)) {
+            return { messages, next: messages.at(-1)!.sequence };
+          }
+          const { sequence, id, name: from, stored_at: storedAt } = row;
+          messages.push({ sequence, id, from, to, text: wholeText(row), storedAt });
         }
-        const { sequence, id, name: from, stored_at: storedAt } = row;
-        messages.push({ sequence, id, from, to, text: wholeText(row), storedAt });
-      }
-      return { messages, next: null };
-    },
+        return { messages, next: null };
+      },
 
-    highestSequence(accountId) {
-      return cache.find(accountId)?.highestSequence ?? 0;
+      highestSequence(accountId) {
+        return cache.find(accountId)?.highestSequence ?? 0;
+      },
     },
-  };
+    writes: {
+      sendMessage({ senderId, id, to, text }) {
+        const recipient = cache.findByName(to);
+        if (recipient === null) throw noUser(to);
+        const bytes = utf8Length(text);
+        const refused = refusal(recipient, senderId, bytes);
+        if (refused !== null) {
+          // What was taken once stays taken, so a client that sends it again must learn just that.
+          const duplicate = findDuplicate(senderId, id, recipient, text);
+          if (duplicate !== null) return duplicate;
+          throw refused;
+        }
+        const recipientId = recipient.accountId;
+        const storedAt = context.now;
+        const { changes, rowId: sequence } = insert.run({ id, senderId, recipientId, text, storedAt });
+        if (changes === 0) return findDuplicate(senderId, id, recipient, text)!;
+        recipient.highestSequence = sequence;
+        recipient.unreadMessages += 1;
+        recipient.unreadBytes += bytes;
+        recipient.keptBytes += bytes;
+        cache.markChanged(recipient);
+        return { sequence, storedAt, isDuplicate: false, recipientId };
+      },
+    },
+  } satisfies SomeVerbs;
 }

@@ -1,34 +1,16 @@
-/**
- * The operator's verbs: accounts shut out and removed, counts, and checks.
- * @module
- */
 import { sql } from "kysely";
 import { noAccount } from "./accounts.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
-import type { ServerContext, Synchronous } from "../context.ts";
-import type { OperatorStore } from "../../server_store.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
 
 /** Most problems reported by one check; a broken file has thousands of the same kind. */
 const MAX_PROBLEMS = 20;
 
-/** The verbs of this module. */
-export type OperatorVerbs = Synchronous<
-  Pick<
-    OperatorStore,
-    "listAccounts" | "setDisabled" | "removeAccount" | "counts" | "checkIntegrity" | "dataVersion"
-  >
->;
-
-/**
- * The verbs of the operator, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- * @param pruneMailbox Takes away the messages of a removed account, as many as one call may.
- */
+/** @param pruneMailbox Takes away the messages of a removed account, as many as one call may. */
 export function operatorVerbs(
   context: ServerContext,
   pruneMailbox: (mailbox: Mailbox) => void,
-): OperatorVerbs {
+) {
   const { database, cache } = context;
   const { tables } = database;
 
@@ -38,115 +20,124 @@ export function operatorVerbs(
     return mailbox;
   }
 
-  function endSessions(accountId: number): void {
+  function endLogins(accountId: number): void {
     database.run(tables.updateTable("devices").set("token_hash", null).where("account_id", "=", accountId));
   }
 
   return {
-    listAccounts({ after, limit }) {
-      cache.flush();
-      const rows = database.all(
-        tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
-          .select((select) => [
-            "id",
-            "name",
-            "created_at",
-            "last_seen_at",
-            "is_disabled",
-            "unread_messages",
-            "unread_bytes",
-            select.selectFrom("devices").select(select.fn.countAll<number>().as("count"))
-              .whereRef("devices.account_id", "=", "accounts.id").$asScalar().$notNull().as("device_count"),
-          ])
-          .where("removed_at", "is", null).where("name", ">", after ?? "").orderBy("name").limit(limit + 1),
-      );
-      const accounts = rows.slice(0, limit).map((row) => ({
-        accountId: row.id,
-        name: row.name,
-        createdAt: row.created_at,
-        lastSeenAt: row.last_seen_at,
-        isDisabled: row.is_disabled === 1,
-        deviceCount: row.device_count,
-        unreadMessages: row.unread_messages,
-        unreadBytes: row.unread_bytes,
-      }));
-      return { accounts, next: rows.length > limit ? accounts.at(-1)?.name ?? null : null };
-    },
+    reads: {
+      listAccounts({ after, limit }) {
+        cache.flush();
+        const rows = database.all(
+          tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
+            .select((select) => [
+              "id",
+              "name",
+              "created_at",
+              "last_seen_at",
+              "is_disabled",
+              "unread_messages",
+              "unread_bytes",
+              select.selectFrom("devices").select(select.fn.countAll<number>().as("count"))
+                .whereRef("devices.account_id", "=", "accounts.id").$asScalar().$notNull().as("device_count"),
+            ])
+            .where("removed_at", "is", null).where("name", ">", after ?? "").orderBy("name").limit(limit + 1),
+        );
+        const accounts = rows.slice(0, limit).map((row) => ({
+          accountId: row.id,
+          name: row.name,
+          createdAt: row.created_at,
+          lastSeenAt: row.last_seen_at,
+          isDisabled: row.is_disabled === 1,
+          deviceCount: row.device_count,
+          unreadMessages: row.unread_messages,
+          unreadBytes: row.unread_bytes,
+        }));
+        return { accounts, next: rows.length > limit ? accounts.at(-1)?.name ?? null : null };
+      },
 
-    setDisabled(name, isDisabled) {
-      const { accountId } = getMailbox(name);
-      const query = tables.updateTable("accounts").set("is_disabled", isDisabled ? 1 : 0);
-      database.run(query.where("id", "=", accountId));
-      if (isDisabled) endSessions(accountId);
-      return { accountId };
-    },
+      counts() {
+        cache.flush();
+        const count = (table: "devices" | "messages") =>
+          tables.selectFrom(table).select((select) => select.fn.countAll<number>().as("count"));
+        const accounts = database.get(
+          tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
+            .select((select) => [
+              select.fn.countAll<number>().as("count"),
+              select.fn.coalesce(select.fn.sum<number>("unread_messages"), select.lit(0)).as("unread"),
+            ]).where("removed_at", "is", null),
+        )!;
+        const invites = database.all(tables.selectFrom("invites").selectAll()).filter((invite) =>
+          invite.revoked_at === null &&
+          (invite.expires_at === null || invite.expires_at > context.now) &&
+          (invite.max_uses === null || invite.uses < invite.max_uses)
+        );
+        return {
+          accounts: accounts.count,
+          unreadMessages: accounts.unread,
+          devices: database.get(count("devices"))!.count,
+          sessions: database.get(count("devices").where("token_hash", "is not", null))!.count,
+          messages: database.get(count("messages"))!.count,
+          openInvites: invites.length,
+          databaseBytes: pragma(database, "page_count") * pragma(database, "page_size"),
+        };
+      },
 
-    removeAccount(name) {
-      const { accountId } = getMailbox(name);
-      cache.flush();
-      database.run(
-        tables.updateTable("accounts")
-          .set({ removed_at: context.now, password_hash: "", email: null, last_seen_at: null, share_read: 0 })
-          .where("id", "=", accountId),
-      );
-      database.run(tables.deleteFrom("devices").where("account_id", "=", accountId));
-      database.run(
-        tables.deleteFrom("blocks").where((where) =>
-          where.or([where("account_id", "=", accountId), where("blocked_id", "=", accountId)])
-        ),
-      );
-      cache.forget();
-      pruneMailbox(cache.find(accountId)!);
-      return { accountId };
-    },
+      checkIntegrity() {
+        cache.flush();
+        const lines = database.connection.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).all();
+        const problems = lines.map((line) => String(line["integrity_check"])).filter((line) => line !== "ok");
+        // A damaged file can say nothing that is worth comparing.
+        if (problems.length > 0) return problems;
+        const references = database.connection.prepare("PRAGMA foreign_key_check").all();
+        problems.push(
+          ...references.map((row) =>
+            `a row of ${row["table"]} refers to a row of ${row["parent"]} that is gone`
+          ),
+        );
+        problems.push(...wrongTotals());
+        return problems.slice(0, MAX_PROBLEMS);
+      },
 
-    counts() {
-      cache.flush();
-      const count = (table: "devices" | "messages") =>
-        tables.selectFrom(table).select((select) => select.fn.countAll<number>().as("count"));
-      const accounts = database.get(
-        tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
-          .select((select) => [
-            select.fn.countAll<number>().as("count"),
-            select.fn.coalesce(select.fn.sum<number>("unread_messages"), select.lit(0)).as("unread"),
-          ]).where("removed_at", "is", null),
-      )!;
-      const invites = database.all(tables.selectFrom("invites").selectAll()).filter((invite) =>
-        invite.revoked_at === null &&
-        (invite.expires_at === null || invite.expires_at > context.now) &&
-        (invite.max_uses === null || invite.uses < invite.max_uses)
-      );
-      return {
-        accounts: accounts.count,
-        unreadMessages: accounts.unread,
-        devices: database.get(count("devices"))!.count,
-        sessions: database.get(count("devices").where("token_hash", "is not", null))!.count,
-        messages: database.get(count("messages"))!.count,
-        openInvites: invites.length,
-        databaseBytes: pragma(database, "page_count") * pragma(database, "page_size"),
-      };
+      dataVersion() {
+        return database.dataVersion();
+      },
     },
+    writes: {
+      setDisabled(name, isDisabled) {
+        const { accountId } = getMailbox(name);
+        const query = tables.updateTable("accounts").set("is_disabled", isDisabled ? 1 : 0);
+        database.run(query.where("id", "=", accountId));
+        if (isDisabled) endLogins(accountId);
+        return { accountId };
+      },
 
-    checkIntegrity() {
-      cache.flush();
-      const lines = database.connection.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).all();
-      const problems = lines.map((line) => String(line["integrity_check"])).filter((line) => line !== "ok");
-      // A damaged file can say nothing that is worth comparing.
-      if (problems.length > 0) return problems;
-      const references = database.connection.prepare("PRAGMA foreign_key_check").all();
-      problems.push(
-        ...references.map((row) =>
-          `a row of ${row["table"]} refers to a row of ${row["parent"]} that is gone`
-        ),
-      );
-      problems.push(...wrongTotals());
-      return problems.slice(0, MAX_PROBLEMS);
+      removeAccount(name) {
+        const { accountId } = getMailbox(name);
+        cache.flush();
+        database.run(
+          tables.updateTable("accounts")
+            .set({
+              removed_at: context.now,
+              password_hash: "",
+              email: null,
+              last_seen_at: null,
+              share_read: 0,
+            })
+            .where("id", "=", accountId),
+        );
+        database.run(tables.deleteFrom("devices").where("account_id", "=", accountId));
+        database.run(
+          tables.deleteFrom("blocks").where((where) =>
+            where.or([where("account_id", "=", accountId), where("blocked_id", "=", accountId)])
+          ),
+        );
+        cache.forget();
+        pruneMailbox(cache.find(accountId)!);
+        return { accountId };
+      },
     },
-
-    dataVersion() {
-      return database.dataVersion();
-    },
-  };
+  } satisfies SomeVerbs;
 
   /** Mailboxes whose running totals are not the sums that they stand for. */
   function wrongTotals(): string[] {

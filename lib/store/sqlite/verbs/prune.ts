@@ -7,8 +7,8 @@
  */
 import { sql } from "kysely";
 import type { Mailbox } from "../mailbox_cache.ts";
-import { DAY_MS, type ServerContext, type Synchronous } from "../context.ts";
-import { DEVICE_IDLE_DAYS, type OperatorStore } from "../../server_store.ts";
+import { DAY_MS, DEVICE_IDLE_DAYS } from "../../limits.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
 import { textBytes } from "../whole_text.ts";
 
 /** Most messages taken away in one call: some 20 ms of work. */
@@ -17,18 +17,7 @@ const MESSAGES_PER_CALL = 2_000;
 /** Most mailboxes looked at in one call. */
 const MAILBOXES_PER_CALL = 500;
 
-/** The verbs of this module. */
-export type PruneVerbs = Synchronous<Pick<OperatorStore, "prune">> & {
-  /** Takes away the history of one mailbox that its limits do not keep. */
-  readonly pruneMailbox: (mailbox: Mailbox, limit?: number) => number;
-};
-
-/**
- * The verbs about pruning, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- */
-export function pruneVerbs(context: ServerContext): PruneVerbs {
+export function pruneVerbs(context: ServerContext) {
   const { database, cache, limits } = context;
   const { tables } = database;
   /** Where the next call goes on in its round over all mailboxes; lost at a restart, which only begins a new round. */
@@ -96,20 +85,21 @@ export function pruneVerbs(context: ServerContext): PruneVerbs {
 
   return {
     pruneMailbox,
-
-    prune(limit = MESSAGES_PER_CALL) {
-      cache.flush();
-      const devices = pruneDevices();
-      let messages = 0;
-      const accounts = candidates.all({ above: lastAccountId, limit: MAILBOXES_PER_CALL });
-      for (const { account_id: accountId } of accounts) {
-        messages += pruneMailbox(cache.find(accountId)!, limit - messages);
-        if (messages >= limit) return { messages, devices, isDone: false };
-        lastAccountId = accountId;
-      }
-      const isDone = accounts.length < MAILBOXES_PER_CALL;
-      if (isDone) lastAccountId = 0;
-      return { messages, devices, isDone };
+    writes: {
+      prune(limit = MESSAGES_PER_CALL) {
+        cache.flush();
+        const devices = pruneDevices();
+        let messages = 0;
+        const accounts = candidates.all({ above: lastAccountId, limit: MAILBOXES_PER_CALL });
+        for (const { account_id: accountId } of accounts) {
+          messages += pruneMailbox(cache.find(accountId)!, limit - messages);
+          if (messages >= limit) return { messages, devices, isDone: false };
+          lastAccountId = accountId;
+        }
+        const isDone = accounts.length < MAILBOXES_PER_CALL;
+        if (isDone) lastAccountId = 0;
+        return { messages, devices, isDone };
+      },
     },
-  };
+  } satisfies SomeVerbs & { readonly pruneMailbox: unknown };
 }

@@ -1,25 +1,11 @@
-/**
- * Users as other users see them, and who takes nothing from whom.
- * @module
- */
 import { ChatError } from "../../../errors.ts";
-import type { ServerContext, Synchronous } from "../context.ts";
-import type { AccountStore, ListedUser } from "../../server_store.ts";
+import type { ServerContext, SomeVerbs } from "../context.ts";
+import type { ListedUser } from "../../../chat/store.ts";
 
 /** Users that an account may block: their names fit one reply. */
 const MAX_BLOCKED = 1_000;
 
-/** The verbs of this module. */
-export type UserVerbs = Synchronous<
-  Pick<AccountStore, "listUsers" | "findUser" | "blockUser" | "unblockUser" | "listBlocked">
->;
-
-/**
- * The verbs about users, over one open store.
- *
- * @param context The store; see {@linkcode ServerContext}.
- */
-export function userVerbs(context: ServerContext): UserVerbs {
+export function userVerbs(context: ServerContext) {
   const { database, cache } = context;
   const { tables } = database;
 
@@ -59,49 +45,54 @@ export function userVerbs(context: ServerContext): UserVerbs {
   }
 
   return {
-    listUsers({ viewerId, after, limit }) {
-      // One more than asked for tells whether there is a next page. No name sorts before the empty text.
-      const rows = page.all({ ...viewerOf(viewerId), after: after ?? "", limit: limit + 1 });
-      const shown = rows.slice(0, limit);
-      return { users: shown.map(listedUser), next: rows.length > limit ? shown.at(-1)?.name ?? null : null };
-    },
+    reads: {
+      listUsers({ viewerId, after, limit }) {
+        // One more than asked for tells whether there is a next page. No name sorts before the empty text.
+        const rows = page.all({ ...viewerOf(viewerId), after: after ?? "", limit: limit + 1 });
+        const shown = rows.slice(0, limit);
+        return {
+          users: shown.map(listedUser),
+          next: rows.length > limit ? shown.at(-1)?.name ?? null : null,
+        };
+      },
 
-    findUser(name, viewerId) {
-      const row = single.get({ ...viewerOf(viewerId), name });
-      return row === undefined ? null : listedUser(row);
-    },
+      findUser(name, viewerId) {
+        const row = single.get({ ...viewerOf(viewerId), name });
+        return row === undefined ? null : listedUser(row);
+      },
 
-    blockUser(accountId, name) {
-      const blockedId = getUserId(name);
-      if (blockedId === accountId) throw new ChatError("invalid", "Cannot block yourself");
-      if ((cache.find(accountId)?.blocked.size ?? 0) >= MAX_BLOCKED) {
-        throw new ChatError(
-          "too_large",
-          `Cannot block more than ${MAX_BLOCKED} users: unblock somebody first`,
+      listBlocked(accountId) {
+        return blocked.all({ accountId }).map((row) => row.name);
+      },
+    },
+    writes: {
+      blockUser(accountId, name) {
+        const blockedId = getUserId(name);
+        if (blockedId === accountId) throw new ChatError("invalid", "Cannot block yourself");
+        if ((cache.find(accountId)?.blocked.size ?? 0) >= MAX_BLOCKED) {
+          throw new ChatError(
+            "too_large",
+            `Cannot block more than ${MAX_BLOCKED} users: unblock somebody first`,
+          );
+        }
+        database.run(
+          tables.insertInto("blocks").values({ account_id: accountId, blocked_id: blockedId })
+            .onConflict((conflict) => conflict.doNothing()),
         );
-      }
-      database.run(
-        tables.insertInto("blocks").values({ account_id: accountId, blocked_id: blockedId })
-          .onConflict((conflict) => conflict.doNothing()),
-      );
-      cache.evict(accountId);
-    },
+        cache.evict(accountId);
+      },
 
-    unblockUser(accountId, name) {
-      const blockedId = getUserId(name);
-      database.run(
-        tables.deleteFrom("blocks").where("account_id", "=", accountId).where("blocked_id", "=", blockedId),
-      );
-      cache.evict(accountId);
+      unblockUser(accountId, name) {
+        const blockedId = getUserId(name);
+        database.run(
+          tables.deleteFrom("blocks").where("account_id", "=", accountId).where("blocked_id", "=", blockedId),
+        );
+        cache.evict(accountId);
+      },
     },
-
-    listBlocked(accountId) {
-      return blocked.all({ accountId }).map((row) => row.name);
-    },
-  };
+  } satisfies SomeVerbs;
 }
 
-/** @internal */
 export function noUser(name: string): ChatError {
   return new ChatError("not_found", `Cannot find the user: ${name}`);
 }

@@ -1,11 +1,7 @@
-/**
- * The server's store in a thread of its own.
- * @module
- */
+/** The caller's end of the store's thread: starts it, sends it batches, and hears of its death. @module */
 import { type MessagePort as NodePort, receiveMessageOnPort } from "node:worker_threads";
-import type { Call, Outcome } from "./batch.ts";
-import { type BatchTransport, QueuedStore } from "./queue.ts";
-import type { ServerStore, ServerStoreOptions } from "../server_store.ts";
+import type { StoreLimits } from "../limits.ts";
+import type { BatchTransport, Call, Outcome, Verb } from "../queue.ts";
 import {
   type BackupReply,
   REPLY_BELL,
@@ -15,35 +11,13 @@ import {
   type ThreadTask,
   unpackError,
   unpackOutcome,
-} from "./worker_messages.ts";
+} from "./thread_messages.ts";
 
 /** How long a ring of the bell may go unheard before the port is looked into anyway. None has ever been missed. */
 const UNHEARD_MS = 1_000;
 
-/** How a store in a thread of its own is opened. */
-export interface ThreadedStoreOptions extends ServerStoreOptions {
-  /** Starts the thread; for tests that need one that dies. The real one by default. */
-  readonly startThread?: () => Worker;
-}
-
-/**
- * Opens a server's database in a thread of its own, so that a slow disk never stalls the caller.
- *
- * @param path The file, made if there is none; its folder must exist.
- * @param options Limits and clock.
- * @returns The store; its `failed` rejects if the thread dies, and every call that waits with it.
- * @throws {UsageError} A newer program wrote the file.
- */
-export async function openServerStore(
-  path: string,
-  options: ThreadedStoreOptions = {},
-): Promise<ServerStore> {
-  const thread = new StoreThread(path, options);
-  await thread.opened();
-  return new QueuedStore(thread, options.now);
-}
-
-class StoreThread implements BatchTransport {
+/** The thread that owns the database, as the queue sees it. */
+export class StoreThread implements BatchTransport {
   readonly failed: Promise<never>;
   readonly #path: string;
   readonly #worker: Worker;
@@ -56,7 +30,10 @@ class StoreThread implements BatchTransport {
   #isListening = false;
   #isStopped = false;
 
-  constructor(path: string, options: ThreadedStoreOptions) {
+  constructor(
+    path: string,
+    options: { readonly limits?: Partial<StoreLimits>; readonly startThread?: () => Worker },
+  ) {
     this.failed = this.#failure.promise;
     this.failed.catch(() => {});
     this.#path = path;
@@ -69,16 +46,17 @@ class StoreThread implements BatchTransport {
     this.#opened = this.#awaitReply();
   }
 
-  async opened(): Promise<void> {
+  /** The verbs that it runs. @throws {UsageError} A newer program wrote the file. */
+  async opened(): Promise<readonly Verb[]> {
     const reply = await this.#opened;
-    if (reply.type !== "opened" || reply.error === undefined) return;
+    if (reply.type === "opened") return reply.verbs;
     this.#stop();
-    throw unpackError(reply.error);
+    throw reply.type === "not_opened" ? unpackError(reply.error) : unexpected(reply);
   }
 
   async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
     const reply = await this.#ask({ type: "run", calls, now });
-    if (reply.type !== "ran") throw new TypeError(`Expected the outcomes of a batch, got: ${reply.type}`);
+    if (reply.type !== "ran") throw unexpected(reply);
     return reply.outcomes.map(unpackOutcome);
   }
 
@@ -149,6 +127,10 @@ class StoreThread implements BatchTransport {
     this.#worker.terminate();
     this.#port.close();
   }
+}
+
+function unexpected({ type }: StoreReply): TypeError {
+  return new TypeError(`The store's thread gave a reply that was not asked for: ${type}`);
 }
 
 /** Starts a thread that has no task yet. */

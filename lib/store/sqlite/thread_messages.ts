@@ -7,8 +7,8 @@
  * @module
  */
 import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
-import type { Call, Outcome } from "./batch.ts";
-import type { StoreLimits } from "../server_store.ts";
+import type { StoreLimits } from "../limits.ts";
+import type { Call, Outcome, Verb } from "../queue.ts";
 
 /** What a new thread is for. */
 export type ThreadTask =
@@ -16,10 +16,8 @@ export type ThreadTask =
     readonly type: "serve";
     readonly path: string;
     readonly limits: Partial<StoreLimits>;
-    /** The thread's end of the port. */
-    readonly port: MessagePort;
-    /** See {@linkcode REQUEST_BELL} and {@linkcode REPLY_BELL}. */
-    readonly bells: SharedArrayBuffer;
+    readonly port: MessagePort; // the thread's end
+    readonly bells: SharedArrayBuffer; // REQUEST_BELL and REPLY_BELL
   }
   | { readonly type: "back_up"; readonly path: string; readonly target: string };
 
@@ -33,46 +31,37 @@ export type StoreRequest =
   | { readonly type: "run"; readonly calls: readonly Call[]; readonly now: number }
   | { readonly type: "close" };
 
-/** What the thread puts into the port: first `opened`, then one reply for each request. */
+/** What the thread puts into the port: first `opened` or `not_opened`, then one reply for each request. */
 export type StoreReply =
-  | { readonly type: "opened"; readonly error?: PlainError }
+  | { readonly type: "opened"; readonly verbs: readonly Verb[] }
+  | { readonly type: "not_opened"; readonly error: PlainError }
   | { readonly type: "ran"; readonly outcomes: readonly PlainOutcome[] }
   | { readonly type: "closed" };
 
 /** How a backup ended, as a plain message of the thread that made it. */
 export interface BackupReply {
-  /** Absent when all went well. */
-  readonly error?: PlainError;
+  readonly error?: PlainError; // absent when all went well
 }
 
-/** An outcome as it travels. */
 export type PlainOutcome = { readonly result: unknown } | { readonly error: PlainError };
 
 /** An error as it travels: between threads, errors lose their class. */
 export interface PlainError {
-  /** `ChatError`, `UsageError`, or whatever else was thrown. */
-  readonly name: string;
-  /** For people. */
+  readonly name: string; // `ChatError`, `UsageError`, or any other
   readonly message: string;
-  /** Only of a `ChatError`. */
-  readonly code?: ErrorCode;
-  /** Only of a `ChatError` after which waiting helps. */
+  readonly code?: ErrorCode; // of a `ChatError` alone
   readonly retryAfterMs?: number;
-  /** For the log: where it was thrown, with its causes. */
-  readonly details: string;
+  readonly details: string; // for the log: where it was thrown, with its causes
 }
 
-/** Makes an outcome ready to travel. */
 export function packOutcome(outcome: Outcome): PlainOutcome {
   return "error" in outcome ? { error: packError(outcome.error) } : outcome;
 }
 
-/** Turns what arrived into an outcome again. */
 export function unpackOutcome(outcome: PlainOutcome): Outcome {
   return "error" in outcome ? { error: unpackError(outcome.error) } : outcome;
 }
 
-/** Makes an error ready to travel. */
 export function packError(error: unknown): PlainError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error), details: String(error) };
   const { name, message } = error;

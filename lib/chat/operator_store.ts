@@ -1,0 +1,154 @@
+/**
+ * The verbs of the store that the server program and its operator ask for, beside those of chat, and the store as a whole.
+ *
+ * All that `store.ts` promises holds here too. They also work from another process while the server runs.
+ * @module
+ */
+import type { AccountName, ChatReads, ChatWrites, NewAccount } from "./store.ts";
+
+/** A code that lets people register. Kept readable, since the server prints its link at every start. */
+export interface Invite {
+  /** The code itself, unique. */
+  readonly code: string;
+  /** Accounts it may make; null for any number. */
+  readonly maxUses: number | null;
+  /** Accounts made with it so far. */
+  readonly uses: number;
+  /** When it was made. */
+  readonly createdAt: number;
+  /** When it ends; null for never. */
+  readonly expiresAt: number | null;
+  /** When it was revoked; null when it was not. */
+  readonly revokedAt: number | null;
+  /** The operator's own words about it; may be empty. */
+  readonly note: string;
+}
+
+/** An account as the operator sees it. */
+export interface ListedAccount extends AccountName {
+  /** When it was made. */
+  readonly createdAt: number;
+  /** When the user was last signed in; null when never. */
+  readonly lastSeenAt: number | null;
+  /** Whether the operator has shut the account out. */
+  readonly isDisabled: boolean;
+  /** Devices it has logged in on. */
+  readonly deviceCount: number;
+  /** Messages read on no device. */
+  readonly unreadMessages: number;
+  /** Bytes of text read on no device. */
+  readonly unreadBytes: number;
+}
+
+/** How much is in the store. */
+export interface StoreCounts {
+  /** Accounts, without the removed ones. */
+  readonly accounts: number;
+  /** Devices of all accounts. */
+  readonly devices: number;
+  /** Devices with a login whose token still works. */
+  readonly sessions: number;
+  /** Messages of all mailboxes. */
+  readonly messages: number;
+  /** Messages that their recipient has read on no device. */
+  readonly unreadMessages: number;
+  /** Invites that would let somebody register now. */
+  readonly openInvites: number;
+  /** Size of the database file, without its write-ahead log. */
+  readonly databaseBytes: number;
+}
+
+/** What one call of `prune` took away. */
+export interface PruneResult {
+  /** Messages taken away. */
+  readonly messages: number;
+  /** Devices taken away. */
+  readonly devices: number;
+  /** False when the call stopped at its limit and there is more to take away. */
+  readonly isDone: boolean;
+}
+
+/** The verbs of the server program and its operator that write nothing. */
+export interface OperatorReads {
+  /** Which of these tokens no longer let anybody in: closed, ended, or of an account now disabled or removed. */
+  listEndedLogins(tokenHashes: readonly string[]): Promise<readonly string[]>;
+
+  /** All invites, oldest first, with those that no longer work. */
+  listInvites(): Promise<readonly Invite[]>;
+
+  /** One page of all accounts but the removed ones, by name after `after`; `next` is null at the end. */
+  listAccounts(
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<{ readonly accounts: readonly ListedAccount[]; readonly next: string | null }>;
+
+  /** How much is in the store. Reads whole tables: for the operator, not for each request. */
+  counts(): Promise<StoreCounts>;
+
+  /** Verifies the file, its references and its running totals; returns what is wrong, in words. Empty when all is well. */
+  checkIntegrity(): Promise<readonly string[]>;
+
+  /** A number that changes when another process has changed the store, and only then. */
+  dataVersion(): Promise<number>;
+}
+
+/** The verbs of the server program and its operator that write. */
+export interface OperatorWrites {
+  /**
+   * Makes an account that has logged in nowhere yet. Ids are never used twice.
+   *
+   * @throws {ChatError} As `registerAccount`.
+   */
+  createAccount(account: NewAccount): Promise<{ readonly accountId: number }>;
+
+  /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */
+  noteDevicesUsed(
+    devices: readonly { readonly accountId: number; readonly deviceId: string }[],
+  ): Promise<void>;
+
+  /** Makes an invite. @throws {ChatError} `conflict` – the code exists. */
+  createInvite(
+    invite: Pick<Invite, "code" | "maxUses" | "expiresAt" | "note">,
+  ): Promise<Invite>;
+
+  /** Ends an invite; accounts made with it stay. @throws {ChatError} `not_found` – no such code. */
+  revokeInvite(code: string): Promise<void>;
+
+  /**
+   * Lets an account log in no more, or again. Disabling ends its logins; its mailbox goes on taking messages.
+   *
+   * @throws {ChatError} `not_found` – no such account.
+   */
+  setDisabled(name: string, isDisabled: boolean): Promise<{ readonly accountId: number }>;
+
+  /**
+   * Removes an account: its logins, devices, settings and every message *to* it. What it *sent* stays with the people who
+   * received it, under its name, and the name stays taken.
+   *
+   * @throws {ChatError} `not_found` – no such account.
+   */
+  removeAccount(name: string): Promise<{ readonly accountId: number }>;
+
+  /**
+   * Takes away what the limits no longer keep: history too old or too big, devices long unused. Never a message that an
+   * active device has not shown.
+   *
+   * @param limit Most messages taken away in one call, so that other calls are not kept waiting; 2,000 by default.
+   */
+  prune(limit?: number): Promise<PruneResult>;
+}
+
+/** What the server program and its operator may ask of the store, beside {@linkcode ChatReads} and {@linkcode ChatWrites}. */
+export type OperatorStore = OperatorReads & OperatorWrites;
+
+/** The whole store of a server. Disposing it finishes what waits, and closes the file. */
+export interface ServerStore extends ChatReads, ChatWrites, OperatorReads, OperatorWrites, AsyncDisposable {
+  /**
+   * Writes a consistent copy into a new file, while the store goes on working.
+   *
+   * @throws {ChatError} `conflict` – the file exists; `unavailable` – it cannot be written.
+   */
+  backup(path: string): Promise<void>;
+
+  /** Rejects, with the cause, if the store can work no more (its thread died); never resolves. */
+  readonly failed: Promise<never>;
+}

@@ -1,0 +1,20 @@
+/** How much the server keeps. Bytes are UTF-8 bytes of message text. */
+export interface StoreLimits {
+  readonly mailboxMessages: number; // unread ones an account may have waiting; one more is refused with `mailbox_full`
+  readonly mailboxBytes: number; // of unread text that an account may have waiting
+  readonly historyDays: number; // that a message is kept after it was stored, once every active device has read it
+  readonly historyBytes: number; // of read text kept for each account; the oldest go first
+}
+
+/** The limits of a server started without flags. */
+export const DEFAULT_STORE_LIMITS: StoreLimits = {
+  mailboxMessages: 20_000,
+  mailboxBytes: 64 * 1024 * 1024,
+  historyDays: 365,
+  historyBytes: 256 * 1024 * 1024,
+};
+
+/** Days without use after which a login ends and its device holds no messages back. */
+export const DEVICE_IDLE_DAYS = 90;
+
+export const DAY_MS = 24 * 60 * 60 * 1000;

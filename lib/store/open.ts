@@ -1,0 +1,62 @@
+/**
+ * Opens a server's store: in a thread of its own, or in the calling one.
+ *
+ * What a store does is said in `lib/chat/store.ts` and `lib/chat/operator_store.ts`.
+ * @module
+ */
+import type { ServerStore } from "../chat/operator_store.ts";
+import type { StoreLimits } from "./limits.ts";
+import { queuedStore } from "./queue.ts";
+import { StoreThread } from "./sqlite/thread.ts";
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Changes to `DEFAULT_STORE_LIMITS`. */
+  readonly limits?: Partial<StoreLimits>;
+  /** Clock in epoch milliseconds; `Date.now` by default. */
+  readonly now?: () => number;
+}
+
+/** How a store in a thread of its own is opened. */
+export interface ThreadedStoreOptions extends StoreOptions {
+  /** Starts the thread; for tests that need one that dies. The real one by default. */
+  readonly startThread?: () => Worker;
+}
+
+/**
+ * Opens a server's database in a thread of its own, so that a slow disk never stalls the caller.
+ *
+ * @param path The file, made if there is none; its folder must exist.
+ * @returns The store; its `failed` rejects if the thread dies, and every call that waits with it.
+ * @throws {UsageError} A newer program wrote the file.
+ */
+export async function openServerStore(
+  path: string,
+  options: ThreadedStoreOptions = {},
+): Promise<ServerStore> {
+  const thread = new StoreThread(path, options);
+  return queuedStore(thread, await thread.opened(), options.now);
+}
+
+/**
+ * Opens a server's database in the calling thread: for the operator's subcommands and for tests. Its commits stall the caller.
+ *
+ * @param path The file, made if there is none; its folder must exist.
+ * @throws {UsageError} A newer program wrote the file.
+ */
+export async function openLocalStore(path: string, options: StoreOptions = {}): Promise<ServerStore> {
+  // Loaded here, since a server that serves needs SQLite in its store's thread alone, and should start without another.
+  const { BatchRunner } = await import("./sqlite/batch.ts");
+  const { backupFile } = await import("../sqlite/backup.ts");
+  const runner = new BatchRunner(path, options.limits);
+  return queuedStore(
+    {
+      run: (calls, now) => Promise.resolve(runner.run(calls, now)),
+      backup: (target) => backupFile(path, target),
+      close: () => Promise.resolve(runner[Symbol.dispose]()),
+      failed: new Promise<never>(() => {}),
+    },
+    runner.verbs,
+    options.now,
+  );
+}
