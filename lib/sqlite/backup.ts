@@ -1,7 +1,3 @@
-/**
- * A consistent copy of a database that is in use.
- * @module
- */
 import { backup, DatabaseSync } from "node:sqlite";
 import { ChatError, messageOf } from "../errors.ts";
 
@@ -9,11 +5,8 @@ import { ChatError, messageOf } from "../errors.ts";
 const ALL_PAGES = 2_000_000_000;
 
 /**
- * Copies a database into a new file, readable by its owner only. Others go on reading and writing meanwhile; the calling
- * thread does nothing else.
- *
- * @param path The database.
- * @param target Where to; must not exist.
+ * Makes a consistent copy of a database in a new file, readable by its owner only. Others go on reading and writing meanwhile;
+ * the calling thread does nothing else.
  * @throws {ChatError} `conflict` – the target exists; `unavailable` – it cannot be written.
  */
 export async function backupFile(path: string, target: string): Promise<void> {

@@ -24,9 +24,6 @@ const LOG_BYTES = 64 * 1024 * 1024;
 /** Most memory for pages of the file. */
 const CACHE_KIB = 32 * 1024;
 
-/** A value that SQLite can hold. */
-export type SqlValue = null | number | bigint | string | Uint8Array;
-
 /** A table of which some columns may be left out of an insert, in the form that Kysely reads. */
 export type WithDefaults<Table, Columns extends keyof Table> = {
   [Column in keyof Table]: Column extends Columns ? {
@@ -81,11 +78,6 @@ export class Database<Tables> implements Disposable {
     }
     this.#adapted = adaptDatabase(this.#connection, options);
     this.tables = new Kysely<Tables>({ dialect: sqliteDialect(this.#adapted) });
-  }
-
-  /** Whether a transaction is open. */
-  get isTransaction(): boolean {
-    return this.#connection.isTransaction;
   }
 
   /** The connection itself, for the few things that Kysely has no word for. */

@@ -13,41 +13,25 @@ const MAX_STATEMENTS = 256;
 
 /** A prepared statement as Kysely's SQLite driver calls it. */
 export interface AdaptedStatement {
-  /** Whether running it gives rows. */
-  readonly reader: boolean;
-  /** Runs it and gives the first row; undefined when there is none. */
+  readonly reader: boolean; // running it gives rows
   get(parameters: readonly unknown[]): unknown;
-  /** Runs it and gives all rows. */
   all(parameters: readonly unknown[]): unknown[];
-  /** Runs it and says how many rows it changed. */
   run(parameters: readonly unknown[]): { changes: number | bigint; lastInsertRowid: number | bigint };
-  /** Runs it and gives the rows one by one. */
   iterate(parameters: readonly unknown[]): IterableIterator<unknown>;
 }
 
 /** A database connection as Kysely's SQLite driver calls it. */
 export interface AdaptedDatabase {
-  /** Closes the connection; the second time does nothing. */
-  close(): void;
-  /** Prepares a statement, or finds it among the kept ones. */
-  prepare(sql: string): AdaptedStatement;
+  close(): void; // the second time it does nothing
+  prepare(sql: string): AdaptedStatement; // or finds it among the kept ones
 }
 
-/** How {@linkcode adaptDatabase} may be changed. */
 export interface AdaptOptions {
-  /** Most prepared statements kept. */
-  readonly maxStatements?: number;
-  /** What is thrown in place of a failure. */
-  readonly describe?: (error: unknown) => unknown;
+  readonly maxStatements?: number; // kept; the longest unused goes first
+  readonly describe?: (error: unknown) => unknown; // what is thrown in place of a failure; unset for the failure itself
 }
 
-/**
- * Gives a connection the shape that Kysely's driver asks for.
- *
- * @param database The connection; the adapter closes it.
- * @param options.maxStatements Most prepared statements kept, the longest unused going first; 256 by default.
- * @param options.describe What is thrown in place of a failure; by default the failure itself.
- */
+/** Gives a connection the shape that Kysely's driver asks for. The adapter closes it. */
 export function adaptDatabase(database: DatabaseSync, options: AdaptOptions = {}): AdaptedDatabase {
   const { maxStatements = MAX_STATEMENTS, describe } = options;
   const statements = new Map<string, AdaptedStatement>();
@@ -79,12 +63,7 @@ export function adaptDatabase(database: DatabaseSync, options: AdaptOptions = {}
   };
 }
 
-/**
- * The dialect for a connection that is open already. Destroying the Kysely instance closes the connection.
- *
- * @param database The adapted connection.
- * @internal Speaks in Kysely's types; used in this folder only.
- */
+/** The dialect for a connection that is open already. Destroying the Kysely instance closes the connection. */
 export function sqliteDialect(database: AdaptedDatabase): Dialect {
   return new SqliteDialect({ database });
 }
@@ -99,7 +78,6 @@ function adaptStatement(statement: StatementSync): AdaptedStatement {
   };
 }
 
-/** The same statement, whose failures are described. */
 function describing(statement: AdaptedStatement, describe: (error: unknown) => unknown): AdaptedStatement {
   const attempt = <Result>(body: () => Result): Result => {
     try {

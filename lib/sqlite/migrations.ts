@@ -8,19 +8,14 @@
 import type { DatabaseSync } from "node:sqlite";
 import { UsageError } from "../errors.ts";
 
-/** One step from a schema to the next. */
 export interface Migration {
-  /** What it adds, in a few words; for the reader. */
-  readonly title: string;
-  /** SQL statements, each ended by a semicolon. Never changed once released. */
-  readonly sql: string;
+  readonly title: string; // for the reader
+  readonly sql: string; // statements, each ended by a semicolon; never changed once released
 }
 
 /**
  * Runs the migrations that a file has not had yet. Several processes may do so at once: one of them does the work.
  *
- * @param database An open connection, not in a transaction.
- * @param migrations The whole list, oldest first.
  * @throws {UsageError} The file was written by a newer program.
  */
 export function migrate(database: DatabaseSync, migrations: readonly Migration[]): void {
@@ -49,7 +44,6 @@ export function migrate(database: DatabaseSync, migrations: readonly Migration[]
   }
 }
 
-/** How many migrations a file has had. */
 export function schemaVersion(database: DatabaseSync): number {
   return Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
 }

@@ -22,11 +22,7 @@ const RETRY_DISK_MS = 5_000;
 /** When to try again after another process held the file: it is not for long. */
 const RETRY_BUSY_MS = 1_000;
 
-/**
- * Turns a failure that may pass into the error that says so.
- *
- * @returns `unavailable`, with the failure as its cause; null when it is not a matter of waiting.
- */
+/** The error `unavailable` for a failure that may pass, with the failure as its cause; null when waiting does not help. */
 export function unavailableFrom(error: unknown): ChatError | null {
   switch (primaryCode(error)) {
     case SQLITE_FULL:
@@ -46,12 +42,8 @@ export function unavailableFrom(error: unknown): ChatError | null {
 }
 
 /**
- * What a failure of the file itself means to the person whose file it is.
- *
- * @param error What was thrown while the file was opened, read or written.
- * @param path The file.
- * @returns `unavailable` where it may pass; a {@linkcode UsageError} where the person has to do something; else the error itself,
- * which is a fault of ours.
+ * What a failure to open, read or write a file means to the person whose file it is: `unavailable` where it may pass; a
+ * {@linkcode UsageError} where the person has to do something; else the error itself, which is a fault of ours.
  */
 export function fileErrorFrom(error: unknown, path: string): unknown {
   switch (primaryCode(error)) {

@@ -1,5 +1,5 @@
 /**
- * What sending and acknowledging need to know of accounts and devices, kept in memory between transactions.
+ * Names, blocks, cursors and totals, as sending and acknowledging need them, kept in memory between transactions.
  *
  * A send then costs one insert: names, blocks and running totals come from here, and each changed row is written
  * once at the end of the transaction, however many messages moved it. The rows on disk stay the truth: the owner calls
@@ -13,51 +13,32 @@ import type { ServerTables } from "./schema.ts";
 /** Accounts and devices kept at most; some 20 MiB. Beyond it everything is read again, which costs 20 µs each. */
 const MAX_KEPT = 50_000;
 
-/** An account as a sender meets it. Change the totals in place, and set `isChanged`. */
+/** An account as a sender meets it. Change the totals in place, then call {@linkcode MailboxCache.markChanged}. */
 export interface Mailbox {
-  /** The account. */
   readonly accountId: number;
-  /** Its name. */
   readonly name: string;
-  /** Removed accounts take nothing more. */
-  readonly isRemoved: boolean;
-  /** Whether senders may know what was read. */
-  readonly sharesRead: boolean;
-  /** Accounts it takes nothing from. */
-  readonly blocked: ReadonlySet<number>;
-  /** See the table's column; so are the next five. */
-  highestSequence: number;
-  /** Highest of all devices. */
+  readonly isRemoved: boolean; // removed accounts take nothing more
+  readonly sharesRead: boolean; // senders may know what was read
+  readonly blocked: ReadonlySet<number>; // accounts it takes nothing from
+  highestSequence: number; // the totals are those of the table `mailboxes`
   deliveredSequence: number;
-  /** Highest of all devices. */
   readSequence: number;
-  /** Messages above `readSequence`. */
   unreadMessages: number;
-  /** Bytes of text above `readSequence`. */
   unreadBytes: number;
-  /** Bytes of all text. */
   keptBytes: number;
-  /** Whether the row on disk is behind. */
-  isChanged: boolean;
+  isChanged: boolean; // the row on disk is behind
 }
 
-/** The cursors of a device. Change them in place, and set `isChanged`. */
+/** The cursors of a device. Change them in place, then call {@linkcode MailboxCache.markDeviceChanged}. */
 export interface DeviceCursors {
-  /** The device. */
   readonly deviceId: string;
-  /** Whose it is. */
   readonly accountId: number;
-  /** Highest sequence that it confirmed. */
   deliveredSequence: number;
-  /** Highest sequence that it showed. */
   readSequence: number;
-  /** When it was last used, exact to an hour. */
-  lastUsedAt: number;
-  /** Whether the row on disk is behind. */
-  isChanged: boolean;
+  lastUsedAt: number; // exact to an hour
+  isChanged: boolean; // the row on disk is behind
 }
 
-/** The accounts and devices in memory. */
 export class MailboxCache {
   readonly #mailboxes = new Map<number, Mailbox>();
   readonly #idsByName = new Map<string, number>();
@@ -66,11 +47,6 @@ export class MailboxCache {
   readonly #changedDevices: DeviceCursors[] = [];
   readonly #queries: ReturnType<typeof prepareQueries>;
 
-  /**
-   * Begins with nothing in memory.
-   *
-   * @param database Where the rows are.
-   */
   constructor(database: Database<ServerTables>) {
     this.#queries = prepareQueries(database);
   }
@@ -131,14 +107,12 @@ export class MailboxCache {
     return device.accountId === accountId ? device : null;
   }
 
-  /** Notes that a mailbox was changed in place. */
   markChanged(mailbox: Mailbox): void {
     if (mailbox.isChanged) return;
     mailbox.isChanged = true;
     this.#changedMailboxes.push(mailbox);
   }
 
-  /** Notes that a device was changed in place. */
   markDeviceChanged(device: DeviceCursors): void {
     if (device.isChanged) return;
     device.isChanged = true;
@@ -185,14 +159,8 @@ function prepareQueries(database: Database<ServerTables>) {
     mailbox: database.prepare((p: { accountId: number }) =>
       tables.selectFrom("accounts")
         .innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
-        .select([
-          "name",
-          "removed_at",
-          "share_read",
-          "highest_sequence",
-          "delivered_sequence",
-          "read_sequence",
-        ])
+        .select(["name", "removed_at", "share_read"])
+        .select(["highest_sequence", "delivered_sequence", "read_sequence"])
         .select(["unread_messages", "unread_bytes", "kept_bytes"])
         .where("accounts.id", "=", p.accountId)
     ),

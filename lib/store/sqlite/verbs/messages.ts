@@ -2,9 +2,8 @@ import { ChatError } from "../../../errors.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import type { SentMessage, StoredMessage } from "../../../chat/store.ts";
-import { textBytes, wholeTextReader } from "../whole_text.ts";
+import { textBytes, utf8Length, wholeTextReader } from "../whole_text.ts";
 import { noUser } from "./users.ts";
-import { utf8Length } from "../../../sqlite/utf8_length.ts";
 
 /** @param makeRoom Takes away history that a mailbox need not keep, oldest first. */
 export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox) => void) {

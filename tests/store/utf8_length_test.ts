@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import fc from "fast-check";
-import { utf8Length } from "../../lib/sqlite/utf8_length.ts";
+import { utf8Length } from "../../lib/store/sqlite/whole_text.ts";
 
 Deno.test("utf8Length() counts what an encoder writes, for any text", () => {
   const encoder = new TextEncoder();
