@@ -6,16 +6,10 @@
 
 /** A command line that reads commands from one stream and writes its prompt to another. */
 export class CLI {
-  /**
-   * Makes one.
-   *
-   * @param options Its streams, and whether empty lines are passed over in silence. */
   constructor(
     options: { readonly input: unknown; readonly output: unknown; readonly quietBlank?: boolean },
   );
-  /** Sets what it writes when it is ready for a line. */
   setDelimiter(delimiter: string): this;
-  /** Registers a command with its positional parameters. */
   addCommand(
     name: string,
     command: {
@@ -24,8 +18,6 @@ export class CLI {
       readonly action: (parameters: Readonly<Record<string, unknown>>) => void | Promise<void>;
     },
   ): this;
-  /** Begins to ask. */
   show(): this;
-  /** Stops asking after the command that runs. */
   hide(): this;
 }

@@ -12,9 +12,7 @@ import { PassThrough, Writable } from "node:stream";
 
 /** What cliffy is to run. */
 export interface Dispatch {
-  /** A name given to {@linkcode CommandLoop.add}. */
   readonly name: string;
-  /** What to do; must not fail. */
   readonly run: () => Promise<void>;
 }
 
@@ -32,11 +30,6 @@ export class CommandLoop {
   #tickets = new Map<string, () => Promise<void>>();
   #lastTicket = 0;
 
-  /**
-   * Makes a loop with no commands yet.
-   *
-   * @param next Gives the next command to run, as soon as there is one; `null` ends the loop.
-   */
   constructor(next: () => Promise<Dispatch | null>) {
     this.#next = next;
     const output = new Writable({
@@ -48,11 +41,7 @@ export class CommandLoop {
     this.#cli = new CLI({ input: this.#input, output, quietBlank: true }).setDelimiter(DELIMITER);
   }
 
-  /**
-   * Registers a command.
-   *
-   * @throws {RangeError} when the name holds anything but Latin letters, digits, `.`, `_` and `-`.
-   */
+  /** Registers a command. */
   add(name: string, description: string): void {
     if (!NAME.test(name)) throw new RangeError(`Cannot add a command as its name does not fit: ${name}`);
     this.#cli.addCommand(name, {

@@ -19,28 +19,22 @@ export interface TerminalInput {
   read(buffer: Uint8Array): Promise<number | null>;
   /** Whether it is a keyboard. */
   isTerminal(): boolean;
-  /** Changes how the keyboard is read; only called where {@linkcode isTerminal}. Keys not read yet are kept. */
-  setMode(mode: InputMode): void;
+  setMode(mode: InputMode): void; // changes how the keyboard is read; only called where {@linkcode isTerminal}. Keys not read yet are kept
 }
 
-/** Where bytes go. */
 export interface TerminalOutput {
   /** Writes some of the bytes, and tells how many. Fails when nobody reads any more. */
   write(bytes: Uint8Array): Promise<number>;
   /** Writes the bytes before it returns, for the last words of a process; fails where they cannot be written. */
   writeNow(bytes: Uint8Array): void;
-  /** Whether it is a screen. */
   isTerminal(): boolean;
   /** Whether all that is written is thrown away unseen, as by the null device. */
   isNowhere(): boolean;
-  /** The size of the screen now. */
   size(): ScreenSize;
 }
 
-/** What the system tells the terminal. */
 export type TerminalSignal = "resize" | "interrupt" | "continue";
 
-/** How the system tells it. */
 export interface TerminalSignals {
   /** Calls a listener at each signal until the function returned is called. Does nothing where there is no such signal. */
   listen(signal: TerminalSignal, listener: () => void): () => void;
@@ -50,13 +44,9 @@ export interface TerminalSignals {
   end(): void;
 }
 
-/** All three. */
 export interface TerminalIo {
-  /** The keyboard. */
   readonly input: TerminalInput;
-  /** The screen. */
   readonly output: TerminalOutput;
-  /** What the system says. */
   readonly signals: TerminalSignals;
 }
 
@@ -66,7 +56,6 @@ export const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
 /** The file descriptor of standard output. */
 const STDOUT = 1;
 
-/** The keyboard, the screen and the signals of this process. */
 export function processIo(): TerminalIo {
   return { input: standardInput, output: standardOutput, signals: processSignals };
 }

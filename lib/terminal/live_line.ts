@@ -7,29 +7,21 @@
  */
 import { columnsOf, cutToColumns } from "./width.ts";
 
-/** One changing line. Ends with `commit`, or vanishes with `remove` or at the end of its `using` block. */
 export interface LiveLine extends Disposable {
   /** Shows another text; may hold colours, one line. Without effect after the end. */
   update(text: string): void;
   /** Prints the text for good, its own or the one given, and ends the line. */
   commit(text?: string): void;
-  /** Takes the line away. */
   remove(): void;
 }
 
-/** Where changing lines are shown. */
 export interface LiveLineHost {
-  /** Shows a line, whose text is read anew at each {@linkcode changed}. */
   show(line: { readonly text: string }): void;
-  /** The text of a line has changed. */
   changed(): void;
-  /** Takes a line away. */
   hide(line: { readonly text: string }): void;
-  /** Prints a line for good. */
   print(text: string): void;
 }
 
-/** Opens a changing line. */
 export function openLiveLine(host: LiveLineHost, text: string): LiveLine {
   const line = { text };
   let isOpen = true;
@@ -69,19 +61,14 @@ export interface ProgressOptions {
 export interface Progress extends Disposable {
   /** Says how much is done now, in all. May be called as often as liked: it is shown ten times a second at most. */
   update(done: number): void;
-  /** Ends the bar with a line that stays; without a text, label and amount. */
   finish(text?: string): void;
-  /** Takes the bar away. */
   remove(): void;
 }
 
-/** Milliseconds between two pictures of a bar. */
-const REDRAW_MS = 100;
-/** Speed is measured over this many milliseconds. */
-const SPEED_WINDOW_MS = 5_000;
+const REDRAW_MS = 100; // milliseconds between two pictures of a bar
+const SPEED_WINDOW_MS = 5_000; // speed is measured over this many milliseconds
 const BAR_COLUMNS = 20;
 
-/** A {@linkcode Progress} on a {@linkcode LiveLine}. */
 export class ProgressBar implements Progress {
   readonly #line: LiveLine;
   readonly #options: ProgressOptions;
@@ -91,14 +78,6 @@ export class ProgressBar implements Progress {
   #done: number;
   #shownAt = -Infinity;
 
-  /**
-   * Shows a bar with what was done before.
-   *
-   * @param line Where it is shown; ends with the bar.
-   * @param options What is measured.
-   * @param columns The width of the screen now.
-   * @param now A clock in milliseconds that never goes back.
-   */
   constructor(line: LiveLine, options: ProgressOptions, columns: () => number, now: () => number) {
     this.#line = line;
     this.#options = options;
@@ -109,7 +88,6 @@ export class ProgressBar implements Progress {
     this.update(this.#done);
   }
 
-  /** See {@linkcode Progress.update}. */
   update(done: number): void {
     this.#done = done;
     const at = this.#now();
@@ -121,17 +99,14 @@ export class ProgressBar implements Progress {
     this.#line.update(this.#picture());
   }
 
-  /** See {@linkcode Progress.finish}. */
   finish(text?: string): void {
     this.#line.commit(text ?? `${this.#options.label}: ${this.#amount(this.#done)}`);
   }
 
-  /** See {@linkcode Progress.remove}. */
   remove(): void {
     this.#line.remove();
   }
 
-  /** Takes the bar away, if it has not ended. */
   [Symbol.dispose](): void {
     this.#line.remove();
   }

@@ -15,15 +15,11 @@ import { bold, cyan, dim, red, withoutStyle } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
 import { columnsOf } from "./width.ts";
 
-/** What a running command is given beside its text. */
 export interface CommandContext {
-  /** Keyboard and screen. */
   readonly terminal: Terminal;
   /** Aborted by Ctrl+C while the command runs and no prompt of its own is open; the reason is an {@linkcode Interrupt}. */
   readonly signal: AbortSignal;
-  /** Ends the menu once the command has run. */
   leave(): void;
-  /** See {@linkcode Menu.instead}. */
   instead(line: string): boolean;
 }
 
@@ -31,18 +27,14 @@ export interface CommandContext {
 export interface MenuCommand {
   /** The number that people type; unset for a command without one. */
   readonly number?: number;
-  /** What people type: Latin letters, digits, `-`, `_`. */
-  readonly name: string;
-  /** Other names; not shown in the overview. */
-  readonly aliases?: readonly string[];
-  /** What follows the name, such as `USER [TEXT]`; empty or unset for nothing. */
-  readonly usage?: string;
+  readonly name: string; // what people type: Latin letters, digits, `-`, `_`
+  readonly aliases?: readonly string[]; // other names; not shown in the overview
+  readonly usage?: string; // what follows the name, such as `USER [TEXT]`; empty or unset for nothing
   /** One line: what it does. */
   readonly summary: string;
   /** More lines for `help NAME`. */
   readonly details?: string;
-  /** Whether a line with this command stays out of the history, as it may hold a secret. */
-  readonly isSecret?: boolean;
+  readonly isSecret?: boolean; // whether a line with this command stays out of the history, as it may hold a secret
   /** Completes what follows the name; `from` counts from the beginning of the arguments. */
   readonly complete?: (args: string) => Completion | Promise<Completion>;
   /**
@@ -53,23 +45,17 @@ export interface MenuCommand {
   run(args: string, context: CommandContext): void | Promise<void>;
 }
 
-/** How a {@linkcode Menu} is made. */
 export interface MenuOptions {
-  /** Keyboard and screen. */
   readonly terminal: Terminal;
-  /** The options, in the order of the overview; more can be added later. */
   readonly commands: readonly MenuCommand[];
-  /** The prompt; a function is asked again at each redraw. */
   readonly prompt: string | (() => string);
   /** A heading over the overview. None by default. */
   readonly title?: string;
   /** Keeps the lines typed between runs. In memory alone by default. */
   readonly history?: HistoryStore;
-  /** Told of each error that a command threw, before its sentence is printed; for the log. */
   readonly onError?: (error: unknown, command: string) => void;
 }
 
-/** The loop: ask, run, ask again. */
 export class Menu {
   readonly #options: MenuOptions;
   readonly #loop: CommandLoop;
@@ -81,11 +67,6 @@ export class Menu {
   /** Set by Ctrl+C at the empty prompt, until something else is typed. */
   #isAskedToLeave = false;
 
-  /**
-   * Makes a menu; nothing is shown yet.
-   *
-   * @param options See {@linkcode MenuOptions}.
-   */
   constructor(options: MenuOptions) {
     this.#options = options;
     this.#loop = new CommandLoop(() => this.#next());
@@ -100,17 +81,12 @@ export class Menu {
     for (const command of options.commands) this.add(command);
   }
 
-  /** The commands, `help` last. */
   get commands(): readonly MenuCommand[] {
     const [help, ...others] = this.#commands;
     return [...others, help!];
   }
 
-  /**
-   * Adds a command; may be called while the menu runs.
-   *
-   * @throws {RangeError} when its number or one of its names is taken.
-   */
+  /** Adds a command; */
   add(command: MenuCommand): void {
     const names = [
       command.name,
@@ -167,7 +143,6 @@ export class Menu {
     return isCommand;
   }
 
-  /** Asks until there is a command to run. */
   async #next(): Promise<Dispatch | null> {
     const { terminal, prompt } = this.#options;
     while (!this.#isLeaving) {

@@ -1,7 +1,3 @@
-/**
- * What somebody may have meant who mistyped a name.
- * @module
- */
 import { closest, distance } from "fastest-levenshtein";
 
 /** Beyond so many wrong letters, another name was not meant. */

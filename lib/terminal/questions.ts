@@ -9,17 +9,13 @@ import { Interrupt } from "./interrupt.ts";
 import type { ReadLineOptions } from "./line/read_line.ts";
 import { bold, dim } from "./style.ts";
 
-/** Who asks and prints. */
 export interface Asker {
-  /** See {@linkcode Terminal.readLine}. */
   readLine(options: ReadLineOptions): Promise<string | null>;
-  /** See {@linkcode Terminal.print}. */
   print(line?: string): Promise<void>;
 }
 
 /** One of the things to choose from. */
 export interface Choice<Value> {
-  /** What the caller gets. */
   readonly value: Value;
   /** What is shown, and may be typed. */
   readonly label: string;
@@ -27,18 +23,14 @@ export interface Choice<Value> {
   readonly description?: string;
 }
 
-/** How to ask for a text of several lines. */
 export interface ReadTextOptions {
   /** Text to begin with, such as a draft. Empty by default. */
   readonly initial?: string;
-  /** Takes the prompt back. */
   readonly signal?: AbortSignal;
 }
 
-/** Takes a prompt back. */
 export type SignalOption = { readonly signal?: AbortSignal };
 
-/** See {@linkcode Terminal.confirm}. */
 export async function confirmWith(
   asker: Asker,
   question: string,
@@ -60,7 +52,6 @@ export async function confirmWith(
   }
 }
 
-/** See {@linkcode Terminal.choose}. */
 export async function chooseWith<Value>(
   asker: Asker,
   question: string,
@@ -93,11 +84,7 @@ export async function chooseWith<Value>(
   }
 }
 
-/**
- * See {@linkcode Terminal.readText}.
- *
- * @param edit Opens an editor on a text; unset where there is none.
- */
+/** See {@linkcode Terminal.readText}. */
 export async function readTextWith(
   asker: Asker,
   edit: ((text: string) => Promise<string>) | undefined,

@@ -28,7 +28,6 @@ const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{
 // Arabic and Syriac number and abbreviation signs are format characters that have a shape.
 const SHAPED_FORMAT = /^[\u0600-\u0605\u06dd\u0890\u0891\u08e2\u{110bd}\u{110cd}]$/u;
 
-/** How {@linkcode safeText} treats line ends. */
 export interface SafeTextOptions {
   /** Keep line feeds as line ends (and turn CR LF into them); otherwise they show as `␊`. False by default. */
   readonly multiline?: boolean;

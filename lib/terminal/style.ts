@@ -7,7 +7,6 @@
  * @see ECMA-48 §8.3.117 (SGR)
  */
 
-/** Wraps text in bold. */
 export function bold(text: string): string {
   return `\x1b[1m${text}\x1b[22m`;
 }
@@ -17,17 +16,14 @@ export function dim(text: string): string {
   return `\x1b[2m${text}\x1b[22m`;
 }
 
-/** Wraps text in red: it failed. */
 export function red(text: string): string {
   return `\x1b[31m${text}\x1b[39m`;
 }
 
-/** Wraps text in green: it is done, or someone is here. */
 export function green(text: string): string {
   return `\x1b[32m${text}\x1b[39m`;
 }
 
-/** Wraps text in yellow: look at this. */
 export function yellow(text: string): string {
   return `\x1b[33m${text}\x1b[39m`;
 }
@@ -40,7 +36,6 @@ export function cyan(text: string): string {
 // deno-lint-ignore no-control-regex
 const SGR = /\x1b\[[0-9;]*m/g;
 
-/** Takes every colour and weight out of text. */
 export function withoutStyle(text: string): string {
   return text.replaceAll(SGR, "");
 }

@@ -7,7 +7,6 @@
 
 /** Where lines are kept between runs of the program. */
 export interface HistoryStore {
-  /** The lines kept, oldest first. */
   load(): readonly string[] | Promise<readonly string[]>;
   /** Keeps one more. A failure is the store's own to report; the terminal goes on. */
   add(line: string): void | Promise<void>;
@@ -18,17 +17,10 @@ export const MAX_HISTORY_LINES = 1_000;
 /** Longest line remembered, in UTF-16 code units: a pasted book is not a command. */
 export const MAX_HISTORY_LINE_LENGTH = 4_096;
 
-/** Lines in memory, oldest first, shared by all prompts of one kind. */
 export class History {
   #lines: string[];
   readonly #store: HistoryStore | undefined;
 
-  /**
-   * Makes a history.
-   *
-   * @param lines Lines to begin with, oldest first.
-   * @param store Told of each new line; none by default.
-   */
   constructor(lines: readonly string[] = [], store?: HistoryStore) {
     this.#lines = lines.slice(-MAX_HISTORY_LINES);
     this.#store = store;
@@ -45,7 +37,6 @@ export class History {
     return new History(lines, store);
   }
 
-  /** The lines, oldest first. */
   get lines(): readonly string[] {
     return this.#lines;
   }
@@ -72,11 +63,6 @@ export class HistoryWalk {
   #index: number;
   #unfinished = "";
 
-  /**
-   * Begins below the newest line.
-   *
-   * @param lines Oldest first; they must not change during the walk.
-   */
   constructor(lines: readonly string[]) {
     this.#lines = lines;
     this.#index = lines.length;

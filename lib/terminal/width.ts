@@ -29,14 +29,7 @@ export function graphemesOf(text: string): string[] {
   return Array.from(segmenter.segment(text), (part) => part.segment);
 }
 
-/**
- * Cuts text so that it fits.
- *
- * @param text One line without control characters.
- * @param columns Most columns; at least 1.
- * @param mark What a cut ends in; `…` by default. Counts toward the columns.
- * @returns The text itself where it fits, else its beginning and the mark. Never wider than `columns`.
- */
+/** Cuts text so that it fits. */
 export function cutToColumns(text: string, columns: number, mark = "…"): string {
   if (columnsOf(text) <= columns) return text;
   const room = columns - columnsOf(mark);
@@ -52,25 +45,14 @@ export function cutToColumns(text: string, columns: number, mark = "…"): strin
   return kept + mark;
 }
 
-/**
- * Fills text with spaces up to a width, for tables; a text that is wider is cut with `…`.
- *
- * @param columns Width of the result.
- * @param align Which side the text stands on; `left` by default.
- */
+/** Fills text with spaces up to a width, for tables; */
 export function padToColumns(text: string, columns: number, align: "left" | "right" = "left"): string {
   const fitted = cutToColumns(text, columns);
   const fill = " ".repeat(Math.max(0, columns - columnsOf(fitted)));
   return align === "left" ? fitted + fill : fill + fitted;
 }
 
-/**
- * Lays names out in columns, as a shell lists files.
- *
- * @param names At least one.
- * @param width Most columns of a row; a name that is wider has a row of its own.
- * @returns The rows, joined by LF.
- */
+/** Lays names out in columns, as a shell lists files. */
 export function layOut(names: readonly string[], width: number): string {
   const cell = Math.max(...names.map(columnsOf)) + 2;
   const perRow = Math.max(1, Math.floor(width / cell));

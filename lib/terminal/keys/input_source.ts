@@ -14,23 +14,16 @@ export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
 const READ_BYTES = 16 * 1024;
 
-/** Bytes and lines from one input. */
 export class InputSource {
   readonly #input: TerminalInput;
   #pending: Promise<Uint8Array | null> | undefined;
   #held: Uint8Array[] = []; // read, but not asked for yet
   #hasEnded = false;
 
-  /**
-   * Makes a source; nothing is read yet.
-   *
-   * @param input Where bytes come from.
-   */
   constructor(input: TerminalInput) {
     this.#input = input;
   }
 
-  /** Whether a read is open whose bytes nobody has taken. */
   get isReading(): boolean {
     return this.#pending !== undefined;
   }
@@ -54,12 +47,7 @@ export class InputSource {
     return bytes.subarray(0, count);
   }
 
-  /**
-   * The next line, without its line end; `null` at the end. A last line without line end counts.
-   *
-   * @param signal Stops waiting; nothing of the input is lost.
-   * @throws {UsageError} when the line is longer than {@linkcode MAX_LINE_BYTES}; the next call begins behind it.
-   */
+  /** The next line, without its line end; */
   async line(signal: AbortSignal): Promise<string | null> {
     const pieces: Uint8Array[] = [];
     let length = 0;

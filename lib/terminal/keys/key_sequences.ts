@@ -29,13 +29,10 @@ export type KeyName =
 
 /** One key press, or one paste. */
 export interface Key {
-  /** Which key. */
   readonly name: KeyName;
   /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
   readonly text: string;
-  /** Whether Ctrl was held. */
   readonly ctrl: boolean;
-  /** Whether Alt was held. */
   readonly alt: boolean;
   /** Whether Shift was held, where the terminal says so. */
   readonly shift: boolean;
@@ -73,7 +70,6 @@ const BY_CODE: Readonly<Record<number, KeyName>> = {
   127: "backspace",
 };
 
-/** Makes a key; what is not given is empty or false. */
 export function key(
   name: KeyName,
   text = "",
@@ -88,7 +84,6 @@ export function key(
   };
 }
 
-/** The key of a control character. */
 export function controlKey(byte: number, alt: boolean): Key {
   switch (byte) {
     case 0x0d:

@@ -8,11 +8,8 @@ import type { InputSource } from "./input_source.ts";
 import type { KeyPrompt } from "../line/key_prompt.ts";
 import { type Key, KeyDecoder } from "./keys.ts";
 
-/** Where a {@linkcode Keyboard} finds who wants its keys. */
 export interface KeyboardHost {
-  /** The prompt on top; unset for none. */
   prompt(): KeyPrompt | undefined;
-  /** Whether another program has the keyboard. */
   isSuspended(): boolean;
   /** The terminal says where its cursor is, as `ROW;COLUMN` counted from 1. */
   located(position: string): void;
@@ -27,12 +24,6 @@ export class Keyboard {
   #isPumping = false;
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * Makes a keyboard; nothing is read yet.
-   *
-   * @param source Where bytes come from.
-   * @param host Who wants the keys.
-   */
   constructor(source: InputSource, host: KeyboardHost) {
     this.#source = source;
     this.#host = host;
@@ -61,7 +52,6 @@ export class Keyboard {
     }
   }
 
-  /** Stops waiting for the rest of a key. */
   close(): void {
     clearTimeout(this.#flushTimer);
   }

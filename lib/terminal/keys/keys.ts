@@ -33,12 +33,7 @@ export class KeyDecoder {
     return this.#held.length > 0 ? ESCAPE_WAIT_MS : 0;
   }
 
-  /**
-   * Takes what was read.
-   *
-   * @param bytes Any bytes, cut anywhere.
-   * @returns The keys that are complete now, in order. Runs of plain text come as one `text` key.
-   */
+  /** Takes what was read. */
   push(bytes: Uint8Array): Key[] {
     let data = bytes;
     if (this.#held.length > 0) {

@@ -7,15 +7,11 @@
 import type { InputMode, TerminalIo } from "../io.ts";
 import type { KeyPrompt } from "./key_prompt.ts";
 
-/** What decides how the keyboard is read. */
 export interface AttentionState {
-  /** The prompt on top; unset for none. */
   readonly prompt: KeyPrompt | undefined;
-  /** Whether another program has the keyboard. */
   readonly isSuspended: boolean;
 }
 
-/** Modes of the keyboard, and who hears Ctrl+C. */
 export class Attention {
   readonly #io: TerminalIo;
   readonly #isInteractive: boolean;
@@ -27,14 +23,7 @@ export class Attention {
   #isClosed = false;
   #stopListening: (() => void) | undefined; // set while SIGINT is listened to
 
-  /**
-   * Begins with the keyboard as it is.
-   *
-   * @param io Keyboard and signals.
-   * @param isInteractive Whether keys are read one by one.
-   * @param state Tells who listens now.
-   * @param onUnheard Called at Ctrl+C when nobody listens.
-   */
+  /** Begins with the keyboard as it is. */
   constructor(io: TerminalIo, isInteractive: boolean, state: () => AttentionState, onUnheard: () => void) {
     this.#io = io;
     this.#isInteractive = isInteractive;
@@ -47,7 +36,6 @@ export class Attention {
     return this.#mode;
   }
 
-  /** Adds a handler for Ctrl+C outside prompts; the newest alone is called, until it is disposed of. */
   onInterrupt(handler: () => void): Disposable {
     this.#handlers.push(handler);
     this.update();

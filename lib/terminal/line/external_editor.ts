@@ -1,7 +1,3 @@
-/**
- * The person's own editor, on a file that only they can read.
- * @module
- */
 import { join } from "node:path";
 import { messageOf, UsageError } from "../../errors.ts";
 

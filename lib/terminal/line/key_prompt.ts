@@ -13,7 +13,6 @@ import { safeText } from "../safe_text.ts";
 /** Longest typed text that stays on the screen in full once it is submitted, in UTF-16 code units. */
 const MAX_REMAINING_LENGTH = 2_000;
 
-/** How a prompt ended. */
 export type PromptOutcome =
   | { readonly kind: "submitted"; readonly text: string }
   | { readonly kind: "interrupted"; readonly text: string }
@@ -22,8 +21,7 @@ export type PromptOutcome =
 
 /** What a prompt asks of the terminal that shows it. */
 export interface PromptHost {
-  /** The text or the cursor changed. */
-  changed(): void;
+  changed(): void; // the text or the cursor changed
   /** Ctrl+L. */
   clearScreen(): void;
   /** Ctrl+Z. */
@@ -32,26 +30,15 @@ export interface PromptHost {
   list(candidates: readonly string[]): void;
 }
 
-/** One prompt, from its opening to its answer. */
 export class KeyPrompt {
-  /** The text being typed. */
   readonly editor: LineEditor;
-  /** What was asked for. */
   readonly options: ReadLineOptions;
-  /** Whether the text is hidden. */
   readonly isSecret: boolean;
   readonly #host: PromptHost;
   readonly #answer = Promise.withResolvers<PromptOutcome>();
   #isDone = false;
   #lastWasTab = false;
 
-  /**
-   * Opens a prompt.
-   *
-   * @param options What was asked for.
-   * @param isSecret Whether the text is hidden.
-   * @param host Who shows it.
-   */
   constructor(options: ReadLineOptions, isSecret: boolean, host: PromptHost) {
     this.options = options;
     this.isSecret = isSecret;
@@ -70,7 +57,6 @@ export class KeyPrompt {
     return this.#answer.promise;
   }
 
-  /** Whether it has ended. */
   get isDone(): boolean {
     return this.#isDone;
   }
@@ -91,7 +77,6 @@ export class KeyPrompt {
       (outcome.kind === "interrupted" ? "^C" : "");
   }
 
-  /** How it looks now. */
   view(): PromptView {
     const { prompt, hint } = this.options;
     return {
@@ -102,7 +87,6 @@ export class KeyPrompt {
     };
   }
 
-  /** Takes a key. */
   handle(key: Key): void {
     const wasTab = this.#lastWasTab;
     this.#lastWasTab = false;
@@ -127,7 +111,6 @@ export class KeyPrompt {
     }
   }
 
-  /** Ends it as Ctrl+C does. */
   interrupt(): void {
     this.end({ kind: "interrupted", text: this.isSecret ? "" : this.editor.text });
   }

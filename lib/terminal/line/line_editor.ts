@@ -21,7 +21,6 @@ export type EditorAction =
   | "clear_screen" // Ctrl+L
   | "suspend"; // Ctrl+Z
 
-/** How a {@linkcode LineEditor} behaves. */
 export interface LineEditorOptions {
   /** Text to begin with, the cursor at its end. Empty by default. */
   readonly initial?: string;
@@ -47,8 +46,7 @@ export interface Completion {
 export interface SearchState {
   /** What was typed into the search. */
   readonly query: string;
-  /** Whether the line shown holds it. */
-  readonly isFound: boolean;
+  readonly isFound: boolean; // whether the line shown holds it
 }
 
 /** The line being typed. */
@@ -61,11 +59,6 @@ export class LineEditor {
   #search: { query: string; index: number; isFound: boolean; text: string; cursor: number } | undefined;
   readonly #options: LineEditorOptions;
 
-  /**
-   * Makes an editor.
-   *
-   * @param options See {@linkcode LineEditorOptions}.
-   */
   constructor(options: LineEditorOptions = {}) {
     this.#options = options;
     this.#text = typable(options.initial ?? "", options.multiline !== false);
@@ -73,7 +66,6 @@ export class LineEditor {
     this.#walk = new HistoryWalk([...(options.history?.lines ?? [])]);
   }
 
-  /** The text, with LF between its lines. */
   get text(): string {
     return this.#text;
   }
@@ -88,7 +80,6 @@ export class LineEditor {
     return this.#search;
   }
 
-  /** Does what a key asks for. */
   handle(key: Key): EditorAction {
     if (this.#search !== undefined) {
       const action = this.#handleSearch(key);

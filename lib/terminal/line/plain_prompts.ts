@@ -11,7 +11,6 @@ import { KeyDecoder } from "../keys/keys.ts";
 import { safeText } from "../safe_text.ts";
 import { printable } from "../style.ts";
 
-/** The open prompts of a plain terminal. */
 export class PlainPrompts {
   readonly #source: InputSource;
   readonly #input: TerminalInput;
@@ -23,14 +22,6 @@ export class PlainPrompts {
   #isReading = false;
   #isHidden = false; // whether the keyboard is set to show nothing, for a secret
 
-  /**
-   * Makes one with no prompt open.
-   *
-   * @param source Lines.
-   * @param input The keyboard, to hide what is typed.
-   * @param write Takes pieces of output.
-   * @param options.echoes Whether lines read are repeated in the output.
-   */
   constructor(
     source: InputSource,
     input: TerminalInput,
@@ -43,13 +34,11 @@ export class PlainPrompts {
     this.#echoes = options.echoes;
   }
 
-  /** Prints a line, with the prompt again below it. */
   print(line: string): void {
     if (this.#shown === undefined) this.#write(line + "\n");
     else this.#write(`\n${line}\n${this.#shown}`);
   }
 
-  /** Opens a prompt above those that are open. */
   open(prompt: KeyPrompt): void {
     if (this.#shown !== undefined) this.#write("\n");
     this.#shown = undefined;

@@ -1,7 +1,3 @@
-/**
- * What can be asked of a person for one line, or several: the options that all prompts share.
- * @module
- */
 import type { History } from "../typed_lines.ts";
 import type { Completion } from "./line_editor.ts";
 
@@ -14,7 +10,6 @@ export interface ReadLineOptions {
   readonly prompt: string | (() => string);
   /** Lines for the arrow keys and Ctrl+R. The line read is added by the caller, who knows whether it may be. */
   readonly history?: History;
-  /** Completions for Tab. None by default. */
   readonly complete?: Completer;
   /** Text to begin with; without a real terminal, the answer that an empty line stands for. */
   readonly initial?: string;

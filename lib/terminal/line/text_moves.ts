@@ -1,15 +1,9 @@
-/**
- * Where a move or a cut in a text ends: line and word boundaries, and what may be typed at all.
- * @module
- */
 import { graphemeEdge } from "../width.ts";
 
-/** The start of the line that holds an offset. */
 export function lineStart(text: string, offset: number): number {
   return offset <= 0 ? 0 : text.lastIndexOf("\n", offset - 1) + 1;
 }
 
-/** The end of the line that holds an offset, before its line feed. */
 export function lineEnd(text: string, offset: number): number {
   const end = text.indexOf("\n", offset);
   return end < 0 ? text.length : end;

@@ -11,7 +11,6 @@ import { outputError } from "../standard_output.ts";
 /** Characters that may wait to be written before {@linkcode OutputQueue.whenRoom} makes its callers wait. */
 export const MAX_WAITING_CHARACTERS = 256 * 1024;
 
-/** The queue before one screen or pipe. */
 export class OutputQueue {
   readonly #output: TerminalOutput;
   readonly #render: (lines: readonly string[]) => string;
@@ -25,12 +24,6 @@ export class OutputQueue {
   #isHeld = false;
   #released: PromiseWithResolvers<void> | undefined; // set while somebody waits for what is held back
 
-  /**
-   * Makes an empty queue.
-   *
-   * @param output Where bytes go.
-   * @param render Turns the pieces that wait, and whatever else must be shown now, into one string to write.
-   */
   constructor(output: TerminalOutput, render: (lines: readonly string[]) => string) {
     this.#output = output;
     this.#render = render;
@@ -90,7 +83,6 @@ export class OutputQueue {
     this.#isHeld = true;
   }
 
-  /** Ends {@linkcode hold}. */
   release(): void {
     this.#isHeld = false;
     this.#start();

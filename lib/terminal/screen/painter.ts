@@ -15,18 +15,11 @@ const END_SYNCHRONIZED = "\x1b[?2026l";
 const ERASE_TO_LINE_END = "\x1b[K";
 const ERASE_BELOW = "\x1b[J";
 
-/** Knows what is painted now, and paints the next. */
 export class Painter {
   #painted: Frame = EMPTY_FRAME;
   #stale = 0; // rows above the cursor that a resize moved to unknown shapes; set until the next paint
 
-  /**
-   * The string that shows a frame, after printing lines above it for good.
-   *
-   * @param frame What the bottom shall show.
-   * @param lines Lines that scroll away above it; they may hold colours, and be of any width.
-   * @returns What to write; empty when nothing changes.
-   */
+  /** The string that shows a frame, after printing lines above it for good. */
   paint(frame: Frame, lines: readonly string[] = []): string {
     if (lines.length === 0 && this.#stale === 0) return atOnce(this.#repaint(frame));
     let out = this.#toTop();

@@ -14,13 +14,11 @@ import { columnsOf, cutToColumns } from "../width.ts";
 export interface Frame {
   /** Rows from top to bottom; they may hold colours, and each is narrower than the screen. */
   readonly rows: readonly string[];
-  /** Index of the row with the cursor. */
   readonly cursorRow: number;
   /** Columns left of the cursor. */
   readonly cursorColumn: number;
 }
 
-/** The size of a screen, in characters. */
 export interface ScreenSize {
   /** At least 2. */
   readonly columns: number;
@@ -28,19 +26,15 @@ export interface ScreenSize {
   readonly rows: number;
 }
 
-/** A prompt that is open. */
 export interface PromptView {
   /** The question or sign before the text; may hold colours. */
   readonly prompt: string;
-  /** The text being typed. */
   readonly editor: LineEditor;
-  /** Whether the text stays hidden. */
   readonly isSecret: boolean;
   /** One more line beneath; unset for none. */
   readonly hint: string | undefined;
 }
 
-/** The frame of a screen with nothing that changes on it. */
 export const EMPTY_FRAME: Frame = { rows: [], cursorRow: 0, cursorColumn: 0 };
 
 /** Builds frames, keeping the rows of the edited text between them. */
@@ -48,7 +42,6 @@ export class FrameBuilder {
   #rows = new TextRows(1, 0);
   #top = 0; // first text row on the screen, when not all fit
 
-  /** Forgets what belongs to the prompt before. */
   reset(): void {
     this.#rows = new TextRows(1, 0);
     this.#top = 0;

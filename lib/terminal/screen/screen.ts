@@ -10,13 +10,9 @@ import type { KeyPrompt } from "../line/key_prompt.ts";
 import { Painter } from "./painter.ts";
 import { withoutStyle } from "../style.ts";
 
-/** What a {@linkcode Screen} is told and tells. */
 export interface ScreenHost {
-  /** The size now. */
   size(): ScreenSize;
-  /** The prompt to show; unset for none. */
   prompt(): KeyPrompt | undefined;
-  /** There is something new to render. */
   changed(): void;
 }
 
@@ -26,7 +22,6 @@ const ASK_POSITION = "\x1b[6n";
 /** Milliseconds in which a terminal says where its cursor is; over a slow line it is drawn again without the answer. */
 const POSITION_WAIT_MS = 200;
 
-/** The changing part of a screen. */
 export class Screen {
   readonly #host: ScreenHost;
   readonly #useColor: boolean;
@@ -44,12 +39,6 @@ export class Screen {
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
   #linesMeanwhile: string[] = [];
 
-  /**
-   * Makes a screen that shows nothing yet.
-   *
-   * @param host Whose screen it is.
-   * @param useColor Whether colours stay.
-   */
   constructor(host: ScreenHost, useColor: boolean) {
     this.#host = host;
     this.#useColor = useColor;
@@ -61,7 +50,6 @@ export class Screen {
     this.#host.changed();
   }
 
-  /** Takes a changing line away. */
   removeLine(line: { readonly text: string }): void {
     this.#live = this.#live.filter((other) => other !== line);
     this.#host.changed();
@@ -150,7 +138,6 @@ export class Screen {
     return this.render([]);
   }
 
-  /** Shows nothing that changes any more. */
   close(): void {
     clearTimeout(this.#answerTimer);
     this.#answerTimer = undefined;

@@ -21,7 +21,6 @@ const TAB_COLUMNS = 4;
 /** UTF-16 code units looked at for each column: enough for an emoji family or a letter with its marks. */
 const UNITS_PER_COLUMN = 16;
 
-/** A text and its rows at one width. */
 export class TextRows {
   #text = "";
   #columns: number;
@@ -29,12 +28,6 @@ export class TextRows {
   #rows: TextRow[] = [];
   #isComplete = false;
 
-  /**
-   * Makes the rows of an empty text.
-   *
-   * @param columns Most columns of a row, at least 1.
-   * @param indent Columns of the first row taken by the prompt.
-   */
   constructor(columns: number, indent: number) {
     this.#columns = columns;
     this.#indent = indent;
