@@ -17,39 +17,29 @@ export type SignIn =
   | {
     /** A password kept with the account. */
     readonly kind: "password";
-    /** Name to sign in with. */
     readonly user: string;
-    /** The password. */
     readonly password: string;
   }
   | {
     /** A password that a command prints each time. */
     readonly kind: "password_command";
-    /** Name to sign in with. */
     readonly user: string;
-    /** Command line for the system's shell. */
     readonly command: string;
   }
   | {
     /** A password that is asked for once in each run and never stored. */
     readonly kind: "password_asked";
-    /** Name to sign in with. */
     readonly user: string;
   }
   | {
     /** OAuth2 with the person's own client id. */
     readonly kind: "oauth2";
-    /** Name to sign in with. */
     readonly user: string;
-    /** The provider's addresses and the client. */
     readonly settings: OAuthSettings;
-    /** Refresh token and the last access token. */
     readonly tokens: OAuthTokens;
   };
 
-/** One account. */
 export interface MailAccount {
-  /** Stable id, a UUID. */
   readonly id: string;
   /** The address that mails come from, which is also its name in lists. */
   readonly address: string;
@@ -57,41 +47,26 @@ export interface MailAccount {
   readonly name: string;
   /** Where mail is handed in. */
   readonly endpoint: SmtpEndpoint;
-  /** How it signs in. */
   readonly signIn: SignIn;
 }
 
 /** Where accounts are kept. The first one saved becomes the default. */
 export interface MailAccountStore {
-  /** Every account, the default first, then by address. */
   listMailAccounts(): Promise<MailAccount[]>;
-  /** Adds an account, or replaces the one with the same id. */
   saveMailAccount(account: MailAccount): Promise<void>;
   /** Changes an account as it is now, whoever saved it; nothing happens when it is gone. Nothing comes in between. */
   changeMailAccount(id: string, change: (account: MailAccount) => MailAccount): Promise<void>;
   /** Removes an account; the oldest that is left becomes the default when it was. */
   removeMailAccount(id: string): Promise<void>;
-  /** Makes an account the default. */
   setDefaultMailAccount(id: string): Promise<void>;
 }
 
-/**
- * Tidies a password as people paste it: an app password loses the spaces that Google shows it with, anything else
- * only line ends.
- *
- * @param typed What was typed or pasted.
- * @see Google Account Help, "Sign in with app passwords": 16 letters, shown in groups of four.
- */
 export function tidyPassword(typed: string): string {
   const joined = typed.replace(/\s+/g, "");
   return /^[a-z]{16}$/i.test(joined) ? joined : typed.replace(/[\r\n]+$/, "");
 }
 
-/**
- * Names an account's way of signing in for people.
- *
- * @param signIn The way.
- */
+/** Names an account's way of signing in for people. */
 export function describeSignIn(signIn: SignIn): string {
   const ways: Record<SignIn["kind"], string> = {
     none: "no sign-in",

@@ -15,29 +15,22 @@ const MAX_DOMAIN_BYTES = 255;
 /** What a Mini-Chat user name looks like (protocol README, "Limits"). */
 const USER_NAME = /^[a-z0-9_.-]{1,32}$/;
 
-/** One address, with the name beside it. */
 export interface MailAddress {
-  /** Name to show; empty when there is none. */
-  readonly name: string;
-  /** `local@domain`, as typed. */
-  readonly address: string;
+  readonly name: string; // name to show; empty when there is none
+  readonly address: string; // `local@domain`, as typed
 }
 
-/** One item of a typed list. */
 export type Recipient =
   | ({ readonly kind: "address" } & MailAddress)
   | {
     /** A word without `@`: a Mini-Chat user, whose published address is to be looked up. */
     readonly kind: "user";
-    /** The user's name. */
     readonly userName: string;
   }
   | {
     /** Something that is neither. */
     readonly kind: "problem";
-    /** What was typed. */
     readonly text: string;
-    /** What is wrong with it, in words. */
     readonly reason: string;
   };
 
@@ -75,12 +68,7 @@ function readRecipient(name: string, address: string): Recipient | null {
   return { kind: "address", name: name.trim(), address: bare };
 }
 
-/**
- * Says what is wrong with an address.
- *
- * @param address `local@domain`, without a name.
- * @returns What is wrong, in words that follow "because"; `null` when nothing is.
- */
+/** Says what is wrong with an address. */
 export function findAddressFault(address: string): string | null {
   const at = address.lastIndexOf("@");
   if (at < 0) return "there is no @ in it";
@@ -137,11 +125,7 @@ export function canonicalAddress(address: string): string {
   return `${address.slice(0, at)}@${toAsciiDomain(domain) ?? domain.toLowerCase()}`;
 }
 
-/**
- * Writes an address the way that {@linkcode parseRecipients} reads back.
- *
- * @param address The address; a name with special signs is put in quotes.
- */
+/** Writes an address the way that {@linkcode parseRecipients} reads back. */
 export function formatAddress(address: MailAddress): string {
   if (address.name === "") return address.address;
   const name = /[,;:<>@"()\\[\]]/.test(address.name)

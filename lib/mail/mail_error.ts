@@ -37,19 +37,13 @@ export const MAIL_FAULTS = [
   "refused", // any other lasting refusal
 ] as const;
 
-/** One of {@linkcode MAIL_FAULTS}. */
 export type MailFault = typeof MAIL_FAULTS[number];
 
-/**
- * Whether a server did not accept a password, so that another one may do.
- *
- * @param fault What happened.
- */
+/** Whether a server did not accept a password, so that another one may do. */
 export function isPasswordFault(fault: MailFault): boolean {
   return fault === "wrong_password" || fault === "app_password_needed";
 }
 
-/** Details that a {@linkcode MailError} may carry beside its sentence. */
 export interface MailErrorDetails {
   /** Whether the same mail may be taken later; false by default. */
   readonly isTemporary?: boolean;
@@ -63,11 +57,8 @@ export interface MailErrorDetails {
   readonly cause?: unknown;
 }
 
-/** An e-mail that was not sent, or an account that does not work. */
 export class MailError extends Error {
-  /** Always `MailError`. */
   override readonly name = "MailError";
-  /** What happened; see {@linkcode MAIL_FAULTS}. */
   readonly fault: MailFault;
   /** Whether the same mail may be taken later: the outbox keeps it and tries again. */
   readonly isTemporary: boolean;

@@ -13,19 +13,14 @@ import MailComposer from "nodemailer/lib/mail-composer";
 import { messageOf, UsageError } from "../errors.ts";
 import { canonicalAddress, type MailAddress } from "./address.ts";
 
-/** A file to send along. */
 export interface MailAttachment {
-  /** Where it is on this machine. */
   readonly path: string;
   /** The name it arrives under. */
   readonly fileName: string;
-  /** Its size in bytes when it was looked at. */
-  readonly sizeBytes: number;
+  readonly sizeBytes: number; // when it was looked at
 }
 
-/** What a person wrote. */
 export interface MailContent {
-  /** Whom it is from. */
   readonly from: MailAddress;
   /** At least one. */
   readonly to: readonly MailAddress[];
@@ -41,7 +36,6 @@ export interface MailContent {
   readonly attachments: readonly MailAttachment[];
 }
 
-/** A message ready to be written to disk or to a socket. */
 export interface BuiltMessage {
   /** The `Message-ID`, with its angle brackets. */
   readonly messageId: string;
@@ -59,7 +53,6 @@ export interface MailEnvelope {
   readonly to: readonly string[];
 }
 
-/** What {@linkcode buildMessage} may be told; tests fix both. */
 export interface BuildOptions {
   /** Epoch milliseconds for the `Date` header; now by default. */
   readonly sentAt?: number;
@@ -67,12 +60,7 @@ export interface BuildOptions {
   readonly uniqueId?: string;
 }
 
-/**
- * Puts a message together.
- *
- * @param content What the person wrote.
- * @param options Date and unique word, when they must be known.
- */
+/** Puts a message together. */
 export function buildMessage(content: MailContent, options: BuildOptions = {}): BuiltMessage {
   const domain = canonicalAddress(content.from.address).split("@").at(-1) ?? "localhost";
   const messageId = `<${options.uniqueId ?? crypto.randomUUID()}@${domain}>`;

@@ -16,9 +16,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 
 /** A consent that was begun: the link to open, and what the answer must fit. */
 export interface PendingConsent {
-  /** The link for the browser. */
   readonly url: string;
-  /** Where the browser is sent afterwards. */
   readonly redirectUri: string;
   /** Returns in the answer; anything else is somebody else's. */
   readonly state: string;
@@ -26,13 +24,7 @@ export interface PendingConsent {
   readonly codeVerifier: string;
 }
 
-/**
- * Begins a consent.
- *
- * @param settings Provider and client.
- * @param redirectUri Where the browser is sent afterwards.
- * @param address The account's address, so that the provider offers the right one.
- */
+/** Begins a consent. */
 export async function beginConsent(
   settings: OAuthSettings,
   redirectUri: string,
@@ -57,12 +49,7 @@ export async function beginConsent(
   return { url: url.href, redirectUri, state, codeVerifier };
 }
 
-/**
- * Whether an answer belongs to this consent at all. One that does not is ignored, never an end.
- *
- * @param pending The consent.
- * @param answer The address that the browser was sent to.
- */
+/** Whether an answer belongs to this consent at all. */
 export function isAnswerTo(pending: PendingConsent, answer: URL): boolean {
   return answer.searchParams.get("state") === pending.state;
 }

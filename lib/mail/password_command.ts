@@ -1,8 +1,3 @@
-/**
- * Passwords printed by a command, such as `pass show mail` or `secret-tool lookup …`.
- * @module
- */
-
 import { messageOf } from "../errors.ts";
 import { MailError } from "./mail_error.ts";
 

@@ -12,11 +12,8 @@ import services from "nodemailer/lib/well-known/services.json" with { type: "jso
 /** How the connection is encrypted: TLS from the first byte, or STARTTLS before anything else is said. */
 export type SmtpSecurity = "tls" | "starttls";
 
-/** Where mail is handed in. */
 export interface SmtpEndpoint {
-  /** Host name or address. */
   readonly host: string;
-  /** TCP port. */
   readonly port: number;
   /** There is no value without encryption. */
   readonly security: SmtpSecurity;
@@ -24,17 +21,14 @@ export interface SmtpEndpoint {
   readonly caPem?: string;
 }
 
-/** One provider of the list. */
 export interface MailProvider {
   /** Its key in the list, such as `Gmail`. */
   readonly id: string;
   /** Name for people, such as `Gmail` or `GMX Mail`. */
   readonly title: string;
-  /** Where it takes mail. */
   readonly endpoint: SmtpEndpoint;
 }
 
-/** An entry as nodemailer's list has it. */
 interface ListedService {
   readonly description?: string;
   readonly host?: string;

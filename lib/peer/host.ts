@@ -21,28 +21,19 @@ const ROUND_WITHIN_MS = 15_000;
 /** How long the host prepares and punches. */
 const PUNCH_WITHIN_MS = 10_000;
 
-/** Settings of {@linkcode hostChat}. */
 export interface HostOptions extends ConversationOptions {
-  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
-  /** Port to listen on; 0 picks a free one. */
   readonly port: number;
   /** Asks the router to forward the port; left out by default. */
   readonly portMapper?: PortMapper;
-  /** See `DoorwayOptions`. */
   readonly greetTimeoutMs?: number;
 }
 
-/** A chat that waits for its friend, or has them. */
 export interface HostedChat extends AsyncDisposable {
-  /** What is said. */
   readonly conversation: Conversation;
-  /** Port that it listens on. */
   readonly port: number;
-  /** Addresses of this machine that the friend may reach. */
   readonly addresses: readonly string[];
-  /** Address that the server sees. */
-  readonly seenAddress: string;
+  readonly seenAddress: string; // address that the server sees
   /** What the router forwards; undefined when it was not asked. */
   readonly mapped: MappedPort | undefined;
   /** Why the router could not be made to forward; undefined when it was not asked, or did. */
@@ -55,15 +46,7 @@ export interface HostedChat extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/**
- * Opens a chat for a friend.
- *
- * @param listener Who shows it.
- * @param options See {@linkcode HostOptions}.
- * @returns The chat, waiting.
- * @throws {UsageError} When the port is in use, or not allowed to this user.
- * @throws {ChatError} `not_found` – no such user; `invalid` – oneself; `blocked`; `rate_limited` – too many open.
- */
+/** Opens a chat for a friend. */
 export async function hostChat(listener: ConversationListener, options: HostOptions): Promise<HostedChat> {
   const host = new Host(listener, options, await createEphemeralIdentity());
   try {

@@ -17,21 +17,15 @@ const IMPROVE_WITHIN_MS = 6_000;
 /** Pause between two rounds for a lost chat. */
 const RETRY_MS = 1_000;
 
-/** What a joiner is told while there is no link yet. */
 export interface JoinListener extends ConversationListener {
   /** What is being tried, in a few words for one changing line. */
   onTrying(what: string): void;
 }
 
-/** Settings of {@linkcode joinChat}. */
 export interface JoinOptions extends ConversationOptions {
-  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
-  /** Id of the invitation. */
   readonly chatId: string;
-  /** See `RaceOptions`. */
   readonly relayAfterMs?: number;
-  /** See `RaceOptions`. */
   readonly isDialing?: boolean;
   /** When a relayed chat looks for a direct way again; in milliseconds since it is relayed. */
   readonly improveAtMs?: readonly number[];
@@ -39,26 +33,14 @@ export interface JoinOptions extends ConversationOptions {
   readonly signal: AbortSignal;
 }
 
-/** A joined chat, and how it began. */
 export interface JoinedConversation {
-  /** What is said. */
   readonly conversation: Conversation;
-  /** The way that the first connection took. */
   readonly route: Route;
   /** From accepting the invitation to the first link, in milliseconds. */
   readonly linkedAfterMs: number;
 }
 
-/**
- * Accepts an invitation and links to the host.
- *
- * @param listener Who shows it.
- * @param options See {@linkcode JoinOptions}.
- * @returns The chat, linked.
- * @throws {ChatError} `not_found` – it was taken back; `conflict` – another device of this account is in it;
- *   `unavailable` – its host has lost the server.
- * @throws {LinkError} When no way leads to the host.
- */
+/** Accepts an invitation and links to the host. */
 export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedConversation> {
   const startedAt = performance.now();
   const joiner = new Joiner(listener, options);

@@ -3,13 +3,7 @@
  * @module
  */
 
-/**
- * Waits.
- *
- * @param ms Milliseconds.
- * @param signal Calls the wait off.
- * @throws what the signal was aborted with.
- */
+/** Waits. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();

@@ -7,14 +7,10 @@
 import type { z } from "zod";
 import type { CHAT_EVENTS, CHAT_REQUESTS } from "../protocol/chat_messages.ts";
 
-/** Name of a request about direct chats. */
 export type ChatRequestName = keyof typeof CHAT_REQUESTS;
-/** Parameters of a request. */
 export type ChatParams<M extends ChatRequestName> = z.input<(typeof CHAT_REQUESTS)[M]["params"]>;
-/** Result of a request. */
 export type ChatResult<M extends ChatRequestName> = z.output<(typeof CHAT_REQUESTS)[M]["result"]>;
 
-/** An event about direct chats. */
 export type ChatEvent = {
   readonly [E in keyof typeof CHAT_EVENTS]: {
     readonly name: E;
@@ -26,20 +22,12 @@ export type ChatEvent = {
 export interface ServerDoor {
   /** IP address that the client's own connection goes to. */
   readonly address: string;
-  /** TCP port. */
   readonly port: number;
-  /**
-   * Speaks TLS to the server, checked as the client's own connection is.
-   *
-   * @param tcp A TCP connection to the server, or bridged to it; owned from now on.
-   * @param alpnProtocols ALPN names to ask for; none when empty.
-   */
+  /** Speaks TLS to the server, checked as the client's own connection is. */
   startTls(tcp: Deno.TcpConn, alpnProtocols: readonly string[]): Promise<Deno.TlsConn>;
 }
 
-/** A signed-in client, as far as direct chat is concerned. */
 export interface Rendezvous {
-  /** How further connections to the server are made. */
   readonly server: ServerDoor;
   /**
    * Asks the server.
@@ -59,14 +47,7 @@ export interface Rendezvous {
   checkConnection(): void;
 }
 
-/**
- * Waits for one event.
- *
- * @param rendezvous Where events come from.
- * @param pick Returns what the caller wants of an event, or undefined when it is another one.
- * @param signal Stops waiting.
- * @throws what the signal was aborted with.
- */
+/** Waits for one event. */
 export function nextEvent<T>(
   rendezvous: Rendezvous,
   pick: (event: ChatEvent) => T | undefined,

@@ -34,7 +34,6 @@ const BYE_WITHIN_MS = 3_000;
 /** Requests sent and not answered on one link: what fills a long road at good speed, and little memory. */
 const WINDOW = 24;
 
-/** How a session ended. */
 export interface SessionEnd {
   /**
    * `said_bye`: this side. `heard_bye`: the other side. `lost`: no link came back in time. `protocol`: the other side
@@ -46,7 +45,6 @@ export interface SessionEnd {
   readonly message: string;
 }
 
-/** Who listens to a session. */
 export interface SessionListener {
   /**
    * Takes one message, in order; the other side hears that it is there once this has returned or resolved. Must not
@@ -59,12 +57,9 @@ export interface SessionListener {
   onLost?(why: string): void;
 }
 
-/** Settings of a {@linkcode PeerSession}, which tests set low. */
 export interface SessionOptions {
-  /** {@linkcode COME_BACK_WITHIN_MS} by default. */
   readonly comeBackWithinMs?: number;
-  /** How long nothing may get through, in milliseconds; 10 s by default. */
-  readonly stallMs?: number;
+  readonly stallMs?: number; // how long nothing may get through, in milliseconds; 10 s by default
 }
 
 interface Outgoing {
@@ -78,7 +73,6 @@ interface Outgoing {
 
 /** One conversation, over one link after another. */
 export class PeerSession {
-  /** Resolves once, when the session is over. Never rejects. */
   readonly ended: Promise<SessionEnd>;
   /** What is known of the ways; whoever looks for links asks here first. */
   readonly routes: RouteHealth = new RouteHealth();
@@ -86,7 +80,6 @@ export class PeerSession {
   readonly #comeBackWithinMs: number;
   readonly #stallMs: number;
   readonly #ended = Promise.withResolvers<SessionEnd>();
-  /** In the order of `seq`: what the other side has not answered. */
   readonly #unconfirmed = new Map<number, Outgoing>();
   #lastSeq = 0;
   #sentSeq = 0; // highest one sent on the present link
@@ -103,7 +96,6 @@ export class PeerSession {
   #progressAt = 0; // when this side last knew that what it sends gets through
   #stuckSeq: number | undefined; // what was first in line when the last link got stuck
 
-  /** Starts without a link. */
   constructor(listener: SessionListener, options: SessionOptions = {}) {
     this.ended = this.#ended.promise;
     this.#listener = listener;
@@ -116,12 +108,10 @@ export class PeerSession {
     return this.#handled;
   }
 
-  /** Whether a link is in use now. */
   get isLinked(): boolean {
     return this.#link !== undefined;
   }
 
-  /** Whether it is over. */
   get isEnded(): boolean {
     return this.#end !== undefined;
   }
@@ -131,7 +121,6 @@ export class PeerSession {
     return this.#route;
   }
 
-  /** Where the other end of the present link is; undefined while there is none. */
   get remoteAddress(): string | undefined {
     return this.#link?.remoteAddress;
   }
@@ -176,11 +165,7 @@ export class PeerSession {
     });
   }
 
-  /**
-   * Says something to the other side, now or once there is a link again.
-   *
-   * @returns Resolves when the other side has it; rejects with a `LinkError` when the session ends before.
-   */
+  /** Says something to the other side, now or once there is a link again. */
   send<M extends PeerMethod>(method: M, content: PeerContent<M>): Promise<void> {
     if (this.#end) {
       return Promise.reject(new LinkError(`Cannot send as the chat is over: ${this.#end.message}`));

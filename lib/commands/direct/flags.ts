@@ -4,13 +4,9 @@
  */
 import { UsageError } from "../../errors.ts";
 
-/** What was asked for. */
 export interface ChatFlags {
-  /** Name of the friend; unset when none was given. */
   readonly friend?: string;
-  /** Port; unset when none was given. */
   readonly port?: number;
-  /** Whether the router shall forward the port. */
   readonly isMapped: boolean;
 }
 
@@ -36,11 +32,6 @@ export function parseChatFlags(args: string): ChatFlags {
   return flags;
 }
 
-/**
- * Reads a port.
- *
- * @throws {UsageError} When it is not a whole number from 1 to 65535.
- */
 export function parsePort(text: string): number {
   const port = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
   if (port >= 1 && port <= 65_535) return port;

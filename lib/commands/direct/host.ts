@@ -1,7 +1,3 @@
-/**
- * Option 4: initiate a chat with a friend. Listens, invites, waits, chats.
- * @module
- */
 import { LinkError, UsageError } from "../../errors.ts";
 import { hostChat, type HostedChat } from "../../peer/host.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
@@ -16,7 +12,6 @@ import { ChatScreen } from "./screen.ts";
 import { assertDelivered } from "./words.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
-/** The menu's option. */
 export function hostOption(app: App): MenuCommand {
   return {
     number: 4,
@@ -35,14 +30,7 @@ export function hostOption(app: App): MenuCommand {
   };
 }
 
-/**
- * Hosts one chat to its end.
- *
- * @param app The program, signed in.
- * @param flags Friend and port; port unset picks a free one.
- * @param signal Takes the invitation back.
- * @returns What the chat counted; null when the invitation was taken back.
- */
+/** Hosts one chat to its end. */
 export async function runHost(
   app: App,
   flags: ChatFlags & { readonly friend: string },
@@ -76,7 +64,6 @@ export async function runHost(
   return await screen.run(hosted.conversation);
 }
 
-/** The session of the account that is signed in. */
 export function signedIn(app: App): AccountSession {
   if (!app.session) throw new NotSignedInError("Cannot chat before you are connected: 0 connects");
   if (!app.isOnline) {
@@ -85,7 +72,6 @@ export function signedIn(app: App): AccountSession {
   return app.session;
 }
 
-/** Asks for what was not given; null when the person gives up. */
 async function ask(
   app: App,
   flags: ChatFlags,
@@ -128,7 +114,6 @@ async function printInvitation(app: App, hosted: HostedChat, friend: string): Pr
   }
 }
 
-/** Waits for the friend; false when the invitation is taken back. */
 async function isJoined(
   { terminal }: App,
   hosted: HostedChat,
@@ -152,12 +137,7 @@ async function isJoined(
   return false;
 }
 
-/**
- * The subcommand `chat host`.
- *
- * @throws {UsageError} When no friend is named.
- * @throws {UndeliveredError} When the chat has ended with lines that the friend does not have.
- */
+/** The subcommand `chat host`. */
 export async function hostOnce(app: App, flags: ChatFlags): Promise<void> {
   const { friend } = flags;
   if (friend === undefined) throw new UsageError("Cannot host a chat for nobody: name a friend");

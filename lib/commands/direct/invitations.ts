@@ -17,13 +17,7 @@ export function forgetInvitation(session: AccountSession, chatId: string): void 
   toldBySession.get(session)?.delete(chatId);
 }
 
-/**
- * Tells of invitations for as long as the session lasts.
- *
- * @param terminal Where.
- * @param session A session that is starting.
- * @param learnName Told of each name that is seen, for completion.
- */
+/** Tells of invitations for as long as the session lasts. */
 export function announceInvitations(
   terminal: Terminal,
   session: AccountSession,

@@ -1,7 +1,3 @@
-/**
- * Option 5: chat with a friend who has a chat open. Lists the invitations, joins one, chats.
- * @module
- */
 import { UsageError } from "../../errors.ts";
 import { joinChat } from "../../peer/joiner.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
@@ -20,7 +16,6 @@ import { ago } from "../format.ts";
 import { forgetInvitation } from "./invitations.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
-/** The menu's option. */
 export function joinOption(app: App): MenuCommand {
   return {
     number: 5,
@@ -34,15 +29,7 @@ export function joinOption(app: App): MenuCommand {
   };
 }
 
-/**
- * Joins one chat and stays to its end.
- *
- * @param app The program, signed in.
- * @param flags Friend and port; unset asks where there is a choice.
- * @param signal Stops the search for a way.
- * @returns What the chat counted; null when the person chose none.
- * @throws {UsageError} When nobody has such a chat open.
- */
+/** Joins one chat and stays to its end. */
 export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
   const session = signedIn(app);
   const invitation = await choose(app, session, flags);
@@ -67,7 +54,6 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
   return await screen.run(conversation, linkedAfterMs);
 }
 
-/** Finds the one that is meant, or asks; null when the person chooses none. */
 async function choose(app: App, session: AccountSession, flags: ChatFlags): Promise<Invitation | null> {
   const { terminal } = app;
   const { chats } = await rendezvousOf(session).request("list_chats", {});
@@ -115,11 +101,7 @@ function describe({ from, port, openedAt }: Invitation): string {
   }`;
 }
 
-/**
- * The subcommand `chat join`.
- *
- * @throws {UndeliveredError} When the chat has ended with lines that the friend does not have.
- */
+/** The subcommand `chat join`. */
 export async function joinOnce(app: App, flags: ChatFlags): Promise<void> {
   const interrupted = new AbortController();
   using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));

@@ -12,15 +12,8 @@ interface HostFlags extends Pick<ScriptOptions, "server" | "user"> {
   readonly mapPort?: boolean;
 }
 
-/**
- * Adds them to the program.
- *
- * @param program The program.
- * @param withApp Runs what they do.
- */
 export function addChatCommands(program: Command, withApp: WithApp): void {
   const chat = program.command("chat").description("talk with a friend from machine to machine");
-  /** One of the two, with the flags that both have. */
   function subcommand(name: string, summary: string): Command {
     return addAccountOptions(chat.command(name).description(summary))
       .argument("[friend]", "name of the friend")

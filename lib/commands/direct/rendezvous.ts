@@ -14,7 +14,6 @@ import { CHAT_EVENTS } from "../../protocol/chat_messages.ts";
 import { type Params, parseResult } from "../../protocol/requests.ts";
 import type { AccountSession } from "../account_session.ts";
 
-/** What direct chat may ask of this account. */
 export function rendezvousOf(session: AccountSession): Rendezvous {
   const { host, port } = session.server;
   return {

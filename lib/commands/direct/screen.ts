@@ -24,7 +24,6 @@ import { farewell, fileAndSize, span, whyFileFailed } from "./words.ts";
 /** Lines under way that stand at the bottom of the screen; more wait with the next line typed. */
 const MAX_WAITING_LINES = 5;
 
-/** What can be typed in a chat beside text. */
 const COMMANDS = [
   ["/send FILE", "send a file; your friend is asked first"],
   ["/accept", "take the file that is offered"],
@@ -36,15 +35,10 @@ const COMMANDS = [
   ["bye", "end the chat for both of you (or Ctrl+C)"],
 ] as const;
 
-/** What a screen needs to know of the person in front of it. */
 export interface ChatScreenOptions {
-  /** Name of the account that is signed in. */
   readonly name: string;
-  /** Name of the friend's account. */
   readonly friend: string;
-  /** Where files are saved, for the question. */
   readonly downloadFolder: string;
-  /** The person's own folder, for `~` in a path. */
   readonly homeFolder: string;
 }
 
@@ -57,19 +51,12 @@ export class ChatScreen implements JoinListener {
   #route: Route | undefined;
   #routeSince = 0; // on the clock of performance.now()
 
-  /** Shows nothing yet. */
   constructor(terminal: Terminal, options: ChatScreenOptions) {
     this.#terminal = terminal;
     this.#options = options;
   }
 
-  /**
-   * Chats until the end, and says how it ended.
-   *
-   * @param conversation A linked chat.
-   * @param linkedAfterMs How long it took to link; unset where the other side did the work.
-   * @returns What it counted.
-   */
+  /** Chats until the end, and says how it ended. */
   async run(conversation: Conversation, linkedAfterMs?: number): Promise<Tally> {
     const { friend } = this.#options;
     await this.#begin(conversation, linkedAfterMs);
@@ -89,7 +76,6 @@ export class ChatScreen implements JoinListener {
     return tally;
   }
 
-  /** See `JoinListener`. */
   onTrying(what: string): void {
     this.#terminal.status(`Connecting to ${safeText(this.#options.friend)}: ${what}… (Ctrl+C stops)`);
   }
@@ -100,7 +86,6 @@ export class ChatScreen implements JoinListener {
     await this.#terminal.flush();
   }
 
-  /** See `ConversationListener`. */
   onLinked({ route, isFirst, wasLost }: { route: Route; isFirst: boolean; wasLost: boolean }): void {
     this.#route = route;
     this.#routeSince = performance.now();
@@ -114,7 +99,6 @@ export class ChatScreen implements JoinListener {
     );
   }
 
-  /** See `ConversationListener`. */
   onLost(why: string): void {
     const friend = safeText(this.#options.friend);
     this.#terminal.printAbove(
@@ -125,7 +109,6 @@ export class ChatScreen implements JoinListener {
     );
   }
 
-  /** See `TransferListener`. */
   onFileOffered(news: TransferNews): void {
     const friend = safeText(this.#options.friend);
     this.#terminal.printAbove(
@@ -134,7 +117,6 @@ export class ChatScreen implements JoinListener {
     );
   }
 
-  /** See `TransferListener`. */
   onFileProgress(news: TransferNews & { doneBytes: number; resumedBytes: number }): void {
     const { direction, name, totalBytes, doneBytes, resumedBytes } = news;
     let bar = this.#bars.get(direction);
@@ -147,7 +129,6 @@ export class ChatScreen implements JoinListener {
     bar.update(doneBytes);
   }
 
-  /** See `TransferListener`. */
   onFileDone(news: TransferNews & { path?: string }): void {
     this.#removeBar(news);
     const friend = safeText(this.#options.friend);
@@ -158,7 +139,6 @@ export class ChatScreen implements JoinListener {
     );
   }
 
-  /** See `TransferListener`. */
   onFileFailed(
     news: TransferNews & { reason: FileFailure; isOurs: boolean; detail?: string },
   ): void {
@@ -188,7 +168,6 @@ export class ChatScreen implements JoinListener {
     );
   }
 
-  /** Reads lines until the chat is over. */
   async #talk(conversation: Conversation, over: AbortSignal): Promise<void> {
     const history = new History();
     while (!over.aborted) {

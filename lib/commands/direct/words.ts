@@ -11,7 +11,6 @@ import { formatBytes } from "../../terminal/live_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { count } from "../format.ts";
 
-/** How a chat ended, and what came of it. */
 export function farewell(friend: string, end: SessionEnd, tally: Tally): string {
   const files = tally.filesSent + tally.filesReceived;
   const counts = [
@@ -79,7 +78,6 @@ export function whyFileFailed(
   }
 }
 
-/** A file and its size. */
 export function fileAndSize({ name, totalBytes }: Pick<TransferNews, "name" | "totalBytes">): string {
   return `${name} (${formatBytes(totalBytes)})`;
 }

@@ -6,11 +6,6 @@ import { UsageError } from "../../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { splitName } from "../chat/send.ts";
 
-/**
- * The menu's command.
- *
- * @param options Options 4 and 5; the first word after `chat` names one of them.
- */
 export function chatCommand(options: readonly MenuCommand[]): MenuCommand {
   const names = options.map(({ name }) => name);
   return {

@@ -16,11 +16,7 @@ export class LoopbackRedirect implements AsyncDisposable {
   readonly #answer = Promise.withResolvers<URL>();
   #pending: PendingConsent | null = null; // unset until the consent has begun
 
-  /**
-   * Starts to listen.
-   *
-   * @param host How the provider wants the loopback address spelled.
-   */
+  /** Starts to listen. */
   constructor(host: "127.0.0.1" | "localhost" = "127.0.0.1") {
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -29,12 +25,7 @@ export class LoopbackRedirect implements AsyncDisposable {
     this.redirectUri = `http://${host}:${this.#server.addr.port}/`;
   }
 
-  /**
-   * Waits for the browser.
-   *
-   * @param pending The consent that was begun with {@linkcode redirectUri}.
-   * @returns The address that the browser was sent to, its state already compared.
-   */
+  /** Waits for the browser. */
   async waitFor(pending: PendingConsent): Promise<URL> {
     this.#pending = pending;
     return await this.#answer.promise;
@@ -55,7 +46,6 @@ export class LoopbackRedirect implements AsyncDisposable {
       : page(200, "You are signed in. You can close this window and go back to the terminal.");
   }
 
-  /** Stops listening once the browser has its page. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.shutdown();
   }
@@ -76,13 +66,7 @@ function page(status: number, sentence: string): Response {
   });
 }
 
-/**
- * Reads the final address that a person pastes when the browser runs on another machine.
- *
- * @param text What was pasted: the whole address, or only what follows its question mark.
- * @param pending The consent.
- * @returns The address; a sentence about what is wrong with it otherwise.
- */
+/** Reads the final address that a person pastes when the browser runs on another machine. */
 export function readPastedAnswer(text: string, pending: PendingConsent): URL | string {
   const trimmed = text.trim();
   let url: URL;

@@ -7,25 +7,20 @@
 export interface OAuthService {
   /** Name of the issuer, compared with the answer's `iss` where there is one (RFC 9207). */
   readonly issuer: string;
-  /** Where the person consents. */
   readonly authorizationUrl: string;
   /** Where codes and refresh tokens are exchanged. */
   readonly tokenUrl: string;
   /** Where tokens are given back; unset when the provider has no such place. */
   readonly revocationUrl?: string;
-  /** What is asked for. */
   readonly scope: string;
   /** Host of the loopback redirect: providers disagree on its spelling. */
   readonly redirectHost: "127.0.0.1" | "localhost";
-  /** Parameters of its own for the consent page. */
   readonly extraParameters?: Readonly<Record<string, string>>;
 }
 
 /** A provider and the person's own client there. */
 export interface OAuthSettings {
-  /** The provider. */
   readonly service: OAuthService;
-  /** The client id that the person made. */
   readonly clientId: string;
   /** Its secret; unset for clients without one. Google gives desktop clients one, and wants it back. */
   readonly clientSecret?: string;
@@ -33,11 +28,9 @@ export interface OAuthSettings {
   readonly caPem?: string;
 }
 
-/** What consent gave. */
 export interface OAuthTokens {
   /** Buys access tokens until it is revoked. */
   readonly refreshToken: string;
-  /** The last access token. */
   readonly accessToken: string;
   /** Epoch milliseconds when it ends. */
   readonly accessTokenExpiresAt: number;
@@ -64,12 +57,7 @@ export const MICROSOFT: OAuthService = {
   redirectHost: "localhost",
 };
 
-/**
- * Finds the provider that goes with a mail server.
- *
- * @param host Host name of the mail server.
- * @returns Its addresses; `null` when they are not known here.
- */
+/** Finds the provider that goes with a mail server. */
 export function findOAuthService(host: string): OAuthService | null {
   if (/(?:^|\.)(?:gmail|googlemail|google)\.com$/i.test(host)) return GOOGLE;
   if (/(?:^|\.)(?:outlook|office365|office|hotmail)\.com$/i.test(host)) return MICROSOFT;

@@ -20,14 +20,7 @@ export class TokenSource {
   readonly #now: () => number;
   #renewal: Promise<string> | null = null; // set while one is under way
 
-  /**
-   * Makes a source over tokens that are kept elsewhere, as another process may renew them too.
-   *
-   * @param settings Provider and client.
-   * @param kept.load Reads the tokens kept.
-   * @param kept.save Keeps new ones; `renewedWith` is the refresh token that they were got with.
-   * @param kept.now Epoch milliseconds; the system's clock by default.
-   */
+  /** Makes a source over tokens that are kept elsewhere, as another process may renew them too. */
   constructor(
     settings: OAuthSettings,
     kept: {

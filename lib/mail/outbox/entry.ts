@@ -17,25 +17,17 @@ export type OutboxState = "queued" | "sending" | "in_doubt" | "failed";
 
 /** One mail. The bytes are in the spool, under the same id. */
 export interface OutboxEntry {
-  /** A UUID. */
   readonly id: string;
-  /** The account that sends it. */
   readonly accountId: string;
   /** `Message-ID` with its angle brackets; the same at every attempt. */
   readonly messageId: string;
-  /** Sender that the server is told. */
   readonly from: string;
   /** Recipients that still have to get it. */
   readonly to: readonly string[];
-  /** For lists. */
   readonly subject: string;
-  /** Size in bytes. */
   readonly sizeBytes: number;
-  /** Epoch milliseconds. */
   readonly queuedAt: number;
-  /** Where it stands. */
   readonly state: OutboxState;
-  /** Attempts so far. */
   readonly attempts: number;
   /** Epoch milliseconds of the next attempt; means nothing unless `queued`. */
   readonly nextAttemptAt: number;
@@ -43,13 +35,9 @@ export interface OutboxEntry {
   readonly problem: OutboxProblem | null;
 }
 
-/** Why an attempt failed. */
 export interface OutboxProblem {
-  /** The fault. */
   readonly fault: MailFault;
-  /** The sentence for the person. */
   readonly message: string;
-  /** The server's own words; empty when it said nothing. */
   readonly serverWords: string;
 }
 
@@ -60,14 +48,10 @@ export type OutboxChange = Partial<
 
 /** Where entries are kept. Each method is on disk when it returns. */
 export interface OutboxStore {
-  /** Adds an entry. */
   insertOutboxEntry(entry: OutboxEntry): Promise<void>;
   /** Every entry, oldest first. */
   listOutboxEntries(): Promise<OutboxEntry[]>;
-  /** One entry; `null` when it is gone. */
   findOutboxEntry(id: string): Promise<OutboxEntry | null>;
-  /** Changes an entry; nothing happens when it is gone. */
   updateOutboxEntry(id: string, change: OutboxChange): Promise<void>;
-  /** Removes an entry; nothing happens when it is gone. */
   removeOutboxEntry(id: string): Promise<void>;
 }

@@ -10,26 +10,17 @@ import type { SendOutcome } from "./outcome.ts";
 /** Longest time without a look, milliseconds: another process may have added a mail, or the machine slept. */
 const LONGEST_PAUSE_MS = 60_000;
 
-/** What the runner may be told. */
 export interface OutboxRunnerOptions {
-  /** Ends the runner. */
   readonly signal: AbortSignal;
-  /** Called after each attempt. */
   readonly onOutcome: (entry: OutboxEntry, outcome: SendOutcome) => void;
   /** Called when the disk fails; the runner goes on. */
   readonly onFault: (error: unknown) => void;
   /** Waits, or ends early when the signal fires; never throws. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Epoch milliseconds; the system's clock by default. */
   readonly now?: () => number;
 }
 
-/**
- * Sends what is due until the signal fires: at once, then each time that a pause is over.
- *
- * @param outbox The outbox.
- * @param options Signal and listeners.
- */
+/** Sends what is due until the signal fires: at once, then each time that a pause is over. */
 export async function runOutbox(outbox: Outbox, options: OutboxRunnerOptions): Promise<void> {
   const { signal } = options;
   const wait = options.wait ?? sleep;

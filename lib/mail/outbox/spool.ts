@@ -13,44 +13,27 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { renameAndSync, syncFolder } from "../../sync_folder.ts";
 
-/** Ending of a finished message. */
 const SUFFIX = ".eml";
-/** Ending of a message that is being written. */
 const PARTIAL_SUFFIX = ".part";
-/** The file whose lock is the folder's. */
 const LOCK_FILE = "lock";
 /** A partial file this old was left by a crash, milliseconds. */
 const STALE_PARTIAL_MS = 60 * 60 * 1000;
 
 /** A message held for sending: nobody else can send it meanwhile. Dispose to let it go. */
 export interface HeldMessage extends Disposable {
-  /** Size in bytes. */
   readonly sizeBytes: number;
   /** Reads it from its start; one reader at a time. */
   open(): Readable;
 }
 
-/** A folder of messages. */
 export class MailSpool {
   readonly #folder: string;
 
-  /**
-   * Names the folder; it is made when the first message is written, for its owner alone.
-   *
-   * @param folder Path of the folder; the one that it is in exists.
-   */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /**
-   * Writes a message.
-   *
-   * @param id Name for it: letters, digits and dashes.
-   * @param content Its bytes.
-   * @returns Its size in bytes.
-   * @throws {Error} When the disk, or an attachment that is read on the way, fails; nothing is left behind then.
-   */
+  /** Writes a message. */
   async write(id: string, content: Readable): Promise<number> {
     await this.#makeFolder();
     const partial = this.#path(id) + PARTIAL_SUFFIX;
@@ -90,11 +73,7 @@ export class MailSpool {
     return await look();
   }
 
-  /**
-   * Removes a message; nothing happens when it is gone already.
-   *
-   * @param id Its name.
-   */
+  /** Removes a message; */
   async remove(id: string): Promise<void> {
     await Deno.remove(this.#path(id)).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;

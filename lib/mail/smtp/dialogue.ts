@@ -28,7 +28,6 @@ const GOODBYE_TIMEOUT_MS = 1_000;
 /** What is read ahead of the connection, bytes: little, so that progress tells the truth. */
 const READ_AHEAD_BYTES = 16 * 1024;
 
-/** One connection and how far it has come. */
 export class Conversation implements AsyncDisposable {
   readonly #connection: SmtpConnection;
   readonly #context: RefusalContext;
@@ -41,13 +40,7 @@ export class Conversation implements AsyncDisposable {
   #isAtEase = false; // true while no command is out and nothing has gone wrong
   #isHandedOver = false; // true from just before the last byte until the server's answer
 
-  /**
-   * Prepares a connection; nothing is sent before {@linkcode begin}.
-   *
-   * @param target The server and the way in.
-   * @param sizeBytes Size of the mail, for explanations; unset when none is sent.
-   * @param options Progress, mark, timeouts.
-   */
+  /** Prepares a connection; */
   constructor(target: SubmissionTarget, sizeBytes: number | undefined, options: SubmissionOptions) {
     this.#target = target;
     this.#options = options;
@@ -85,11 +78,6 @@ export class Conversation implements AsyncDisposable {
     options.signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
-  /**
-   * Connects, encrypts and signs in.
-   *
-   * @throws {MailError} When that does not work.
-   */
   async begin(): Promise<void> {
     if (this.#options.signal?.aborted) this.#abort();
     await this.#step<void>("connect", (done) => this.#connection.connect((error) => done(error ?? null)));
@@ -123,12 +111,7 @@ export class Conversation implements AsyncDisposable {
     }
   }
 
-  /**
-   * Sends the mail and waits for the answer.
-   *
-   * @param mail The mail.
-   * @throws {MailError} When no recipient gets it; `in_doubt` when that is not known.
-   */
+  /** Sends the mail and waits for the answer. */
   async send(mail: Submission): Promise<Acceptance> {
     const envelope = { from: mail.envelope.from, to: [...mail.envelope.to], size: mail.sizeBytes };
     const body = Readable.from(this.#watch(mail), { objectMode: false, highWaterMark: READ_AHEAD_BYTES });
@@ -159,7 +142,6 @@ export class Conversation implements AsyncDisposable {
     this.#isHandedOver = true;
   }
 
-  /** Runs one step of nodemailer's, and explains its failure. */
   async #step<Result>(
     stage: SendStage,
     run: (done: (error: Error | null, result?: Result) => void) => void,

@@ -16,17 +16,13 @@ import {
 import { formatBytes } from "../size.ts";
 import { isTransientReply, parseReply } from "./smtp_reply.ts";
 
-/** What the sentences need to name. */
 export interface RefusalContext {
-  /** Host of the mail server. */
   readonly host: string;
-  /** Its port. */
   readonly port: number;
   /** How the account signs in; decides whether a refusal is about a password or a token. */
   readonly signIn: SignInKind;
   /** The account's own address. */
   readonly address: string;
-  /** Size of the mail in bytes; absent when none is being sent. */
   readonly sizeBytes?: number;
 }
 
@@ -38,14 +34,7 @@ const TEMPORARY_LINK_FAULTS: ReadonlySet<MailFault> = new Set([
   "connection_lost",
 ]);
 
-/**
- * Makes the error for a person out of what nodemailer gave.
- *
- * @param failure What nodemailer gave.
- * @param stage How far the conversation had come.
- * @param context What the sentence names.
- * @param recipients The recipients that it is about; none means the whole mail.
- */
+/** Makes the error for a person out of what nodemailer gave. */
 export function explainFailure(
   failure: SmtpFailure,
   stage: SendStage,
@@ -81,13 +70,6 @@ function describeLinkFailure(failure: SmtpFailure): string {
   return message === "" || message.includes(code) ? message : `${message} (${code})`;
 }
 
-/**
- * Makes the error for a fault that is already known.
- *
- * @param fault What happened.
- * @param context What the sentence names.
- * @param details Everything else that is known.
- */
 export function explainFault(
   fault: MailFault,
   context: RefusalContext,

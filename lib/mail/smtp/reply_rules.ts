@@ -76,13 +76,7 @@ const REPLY_RULES: readonly ReplyRule[] = [
   { fault: "refused", stages: ANY },
 ];
 
-/**
- * Names the fault that a reply stands for.
- *
- * @param reply The server's reply, 4yz or 5yz.
- * @param stage How far the conversation had come.
- * @param signIn How the account signs in.
- */
+/** Names the fault that a reply stands for. */
 export function classifyReply(
   reply: SmtpReply,
   stage: SendStage,
@@ -100,7 +94,6 @@ export function classifyReply(
 
 /** An error as nodemailer's SMTP connection gives it: Node's own fields and the reply, where there was one. */
 export interface SmtpFailure {
-  /** What went wrong, in the library's or the system's words. */
   readonly message: string;
   /** nodemailer's code, such as `ESOCKET`. */
   readonly code?: string | undefined;
@@ -113,12 +106,7 @@ export interface SmtpFailure {
 const NO_ROUTE = new Set(["ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EHOSTDOWN", "EADDRNOTAVAIL"]);
 const CERTIFICATE = /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME/;
 
-/**
- * Names the fault behind a connection that failed without a reply.
- *
- * @param failure What nodemailer gave.
- * @param stage How far the conversation had come.
- */
+/** Names the fault behind a connection that failed without a reply. */
 export function classifyBrokenLink(failure: SmtpFailure, stage: SendStage): MailFault {
   const codes = [failure.code ?? "", failure.originalCode ?? ""];
   if (CERTIFICATE.test(codes.join(" ")) || /certificate/i.test(failure.message)) return "certificate";

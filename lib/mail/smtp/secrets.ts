@@ -6,13 +6,7 @@
 /** Shorter than this a "secret" would blot out ordinary words. */
 const SHORTEST_SECRET = 4;
 
-/**
- * Replaces every secret in a text, as it is and as SASL encodes it.
- *
- * @param text Anything that came from outside.
- * @param secrets Passwords and tokens in use.
- * @returns The text with `[hidden]` in their place.
- */
+/** Replaces every secret in a text, as it is and as SASL encodes it. */
 export function hideSecrets(text: string, secrets: readonly string[]): string {
   let hidden = text;
   for (const secret of secrets) {

@@ -5,10 +5,8 @@
  * @module
  */
 
-/** One reply, taken apart. */
 export interface SmtpReply {
-  /** 200 to 599. */
-  readonly code: number;
+  readonly code: number; // 200 to 599
   /** Enhanced status code such as `5.7.8` (RFC 3463); empty when the server gave none. */
   readonly enhanced: string;
   /** The words of all lines in one line, codes removed. */
@@ -17,13 +15,7 @@ export interface SmtpReply {
 
 const LINE = /^(\d{3})(?:[ -](?:(\d\.\d{1,3}\.\d{1,3})\b)?[ \t]*(.*))?$/;
 
-/**
- * Takes a reply apart.
- *
- * @param text The reply as received, lines separated by LF or CRLF.
- * @returns The reply; `null` when the first line is none.
- * @see RFC 5321 §4.2.1: every line of one reply repeats the code.
- */
+/** Takes a reply apart. */
 export function parseReply(text: string): SmtpReply | null {
   let code = 0;
   let enhanced = "";

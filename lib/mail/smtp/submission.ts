@@ -20,7 +20,6 @@ export type Credentials =
   | {
     /** PLAIN or LOGIN, whichever the server offers. */
     readonly kind: "password";
-    /** Name to sign in with. */
     readonly user: string;
     /** Never logged, never part of an error. */
     readonly password: string;
@@ -28,33 +27,24 @@ export type Credentials =
   | {
     /** XOAUTH2. */
     readonly kind: "oauth2";
-    /** Name to sign in with. */
     readonly user: string;
     /** Gives an access token; `renew` is true when the server has just refused the last one. */
     getAccessToken(renew: boolean): Promise<string>;
   };
 
-/** Where to hand a mail in, and as whom. */
 export interface SubmissionTarget {
-  /** The server. */
   readonly endpoint: SmtpEndpoint;
-  /** The way in. */
   readonly credentials: Credentials;
   /** The account's own address, named in explanations. */
   readonly address: string;
 }
 
-/** A mail to hand in. */
 export interface Submission {
-  /** Whom the server is told. */
   readonly envelope: MailEnvelope;
-  /** Size in bytes. */
   readonly sizeBytes: number;
-  /** Reads the mail from its start. */
   open(): Readable;
 }
 
-/** What the caller may watch and set. */
 export interface SubmissionOptions {
   /** Called while the mail is being read into the connection: bytes so far, bytes in all. */
   readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
@@ -72,20 +62,12 @@ export interface SubmissionOptions {
 export interface Acceptance {
   /** The server's answer, such as `250 2.0.0 OK 1718000000 abc - gsmtp`. */
   readonly reply: string;
-  /** Who gets it. */
   readonly accepted: readonly string[];
   /** Who does not, and why; one error for each. */
   readonly refused: readonly MailError[];
 }
 
-/**
- * Hands one mail in.
- *
- * @param target The server and the way in.
- * @param mail The mail.
- * @param options Progress, mark, timeouts.
- * @throws {MailError} When no recipient gets it; `in_doubt` when that is not known.
- */
+/** Hands one mail in. */
 export async function submitMail(
   target: SubmissionTarget,
   mail: Submission,
@@ -96,13 +78,7 @@ export async function submitMail(
   return await conversation.send(mail);
 }
 
-/**
- * Connects and signs in, and sends nothing: the quick half of a test.
- *
- * @param target The server and the way in.
- * @param options Timeouts and signal.
- * @throws {MailError} When that does not work.
- */
+/** Connects and signs in, and sends nothing: the quick half of a test. */
 export async function checkSignIn(target: SubmissionTarget, options: SubmissionOptions = {}): Promise<void> {
   await using conversation = new Conversation(target, undefined, options);
   await conversation.begin();

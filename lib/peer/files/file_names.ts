@@ -34,14 +34,7 @@ export function safeFileName(offered: string): string {
   return shorten(isReserved ? `_${plain}` : plain);
 }
 
-/**
- * Gives a finished file its name.
- *
- * @param partPath Where it lies now.
- * @param folder Folder that it is to be in.
- * @param name From {@linkcode safeFileName}.
- * @returns Its path: `name`, or `name (2)` and so on when that is taken. The name is on disk by then.
- */
+/** Gives a finished file its name. */
 export async function placeFile(partPath: string, folder: string, name: string): Promise<string> {
   for (let copy = 1; copy <= MAX_COPIES; copy++) {
     const path = join(folder, copy === 1 ? name : numbered(name, copy));

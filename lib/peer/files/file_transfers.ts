@@ -15,20 +15,14 @@ import type { PeerSession } from "../session.ts";
 /** Pieces sent and not answered: enough for good speed, and typed lines do not wait long behind them. */
 const CHUNKS_UNDER_WAY = 8;
 
-/** Which way a file goes, seen from this side. */
 export type Direction = "sending" | "receiving";
 
-/** A file on its way. */
 export interface TransferNews {
-  /** Which way it goes. */
   readonly direction: Direction;
-  /** Safe name, fit for a terminal. */
-  readonly name: string;
-  /** Its whole size in bytes. */
+  readonly name: string; // safe name, fit for a terminal
   readonly totalBytes: number;
 }
 
-/** Who shows what happens to files. */
 export interface TransferListener {
   /** The other side wants to send; answer with `accept` or `refuse`. */
   onFileOffered(news: TransferNews): void;
@@ -36,7 +30,6 @@ export interface TransferListener {
   onFileProgress(news: TransferNews & { readonly doneBytes: number; readonly resumedBytes: number }): void;
   /** It is over there whole; `path` is set on the receiving side. */
   onFileDone(news: TransferNews & { readonly path?: string }): void;
-  /** It will not come over; `isOurs` tells who says so. */
   onFileFailed(
     news: TransferNews & { readonly reason: FileFailure; readonly isOurs: boolean; readonly detail?: string },
   ): void;
@@ -62,7 +55,6 @@ interface Incoming {
   target?: IncomingFile;
 }
 
-/** All files of one chat. */
 export class FileTransfers {
   readonly #session: Pick<PeerSession, "send" | "isEnded">;
   readonly #listener: TransferListener;
@@ -73,7 +65,6 @@ export class FileTransfers {
   #receivedCount = 0;
   #cleaning: Promise<unknown> = Promise.resolve(); // ends when no part file is being removed
 
-  /** Files of this session; those that come are saved in `downloadFolder`. */
   constructor(
     session: Pick<PeerSession, "send" | "isEnded">,
     listener: TransferListener,
@@ -84,12 +75,10 @@ export class FileTransfers {
     this.#downloadFolder = options.downloadFolder;
   }
 
-  /** Files that the other side has whole. */
   get sentCount(): number {
     return this.#sentCount;
   }
 
-  /** Files that were saved here. */
   get receivedCount(): number {
     return this.#receivedCount;
   }
@@ -99,12 +88,6 @@ export class FileTransfers {
     return this.#incoming && !this.#incoming.isAccepted ? this.#incoming.news : undefined;
   }
 
-  /**
-   * Asks the other side to take a file.
-   *
-   * @param path A readable file.
-   * @throws {UsageError} When it is none, cannot be read, or another one is on its way.
-   */
   async offer(path: string): Promise<void> {
     if (this.#outgoing) {
       throw new UsageError(
@@ -133,11 +116,6 @@ export class FileTransfers {
     }
   }
 
-  /**
-   * Takes the offered file.
-   *
-   * @throws {UsageError} When nothing is offered, or it cannot be saved here.
-   */
   async accept(): Promise<void> {
     const incoming = this.#incoming;
     if (!incoming || incoming.isAccepted) throw new UsageError("Cannot accept: no file is offered");
@@ -160,22 +138,12 @@ export class FileTransfers {
     if (target.isComplete) await this.#finishIncoming(incoming, target);
   }
 
-  /**
-   * Refuses the offered file.
-   *
-   * @throws {UsageError} When nothing is offered.
-   */
   refuse(): void {
     const incoming = this.#incoming;
     if (!incoming || incoming.isAccepted) throw new UsageError("Cannot refuse: no file is offered");
     this.#failIncoming(incoming, "refused", { isOurs: true });
   }
 
-  /**
-   * Stops what is on its way, in both directions.
-   *
-   * @throws {UsageError} When nothing is.
-   */
   cancel(): void {
     const { offered } = this;
     if (!this.#outgoing && (!this.#incoming || offered)) {
@@ -185,7 +153,6 @@ export class FileTransfers {
     if (this.#incoming && !offered) this.#failIncoming(this.#incoming, "cancelled", { isOurs: true });
   }
 
-  /** Takes what the other side says about files; resolves once it is on disk. */
   take(message: PeerMessage): void | Promise<void> {
     switch (message.method) {
       case "file_offer":
@@ -201,7 +168,6 @@ export class FileTransfers {
     }
   }
 
-  /** Lets go of all files; a half-received one stays for another time. */
   async close(): Promise<void> {
     this.#closeOutgoing();
     const incoming = this.#incoming;

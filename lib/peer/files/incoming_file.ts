@@ -8,17 +8,13 @@ import { placeFile } from "./file_names.ts";
 
 const READ_BYTES = 256 * 1024;
 
-/** A file as it was offered. */
 export interface OfferedFile {
   /** From `safeFileName`. */
   readonly name: string;
-  /** Its whole size in bytes. */
   readonly totalBytes: number;
-  /** Of the whole file, base64url. */
-  readonly sha256: string;
+  readonly sha256: string; // of the whole file, base64url
 }
 
-/** The receiving end of one file. */
 export class IncomingFile {
   /** Bytes that an earlier try had brought. */
   readonly resumedBytes: number;
@@ -45,13 +41,7 @@ export class IncomingFile {
     this.resumedBytes = begun.bytes;
   }
 
-  /**
-   * Makes the part file, or goes on with the one that an earlier try of the same file has left.
-   *
-   * @param folder Download folder; made when it is missing.
-   * @param offered What is to come.
-   * @throws what the file system says.
-   */
+  /** Makes the part file, or goes on with the one that an earlier try of the same file has left. */
   static async open(folder: string, offered: OfferedFile): Promise<IncomingFile> {
     await Deno.mkdir(folder, { recursive: true });
     const path = join(folder, `.${offered.name}.${offered.sha256.slice(0, 12)}.part`);
@@ -72,7 +62,6 @@ export class IncomingFile {
     }
   }
 
-  /** Bytes that are there. */
   get doneBytes(): number {
     return this.#doneBytes;
   }
@@ -91,11 +80,7 @@ export class IncomingFile {
     this.#doneBytes += bytes.length;
   }
 
-  /**
-   * Checks the whole and gives it its name.
-   *
-   * @returns Its path, or null when it is not what was offered; it is removed then.
-   */
+  /** Checks the whole and gives it its name. */
   async finish(): Promise<string | null> {
     if (this.#hash.digest("base64url") !== this.#offered.sha256) {
       await this.discard();
@@ -106,14 +91,12 @@ export class IncomingFile {
     return await placeFile(this.#path, this.#folder, this.#offered.name);
   }
 
-  /** Leaves the part file for a later try; an empty one is removed. */
   async keep(): Promise<void> {
     if (this.#isClosed) return;
     this.#close();
     if (this.#doneBytes === 0) await Deno.remove(this.#path).catch(() => {});
   }
 
-  /** Removes the part file. */
   async discard(): Promise<void> {
     this.#close();
     await Deno.remove(this.#path).catch(() => {}); // gone already, or the folder is

@@ -51,9 +51,7 @@ export const LINK_CONNECTION = {
   stallTimeoutMs: 20_000,
 } as const;
 
-/** What a host or joiner knows of its chat when a link is made. */
 export interface LinkSecrets {
-  /** Names the chat on the server. */
   readonly chatId: string;
   /** The host's certificate in PEM: its own, or the one that TLS was checked against. */
   readonly certificatePem: string;
@@ -63,17 +61,13 @@ export interface LinkSecrets {
   readonly sessionKey: string | undefined;
 }
 
-/** What the first link of a session fixes for all later ones. */
 export interface SessionTerms {
-  /** Proves later links. */
-  readonly sessionKey: string;
-  /** What both persons compare. */
-  readonly code: string;
+  readonly sessionKey: string; // proves later links
+  readonly code: string; // what both persons compare
   /** Name and version of the other side's program; not filtered for a terminal. */
   readonly theirClient: string;
 }
 
-/** Answers the requests of the other side. */
 export type LinkServer = (method: string, params: unknown) => unknown;
 
 /** A proven connection in use. */
@@ -87,7 +81,6 @@ export class Link {
   readonly #rpc: RpcConnection;
   readonly #setServer: (server: LinkServer) => void;
 
-  /** Made by {@linkcode proveLink} and {@linkcode awaitLink} only. */
   constructor(
     rpc: RpcConnection,
     made: { route: Route; theirReceived: number; setServer: (server: LinkServer) => void },
@@ -109,12 +102,7 @@ export class Link {
     return this.#rpc.connection.heardAt;
   }
 
-  /**
-   * Asks for a sign of life. The answer comes behind all that was sent before, and waits for nobody at the other end.
-   *
-   * @throws {ChatError} `timeout` – none came in time.
-   * @throws {LinkError} When the link is closed.
-   */
+  /** Asks for a sign of life. */
   async ping(timeoutMs: number): Promise<void> {
     await this.#rpc.request("ping", undefined, { timeoutMs });
   }
@@ -124,7 +112,6 @@ export class Link {
     this.#setServer(server);
   }
 
-  /** Asks the other side; see {@linkcode RpcConnection.request}. */
   request(method: string, params: unknown): Promise<unknown> {
     return this.#rpc.request(method, params, { timeoutMs: REPLY_TIMEOUT_MS });
   }
@@ -246,7 +233,6 @@ export class ProvenConnection {
     }
   }
 
-  /** Closes it unused. */
   drop(reason: string): void {
     this.#rpc.abort(reason);
   }

@@ -10,13 +10,9 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual, X509Certificate } from "node:crypto";
 import type { Buffer } from "node:buffer";
 
-/** What both proofs and the code of one link are made from. */
 export interface ProofContext {
-  /** Id of the chat. */
   readonly chatId: string;
-  /** The host's certificate in PEM: its own, or the one that TLS was checked against. */
   readonly certificatePem: string;
-  /** The chat's secret, or on a later link the session's key; base64url. */
   readonly key: string;
 }
 

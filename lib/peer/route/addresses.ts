@@ -10,7 +10,6 @@ import type { Route } from "../../protocol/peer_messages.ts";
 /** One address of this machine, as `Deno.networkInterfaces()` gives it. */
 export type InterfaceAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
 
-/** What an address can be used for. */
 export type AddressScope = "loopback" | "link" | "private" | "public" | "unusable";
 
 /**
@@ -23,11 +22,7 @@ export function scopeOf(address: string): AddressScope {
   return address.includes(":") ? scopeOf6(address.toLowerCase()) : scopeOf4(address);
 }
 
-/**
- * Addresses of this machine that a friend may reach, the likeliest first.
- *
- * @param interfaces All addresses; the machine's own by default.
- */
+/** Addresses of this machine that a friend may reach, the likeliest first. */
 export function ownAddresses(interfaces: readonly InterfaceAddress[] = listInterfaces()): string[] {
   const usable = interfaces.map((one) => one.address).filter((address) => {
     const scope = scopeOf(address);
@@ -57,12 +52,7 @@ export function usableEndpoints<E extends Endpoint>(
   }).slice(0, MAX_CHAT_ADDRESSES + 1);
 }
 
-/**
- * What the way to a place is called when it was dialled.
- *
- * @param place Where.
- * @param interfaces All addresses of this machine; its own by default.
- */
+/** What the way to a place is called when it was dialled. */
 export function routeTo(place: Place, interfaces: readonly InterfaceAddress[] = listInterfaces()): Route {
   const isNear = interfaces.some(({ cidr }) => isInside(place.address, cidr));
   if (isNear || scopeOf(place.address) !== "public") return "direct, LAN";

@@ -23,21 +23,14 @@ const MAX_BRIDGED = 16;
  */
 const MAX_GREETINGS = 500;
 
-/** What a {@linkcode Doorway} needs. */
 export interface DoorwayOptions {
-  /** Port to listen on; 0 picks a free one. */
   readonly port: number;
-  /** Key and certificate of this chat. */
   readonly identity: Identity;
-  /** Gets every link that is proven and taken. */
   readonly taker: LinkTaker;
-  /** Time for a TLS handshake, and again for the proof, in milliseconds; 5 s by default. */
   readonly greetTimeoutMs?: number;
 }
 
-/** Listens for the friend. */
 export class Doorway implements AsyncDisposable {
-  /** Port that others can reach. */
   readonly port: number;
   readonly #outer: Listener;
   readonly #inner: Listener;
@@ -87,7 +80,6 @@ export class Doorway implements AsyncDisposable {
     }
   }
 
-  /** Listens no more and puts out everybody who waits; links in use stay. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#outer.close();
@@ -96,7 +88,6 @@ export class Doorway implements AsyncDisposable {
     await Promise.all([this.#outer.finished, this.#inner.finished]);
   }
 
-  /** The same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

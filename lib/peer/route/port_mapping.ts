@@ -7,26 +7,16 @@ import { LinkError, messageOf } from "../../errors.ts";
 import type { Endpoint } from "../../protocol/chat_messages.ts";
 import { scopeOf } from "./addresses.ts";
 
-/** Where the router listens for us. */
 export type MappedPort = Endpoint;
 
-/** A port that the router forwards now. */
 export interface PortMapping {
-  /** The address and port that the router gave. */
   readonly outside: MappedPort;
   /** Takes it back; never rejects. */
   remove(): Promise<void>;
 }
 
-/** Something that makes routers forward ports. */
 export interface PortMapper {
-  /**
-   * Asks for one TCP port.
-   *
-   * @param port Port that this machine listens on.
-   * @param addresses Addresses of this machine.
-   * @throws {LinkError} When no router does it, and why.
-   */
+  /** Asks for one TCP port. */
   map(port: number, addresses: readonly string[]): Promise<PortMapping>;
 }
 

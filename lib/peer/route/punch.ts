@@ -25,19 +25,13 @@ const MAX_ATTEMPTS = 1_500;
 /** Attempts that follow a refusal at once; after that each waits a little longer. */
 const HASTY_ATTEMPTS = 600;
 
-/** One side's part in the punch of one round. */
 export interface PunchRound {
-  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
-  /** Id of the chat. */
   readonly chatId: string;
-  /** The round that the server has begun. */
   readonly round: number;
-  /** Told when both begin. */
-  readonly onBegin?: () => void;
+  readonly onBegin?: () => void; // told when both begin
   /** Gets every connection that came about; both sides may have several, and agree later. */
   readonly onStream: (stream: SocketStream) => void;
-  /** Calls it off. */
   readonly signal: AbortSignal;
 }
 
@@ -73,7 +67,6 @@ export async function punch(
   }
 }
 
-/** A local port to punch from. */
 class PunchPort {
   /** Where this port appears, from outside and on this machine. */
   readonly endpoints: readonly Endpoint[];
@@ -86,12 +79,7 @@ class PunchPort {
     this.#probe = probe;
   }
 
-  /**
-   * Takes a free port and asks the server where it appears.
-   *
-   * @param server The server; when it does not answer, only this machine's own addresses are known.
-   * @param signal Stops asking.
-   */
+  /** Takes a free port and asks the server where it appears. */
   static async open(server: ServerDoor, signal: AbortSignal): Promise<PunchPort> {
     const port = findFreePort();
     const own = ownAddresses().map((address) => ({ address, port }));
@@ -108,13 +96,7 @@ class PunchPort {
     }
   }
 
-  /**
-   * Connects to all of the other side's endpoints, again and again until it works or the signal says stop.
-   *
-   * @param endpoints Where the other side punches from.
-   * @param onStream Gets every connection that came about; both sides may have several, and agree later.
-   * @param signal Stops it.
-   */
+  /** Connects to all of the other side's endpoints, again and again until it works or the signal says stop. */
   async punch(
     endpoints: readonly Endpoint[],
     onStream: (stream: SocketStream) => void,
@@ -129,7 +111,6 @@ class PunchPort {
     }));
   }
 
-  /** Gives the port back; connections made from it stay. */
   close(): void {
     // The connection to the server has kept the router's mapping alive until now.
     if (this.#probe) closeQuietly(this.#probe);

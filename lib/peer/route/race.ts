@@ -29,15 +29,10 @@ const DIAL_AGAIN_AFTER_MS = [200, 800];
 /** How long one connection may take from TCP to its proof. */
 const ATTEMPT_MS = 8_000;
 
-/** What runs in a race. */
 export interface RaceOptions {
-  /** How the two find each other. */
   readonly rendezvous: Rendezvous;
-  /** What the server said on joining, this round. Without a ticket there is no relay in the race. */
   readonly joined: JoinedChat;
-  /** What both ends prove; asked for each attempt, as the session's key comes with the first link. */
   readonly secretsOf: () => LinkSecrets;
-  /** Whether a way is worth an attempt. */
   readonly isWorthwhile: (route: Route) => boolean;
   /**
    * Puts a proven connection in use, or drops it. Called for one at a time. A direct one that it has put in use ends the
@@ -46,25 +41,15 @@ export interface RaceOptions {
   readonly take: (proven: ProvenConnection, route: Route) => Promise<void>;
   /** When the relay joins in, in milliseconds; 100 by default. */
   readonly relayAfterMs?: number;
-  /** How long it may take in all, in milliseconds; 15 s by default. */
   readonly withinMs?: number;
-  /** Whether the host's addresses are dialled; true by default. */
   readonly isDialing?: boolean;
   /** Whether both punch: only where the server has begun a round for both. */
   readonly isPunching: boolean;
-  /** Told what is being tried, in a few words for one changing line. */
   readonly onTrying: (what: string) => void;
-  /** Calls it off. */
   readonly signal: AbortSignal;
 }
 
-/**
- * Runs the race.
- *
- * @returns Resolves when a direct way is in use, or the relay is and nothing better was found.
- * @throws {LinkError} When no way was put in use.
- * @throws {ChatError} When the host was reached and refused for good.
- */
+/** Runs the race. */
 export async function raceToHost(options: RaceOptions): Promise<void> {
   const { joined, rendezvous, isWorthwhile, onTrying } = options;
   const { relayTicket } = joined;
@@ -161,7 +146,6 @@ async function proveOver(
   }
 }
 
-/** Attempts that run side by side until a direct one is in use, or none is left. */
 class Contest implements Disposable {
   /** Settles when the race is over. */
   readonly over: Promise<void>;
@@ -185,7 +169,6 @@ class Contest implements Disposable {
     else signal.addEventListener("abort", () => this.#runOut(), { once: true });
   }
 
-  /** Adds an attempt. */
   enter(route: Route, attempt: (signal: AbortSignal) => Promise<ProvenConnection>): void {
     this.run(async (signal) => {
       const proven = await attempt(signal);
@@ -206,7 +189,6 @@ class Contest implements Disposable {
     });
   }
 
-  /** Calls off what still runs. */
   [Symbol.dispose](): void {
     clearTimeout(this.#relayedTimer);
     this.#limit.end("the race is over");

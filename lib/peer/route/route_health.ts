@@ -9,7 +9,6 @@ import type { Route } from "../../protocol/peer_messages.ts";
 /** How long it holds, in milliseconds: people move, and networks are mended. */
 const REMEMBER_MS = 600_000;
 
-/** Ways and their faults. */
 export class RouteHealth {
   // Until when each holds, on the clock of performance.now().
   readonly #avoidedUntil = new Map<Route, number>();
@@ -25,12 +24,10 @@ export class RouteHealth {
     return holds(this.#avoidedUntil, route);
   }
 
-  /** Keeps to small things on a way. */
   narrow(route: Route): void {
     this.#narrowUntil.set(route, performance.now() + REMEMBER_MS);
   }
 
-  /** Whether small things alone get through. */
   isNarrow(route: Route): boolean {
     return holds(this.#narrowUntil, route);
   }

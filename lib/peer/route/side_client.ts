@@ -14,16 +14,7 @@ import { type Bridge, closeQuietly, PrefixedStream, writeAll } from "../../net/s
 const MAX_REPLY_BYTES = 4 * 1024;
 const LF = 0x0a;
 
-/**
- * Opens this side's half of the relay and waits for the other.
- *
- * @param server The server.
- * @param ticket What the server gave for this round.
- * @param signal Calls it off.
- * @returns The other side's bytes; TLS is still to be spoken on them.
- * @throws {LinkError} When the server refuses, hangs up, or speaks something else. What it refuses is its relay: the other
- *   side of the chat has no part in it.
- */
+/** Opens this side's half of the relay and waits for the other. */
 export async function openRelay(
   server: ServerDoor,
   ticket: string,
@@ -39,15 +30,7 @@ export async function openRelay(
   return new PrefixedStream(rest, stream);
 }
 
-/**
- * Asks where a connection appears to come from.
- *
- * @param server The server.
- * @param bridge A connection to it from the port in question; owned from now on.
- * @param signal Calls it off.
- * @returns Where, and the connection: while it is open, the router remembers.
- * @throws {LinkError} When the server hangs up, or speaks something else.
- */
+/** Asks where a connection appears to come from. */
 export async function findAddress(
   server: ServerDoor,
   bridge: Bridge,
@@ -57,7 +40,6 @@ export async function findAddress(
   return { seen: checked(SIDE_REQUESTS.find_address.result, result, "the reply to find_address"), stream };
 }
 
-/** Speaks TLS, asks, and reads the one line of the reply. */
 async function ask(
   server: ServerDoor,
   { tcp, cut }: Bridge,
