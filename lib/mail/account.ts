@@ -11,29 +11,24 @@ import type { SmtpEndpoint } from "./providers.ts";
 /** How an account signs in. */
 export type SignIn =
   | {
-    /** A server that trusts its network. */
-    readonly kind: "none";
+    readonly kind: "none"; // a server that trusts its network
   }
   | {
-    /** A password kept with the account. */
-    readonly kind: "password";
+    readonly kind: "password"; // a password kept with the account
     readonly user: string;
     readonly password: string;
   }
   | {
-    /** A password that a command prints each time. */
-    readonly kind: "password_command";
+    readonly kind: "password_command"; // a password that a command prints each time
     readonly user: string;
     readonly command: string;
   }
   | {
-    /** A password that is asked for once in each run and never stored. */
-    readonly kind: "password_asked";
+    readonly kind: "password_asked"; // a password that is asked for once in each run and never stored
     readonly user: string;
   }
   | {
-    /** OAuth2 with the person's own client id. */
-    readonly kind: "oauth2";
+    readonly kind: "oauth2"; // OAuth2 with the person's own client id
     readonly user: string;
     readonly settings: OAuthSettings;
     readonly tokens: OAuthTokens;
@@ -41,11 +36,8 @@ export type SignIn =
 
 export interface MailAccount {
   readonly id: string;
-  /** The address that mails come from, which is also its name in lists. */
-  readonly address: string;
-  /** Name shown to recipients; empty when there is none. */
-  readonly name: string;
-  /** Where mail is handed in. */
+  readonly address: string; // the address that mails come from, which is also its name in lists
+  readonly name: string; // name shown to recipients; empty when there is none
   readonly endpoint: SmtpEndpoint;
   readonly signIn: SignIn;
 }
@@ -66,7 +58,6 @@ export function tidyPassword(typed: string): string {
   return /^[a-z]{16}$/i.test(joined) ? joined : typed.replace(/[\r\n]+$/, "");
 }
 
-/** Names an account's way of signing in for people. */
 export function describeSignIn(signIn: SignIn): string {
   const ways: Record<SignIn["kind"], string> = {
     none: "no sign-in",

@@ -23,13 +23,11 @@ export interface MailAddress {
 export type Recipient =
   | ({ readonly kind: "address" } & MailAddress)
   | {
-    /** A word without `@`: a Mini-Chat user, whose published address is to be looked up. */
-    readonly kind: "user";
+    readonly kind: "user"; // a word without `@`: a Mini-Chat user, whose published address is to be looked up
     readonly userName: string;
   }
   | {
-    /** Something that is neither. */
-    readonly kind: "problem";
+    readonly kind: "problem"; // something that is neither
     readonly text: string;
     readonly reason: string;
   };
@@ -37,7 +35,6 @@ export type Recipient =
 /**
  * Reads a list such as `Ann <ann@example.org>, bob@example.org; carol`.
  *
- * @param text The list; commas or semicolons separate, quotes protect them.
  * @returns Its items in the order typed, each address once; empty for an empty text.
  */
 export function parseRecipients(text: string): Recipient[] {
@@ -68,7 +65,6 @@ function readRecipient(name: string, address: string): Recipient | null {
   return { kind: "address", name: name.trim(), address: bare };
 }
 
-/** Says what is wrong with an address. */
 export function findAddressFault(address: string): string | null {
   const at = address.lastIndexOf("@");
   if (at < 0) return "there is no @ in it";
@@ -116,8 +112,6 @@ function toAsciiDomain(domain: string): string | null {
 /**
  * One spelling for addresses that reach the same mailbox for sure: the domain in lower-case ASCII. The part
  * before the `@` stays, as only its own server knows whether case matters there (RFC 5321 §2.4).
- *
- * @param address `local@domain`.
  */
 export function canonicalAddress(address: string): string {
   const at = address.lastIndexOf("@");

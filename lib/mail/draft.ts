@@ -11,8 +11,7 @@ export interface MailDraft {
   readonly subject: string;
   readonly text: string;
   readonly attachments: readonly string[];
-  /** Epoch milliseconds of the last change. */
-  readonly savedAt: number;
+  readonly savedAt: number; // epoch milliseconds of the last change
 }
 
 export interface DraftStore {

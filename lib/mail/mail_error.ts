@@ -45,37 +45,24 @@ export function isPasswordFault(fault: MailFault): boolean {
 }
 
 export interface MailErrorDetails {
-  /** Whether the same mail may be taken later; false by default. */
-  readonly isTemporary?: boolean;
-  /** Three digits of the SMTP reply; absent where no server answered. */
-  readonly smtpCode?: number;
+  readonly isTemporary?: boolean; // whether the same mail may be taken later; false by default
+  readonly smtpCode?: number; // three digits of the SMTP reply; absent where no server answered
   /** What the server said, unfolded to one line per sentence, without its codes; absent where it said nothing. */
   readonly serverWords?: string;
-  /** The recipients it is about; absent when it is about the whole mail. */
-  readonly recipients?: readonly string[];
-  /** The error underneath, for the operator's log; never one that can hold a secret. */
-  readonly cause?: unknown;
+  readonly recipients?: readonly string[]; // the recipients it is about; absent when it is about the whole mail
+  readonly cause?: unknown; // the error underneath, for the operator's log; never one that can hold a secret
 }
 
 export class MailError extends Error {
   override readonly name = "MailError";
   readonly fault: MailFault;
-  /** Whether the same mail may be taken later: the outbox keeps it and tries again. */
-  readonly isTemporary: boolean;
-  /** Three digits of the SMTP reply; unset where no server answered. */
-  readonly smtpCode: number | undefined;
-  /** What the server said, without its codes; unset where it said nothing. */
-  readonly serverWords: string | undefined;
+  readonly isTemporary: boolean; // whether the same mail may be taken later: the outbox keeps it and tries again
+  readonly smtpCode: number | undefined; // three digits of the SMTP reply; unset where no server answered
+  readonly serverWords: string | undefined; // what the server said, without its codes; unset where it said nothing
   /** The recipients it is about; unset when it is about the whole mail. */
   readonly recipients: readonly string[] | undefined;
 
-  /**
-   * Makes the error; nothing is shown or logged by it.
-   *
-   * @param fault What happened.
-   * @param message One sentence: what could not be done, and the next step. No final period.
-   * @param details Everything else that is known.
-   */
+  /** Makes the error; nothing is shown or logged by it. */
   constructor(fault: MailFault, message: string, details: MailErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined);
     this.fault = fault;

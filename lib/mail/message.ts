@@ -15,52 +15,38 @@ import { canonicalAddress, type MailAddress } from "./address.ts";
 
 export interface MailAttachment {
   readonly path: string;
-  /** The name it arrives under. */
-  readonly fileName: string;
+  readonly fileName: string; // the name it arrives under
   readonly sizeBytes: number; // when it was looked at
 }
 
 export interface MailContent {
   readonly from: MailAddress;
-  /** At least one. */
   readonly to: readonly MailAddress[];
-  /** Who gets a copy, seen by all. */
-  readonly cc: readonly MailAddress[];
-  /** Who gets a copy, seen by nobody. */
-  readonly bcc: readonly MailAddress[];
-  /** One line; may be empty. */
-  readonly subject: string;
-  /** Plain text, lines separated by LF. */
-  readonly text: string;
-  /** In the order shown. */
-  readonly attachments: readonly MailAttachment[];
+  readonly cc: readonly MailAddress[]; // who gets a copy, seen by all
+  readonly bcc: readonly MailAddress[]; // who gets a copy, seen by nobody
+  readonly subject: string; // one line; may be empty
+  readonly text: string; // plain text, lines separated by LF
+  readonly attachments: readonly MailAttachment[]; // in the order shown
 }
 
 export interface BuiltMessage {
-  /** The `Message-ID`, with its angle brackets. */
-  readonly messageId: string;
-  /** The addresses that the server is told, each once. */
-  readonly envelope: MailEnvelope;
+  readonly messageId: string; // the `Message-ID`, with its angle brackets
+  readonly envelope: MailEnvelope; // the addresses that the server is told, each once
   /** The bytes, lines ended by CRLF. Attachments are read while it is read. */
   readonly stream: Readable;
 }
 
 /** Whom the server is told, whatever the headers say (RFC 5321 §3.3). */
 export interface MailEnvelope {
-  /** Sender, without a name. */
-  readonly from: string;
-  /** Recipients, without names: to, cc and bcc. */
-  readonly to: readonly string[];
+  readonly from: string; // sender, without a name
+  readonly to: readonly string[]; // recipients, without names: to, cc and bcc
 }
 
 export interface BuildOptions {
-  /** Epoch milliseconds for the `Date` header; now by default. */
-  readonly sentAt?: number;
-  /** A unique word for the message id; a random UUID by default. */
-  readonly uniqueId?: string;
+  readonly sentAt?: number; // epoch milliseconds for the `Date` header; now by default
+  readonly uniqueId?: string; // a unique word for the message id; a random UUID by default
 }
 
-/** Puts a message together. */
 export function buildMessage(content: MailContent, options: BuildOptions = {}): BuiltMessage {
   const domain = canonicalAddress(content.from.address).split("@").at(-1) ?? "localhost";
   const messageId = `<${options.uniqueId ?? crypto.randomUUID()}@${domain}>`;
@@ -97,8 +83,6 @@ function dropRepeated(addresses: readonly string[]): string[] {
 /**
  * Looks at a file that is to be sent along.
  *
- * @param path Where it is.
- * @returns The attachment, under the file's own name.
  * @throws {UsageError} When there is no such file, it is a folder, or it may not be read.
  */
 export async function describeAttachment(path: string): Promise<MailAttachment> {

@@ -18,13 +18,11 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export interface PendingConsent {
   readonly url: string;
   readonly redirectUri: string;
-  /** Returns in the answer; anything else is somebody else's. */
-  readonly state: string;
+  readonly state: string; // returns in the answer; anything else is somebody else's
   /** Proves that the code is ours (RFC 7636); never leaves this process before the exchange. */
   readonly codeVerifier: string;
 }
 
-/** Begins a consent. */
 export async function beginConsent(
   settings: OAuthSettings,
   redirectUri: string,
@@ -57,9 +55,6 @@ export function isAnswerTo(pending: PendingConsent, answer: URL): boolean {
 /**
  * Ends a consent: checks the answer and exchanges its code.
  *
- * @param settings Provider and client.
- * @param pending The consent.
- * @param answer The address that the browser was sent to.
  * @param now Epoch milliseconds.
  * @throws {MailError} `consent_denied`, `consent_failed`, `oauth_client_wrong`, or a temporary `no_network`.
  */
@@ -96,10 +91,7 @@ export async function finishConsent(
 /**
  * Buys a new access token.
  *
- * @param settings Provider and client.
- * @param refreshToken The refresh token.
  * @param now Epoch milliseconds.
- * @returns New tokens; the refresh token is the old one unless the provider changed it.
  * @throws {MailError} `token_refused` when consent has ended, `oauth_client_wrong`, or a temporary `no_network`.
  */
 export async function renewTokens(
@@ -124,8 +116,6 @@ export async function renewTokens(
 /**
  * Gives a consent back, so that the tokens are worth nothing any more.
  *
- * @param settings Provider and client.
- * @param tokens The tokens.
  * @returns Whether the provider confirmed it; `false` when it has no place for that or cannot be reached.
  */
 export async function revokeTokens(settings: OAuthSettings, tokens: OAuthTokens): Promise<boolean> {

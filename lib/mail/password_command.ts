@@ -7,7 +7,6 @@ const COMMAND_TIMEOUT_MS = 120_000;
 /**
  * Runs a command through the system's shell and takes the first line that it prints.
  *
- * @param command The command line.
  * @param options.canAsk Whether its standard input and standard error are the terminal's, so that it can ask for what
  *   it needs; true by default.
  * @param options.timeoutMs Milliseconds it may take; 120,000 by default.

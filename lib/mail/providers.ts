@@ -15,17 +15,13 @@ export type SmtpSecurity = "tls" | "starttls";
 export interface SmtpEndpoint {
   readonly host: string;
   readonly port: number;
-  /** There is no value without encryption. */
-  readonly security: SmtpSecurity;
-  /** PEM of the only CAs trusted; unset means the built-in roots. */
-  readonly caPem?: string;
+  readonly security: SmtpSecurity; // there is no value without encryption
+  readonly caPem?: string; // PEM of the only CAs trusted; unset means the built-in roots
 }
 
 export interface MailProvider {
-  /** Its key in the list, such as `Gmail`. */
-  readonly id: string;
-  /** Name for people, such as `Gmail` or `GMX Mail`. */
-  readonly title: string;
+  readonly id: string; // its key in the list, such as `Gmail`
+  readonly title: string; // name for people, such as `Gmail` or `GMX Mail`
   readonly endpoint: SmtpEndpoint;
 }
 
@@ -51,9 +47,7 @@ const FIRST = [
   "Yandex",
 ];
 
-/**
- * Every provider that takes mail over an encrypted connection, Gmail first, then the most used, then by name.
- */
+/** Every provider that takes mail over an encrypted connection, Gmail first, then the most used, then by name. */
 export function listProviders(): MailProvider[] {
   const providers = Object.entries(services as Record<string, ListedService>)
     .map(([id, service]) => toProvider(id, service))
@@ -65,7 +59,6 @@ export function listProviders(): MailProvider[] {
 /**
  * Finds the provider of an address by its domain, or a provider by its name.
  *
- * @param text An address such as `ann@gmail.com`, or a name such as `gmail`.
  * @returns The provider; `null` when the list does not know it.
  */
 export function findProvider(text: string): MailProvider | null {
@@ -87,11 +80,7 @@ function toProvider(id: string, service: ListedService): MailProvider | null {
   };
 }
 
-/**
- * The encryption that goes with a port when a person gives only host and port.
- *
- * @param port TCP port; 465 means TLS from the first byte (RFC 8314 §3.3), all others STARTTLS.
- */
+/** The encryption that goes with a port when a person gives only host and port. */
 export function securityOf(port: number): SmtpSecurity {
   return port === 465 ? "tls" : "starttls";
 }

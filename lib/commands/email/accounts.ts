@@ -11,12 +11,6 @@ import { type EmailParts, findAccount } from "./parts.ts";
 import { sendTestMail } from "./test_mail.ts";
 import { exitCodeOfRefusal } from "./words.ts";
 
-/**
- * Lists the accounts, the default first.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param options.json One JSON object a line, without any secret.
- */
 export async function listAccounts(parts: EmailParts, options: { json: boolean }): Promise<void> {
   const { terminal, store } = parts;
   const accounts = await store.listMailAccounts();
@@ -50,13 +44,6 @@ function publicPart(account: MailAccount) {
   };
 }
 
-/**
- * Makes an account the default.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param address Its address.
- * @throws {UsageError} When there is no such account.
- */
 export async function makeDefault(parts: EmailParts, address: string): Promise<void> {
   const account = await getAccount(parts, address);
   await parts.store.setDefaultMailAccount(account.id);
@@ -66,11 +53,7 @@ export async function makeDefault(parts: EmailParts, address: string): Promise<v
 /**
  * Signs in and sends a test mail to oneself.
  *
- * @param parts See {@linkcode EmailParts}.
  * @param address The account; empty for the default one.
- * @param signal Stops it.
- * @returns The exit code for a script.
- * @throws {UsageError} When there is no such account.
  */
 export async function testAccount(parts: EmailParts, address: string, signal: AbortSignal): Promise<number> {
   const error = await sendTestMail(parts, await getAccount(parts, address), signal);
@@ -80,10 +63,7 @@ export async function testAccount(parts: EmailParts, address: string, signal: Ab
 /**
  * Removes an account with its secret; a consent is given back to the provider.
  *
- * @param parts See {@linkcode EmailParts}.
- * @param address Its address.
  * @param options.mustAsk Whether to ask first.
- * @throws {UsageError} When there is no such account.
  */
 export async function removeAccount(
   parts: EmailParts,

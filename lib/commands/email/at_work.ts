@@ -10,15 +10,9 @@ import type { EmailSurroundings } from "./program.ts";
 import type { ScriptOptions } from "../program.ts";
 import { openSession } from "../scripts.ts";
 
-/** How a Mini-Chat user's published address is looked up. */
 type FindAddress = EmailParts["findPublishedAddress"];
 
-/**
- * The e-mail part of a client at its menu, where a name is looked up as whoever is signed in.
- *
- * @param app The client.
- * @param surroundings What only the entry file knows.
- */
+/** The e-mail part of a client at its menu, where a name is looked up as whoever is signed in. */
 export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailParts {
   return partsOf(app, surroundings, {
     triesAgain: true,
@@ -29,8 +23,6 @@ export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailPar
 
 /**
  * Sends what is due while the menu runs. Disposing of it ends that, and waits for the mail under way to be put back.
- *
- * @param parts See {@linkcode emailAtMenu}.
  */
 export function startMailOutbox(parts: EmailParts): AsyncDisposable {
   const stop = new AbortController();
@@ -43,14 +35,6 @@ export function startMailOutbox(parts: EmailParts): AsyncDisposable {
   };
 }
 
-/**
- * Runs `email …`.
- *
- * @param app The client.
- * @param args What stands behind `email`.
- * @param surroundings What only the entry file knows.
- * @returns What the process ends with.
- */
 export function runEmailOnce(
   app: App,
   args: readonly string[],

@@ -17,7 +17,6 @@ const MAX_CANDIDATES = 200;
  * A path as it was meant: quotes of a dropped file go, `~` becomes the home folder, and it no longer depends on the
  * folder that the program was started in.
  *
- * @param typed What was typed, dropped or completed.
  * @param homeFolder What `~` stands for; unset where it is not known.
  */
 export function readPath(typed: string, homeFolder?: string): string {
@@ -32,12 +31,7 @@ export function readPath(typed: string, homeFolder?: string): string {
 /**
  * Asks for files until an empty line.
  *
- * @param terminal Keyboard and screen.
- * @param paths Those chosen before, as in a draft; what cannot be read any more is said and left out.
- * @param options.homeFolder What `~` stands for.
- * @param options.onChange Called with all paths after each change.
  * @returns The files; `null` at the end of the input.
- * @throws {Interrupt} at Ctrl+C.
  */
 export async function askAttachments(
   terminal: Terminal,
@@ -74,11 +68,6 @@ async function addFile(terminal: Terminal, files: MailAttachment[], path: string
   }
 }
 
-/**
- * A file in a few words.
- *
- * @param file The file.
- */
 export function describeFile(file: MailAttachment): string {
   return `${safeText(file.fileName)}, ${formatBytes(file.sizeBytes)}`;
 }

@@ -19,19 +19,11 @@ import { ago } from "../format.ts";
 
 /** Lines of the text that the preview shows. */
 const PREVIEW_LINES = 12;
-/** Columns of one previewed line. */
 const PREVIEW_COLUMNS = 100;
 /** A text is kept at most this often while it is being typed, milliseconds: each time waits for the disk. */
 const KEEP_EVERY_MS = 1_000;
 
-/**
- * Asks for everything, shows it, sends it at a yes.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param options.to Recipients that were given with the command.
- * @param options.signal Stops the sending.
- * @throws {Interrupt} at Ctrl+C, once the draft is kept.
- */
+/** Asks for everything, shows it, sends it at a yes. */
 export async function composeEmail(
   parts: EmailParts,
   options: { to: string; signal: AbortSignal },
@@ -63,7 +55,6 @@ async function pickDraft(parts: EmailParts, to: string): Promise<MailDraft | nul
   return fresh;
 }
 
-/** One mail being written. */
 class Composition {
   readonly #parts: EmailParts;
   readonly #signal: AbortSignal;

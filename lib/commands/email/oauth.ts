@@ -11,14 +11,8 @@ import type { EmailParts } from "./parts.ts";
 import type { SignInQuestion } from "./sign_in.ts";
 
 /**
- * Runs the sign-in.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param question What is known of the account.
- * @param user Name to sign in with.
  * @returns The way to sign in, tokens and all; `null` when the person gave up.
  * @throws {MailError} When the provider refuses.
- * @throws {Interrupt} at Ctrl+C.
  */
 export async function askOAuth(
   parts: EmailParts,

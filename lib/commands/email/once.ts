@@ -29,7 +29,6 @@ export interface EmailScript {
   readonly readInput: () => Promise<string>;
   /** Writes a line to standard error. */
   readonly printError: (line: string) => Promise<void> | void;
-  /** Ends what is under way. */
   readonly signal: AbortSignal;
 }
 
@@ -43,14 +42,6 @@ interface SendFlags {
   readonly json?: boolean;
 }
 
-/**
- * Runs `email …`.
- *
- * @param args What follows `email`.
- * @param parts See {@linkcode EmailParts}.
- * @param script Standard input, standard error and signal.
- * @returns The exit code.
- */
 export async function runEmailSubcommand(
   args: readonly string[],
   parts: EmailParts,
@@ -147,7 +138,6 @@ function wantsJson(command: Command): boolean {
   return command.optsWithGlobals()["json"] === true;
 }
 
-/** Sends one mail from flags. */
 async function sendOnce(
   parts: EmailParts,
   script: EmailScript,

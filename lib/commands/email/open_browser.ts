@@ -8,8 +8,7 @@ const LAUNCH_WITHIN_MS = 1_000;
 
 /** What is known of where the program runs; the entry file reads it from the environment. */
 export interface BrowserSurroundings {
-  /** Whether the person sits at another machine (`SSH_CONNECTION` or `SSH_TTY` is set). */
-  readonly isRemote: boolean;
+  readonly isRemote: boolean; // whether the person sits at another machine (`SSH_CONNECTION` or `SSH_TTY` is set)
   /** Whether there is a graphical screen on Linux (`DISPLAY` or `WAYLAND_DISPLAY` is set). */
   readonly hasDisplay: boolean;
 }
@@ -17,7 +16,6 @@ export interface BrowserSurroundings {
 /**
  * Makes a function that opens links.
  *
- * @param surroundings Where the program runs.
  * @returns Opens a link; `false` when there is no browser to be seen by the person.
  */
 export function browserOpener(surroundings: BrowserSurroundings): (url: string) => Promise<boolean> {

@@ -15,11 +15,6 @@ import { refusalLines } from "./words.ts";
 /** Words that may follow `email`, for completion. */
 const WORDS = ["setup", "accounts", "default", "remove", "test", "outbox"];
 
-/**
- * The menu's command.
- *
- * @param parts See {@linkcode EmailParts}.
- */
 export function emailOption(parts: EmailParts): MenuCommand {
   return {
     number: 6,

@@ -12,23 +12,11 @@ import { retryAndTell } from "./send.ts";
 import { exitCodeOf, outboxLines, outcomeLines } from "./words.ts";
 import { count } from "../format.ts";
 
-/** How outbox commands run. */
 export interface OutboxCommandOptions {
-  /** One JSON object a line. */
   readonly json: boolean;
-  /** Stops a sending. */
   readonly signal: AbortSignal;
 }
 
-/**
- * Runs `email outbox …`.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param words What follows `outbox`: nothing, `retry [N]`, `drop N`.
- * @param options How it runs.
- * @returns The exit code for a script.
- * @throws {UsageError} When the words make no sense.
- */
 export async function runOutboxCommand(
   parts: EmailParts,
   words: readonly string[],
@@ -70,7 +58,6 @@ async function listItems(
   await terminal.print(dim('"email outbox retry N" tries one now, "email outbox drop N" forgets it.'));
 }
 
-/** Asks what became of a mail in doubt. */
 async function settle(
   parts: EmailParts,
   item: OutboxItem,
@@ -169,9 +156,6 @@ function asJson(item: OutboxItem, position: number): Record<string, unknown> {
 
 /**
  * Sends what is due while the client runs, and tells what came of it above the line being typed. Ends with the signal.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param signal Ends it.
  */
 export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Promise<void> {
   const { terminal, backgroundOutbox } = parts;

@@ -19,20 +19,15 @@ import { retypeLines } from "./words.ts";
 /** Folder of the finished mails, inside the profile's. */
 const SPOOL_FOLDER = "mail-outbox";
 
-/** What the program hands in. */
 export interface EmailOptions {
-  /** Keyboard and screen. */
   readonly terminal: Terminal;
-  /** Where accounts, drafts and the outbox are kept. */
   readonly profile: Profile;
-  /** The profile's folder, for the mails themselves. */
-  readonly profileFolder: string;
+  readonly profileFolder: string; // the profile's folder, for the mails themselves
   /** The address that a Mini-Chat user has published; `null` when none, or when it cannot be asked now. */
   readonly findPublishedAddress: (userName: string) => Promise<string | null>;
   /** Opens a link in the person's browser; `false` where there is none, as over ssh. */
   readonly openBrowser: (url: string) => Promise<boolean>;
-  /** Folder that `~` stands for; unset where it is not known. */
-  readonly homeFolder?: string | undefined;
+  readonly homeFolder?: string | undefined; // folder that `~` stands for; unset where it is not known
   /** Whether this run of the program sends what is due by itself: at the menu, not in a script, which ends. */
   readonly triesAgain: boolean;
   /** Clock in epoch milliseconds; `Date.now` by default. */
@@ -41,23 +36,14 @@ export interface EmailOptions {
 
 /** The same, put together. */
 export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolder" | "now"> {
-  /** Accounts, drafts and entries. */
   readonly store: MailAccountStore & DraftStore & OutboxStore;
-  /** Signs in and hands mail in. */
   readonly mailer: Mailer;
-  /** Sends while somebody can be asked for a password. */
-  readonly outbox: Outbox;
-  /** Sends while nobody can. */
-  readonly backgroundOutbox: Outbox;
-  /** Clock in epoch milliseconds. */
+  readonly outbox: Outbox; // sends while somebody can be asked for a password
+  readonly backgroundOutbox: Outbox; // sends while nobody can
   readonly now: () => number;
 }
 
-/**
- * Puts the e-mail part of the program together over a profile; nothing is read or sent yet.
- *
- * @param options What the program hands in.
- */
+/** Puts the e-mail part of the program together over a profile; nothing is read or sent yet. */
 export function makeEmailParts(options: EmailOptions): EmailParts {
   const { profile, profileFolder, ...rest } = options;
   const now = options.now ?? Date.now;
@@ -89,8 +75,6 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
 
 /**
  * Asks for the password of an account that keeps none; in a pipe nobody is asked, as the input may be the mail's text.
- *
- * @param terminal Keyboard and screen.
  */
 export function passwordAsker(terminal: Terminal): AskPassword {
   return async (account, refused) => {
@@ -104,7 +88,6 @@ export function passwordAsker(terminal: Terminal): AskPassword {
 /**
  * Finds an account by its address, or the default one.
  *
- * @param parts See {@linkcode EmailParts}.
  * @param address The address; empty for the default account.
  * @returns The account; `null` when there is none.
  */

@@ -5,25 +5,15 @@
 import type { Command } from "commander";
 import type { App } from "../app.ts";
 
-/** What only the entry file knows. */
 export interface EmailSurroundings {
-  /** The profile's folder. */
   readonly profileFolder: string;
-  /** Folder that `~` stands for; unset where it is not known. */
-  readonly homeFolder: string | undefined;
-  /** Opens a link in the person's browser; `false` where there is none. */
+  readonly homeFolder: string | undefined; // folder that `~` stands for; unset where it is not known
   readonly openBrowser: (url: string) => Promise<boolean>;
   /** Writes a line to standard error. */
   readonly printError: (line: string) => Promise<void>;
 }
 
-/**
- * Adds `email …` to the program.
- *
- * @param program The program.
- * @param withApp Runs the work with a client, and ends the process with the exit code that it gives.
- * @param surroundings What only the entry file knows.
- */
+/** Adds `email …` to the program. */
 export function addEmailCommand(
   program: Command,
   withApp: (work: (app: App) => Promise<number>) => Promise<void>,

@@ -7,18 +7,10 @@ import { safeText } from "../../terminal/safe_text.ts";
 
 /** What a typed list came to. */
 export interface ResolvedRecipients {
-  /** The addresses, each once. */
-  readonly addresses: readonly MailAddress[];
-  /** What is wrong, one sentence each without its final period; empty when nothing is. */
+  readonly addresses: readonly MailAddress[]; // the addresses, each once
   readonly problems: readonly string[];
 }
 
-/**
- * Turns a typed list into addresses.
- *
- * @param typed Such as `Ann <ann@example.org>, bob`.
- * @param findPublishedAddress Looks a Mini-Chat user up.
- */
 export async function resolveRecipients(
   typed: string,
   findPublishedAddress: (userName: string) => Promise<string | null>,
@@ -48,7 +40,6 @@ export async function resolveRecipients(
 /**
  * What to say beneath the line while a list is being typed.
  *
- * @param typed What is there so far.
  * @returns A few words; `undefined` while there is nothing to say.
  */
 export function recipientHint(typed: string): string | undefined {
@@ -67,11 +58,6 @@ export function recipientHint(typed: string): string | undefined {
   return kinds.filter((kind) => kind !== "").join(", ");
 }
 
-/**
- * Addresses in one line.
- *
- * @param addresses The addresses.
- */
 export function listAddresses(addresses: readonly MailAddress[]): string {
   return addresses.map(formatAddress).join(", ");
 }

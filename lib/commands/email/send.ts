@@ -24,13 +24,6 @@ const LABEL_COLUMNS = 30;
 /**
  * Sends a mail that a person has just written. From the moment that the outbox has it, the draft is not needed; a
  * refusal for good, or Ctrl+C before it was handed over, makes it a draft again.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param account Who sends it.
- * @param mail The mail.
- * @param options.draft What it was made from.
- * @param options.signal Stops it.
- * @throws {UsageError} When an attachment can no longer be read; the draft stays.
  */
 export async function sendContent(
   parts: EmailParts,
@@ -69,22 +62,12 @@ export async function sendContent(
   }
 }
 
-/** Makes a mail a draft again. */
 async function takeBack({ store, outbox, now }: EmailParts, entry: OutboxEntry, draft: MailDraft) {
   // The draft first: a crash in between leaves it twice, which is better than not at all.
   await store.saveMailDraft({ ...draft, savedAt: now() });
   await outbox.drop(entry.id);
 }
 
-/**
- * Puts a mail into the outbox.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param account Who sends it.
- * @param mail The mail.
- * @returns The mail, held: no menu that runs beside this sends it first.
- * @throws {UsageError} When an attachment cannot be read.
- */
 export async function addToOutbox(
   parts: EmailParts,
   account: MailAccount,
@@ -104,10 +87,7 @@ export async function addToOutbox(
 /**
  * Shows how far a large mail is while it is being sent; a small one has one line that vanishes.
  *
- * @param terminal Keyboard and screen.
- * @param label What goes on.
  * @param sizeBytes Size of the mail.
- * @param run Sends it.
  */
 export async function withBar(
   terminal: Terminal,
@@ -128,9 +108,7 @@ export async function withBar(
 /**
  * Sends a mail of a list again, with a bar, and says what came of it.
  *
- * @param parts See {@linkcode EmailParts}.
  * @param seen The mail as the person saw it.
- * @param options.signal Stops it.
  */
 export async function retryAndTell(
   parts: EmailParts,

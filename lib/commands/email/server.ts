@@ -19,13 +19,9 @@ const OFFERED = 10;
 const NAME_COLUMNS = 26;
 
 /**
- * Asks for the server.
- *
- * @param terminal Keyboard and screen.
  * @param address The account's address; empty to ask only for host and port.
  * @param before What was used so far; `null` when nothing was.
  * @returns The server; `null` at the end of the input.
- * @throws {Interrupt} at Ctrl+C.
  */
 export async function askEndpoint(
   terminal: Terminal,
@@ -51,7 +47,6 @@ export async function askEndpoint(
   return choice.endpoint;
 }
 
-/** The server in a few words. */
 function describeEndpoint(endpoint: SmtpEndpoint): string {
   const how = endpoint.security === "tls" ? "TLS" : "STARTTLS";
   return `${safeText(endpoint.host)}, port ${endpoint.port}, ${how}`;

@@ -30,16 +30,7 @@ const SECRET_FAULTS = new Set([
   "sign_in_needed",
 ]);
 
-/**
- * Runs the dialogue.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param options.caFile File with the only CAs to trust, as PEM.
- * @param options.signal Stops what is under way.
- * @returns The saved account; `null` when the person gave up.
- * @throws {UsageError} When the CA file cannot be read.
- * @throws {Interrupt} at Ctrl+C.
- */
+/** @returns The saved account; `null` when the person gave up. */
 export async function setUpAccount(
   parts: EmailParts,
   options: { caFile?: string; signal: AbortSignal },
@@ -109,7 +100,6 @@ async function signInAndSave(
   }
 }
 
-/** What was tried. */
 interface Tried {
   readonly accountId: string;
   readonly endpoint: SmtpEndpoint;
@@ -215,13 +205,6 @@ async function askAddress(parts: EmailParts): Promise<string | null> {
   }
 }
 
-/**
- * Reads a file of CA certificates.
- *
- * @param path The file, PEM.
- * @returns Its text.
- * @throws {UsageError} When it cannot be read, or holds no certificate.
- */
 export async function readCaFile(path: string): Promise<string> {
   let text: string;
   try {

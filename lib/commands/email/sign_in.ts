@@ -11,37 +11,21 @@ import type { EmailParts } from "./parts.ts";
 /** A way to sign in with a password, wherever that comes from. */
 export type PasswordSignIn = Exclude<SignIn, { kind: "none" | "oauth2" }>;
 
-/**
- * Whether a way to sign in is with a password.
- *
- * @param signIn The way.
- */
 export function isPasswordSignIn(signIn: SignIn): signIn is PasswordSignIn {
   return signIn.kind !== "none" && signIn.kind !== "oauth2";
 }
 
-/** What is known when the way to sign in is asked for. */
 export interface SignInQuestion {
-  /** The account's address. */
   readonly address: string;
-  /** The account's id. */
   readonly accountId: string;
-  /** The server. */
   readonly endpoint: SmtpEndpoint;
-  /** How it signed in so far; `null` for a new account. */
   readonly before: SignIn | null;
-  /** Stops what is under way. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks for the way and all that belongs to it.
- *
- * @param parts See {@linkcode EmailParts}.
- * @param question What is known.
  * @returns The way, secret and all; `null` at the end of the input.
  * @throws {MailError} When the sign-in in the browser fails.
- * @throws {Interrupt} at Ctrl+C.
  */
 export async function askSignIn(parts: EmailParts, question: SignInQuestion): Promise<SignIn | null> {
   const isGmail = /(?:^|\.)gmail\.com$/.test(question.endpoint.host);
@@ -127,11 +111,7 @@ async function askPassword(
 /**
  * Asks once more for a password, or for the command that prints it, which the server has just refused.
  *
- * @param parts See {@linkcode EmailParts}.
- * @param question What is known.
- * @param refused The way to sign in that was refused; its user name and the password's place stay.
  * @returns The same way with another secret; `null` when none was given.
- * @throws {Interrupt} at Ctrl+C.
  */
 export async function askSecretAgain(
   parts: EmailParts,

@@ -14,9 +14,6 @@ import { refusalLines } from "./words.ts";
 /**
  * Sends it, past the outbox: a test that fails is told, not tried again.
  *
- * @param parts See {@linkcode EmailParts}.
- * @param account Who sends it and gets it; saved already.
- * @param signal Stops it.
  * @returns `null` when the server took it, its refusal otherwise.
  */
 export async function sendTestMail(

@@ -14,25 +14,15 @@ import { ago, count, moment } from "../format.ts";
 /** What the words about later tries depend on. */
 type Later = Pick<EmailParts, "now" | "triesAgain">;
 
-/** Columns of a subject in lists. */
 const SUBJECT_COLUMNS = 40;
-/** Columns of a recipient list. */
 const RECIPIENTS_COLUMNS = 60;
 
-/**
- * A refusal: one sentence with the next step, the server's own words beneath.
- *
- * @param error The refusal.
- */
+/** A refusal: one sentence with the next step, the server's own words beneath. */
 export function refusalLines(error: MailError): string {
   return `${red(`${safeText(error.message)}.`)}${wordsBeneath(error)}`;
 }
 
-/**
- * A password that was not accepted, where it is asked for again at once.
- *
- * @param error The refusal.
- */
+/** A password that was not accepted, where it is asked for again at once. */
 export function retypeLines(error: MailError): string {
   if (error.fault !== "wrong_password") return refusalLines(error);
   return `${red("That password is not accepted.")}${wordsBeneath(error)}`;
@@ -42,13 +32,7 @@ function wordsBeneath({ serverWords }: MailError): string {
   return serverWords === undefined ? "" : `\n${dim(`  ${safeText(serverWords)}`)}`;
 }
 
-/**
- * What came of sending a mail.
- *
- * @param outcome What came of it.
- * @param later The clock, and whether this program tries again by itself.
- * @returns Lines for the screen.
- */
+/** @param later The clock, and whether this program tries again by itself. */
 export function outcomeLines(outcome: SendOutcome, later: Later): string {
   switch (outcome.kind) {
     case "sent":
@@ -85,8 +69,6 @@ function refusedRecipient(error: MailError): string {
 /**
  * One mail of the outbox.
  *
- * @param item The mail.
- * @param position Its number in the list, from 1.
  * @param later The clock, and whether this program tries again by itself.
  */
 export function outboxLines(item: OutboxItem, position: number, later: Later): string {
@@ -131,8 +113,6 @@ function whenTried(item: OutboxItem, { now, triesAgain }: Later): string {
 /**
  * The exit code of a script that sent a mail: 0 taken for all, 1 refused for anybody, 3 not now (it is kept for whoever
  * does not have it), 4 sign in first.
- *
- * @param outcome What came of it.
  */
 export function exitCodeOf(outcome: SendOutcome): number {
   switch (outcome.kind) {
@@ -149,11 +129,7 @@ export function exitCodeOf(outcome: SendOutcome): number {
   }
 }
 
-/**
- * Whether the outbox still has the mail, for whoever does not have it.
- *
- * @param outcome What came of sending it.
- */
+/** Whether the outbox still has the mail, for whoever does not have it. */
 export function isKept(outcome: SendOutcome): boolean {
   if (outcome.kind === "sent") return outcome.refused.some((error) => error.isTemporary);
   return outcome.kind === "queued" || outcome.kind === "in_doubt";
@@ -173,21 +149,13 @@ const SIGN_IN_FAULTS = new Set([
   "consent_failed",
 ]);
 
-/**
- * The exit code for a refusal; see {@linkcode exitCodeOf}.
- *
- * @param error The refusal.
- */
+/** The exit code for a refusal; see {@linkcode exitCodeOf}. */
 export function exitCodeOfRefusal(error: MailError): number {
   if (SIGN_IN_FAULTS.has(error.fault)) return 4;
   return error.isTemporary ? 3 : 1;
 }
 
-/**
- * An outcome as a script reads it: stable names, no colours.
- *
- * @param outcome What came of it.
- */
+/** An outcome as a script reads it: stable names, no colours. */
 export function outcomeAsJson(outcome: SendOutcome): Record<string, unknown> {
   switch (outcome.kind) {
     case "sent": {
@@ -204,11 +172,6 @@ export function outcomeAsJson(outcome: SendOutcome): Record<string, unknown> {
   }
 }
 
-/**
- * A refusal as a script reads it.
- *
- * @param error The refusal.
- */
 export function refusalAsJson(error: MailError): Record<string, unknown> {
   return {
     fault: error.fault,

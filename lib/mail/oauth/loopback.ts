@@ -10,13 +10,11 @@ import { isAnswerTo, type PendingConsent } from "../oauth.ts";
 
 /** A waiting redirect. Dispose to stop listening. */
 export class LoopbackRedirect implements AsyncDisposable {
-  /** The address to give to the provider, such as `http://127.0.0.1:40123/`. */
-  readonly redirectUri: string;
+  readonly redirectUri: string; // the address to give to the provider, such as `http://127.0.0.1:40123/`
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #answer = Promise.withResolvers<URL>();
   #pending: PendingConsent | null = null; // unset until the consent has begun
 
-  /** Starts to listen. */
   constructor(host: "127.0.0.1" | "localhost" = "127.0.0.1") {
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -25,7 +23,6 @@ export class LoopbackRedirect implements AsyncDisposable {
     this.redirectUri = `http://${host}:${this.#server.addr.port}/`;
   }
 
-  /** Waits for the browser. */
   async waitFor(pending: PendingConsent): Promise<URL> {
     this.#pending = pending;
     return await this.#answer.promise;

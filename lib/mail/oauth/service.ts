@@ -5,35 +5,28 @@
 
 /** A provider's addresses. All are `https:`. */
 export interface OAuthService {
-  /** Name of the issuer, compared with the answer's `iss` where there is one (RFC 9207). */
-  readonly issuer: string;
+  readonly issuer: string; // name of the issuer, compared with the answer's `iss` where there is one (RFC 9207)
   readonly authorizationUrl: string;
-  /** Where codes and refresh tokens are exchanged. */
-  readonly tokenUrl: string;
-  /** Where tokens are given back; unset when the provider has no such place. */
-  readonly revocationUrl?: string;
+  readonly tokenUrl: string; // where codes and refresh tokens are exchanged
+  readonly revocationUrl?: string; // where tokens are given back; unset when the provider has no such place
   readonly scope: string;
   /** Host of the loopback redirect: providers disagree on its spelling. */
   readonly redirectHost: "127.0.0.1" | "localhost";
   readonly extraParameters?: Readonly<Record<string, string>>;
 }
 
-/** A provider and the person's own client there. */
 export interface OAuthSettings {
   readonly service: OAuthService;
   readonly clientId: string;
   /** Its secret; unset for clients without one. Google gives desktop clients one, and wants it back. */
   readonly clientSecret?: string;
-  /** PEM of the only CAs trusted for the provider; unset means the built-in roots. */
-  readonly caPem?: string;
+  readonly caPem?: string; // PEM of the only CAs trusted for the provider; unset means the built-in roots
 }
 
 export interface OAuthTokens {
-  /** Buys access tokens until it is revoked. */
-  readonly refreshToken: string;
+  readonly refreshToken: string; // buys access tokens until it is revoked
   readonly accessToken: string;
-  /** Epoch milliseconds when it ends. */
-  readonly accessTokenExpiresAt: number;
+  readonly accessTokenExpiresAt: number; // epoch milliseconds when it ends
 }
 
 /** Google's, as its discovery document gives them. */
@@ -57,7 +50,6 @@ export const MICROSOFT: OAuthService = {
   redirectHost: "localhost",
 };
 
-/** Finds the provider that goes with a mail server. */
 export function findOAuthService(host: string): OAuthService | null {
   if (/(?:^|\.)(?:gmail|googlemail|google)\.com$/i.test(host)) return GOOGLE;
   if (/(?:^|\.)(?:outlook|office365|office|hotmail)\.com$/i.test(host)) return MICROSOFT;

@@ -10,9 +10,7 @@ import type { OAuthSettings, OAuthTokens } from "./service.ts";
 /** An access token is renewed this long before it ends, milliseconds: it must outlive one upload's start. */
 const RENEW_EARLY_MS = 60_000;
 
-/**
- * Gives out access tokens and renews them, one renewal at a time.
- */
+/** Gives out access tokens and renews them, one renewal at a time. */
 export class TokenSource {
   readonly #settings: OAuthSettings;
   readonly #load: () => Promise<OAuthTokens>;

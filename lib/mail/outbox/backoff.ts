@@ -17,7 +17,6 @@ const JITTER = 0.2;
 /** How long a mail is tried before it is given up, milliseconds (RFC 5321 §4.5.4.1: at least 4 to 5 days). */
 export const GIVE_UP_AFTER_MS: number = 5 * 24 * HOUR_MS;
 
-/** The moment of the next attempt. */
 export function nextAttemptAt(attempts: number, now: number, random: number): number {
   const pauseMs = PAUSES_MS[Math.min(attempts, PAUSES_MS.length) - 1] ?? MINUTE_MS;
   return now + Math.round(pauseMs * (1 + JITTER * (random - 0.5)));

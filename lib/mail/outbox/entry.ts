@@ -15,24 +15,19 @@ import type { MailFault } from "../mail_error.ts";
  */
 export type OutboxState = "queued" | "sending" | "in_doubt" | "failed";
 
-/** One mail. The bytes are in the spool, under the same id. */
 export interface OutboxEntry {
   readonly id: string;
   readonly accountId: string;
-  /** `Message-ID` with its angle brackets; the same at every attempt. */
-  readonly messageId: string;
+  readonly messageId: string; // `Message-ID` with its angle brackets; the same at every attempt
   readonly from: string;
-  /** Recipients that still have to get it. */
-  readonly to: readonly string[];
+  readonly to: readonly string[]; // recipients that still have to get it
   readonly subject: string;
   readonly sizeBytes: number;
   readonly queuedAt: number;
   readonly state: OutboxState;
   readonly attempts: number;
-  /** Epoch milliseconds of the next attempt; means nothing unless `queued`. */
-  readonly nextAttemptAt: number;
-  /** Why the last attempt failed; `null` before there was one. */
-  readonly problem: OutboxProblem | null;
+  readonly nextAttemptAt: number; // epoch milliseconds of the next attempt; means nothing unless `queued`
+  readonly problem: OutboxProblem | null; // why the last attempt failed; `null` before there was one
 }
 
 export interface OutboxProblem {

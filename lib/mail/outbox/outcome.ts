@@ -2,31 +2,25 @@ import type { MailError } from "../mail_error.ts";
 
 export type SendOutcome =
   | {
-    /** The server took it. */
-    readonly kind: "sent";
+    readonly kind: "sent"; // the server took it
     readonly reply: string;
     readonly messageId: string;
     readonly accepted: readonly string[];
-    /** Who does not; those refused only for now stay queued. */
-    readonly refused: readonly MailError[];
+    readonly refused: readonly MailError[]; // who does not; those refused only for now stay queued
   }
   | {
-    /** Refused for now: tried again at `nextAttemptAt`, epoch milliseconds. */
-    readonly kind: "queued";
+    readonly kind: "queued"; // refused for now: tried again at `nextAttemptAt`, epoch milliseconds
     readonly error: MailError;
     readonly nextAttemptAt: number; // epoch milliseconds
   }
   | {
-    /** Refused for good; the entry stays until it is retried or dropped. */
-    readonly kind: "failed";
+    readonly kind: "failed"; // refused for good; the entry stays until it is retried or dropped
     readonly error: MailError;
   }
   | {
-    /** May or may not have been taken; only a person can settle it. */
-    readonly kind: "in_doubt";
+    readonly kind: "in_doubt"; // may or may not have been taken; only a person can settle it
     readonly error: MailError;
   }
   | {
-    /** Nothing was done: it is gone, waits for a decision, or another process is sending it. */
-    readonly kind: "skipped";
+    readonly kind: "skipped"; // nothing was done: it is gone, waits for a decision, or another process is sending it
   };

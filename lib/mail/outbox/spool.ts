@@ -33,7 +33,6 @@ export class MailSpool {
     this.#folder = folder;
   }
 
-  /** Writes a message. */
   async write(id: string, content: Readable): Promise<number> {
     await this.#makeFolder();
     const partial = this.#path(id) + PARTIAL_SUFFIX;
@@ -50,7 +49,6 @@ export class MailSpool {
   /**
    * Takes a message for sending.
    *
-   * @param id Its name.
    * @returns The message; `"busy"` when another process has it, `"missing"` when there is no such file.
    */
   async hold(id: string): Promise<HeldMessage | "busy" | "missing"> {
@@ -61,7 +59,6 @@ export class MailSpool {
   /**
    * Looks at something while nobody is sending a message, nor begins to. Whoever wants to send it waits meanwhile.
    *
-   * @param id Its name; there need not be such a file.
    * @param look What is to be done; quick, as everything in the folder waits for it.
    * @returns What `look` gives; `"busy"` when some process is sending the message.
    */
@@ -73,7 +70,6 @@ export class MailSpool {
     return await look();
   }
 
-  /** Removes a message; */
   async remove(id: string): Promise<void> {
     await Deno.remove(this.#path(id)).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -83,7 +79,6 @@ export class MailSpool {
   /**
    * Removes what no entry speaks of any more: a crash can leave a message whose entry was never, or is no longer, kept.
    *
-   * @param knownIds Names of all messages that are to stay.
    * @param now Epoch milliseconds; files younger than an hour stay, as their entry may be being written.
    */
   async sweep(knownIds: ReadonlySet<string>, now: number = Date.now()): Promise<void> {

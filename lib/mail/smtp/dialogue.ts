@@ -40,7 +40,6 @@ export class Conversation implements AsyncDisposable {
   #isAtEase = false; // true while no command is out and nothing has gone wrong
   #isHandedOver = false; // true from just before the last byte until the server's answer
 
-  /** Prepares a connection; */
   constructor(target: SubmissionTarget, sizeBytes: number | undefined, options: SubmissionOptions) {
     this.#target = target;
     this.#options = options;
@@ -111,7 +110,6 @@ export class Conversation implements AsyncDisposable {
     }
   }
 
-  /** Sends the mail and waits for the answer. */
   async send(mail: Submission): Promise<Acceptance> {
     const envelope = { from: mail.envelope.from, to: [...mail.envelope.to], size: mail.sizeBytes };
     const body = Readable.from(this.#watch(mail), { objectMode: false, highWaterMark: READ_AHEAD_BYTES });

@@ -19,10 +19,8 @@ import { isTransientReply, parseReply } from "./smtp_reply.ts";
 export interface RefusalContext {
   readonly host: string;
   readonly port: number;
-  /** How the account signs in; decides whether a refusal is about a password or a token. */
-  readonly signIn: SignInKind;
-  /** The account's own address. */
-  readonly address: string;
+  readonly signIn: SignInKind; // how the account signs in; decides whether a refusal is about a password or a token
+  readonly address: string; // the account's own address
   readonly sizeBytes?: number;
 }
 
@@ -34,7 +32,6 @@ const TEMPORARY_LINK_FAULTS: ReadonlySet<MailFault> = new Set([
   "connection_lost",
 ]);
 
-/** Makes the error for a person out of what nodemailer gave. */
 export function explainFailure(
   failure: SmtpFailure,
   stage: SendStage,
@@ -63,7 +60,9 @@ export function explainFailure(
   });
 }
 
-/** The system's words for a broken link, which a person can search for; a code alone says nothing, so it only follows words. */
+/**
+ * The system's words for a broken link, which a person can search for; a code alone says nothing, so it only follows words.
+ */
 function describeLinkFailure(failure: SmtpFailure): string {
   const code = failure.originalCode ?? failure.code ?? "";
   const { message } = failure;

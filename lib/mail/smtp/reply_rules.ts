@@ -17,8 +17,7 @@ export type SignInKind = "password" | "oauth2" | "none";
 interface ReplyRule {
   readonly fault: MailFault;
   readonly stages: readonly SendStage[];
-  /** Matched against `CODE ENHANCED`, such as `535 5.7.8`. */
-  readonly codes?: RegExp;
+  readonly codes?: RegExp; // matched against `CODE ENHANCED`, such as `535 5.7.8`
   /** Matched against the words. With `codes` both must match. */
   readonly words?: RegExp;
 }
@@ -76,7 +75,6 @@ const REPLY_RULES: readonly ReplyRule[] = [
   { fault: "refused", stages: ANY },
 ];
 
-/** Names the fault that a reply stands for. */
 export function classifyReply(
   reply: SmtpReply,
   stage: SendStage,
@@ -95,12 +93,10 @@ export function classifyReply(
 /** An error as nodemailer's SMTP connection gives it: Node's own fields and the reply, where there was one. */
 export interface SmtpFailure {
   readonly message: string;
-  /** nodemailer's code, such as `ESOCKET`. */
-  readonly code?: string | undefined;
+  readonly code?: string | undefined; // nodemailer's code, such as `ESOCKET`
   /** The system's code, such as `ECONNREFUSED`, before nodemailer set its own. */
   readonly originalCode?: string | undefined;
-  /** The reply as received; absent when the connection broke. */
-  readonly response?: string | undefined;
+  readonly response?: string | undefined; // the reply as received; absent when the connection broke
 }
 
 const NO_ROUTE = new Set(["ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EHOSTDOWN", "EADDRNOTAVAIL"]);

@@ -7,15 +7,12 @@
 
 export interface SmtpReply {
   readonly code: number; // 200 to 599
-  /** Enhanced status code such as `5.7.8` (RFC 3463); empty when the server gave none. */
-  readonly enhanced: string;
-  /** The words of all lines in one line, codes removed. */
-  readonly words: string;
+  readonly enhanced: string; // enhanced status code such as `5.7.8` (RFC 3463); empty when the server gave none
+  readonly words: string; // the words of all lines in one line, codes removed
 }
 
 const LINE = /^(\d{3})(?:[ -](?:(\d\.\d{1,3}\.\d{1,3})\b)?[ \t]*(.*))?$/;
 
-/** Takes a reply apart. */
 export function parseReply(text: string): SmtpReply | null {
   let code = 0;
   let enhanced = "";

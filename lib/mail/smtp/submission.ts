@@ -14,19 +14,15 @@ import type { SmtpEndpoint } from "../providers.ts";
 /** How an account signs in, with the secret in hand. */
 export type Credentials =
   | {
-    /** No sign-in: a server that trusts its network. */
-    readonly kind: "none";
+    readonly kind: "none"; // no sign-in: a server that trusts its network
   }
   | {
-    /** PLAIN or LOGIN, whichever the server offers. */
-    readonly kind: "password";
+    readonly kind: "password"; // PLAIN or LOGIN, whichever the server offers
     readonly user: string;
-    /** Never logged, never part of an error. */
-    readonly password: string;
+    readonly password: string; // never logged, never part of an error
   }
   | {
-    /** XOAUTH2. */
-    readonly kind: "oauth2";
+    readonly kind: "oauth2"; // XOAUTH2
     readonly user: string;
     /** Gives an access token; `renew` is true when the server has just refused the last one. */
     getAccessToken(renew: boolean): Promise<string>;
@@ -35,8 +31,7 @@ export type Credentials =
 export interface SubmissionTarget {
   readonly endpoint: SmtpEndpoint;
   readonly credentials: Credentials;
-  /** The account's own address, named in explanations. */
-  readonly address: string;
+  readonly address: string; // the account's own address, named in explanations
 }
 
 export interface Submission {
@@ -52,22 +47,16 @@ export interface SubmissionOptions {
   readonly beforeLastByte?: () => Promise<void>;
   /** Gives up: before the end of the mail nothing was sent, after it the mail is in doubt. */
   readonly signal?: AbortSignal;
-  /** Milliseconds for connecting; 20,000 by default. */
-  readonly connectTimeoutMs?: number;
-  /** Milliseconds of silence that end a conversation; 300,000 by default. */
-  readonly silenceTimeoutMs?: number;
+  readonly connectTimeoutMs?: number; // milliseconds for connecting; 20,000 by default
+  readonly silenceTimeoutMs?: number; // milliseconds of silence that end a conversation; 300,000 by default
 }
 
-/** The server took the mail, for at least one recipient. */
 export interface Acceptance {
-  /** The server's answer, such as `250 2.0.0 OK 1718000000 abc - gsmtp`. */
-  readonly reply: string;
+  readonly reply: string; // the server's answer, such as `250 2.0.0 OK 1718000000 abc - gsmtp`
   readonly accepted: readonly string[];
-  /** Who does not, and why; one error for each. */
-  readonly refused: readonly MailError[];
+  readonly refused: readonly MailError[]; // who does not, and why; one error for each
 }
 
-/** Hands one mail in. */
 export async function submitMail(
   target: SubmissionTarget,
   mail: Submission,
