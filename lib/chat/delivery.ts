@@ -3,7 +3,7 @@
  *
  * There are two ways to the wire. Caught up: a message that was just committed goes out at once. Behind (at the start, or when
  * the reader is slow): messages are read from the store page by page, each after the last one is written. So the memory held
- * for a slow reader is one page and the connection's outbox, and nobody else waits for it.
+ * for a slow reader is one page and the connection's send queue, and nobody else waits for it.
  * @module
  */
 import type { ChatStore, StoredMessage } from "./store.ts";
@@ -14,44 +14,34 @@ const PAGE_MESSAGES = 500;
 /** Bytes of text read from the store at once. */
 const PAGE_BYTES = 512 * 1024;
 
-/** The other end of a session: where replies and events go. */
+/** The other end of a session, where replies and events go; `RpcConnection` is one. */
 export interface SessionPeer {
-  /** Names the connection in logs. */
-  readonly id: string;
-  /** Normalised IP address. */
-  readonly remoteAddress: string;
-  /** The part of the address that one household or host can choose freely (IPv6: a /64), for counting callers. */
-  readonly addressGroup: string;
-  /** True once nothing more is sent: the connection is being closed, or has ended. */
-  readonly isClosing: boolean;
-  /** True while more bytes wait to be written than the peer takes. */
-  readonly isBacklogged: boolean;
-  /** Resolves when what waits has been written, or the connection has ended. */
-  drained(): Promise<void>;
+  readonly id: string; // names the connection in logs
+  readonly connection: {
+    readonly remoteAddress: string; // normalised IP address
+    readonly isClosing: boolean; // nothing more is sent: being closed, or ended
+    readonly isBacklogged: boolean; // more bytes wait to be written than the peer takes
+    /** Resolves when what waits has been written, or the connection has ended. */
+    drained(): Promise<void>;
+  };
   /** Sends an event. Never blocks; does nothing once the connection has ended. */
   notify(method: string, params: unknown): void;
   /** Ends the connection after what waits is written. */
   close(reason: string): void;
 }
 
-/** What a delivery reads from. */
-export type MailboxReader = Pick<ChatStore, "listMailbox">;
-
 /** Delivers the mailbox of one account over one connection, from a sequence on. */
 export class Delivery {
   readonly #accountId: number;
   readonly #peer: SessionPeer;
-  readonly #store: MailboxReader;
-  /** Highest sequence handed to the peer. */
-  #sent: number;
-  /** True while the store holds nothing that was not handed to the peer. */
-  #isCaughtUp = false;
-  /** Set when a message was committed that the running page may not hold. */
-  #hasMore = false;
+  readonly #store: Pick<ChatStore, "listMailbox">;
+  #sent: number; // highest sequence handed to the peer
+  #isCaughtUp = false; // the store holds nothing that was not handed to the peer
+  #hasMore = false; // a message was committed that the running page may not hold
   #isStopped = false;
 
   /** Begins above `after`; call {@linkcode Delivery.run} to start. */
-  constructor(accountId: number, after: number, peer: SessionPeer, store: MailboxReader) {
+  constructor(accountId: number, after: number, peer: SessionPeer, store: Pick<ChatStore, "listMailbox">) {
     this.#accountId = accountId;
     this.#sent = after;
     this.#peer = peer;
@@ -67,14 +57,12 @@ export class Delivery {
     if (this.#isOver || message.sequence <= this.#sent) return;
     if (!this.#isCaughtUp) {
       this.#hasMore = true;
-      return;
-    }
-    if (this.#peer.isBacklogged) {
+    } else if (this.#peer.connection.isBacklogged) {
       this.#isCaughtUp = false;
-      this.#runInBackground();
-      return;
+      this.run().catch(() => this.#peer.close("the mailbox could not be read"));
+    } else {
+      this.#hand(message);
     }
-    this.#hand(message);
   }
 
   /**
@@ -84,7 +72,7 @@ export class Delivery {
    */
   async run(): Promise<void> {
     while (!this.#isOver) {
-      await this.#peer.drained();
+      await this.#peer.connection.drained();
       if (this.#isOver) return;
       this.#hasMore = false;
       const page = await this.#store.listMailbox({
@@ -108,16 +96,11 @@ export class Delivery {
   }
 
   get #isOver(): boolean {
-    return this.#isStopped || this.#peer.isClosing;
+    return this.#isStopped || this.#peer.connection.isClosing;
   }
 
-  #runInBackground(): void {
-    this.run().catch(() => this.#peer.close("the mailbox could not be read"));
-  }
-
-  #hand(message: StoredMessage): void {
-    this.#sent = message.sequence;
-    const { sequence, id, from, text, storedAt } = message;
+  #hand({ sequence, id, from, text, storedAt }: StoredMessage): void {
+    this.#sent = sequence;
     this.#peer.notify("message_received", { sequence, id, from, text, storedAt });
   }
 }

@@ -5,6 +5,7 @@
  * events through them. Places and secrets of a host go to the invited account alone, and only when it joins.
  * @module
  */
+import { randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type {
   ChatEvents,
@@ -17,45 +18,32 @@ import type {
 
 /** A signed-in session, as far as direct chat is concerned. */
 export interface ChatParty {
-  /** Row id of the account. */
   readonly accountId: number;
-  /** Who it is, and on which device. */
   readonly identity: { readonly name: string; readonly deviceId: string };
-  /** The connection underneath. */
-  readonly peer: { readonly remoteAddress: string };
-  /** Tells this session an event. */
+  readonly peer: { readonly connection: { readonly remoteAddress: string } };
   notify<E extends keyof ChatEvents>(event: E, content: ChatEvents[E]): void;
 }
 
-/** What open chats need of the server. */
 export interface DirectChatsOptions {
-  /** Tells an event to every session of an account. */
+  /** Tells every session of an account. */
   notifyAccount<E extends keyof ChatEvents>(accountId: number, event: E, content: ChatEvents[E]): void;
-  /** Epoch milliseconds; `Date.now` by default. */
-  readonly now?: () => number;
-  /**
-   * How long a host may be away from the server before its chat is over, in milliseconds; longer than the two look for a
-   * way back to each other. 120 s by default.
-   */
-  readonly awayMs?: number;
+  readonly now?: () => number; // epoch milliseconds
+  readonly awayMs?: number; // AWAY_MS by default
 }
 
 /** One half of a relay, as its ticket says. */
 export interface RelayHalf {
-  /** The same for both halves of one relay, and no other. */
-  readonly pair: object;
-  /** Account whose half it is. */
+  readonly pair: object; // the same for both halves of one relay, and no other
   readonly accountId: number;
-  /** Name of the account. */
-  readonly name: string;
+  readonly name: string; // of the account
 }
 
-/** Chats that one account may hold open at once. */
-const MAX_OPEN_PER_ACCOUNT = 8;
+const MAX_OPEN_PER_ACCOUNT = 8; // at once
 /** Invitations listed at once: 200 bytes each at most, so that all fit one frame. */
 const MAX_LISTED = 200;
 /** Chats on one server at once: 20,000 of at most 8 KiB each. */
 const MAX_OPEN = 20_000;
+/** How long a host may be away from the server before its chat is over: longer than the two look for a way back. */
 const AWAY_MS = 120_000;
 /** How long a relay ticket is good for, in milliseconds: a round lasts 15 s. */
 const TICKET_MS = 30_000;
@@ -79,7 +67,6 @@ interface OpenEntry {
   tickets: string[]; // of this round
 }
 
-/** All open chats of a server. */
 export class DirectChats implements Disposable {
   readonly #options: DirectChatsOptions;
   readonly #now: () => number;
@@ -90,7 +77,6 @@ export class DirectChats implements Disposable {
   readonly #byFriend = new Index();
   readonly #tickets = new Map<string, RelayHalf & { readonly until: number }>();
 
-  /** Starts with none. */
   constructor(options: DirectChatsOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
@@ -107,10 +93,8 @@ export class DirectChats implements Disposable {
     const known = this.#entries.get(details.chatId);
     if (known) return this.#reopen(known, host, friendId, details);
     if (this.#byHost.of(host.accountId).size >= MAX_OPEN_PER_ACCOUNT) {
-      throw new ChatError(
-        "rate_limited",
-        `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`,
-      );
+      const words = `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`;
+      throw new ChatError("rate_limited", words);
     }
     if (this.#entries.size >= MAX_OPEN) {
       throw new ChatError("unavailable", "Cannot open a chat: the server has as many as it can hold");
@@ -122,7 +106,7 @@ export class DirectChats implements Disposable {
       friendId,
       openedAt: this.#now(),
       details,
-      seenAddress: host.peer.remoteAddress,
+      seenAddress: host.peer.connection.remoteAddress,
       host,
       awayTimer: undefined,
       joiner: null,
@@ -138,7 +122,7 @@ export class DirectChats implements Disposable {
     else this.#options.notifyAccount(friendId, "chat_invited", invitationOf(entry));
   }
 
-  /** Ends a chat of one's own, or one's part in another's; an unknown one is over already. */
+  /** Closes the caller's own chat, or takes the caller out of one they joined. Does nothing for an unknown id. */
   close(party: ChatParty, chatId: string): void {
     const entry = this.#entries.get(chatId);
     if (entry?.hostId === party.accountId) return this.#remove(entry, "closed");
@@ -173,10 +157,8 @@ export class DirectChats implements Disposable {
     const entry = this.#entries.get(chatId);
     if (!entry || entry.friendId !== joiner.accountId) {
       if (!entry && secret !== undefined && this.#now() - this.#startedAt < this.#awayMs) {
-        throw new ChatError(
-          "unavailable",
-          "Cannot join the chat: its host has not come back to the server yet",
-        );
+        const words = "Cannot join the chat: its host has not come back to the server yet";
+        throw new ChatError("unavailable", words);
       }
       throw new ChatError("not_found", "Cannot join the chat: it has been closed");
     }
@@ -185,10 +167,8 @@ export class DirectChats implements Disposable {
       throw new ChatError("conflict", "Cannot join the chat: you are in it on another device");
     }
     if (!entry.host) {
-      throw new ChatError(
-        "unavailable",
-        `Cannot join the chat: ${entry.hostName} has lost the server, try again soon`,
-      );
+      const words = `Cannot join the chat: ${entry.hostName} has lost the server, try again soon`;
+      throw new ChatError("unavailable", words);
     }
     entry.joiner = joiner;
     entry.isJoined = true;
@@ -243,7 +223,6 @@ export class DirectChats implements Disposable {
     }
   }
 
-  /** Forgets all of it. */
   [Symbol.dispose](): void {
     for (const entry of this.#entries.values()) clearTimeout(entry.awayTimer);
     this.#entries.clear();
@@ -260,7 +239,7 @@ export class DirectChats implements Disposable {
     entry.awayTimer = undefined;
     entry.host = host;
     entry.details = details;
-    entry.seenAddress = host.peer.remoteAddress;
+    entry.seenAddress = host.peer.connection.remoteAddress;
     if (entry.isJoined) this.#tellReopened(entry);
   }
 
@@ -285,20 +264,13 @@ export class DirectChats implements Disposable {
   #issuePair(entry: OpenEntry, host: ChatParty, joiner: ChatParty) {
     const pair = {};
     const until = this.#now() + TICKET_MS;
-    const issueTo = ({ accountId, identity: { name } }: ChatParty) => ({
-      relayTicket: this.#issue(entry, { pair, accountId, name, until }),
-    });
+    const issueTo = ({ accountId, identity: { name } }: ChatParty) => {
+      const relayTicket = randomBytes(16).toString("base64url");
+      this.#tickets.set(relayTicket, { pair, accountId, name, until });
+      entry.tickets.push(relayTicket);
+      return { relayTicket };
+    };
     return { host: issueTo(host), joiner: issueTo(joiner) };
-  }
-
-  #issue(entry: OpenEntry, half: RelayHalf & { readonly until: number }): string {
-    const ticket = crypto.getRandomValues(new Uint8Array(16)).toBase64({
-      alphabet: "base64url",
-      omitPadding: true,
-    });
-    this.#tickets.set(ticket, half);
-    entry.tickets.push(ticket);
-    return ticket;
   }
 
   #dropTickets(entry: OpenEntry): void {
@@ -312,7 +284,7 @@ class Index {
 
   /** In the order in which they were opened. */
   of(accountId: number): ReadonlySet<OpenEntry> {
-    return this.#sets.get(accountId) ?? NONE;
+    return this.#sets.get(accountId) ?? new Set();
   }
 
   add(accountId: number, entry: OpenEntry): void {
@@ -330,8 +302,6 @@ class Index {
     this.#sets.clear();
   }
 }
-
-const NONE: ReadonlySet<OpenEntry> = new Set();
 
 function isSameDevice(a: ChatParty, b: ChatParty): boolean {
   return a.identity.deviceId === b.identity.deviceId;

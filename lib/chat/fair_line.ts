@@ -6,12 +6,10 @@
  */
 import { ChatError } from "../errors.ts";
 
-/** Somebody who waits for a turn. */
 export interface TurnTaker {
   /** The part of the caller's address that one household or host can choose freely (IPv6: a /64). */
   readonly addressGroup: string;
-  /** True once nobody is there to take the turn. */
-  readonly hasEnded: boolean;
+  readonly hasEnded: boolean; // nobody is there to take the turn
 }
 
 interface Waiting {
@@ -24,13 +22,10 @@ interface Waiting {
 export class FairLine {
   readonly #maxWaiting: number;
   readonly #whenFull: () => ChatError;
-  /** Never an empty list; in the order of the groups' turns. */
-  readonly #groups = new Map<string, Waiting[]>();
+  readonly #groups = new Map<string, Waiting[]>(); // no empty list; in the order of the groups' turns
   #length = 0;
 
   /**
-   * Starts empty.
-   *
    * @param maxWaiting Most who may wait. One more, and the last of the group that has the most in line has to go.
    * @param whenFull What that one is told.
    */
@@ -39,14 +34,11 @@ export class FairLine {
     this.#whenFull = whenFull;
   }
 
-  /** How many wait. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * Waits for a turn.
-   *
    * @throws {ChatError} What the line says when it is full; `unavailable` when the taker was gone at its turn.
    */
   wait(taker: TurnTaker): Promise<void> {

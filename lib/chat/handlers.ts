@@ -4,7 +4,7 @@
  * A handler changes shared state only in one go, with no `await` in the middle of a change.
  * @module
  */
-import { ChatError } from "../errors.ts";
+import { ChatError, ProtocolError } from "../errors.ts";
 import { utf8Bytes } from "../protocol/fields.ts";
 import {
   DEAD_AFTER_MS,
@@ -17,19 +17,24 @@ import {
   PING_AFTER_MS,
   PROTOCOL_VERSION,
 } from "../protocol/limits.ts";
-import type { HistoryEntry, Params, RequestName, Result, UserEntry } from "../protocol/requests.ts";
+import {
+  type HistoryEntry,
+  isRequestName,
+  type Params,
+  parseParams,
+  type RequestName,
+  type Result,
+  type UserEntry,
+} from "../protocol/requests.ts";
 import { VERSION } from "../version.ts";
 import { changePassword, login, register, resume } from "./login.ts";
-import { CHAT_HANDLERS } from "./direct_chat_handlers.ts";
-import type { ListedUser } from "./store.ts";
 import type { Services } from "./services.ts";
 import type { Session, Stage } from "./session.ts";
+import type { ListedUser } from "./store.ts";
 
-/** What to do for one request, and when it may come. */
-export interface Handler<M extends RequestName> {
-  /** Stage in which the request may come. */
+interface Handler<M extends RequestName> {
   readonly stage: Stage | "any";
-  /** Does it; throws a `ChatError` to refuse. */
+  /** Throws a `ChatError` to refuse. */
   run(session: Session, params: Params<M>, services: Services): Result<M> | Promise<Result<M>>;
 }
 
@@ -42,8 +47,7 @@ const HISTORY_PER_PAGE = 50;
 /** Room for the entries of a page in a frame; the rest is for the envelope around them. */
 const PAGE_BYTES = MAX_FRAME_BYTES - 1024;
 
-/** Handler of each request. */
-export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
+const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
   hello: { stage: "greeting", run: greet },
   register: { stage: "guest", run: register },
   login: { stage: "guest", run: login },
@@ -128,8 +132,62 @@ export const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
     run: async (session, _params, { store }) => ({ names: [...await store.listBlocked(session.accountId)] }),
   },
   change_password: { stage: "signed_in", run: changePassword },
-  ...CHAT_HANDLERS,
+  open_chat: { stage: "signed_in", run: openChat },
+  close_chat: {
+    stage: "signed_in",
+    run: (session, { chatId }, { directChats }) => {
+      directChats.close(session, chatId);
+      return {};
+    },
+  },
+  list_chats: {
+    stage: "signed_in",
+    run: (session, _params, { directChats }) => ({ chats: directChats.invitationsFor(session.accountId) }),
+  },
+  join_chat: {
+    stage: "signed_in",
+    run: (session, params, { directChats }) => directChats.join(session, params),
+  },
+  offer_punch: {
+    stage: "signed_in",
+    run: (session, params, { directChats }) => {
+      directChats.offerPunch(session, params);
+      return {};
+    },
+  },
 };
+
+/**
+ * Answers one request. Requests are started in the order they came, and may finish in another.
+ *
+ * @returns The result, or a promise of it.
+ * @throws {ChatError} when the request is refused; the session goes on.
+ * @throws {ProtocolError} -32601 for a method that does not exist.
+ */
+export function answer(session: Session, method: string, params: unknown): unknown {
+  if (!isRequestName(method)) {
+    const shown = JSON.stringify(method.length > 40 ? `${method.slice(0, 40)}…` : method);
+    throw new ProtocolError(-32601, `Cannot do ${shown}: no such request`);
+  }
+  const { stage, run } = HANDLERS[method];
+  checkStage(session, method, stage);
+  const checked = parseParams(method, params);
+  return (run as (session: Session, params: unknown, services: Services) => unknown)(
+    session,
+    checked,
+    session.services,
+  );
+}
+
+function checkStage(session: Session, method: RequestName, wanted: Stage | "any"): void {
+  if (wanted === "any" || wanted === session.stage) return;
+  if (session.stage === "greeting") {
+    throw new ChatError("invalid", `Cannot take ${method} yet: say hello first`);
+  }
+  if (wanted === "greeting") throw new ChatError("conflict", "Cannot take hello: it was said already");
+  if (wanted === "signed_in") throw new ChatError("unauthenticated", `Cannot take ${method}: log in first`);
+  throw new ChatError("conflict", `Cannot take ${method}: signed in as ${session.identity.name} already`);
+}
 
 function greet(session: Session, params: Params<"hello">, services: Services): Result<"hello"> {
   if (params.protocol !== PROTOCOL_VERSION) {
@@ -162,12 +220,8 @@ async function send(
   { store, hub }: Services,
 ): Promise<Result<"send_message">> {
   const { accountId, name } = session.identity;
-  const { sequence, storedAt, isDuplicate, recipientId } = await store.sendMessage({
-    senderId: accountId,
-    id,
-    to,
-    text,
-  });
+  const sent = await store.sendMessage({ senderId: accountId, id, to, text });
+  const { sequence, storedAt, isDuplicate, recipientId } = sent;
   if (!isDuplicate) hub.deliver(recipientId, { sequence, id, from: name, to, text, storedAt });
   return { id, sequence, storedAt, duplicate: isDuplicate };
 }
@@ -189,10 +243,8 @@ async function listUsers(
   const page = await store.listUsers({ viewerId: session.accountId, after: params.after ?? null, limit });
   const users = page.users.map(withPresence);
   const fitting = takeFitting(users);
-  return {
-    users: [...fitting],
-    next: fitting.length < users.length ? fitting.at(-1)?.name ?? null : page.next,
-  };
+  const next = fitting.length < users.length ? fitting.at(-1)?.name ?? null : page.next;
+  return { users: [...fitting], next };
 }
 
 async function fetchHistory(
@@ -213,6 +265,30 @@ async function fetchHistory(
   const fitting = takeFitting(newestFirst);
   const next = fitting.length < newestFirst.length ? fitting.at(-1)?.sequence ?? null : page.next;
   return { messages: fitting.toReversed(), next };
+}
+
+async function openChat(
+  session: Session,
+  params: Params<"open_chat">,
+  { store, hub, directChats, sendPaces }: Services,
+): Promise<Result<"open_chat">> {
+  const { accountId, name } = session.identity;
+  if (params.to === name) throw new ChatError("invalid", "Cannot open a chat with yourself: name a friend");
+  // An invitation reaches a person as a message does, so it takes its turn with those.
+  await sendPaces.of(accountId).turn(session);
+  const friend = await store.findUser(params.to, accountId);
+  if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${params.to}`);
+  if ((await store.listBlocked(friend.accountId)).includes(name)) {
+    throw new ChatError("blocked", `Cannot open a chat: ${params.to} takes nothing from you`);
+  }
+  if (session.stage !== "signed_in") {
+    throw new ChatError("unavailable", "Cannot open a chat: the session has ended");
+  }
+  directChats.open(session, friend.accountId, params);
+  return {
+    seenAddress: session.peer.connection.remoteAddress,
+    isFriendOnline: hub.presenceOf(friend.accountId) !== "offline",
+  };
 }
 
 /** The first entries, as many as fit one frame. */

@@ -6,97 +6,81 @@
  * @module
  */
 import type { Event, EventName } from "../protocol/events.ts";
+import type { Delivery } from "./delivery.ts";
 import type { StoredMessage } from "./store.ts";
 
-/** Whether somebody is there: a session in use, sessions but nobody at the keys, or none. */
+/** A session in use, sessions but nobody at the keys, or none. */
 export type Presence = "online" | "idle" | "offline";
 
 /** A signed-in session as the hub sees it. */
 export interface PresentSession {
-  /** Row id of the account. */
   readonly accountId: number;
-  /** SHA-256 of the token that the session was opened with, in hex. */
-  readonly tokenHash: string;
-  /** Device that is signed in. */
   readonly deviceId: string;
-  /** Tells it that its device has got another token; the older one is void. */
+  readonly tokenHash: string; // SHA-256 of the login's token, in hex
+  /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
-  /** True while its person has not touched a key for a while. */
-  readonly isIdle: boolean;
-  /** Takes a message that was just committed for this account. */
-  deliver(message: StoredMessage): void;
-  /** Tells an event. */
+  readonly isIdle: boolean; // its person has not touched a key for a while
+  /** Takes the messages of the account; null before the client has subscribed. */
+  readonly delivery: Pick<Delivery, "offer"> | null;
   notify<E extends EventName>(event: E, content: Event<E>): void;
-  /** Ends the session with a reason for the person. */
+  /** Tells the client the reason, and closes. */
   end(reason: Event<"session_ended">["reason"]): void;
 }
 
-/** Knows every signed-in session. */
 export class Hub {
   readonly #sessions = new Map<number, Set<PresentSession>>();
-  #count = 0;
-
-  /** Signed-in sessions now. */
-  get sessionCount(): number {
-    return this.#count;
-  }
 
   /** Begins a lease. */
   add(session: PresentSession): void {
     const held = this.#sessions.get(session.accountId);
     if (held) held.add(session);
     else this.#sessions.set(session.accountId, new Set([session]));
-    this.#count++;
   }
 
   /** Lets the sessions of a device go on under the token that a new login of it was given. */
-  renewToken(device: { readonly accountId: number; readonly deviceId: string }, tokenHash: string): void {
-    for (const session of this.#sessions.get(device.accountId) ?? []) {
-      if (session.deviceId === device.deviceId) session.renewToken(tokenHash);
+  renewToken(
+    login: { readonly accountId: number; readonly deviceId: string; readonly tokenHash: string },
+  ): void {
+    for (const session of this.#of(login.accountId)) {
+      if (session.deviceId === login.deviceId) session.renewToken(login.tokenHash);
     }
   }
 
   /** Ends a lease. */
   remove(session: PresentSession): void {
     const held = this.#sessions.get(session.accountId);
-    if (!held?.delete(session)) return;
-    this.#count--;
-    if (held.size === 0) this.#sessions.delete(session.accountId);
+    if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.accountId);
   }
 
-  /** Whether an account is there now; online when any of its sessions is. */
+  /** Online when any session of the account is. */
   presenceOf(accountId: number): Presence {
-    const held = this.#sessions.get(accountId);
-    if (!held) return "offline";
-    for (const session of held) if (!session.isIdle) return "online";
-    return "idle";
+    const held = this.#of(accountId);
+    if (held.length === 0) return "offline";
+    return held.some((session) => !session.isIdle) ? "online" : "idle";
   }
 
   /** Devices of an account that are connected now. */
   devicesOf(accountId: number): string[] {
-    return Array.from(this.#sessions.get(accountId) ?? [], ({ deviceId }) => deviceId);
+    return this.#of(accountId).map(({ deviceId }) => deviceId);
   }
 
   /** Hands a committed message to every session of its recipient. */
   deliver(recipientId: number, message: StoredMessage): void {
-    for (const session of this.#sessions.get(recipientId) ?? []) session.deliver(message);
+    for (const session of this.#of(recipientId)) session.delivery?.offer(message);
   }
 
-  /** Tells every session of an account. */
   notify<E extends EventName>(accountId: number, event: E, content: Event<E>): void {
-    for (const session of this.#sessions.get(accountId) ?? []) session.notify(event, content);
+    for (const session of this.#of(accountId)) session.notify(event, content);
   }
 
   /** Ends the sessions of an account but the one of `except`. */
   endSessions(accountId: number, reason: Event<"session_ended">["reason"], except?: PresentSession): void {
-    for (const session of [...this.#sessions.get(accountId) ?? []]) {
-      if (session !== except) session.end(reason);
-    }
+    for (const session of this.#of(accountId)) if (session !== except) session.end(reason);
   }
 
   /** Ends the other sessions of the device that a session is on. */
   endDevice(of: PresentSession, reason: Event<"session_ended">["reason"]): void {
-    for (const session of [...this.#sessions.get(of.accountId) ?? []]) {
+    for (const session of this.#of(of.accountId)) {
       if (session !== of && session.deviceId === of.deviceId) session.end(reason);
     }
   }
@@ -104,5 +88,10 @@ export class Hub {
   /** Every session, in no order. */
   *all(): Generator<PresentSession> {
     for (const held of this.#sessions.values()) yield* held;
+  }
+
+  /** A copy, since a session that is ended leaves while others are being told. */
+  #of(accountId: number): PresentSession[] {
+    return [...this.#sessions.get(accountId) ?? []];
   }
 }

@@ -2,12 +2,14 @@
  * How somebody becomes signed in: register, log in with a password, come back with a token; and the change of a password.
  * @module
  */
+import { createHash, randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type { Params, Result } from "../protocol/requests.ts";
-import type { NewLogin, OpenedDevice } from "./store.ts";
 import type { Services } from "./services.ts";
 import type { Session } from "./session.ts";
-import { hashToken, newToken } from "./token.ts";
+import type { AccountName, NewLogin, OpenedDevice } from "./store.ts";
+
+const TOKEN_BYTES = 32; // 256 random bits
 
 /** Makes an account and signs in. Throws `forbidden` where registration does not allow it, `conflict` for a taken name. */
 export async function register(
@@ -18,19 +20,15 @@ export async function register(
   const { registration, throttles, passwords, store } = services;
   const joinCode = params.joinCode ?? null;
   if (registration === "closed") {
-    throw new ChatError(
-      "forbidden",
-      "Cannot register: this server takes no new accounts; ask its operator for one",
-    );
+    const words = "Cannot register: this server takes no new accounts; ask its operator for one";
+    throw new ChatError("forbidden", words);
   }
   if (registration === "invite" && joinCode === null) {
-    throw new ChatError(
-      "forbidden",
-      "Cannot register without an invite: ask somebody on this server for its invite link",
-    );
+    const words = "Cannot register without an invite: ask somebody on this server for its invite link";
+    throw new ChatError("forbidden", words);
   }
   await throttles.startRegistration(session);
-  const { token, opening } = newSession(params.deviceName);
+  const { token, opening } = newLogin(params.deviceName);
   const { accountId, ...opened } = await store.registerAccount({
     name: params.name,
     passwordHash: await passwords.hash(params.password, session),
@@ -38,7 +36,7 @@ export async function register(
     ...opening,
   });
   services.log.info("registered", { connection: session.peer.id, name: params.name });
-  return signIn(session, { accountId, name: params.name, ...opened }, token, services);
+  return signIn(session, { accountId, name: params.name, ...opened }, token);
 }
 
 /** Signs in with name and password. Throws `unauthenticated`, with the same words and work for an unknown name. */
@@ -54,13 +52,16 @@ export async function login(
   const succeeded = await throttles.startLogin(session, { name: params.name, knownDeviceId });
   const check = await passwords.check(params.password, account?.passwordHash ?? null, session);
   if (!account || !check.isRight) {
-    services.log.info("login refused", { connection: session.peer.id, address: session.peer.remoteAddress });
+    services.log.info("login refused", {
+      connection: session.peer.id,
+      address: session.peer.connection.remoteAddress,
+    });
     throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
   }
   await succeeded();
   const { accountId, name, passwordHash } = account;
   const newPasswordHash = check.needsRehash ? await passwords.hash(params.password, session) : null;
-  const { token, opening } = newSession(params.deviceName);
+  const { token, opening } = newLogin(params.deviceName);
   // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
   // sessions after this one was opened finds it.
   const opened = await store.openLogin({
@@ -71,7 +72,7 @@ export async function login(
     connectedDeviceIds: hub.devicesOf(accountId),
     ...opening,
   });
-  return signIn(session, { accountId, name, ...opened }, token, services);
+  return signIn(session, { accountId, name, ...opened }, token);
 }
 
 /** Signs in with the token of an earlier login. Throws `unauthenticated` when it no longer counts. */
@@ -84,7 +85,7 @@ export async function resume(
   if (!found) {
     throw new ChatError("unauthenticated", "Cannot resume: the session has ended; log in with your password");
   }
-  return signIn(session, found, params.token, services);
+  return signIn(session, found, params.token);
 }
 
 /** Sets a new password, and ends every other session of the account. Throws `unauthenticated` for a wrong old one. */
@@ -108,20 +109,28 @@ export async function changePassword(
   return {};
 }
 
-function newSession(deviceName = "unnamed"): { token: string; opening: NewLogin } {
+/** Makes a token, in base64url. */
+export function newToken(): string {
+  return randomBytes(TOKEN_BYTES).toString("base64url");
+}
+
+/** SHA-256 of a token, in hex: what the store keeps. A token is random enough to need no salt. */
+export function hashToken(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+function newLogin(deviceName = "unnamed"): { token: string; opening: NewLogin } {
   const token = newToken();
   return { token, opening: { tokenHash: hashToken(token), deviceName } };
 }
 
-/** Makes the session that of an account whose device session is open. */
+/** Makes the session that of an account whose login is open in the store. */
 function signIn(
   session: Session,
-  opened: { readonly accountId: number; readonly name: string } & OpenedDevice,
+  { accountId, name, deviceId, readSequence, settings }: AccountName & OpenedDevice,
   token: string,
-  { throttles }: Services,
 ): Result<"login"> {
-  const { accountId, name, deviceId, readSequence, settings } = opened;
-  session.signIn({ accountId, name, deviceId }, token);
-  throttles.signedIn(session, name);
+  session.signIn({ accountId, name, deviceId, tokenHash: hashToken(token) });
+  session.services.throttles.signedIn(session, name);
   return { name, token, deviceId, readSequence, ...settings };
 }

@@ -5,23 +5,16 @@
 import { ChatError } from "../errors.ts";
 import { FairLine, type TurnTaker } from "./fair_line.ts";
 
-/** How fast it goes. */
 export interface PaceRate {
-  /** Turns a second for long. */
-  readonly perSecond: number;
-  /** Turns that may be taken at once after a rest. */
-  readonly burst: number;
-  /** What a turn is for, to be read after `Cannot`. */
-  readonly purpose: string;
-  /** Most who may wait for a turn; any number by default. */
-  readonly maxWaiting?: number;
+  readonly perSecond: number; // turns, for long
+  readonly burst: number; // turns that may be taken at once after a rest
+  readonly purpose: string; // of a turn, to be read after "Cannot"
+  readonly maxWaiting?: number; // any number by default
 }
 
-/** The time that a pace is kept by. */
+/** The time that a pace is kept by; tests give their own. */
 export interface PaceClock {
-  /** Milliseconds from any fixed point; never goes back. */
-  now(): number;
-  /** Resolves after so many milliseconds. */
+  now(): number; // milliseconds from any fixed point; never goes back
   sleep(ms: number): Promise<void>;
 }
 
@@ -42,12 +35,7 @@ export class Pace {
   #filledAt: number;
   #isServing = false;
 
-  /**
-   * Starts with a full bucket.
-   *
-   * @param rate How fast it goes.
-   * @param clock Time; tests give their own.
-   */
+  /** Starts with a full bucket. */
   constructor(rate: PaceRate, clock: PaceClock = REAL_CLOCK) {
     const { burst, purpose, maxWaiting = Infinity } = rate;
     this.#rate = rate;
@@ -110,7 +98,6 @@ export class Pace {
     this.#filledAt = now;
   }
 
-  /** Milliseconds until there are so many tokens. */
   #msUntil(tokens: number): number {
     return (tokens - this.#tokens) * 1000 / this.#rate.perSecond;
   }
@@ -122,15 +109,13 @@ export class Pace {
  */
 export class Paces<Key> {
   readonly #make: (key: Key) => Pace;
-  /** The one that was used the longest ago first. */
-  readonly #paces = new Map<Key, Pace>();
+  readonly #paces = new Map<Key, Pace>(); // the one that was used the longest ago first
 
-  /** Starts with none. @param make Makes a rested pace. */
+  /** @param make Makes a rested pace. */
   constructor(make: (key: Key) => Pace) {
     this.#make = make;
   }
 
-  /** How many are remembered. */
   get size(): number {
     return this.#paces.size;
   }
@@ -154,7 +139,6 @@ export class Paces<Key> {
   }
 }
 
-/** A wait in words. */
 export function spokenWait(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;

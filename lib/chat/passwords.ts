@@ -13,15 +13,11 @@ import { FairLine, type TurnTaker } from "./fair_line.ts";
 
 /** Cost of a hash: `N = 2^logN`, block size `r`, parallelism `p`; memory is `128 · N · r` bytes. */
 export interface ScryptCost {
-  /** Base-2 logarithm of N. */
   readonly logN: number;
-  /** Block size. */
   readonly r: number;
-  /** Parallelism. */
   readonly p: number;
 }
 
-/** Cost of new hashes. */
 export const DEFAULT_COST: ScryptCost = { logN: 17, r: 8, p: 1 };
 
 /** Hashes computed at once: each takes 128 MiB and a whole core. */
@@ -30,8 +26,7 @@ const MAX_AT_ONCE = 2;
 /** Hashes that may wait for their turn; more would wait longer than a person does. */
 const MAX_WAITING = 64;
 
-/** When to come back after having had to leave the line, in milliseconds. */
-const RETRY_AFTER_MS = 5_000;
+const RETRY_AFTER_MS = 5_000; // for those who had to leave the line
 
 /** Who waits where nobody else does: the operator at the keyboard. */
 const OPERATOR: TurnTaker = { addressGroup: "", hasEnded: false };
@@ -39,13 +34,10 @@ const OPERATOR: TurnTaker = { addressGroup: "", hasEnded: false };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** What a check found. */
-export type PasswordCheck = {
-  /** True when the password is the right one. */
+export interface PasswordCheck {
   readonly isRight: boolean;
-  /** True when it is right and its hash was made with another cost than new ones: store a new hash. */
-  readonly needsRehash: boolean;
-};
+  readonly needsRehash: boolean; // right, and its hash was made at another cost than new ones: store a new hash
+}
 
 /** Hashes and checks passwords, a bounded number at a time, for each address group in turn. */
 export class Passwords {
@@ -58,10 +50,9 @@ export class Passwords {
       }),
   );
   #running = 0;
-  /** Checked when a name is unknown, so that it costs the same as a wrong password. */
-  readonly #nobody: string;
+  readonly #nobody: string; // checked when a name is unknown, so that it costs the same as a wrong password
 
-  /** Hashes at this cost. @param cost Cost of new hashes; {@linkcode DEFAULT_COST} by default, tests use a low one. */
+  /** @param cost Of new hashes; tests use a low one. */
   constructor(cost: ScryptCost = DEFAULT_COST) {
     this.#cost = cost;
     this.#nobody = format(cost, randomBytes(SALT_BYTES), randomBytes(HASH_BYTES));
@@ -71,7 +62,6 @@ export class Passwords {
    * Hashes a password with a new random salt.
    *
    * @param password As typed; NFKC is applied, so that two keyboards which compose a letter differently agree.
-   * @param taker For whom; the operator by default.
    * @returns PHC string.
    * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
@@ -84,9 +74,7 @@ export class Passwords {
   /**
    * Compares a password with a stored hash, in constant time.
    *
-   * @param password As typed.
    * @param stored PHC string, or `null` for a name that does not exist: the answer is then no, after the same work.
-   * @param taker For whom; the operator by default.
    * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
   async check(

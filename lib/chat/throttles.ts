@@ -11,20 +11,15 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { ChatError } from "../errors.ts";
 import type { TurnTaker } from "./fair_line.ts";
-import { KnownAddresses } from "./known_addresses.ts";
 import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
 
-/** Rates that a server allows. */
 export interface ThrottleLimits {
-  /** Failed logins to one account from one address in 15 minutes. */
-  readonly failedLoginsPerAccount: number;
-  /** Failed logins from one address in 15 minutes, over all accounts. */
-  readonly failedLoginsPerAddress: number;
-  /** Failed logins to one account by strangers, from all addresses, before each next one has to wait for its turn. */
+  readonly failedLoginsPerAccount: number; // from one address in 15 minutes
+  readonly failedLoginsPerAddress: number; // in 15 minutes, over all accounts
+  /** To one account, from all addresses, before each next stranger has to wait for a turn. */
   readonly failedLoginsByStrangers: number;
-  /** Registrations from one address in an hour. */
-  readonly registrationsPerAddress: number;
-  /** Messages a second that one account may send for long; a burst of two seconds' worth goes at once. */
+  readonly registrationsPerAddress: number; // in an hour
+  /** For each account, for long; a burst of two seconds' worth goes at once. */
   readonly sendsPerSecond: number;
 }
 
@@ -37,6 +32,12 @@ export const DEFAULT_THROTTLES: ThrottleLimits = {
   sendsPerSecond: 100,
 };
 
+/** Addresses remembered for each account: home, work, the telephone's network, and some more. */
+const ADDRESSES_PER_ACCOUNT = 8;
+
+/** Accounts remembered; the one whose owner came the longest ago goes first. */
+const MAX_ACCOUNTS = 20_000;
+
 const LOGIN_WINDOW_S = 15 * 60;
 const REGISTRATION_WINDOW_S = 60 * 60;
 
@@ -46,12 +47,9 @@ const STRANGERS_PER_SECOND = 1 / 5;
 /** Strangers who wait for one account, so that the last one's answer still comes while its client waits (30 s). */
 const MAX_STRANGERS_WAITING = 4;
 
-/** A login that is tried. */
 export interface LoginTry {
-  /** Account that is tried; it need not exist. */
-  readonly name: string;
-  /** Device that has signed in to this account before; null for none. */
-  readonly knownDeviceId: string | null;
+  readonly name: string; // of the account, which need not exist
+  readonly knownDeviceId: string | null; // a device that has signed in to this account before
 }
 
 /** Counts tries in memory; a restart forgets them, which costs a guesser more than it gives. */
@@ -59,16 +57,10 @@ export class Throttles {
   readonly #perAccount: RateLimiterMemory;
   readonly #perAddress: RateLimiterMemory;
   readonly #registrations: RateLimiterMemory;
-  /** By name of the account. */
-  readonly #strangers: Paces<string>;
+  readonly #strangers: Paces<string>; // by name of the account
   readonly #knownAddresses = new KnownAddresses();
 
-  /**
-   * Starts to count.
-   *
-   * @param limits {@linkcode DEFAULT_THROTTLES} by default.
-   * @param clock Time that strangers wait by; tests give their own.
-   */
+  /** @param clock Time that strangers wait by; tests give their own. */
   constructor(limits: ThrottleLimits = DEFAULT_THROTTLES, clock?: PaceClock) {
     this.#perAccount = limiter(limits.failedLoginsPerAccount, LOGIN_WINDOW_S);
     this.#perAddress = limiter(limits.failedLoginsPerAddress, LOGIN_WINDOW_S);
@@ -87,8 +79,6 @@ export class Throttles {
    * Counts a login as failed before it is checked, so that many at once cannot all slip through. Waits for its turn where
    * strangers have failed too often.
    *
-   * @param taker Who tries.
-   * @param tried What is tried.
    * @returns Call it when the password was right: it takes the count back.
    * @throws {ChatError} `rate_limited` with `retryAfterMs`; `unavailable` when the taker was gone at its turn.
    */
@@ -116,13 +106,36 @@ export class Throttles {
     this.#knownAddresses.add(name, taker.addressGroup);
   }
 
-  /**
-   * Counts a registration.
-   *
-   * @throws {ChatError} `rate_limited` with `retryAfterMs`.
-   */
+  /** Counts a registration. @throws {ChatError} `rate_limited` with `retryAfterMs`. */
   startRegistration(taker: TurnTaker): Promise<void> {
     return take(this.#registrations, taker.addressGroup, "register from this address");
+  }
+}
+
+/** From where the owners of accounts have signed in lately. A restart forgets it, and tokens bring it back. */
+class KnownAddresses {
+  readonly #byName = new Map<string, Set<string>>();
+
+  has(name: string, addressGroup: string): boolean {
+    return this.#byName.get(name)?.has(addressGroup) ?? false;
+  }
+
+  add(name: string, addressGroup: string): void {
+    const groups = this.#byName.get(name) ?? new Set();
+    this.#byName.delete(name);
+    this.#byName.set(name, groups);
+    groups.delete(addressGroup);
+    groups.add(addressGroup);
+    dropFirst(groups, ADDRESSES_PER_ACCOUNT);
+    dropFirst(this.#byName, MAX_ACCOUNTS);
+  }
+}
+
+/** Drops what was put in first while there is more than so much. */
+function dropFirst<Key>(kept: Set<Key> | Map<Key, unknown>, most: number): void {
+  for (const key of kept.keys()) {
+    if (kept.size <= most) return;
+    kept.delete(key);
   }
 }
 

@@ -3,10 +3,9 @@
  * @module
  */
 import { X509Certificate } from "node:crypto";
-import { Services } from "../chat/services.ts";
-import type { Log } from "../chat/services.ts";
+import { answer } from "../chat/handlers.ts";
 import { Passwords } from "../chat/passwords.ts";
-import type { SessionPeer } from "../chat/delivery.ts";
+import { type Log, Services } from "../chat/services.ts";
 import { Session } from "../chat/session.ts";
 import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
 import { addressGroup } from "../net/address.ts";
@@ -200,11 +199,11 @@ export function inviteLink(
 function startSession(connection: Connection, services: Services, connections: Set<RpcConnection>): void {
   const { log } = services;
   const rpc: RpcConnection = new RpcConnection(connection, {
-    onRequest: (method, params) => session.handle(method, params),
+    onRequest: (method, params) => answer(session, method, params),
     onFault: (error, { method, reference }) =>
       log.error("fault", { connection: rpc.id, method, reference, error }),
   });
-  const session: Session = new Session(peerOf(rpc), services);
+  const session: Session = new Session(rpc, addressGroup(connection.remoteAddress), services);
   connections.add(rpc);
   log.info("connected", { connection: rpc.id, address: connection.remoteAddress });
   rpc.closed.then((reason) => {
@@ -212,24 +211,6 @@ function startSession(connection: Connection, services: Services, connections: S
     session.ended();
     log.info("disconnected", { connection: rpc.id, reason: reason.message });
   });
-}
-
-function peerOf(rpc: RpcConnection): SessionPeer {
-  const { connection } = rpc;
-  return {
-    id: rpc.id,
-    remoteAddress: connection.remoteAddress,
-    addressGroup: addressGroup(connection.remoteAddress),
-    get isClosing() {
-      return connection.isClosing;
-    },
-    get isBacklogged() {
-      return connection.isBacklogged;
-    },
-    drained: () => connection.drained(),
-    notify: (method, params) => void rpc.notify(method, params),
-    close: (reason) => void rpc.close(reason),
-  };
 }
 
 async function stopServer(

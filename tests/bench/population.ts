@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
-import { hashToken, newToken } from "../../lib/chat/token.ts";
+import { hashToken, newToken } from "../../lib/chat/login.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { openProfile } from "../../lib/profile/profile.ts";

@@ -18,7 +18,7 @@ function message(sequence: number): StoredMessage {
 class FakePeer implements SessionPeer {
   readonly id = "c1";
   readonly remoteAddress = "192.0.2.1";
-  readonly addressGroup = "192.0.2.1";
+  readonly connection = this;
   readonly received: number[] = [];
   closed = "";
   isClosing = false;

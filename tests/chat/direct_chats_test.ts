@@ -8,13 +8,13 @@ import type { ChatEvents, OpenChat } from "../../lib/protocol/chat_messages.ts";
 class Party implements ChatParty {
   readonly events: { readonly name: string; readonly content: unknown }[] = [];
   readonly identity: { readonly name: string; readonly deviceId: string };
-  readonly peer: { readonly remoteAddress: string };
+  readonly peer: { readonly connection: { readonly remoteAddress: string } };
   readonly accountId: number;
 
   constructor(name: string, accountId: number, deviceId: string = crypto.randomUUID()) {
     this.identity = { name, deviceId };
     this.accountId = accountId;
-    this.peer = { remoteAddress: `192.0.2.${accountId}` };
+    this.peer = { connection: { remoteAddress: `192.0.2.${accountId}` } };
   }
 
   notify<E extends keyof ChatEvents>(name: E, content: ChatEvents[E]): void {

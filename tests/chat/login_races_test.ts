@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Passwords } from "../../lib/chat/passwords.ts";
-import { hashToken } from "../../lib/chat/token.ts";
+import { hashToken } from "../../lib/chat/login.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { Upkeep } from "../../lib/server/upkeep.ts";
 import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";

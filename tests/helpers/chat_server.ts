@@ -141,7 +141,7 @@ export class ChatServer implements AsyncDisposable {
         const details = parseParams(method, params);
         this.chats.open(party, accountIdOf(details.to), details);
         return {
-          seenAddress: party.peer.remoteAddress,
+          seenAddress: party.peer.connection.remoteAddress,
           isFriendOnline: (this.#parties.get(details.to)?.size ?? 0) > 0,
         };
       }
@@ -256,7 +256,7 @@ function partyOf(name: string, deviceId: string, rpc: RpcConnection): ChatParty 
   return {
     accountId: accountIdOf(name),
     identity: { name, deviceId },
-    peer: { remoteAddress: rpc.connection.remoteAddress },
+    peer: rpc,
     notify: <E extends keyof ChatEvents>(event: E, content: ChatEvents[E]) => void rpc.notify(event, content),
   };
 }

@@ -7,6 +7,7 @@ import { Passwords } from "../../lib/chat/passwords.ts";
 import type { PaceClock } from "../../lib/chat/pace.ts";
 import type { SessionPeer } from "../../lib/chat/delivery.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
+import { answer } from "../../lib/chat/handlers.ts";
 import { Session } from "../../lib/chat/session.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";
 import { ChatError, ProtocolError } from "../../lib/errors.ts";
@@ -24,9 +25,7 @@ const HELLO = { protocol: PROTOCOL_VERSION, client: { name: "test", version: "1"
 /** One connection of a {@linkcode ChatWorld}. */
 export class Caller implements SessionPeer {
   readonly id: string;
-  readonly remoteAddress: string;
-  readonly addressGroup: string;
-  readonly isBacklogged = false;
+  readonly connection: SessionPeer["connection"];
   /** The session that answers. */
   readonly session: Session;
   /** Every event that came, in order. */
@@ -36,15 +35,22 @@ export class Caller implements SessionPeer {
 
   constructor(id: string, remoteAddress: string, services: Services) {
     this.id = id;
-    this.remoteAddress = remoteAddress;
-    this.addressGroup = addressGroup(remoteAddress);
-    this.session = new Session(this, services);
+    const isClosing = () => this.isClosing;
+    this.connection = {
+      remoteAddress,
+      isBacklogged: false,
+      get isClosing() {
+        return isClosing();
+      },
+      drained: () => Promise.resolve(),
+    };
+    this.session = new Session(this, addressGroup(remoteAddress), services);
   }
 
   /** Sends a request, and returns its result. */
   // deno-lint-ignore no-explicit-any -- results are looked at field by field
   async call(method: string, params: unknown = {}): Promise<any> {
-    return await this.session.handle(method, params);
+    return await answer(this.session, method, params);
   }
 
   /** Sends a request that must be refused, and returns the code. */
@@ -73,10 +79,6 @@ export class Caller implements SessionPeer {
 
   get isClosing(): boolean {
     return this.closeReason !== "";
-  }
-
-  drained(): Promise<void> {
-    return Promise.resolve();
   }
 
   notify(method: string, params: unknown): void {

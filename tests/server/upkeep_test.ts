@@ -21,7 +21,7 @@ function present(person: Omit<Person, "name">) {
     renewToken() {},
     ...person,
     isIdle: false,
-    deliver() {},
+    delivery: null,
     notify() {},
     end: (reason) => void reasons.push(reason),
   };
