@@ -28,7 +28,6 @@ import { addScriptCommands } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
 import { VERSION } from "./lib/version.ts";
 
-/** What the process ends with. */
 const EXIT = {
   done: 0,
   refused: 1,
@@ -40,13 +39,11 @@ const EXIT = {
   interrupted: 130,
 } as const;
 
-/** Flags of the whole program. */
 interface ProgramOptions {
   readonly profile: string;
   readonly passwordCommand?: string;
 }
 
-/** Folder of the person; the present one where the system names none. */
 function homeFolder(): string {
   return Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
 }
@@ -98,7 +95,6 @@ async function withApp(
   await terminal.flush();
 }
 
-/** What e-mail needs to know of this machine. */
 function emailSurroundings(options: ProgramOptions): EmailSurroundings {
   return {
     profileFolder: options.profile,
@@ -129,7 +125,6 @@ function onEnd(run: () => Promise<void>): Disposable {
   return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
 }
 
-/** What the process ends with after an error. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof NotSignedInError) return EXIT.notSignedIn;
   if (error instanceof LinkError) return EXIT.unreachable;

@@ -10,19 +10,14 @@ import type { Result } from "../protocol/requests.ts";
 
 /** A message that was written and is not yet with the server. */
 export interface OutboxMessage {
-  /** UUIDv7. */
   readonly id: string;
-  /** Name of the recipient. */
   readonly to: string;
-  /** What was written. */
   readonly text: string;
-  /** When it was written, in epoch milliseconds. */
   readonly createdAt: number;
 }
 
 /** The outbox as it is kept on disk. */
 export interface Outbox {
-  /** The oldest message that waits; null when none does. */
   first(): OutboxMessage | null;
   /** Forgets a message that the server has. */
   accepted(id: string): void;
@@ -33,11 +28,8 @@ export interface Outbox {
 /** What the server said to a message. */
 export type Acknowledgement = Result<"send_message">;
 
-/** What an {@linkcode OutboxSender} works with. */
 export interface OutboxSenderOptions {
-  /** What waits to be sent. */
   readonly outbox: Outbox;
-  /** Sends one message and waits for its acknowledgement. */
   readonly send: (message: OutboxMessage) => Promise<Acknowledgement>;
   /** Told of each message that the server has stored. */
   readonly onAccepted: (message: OutboxMessage, acknowledgement: Acknowledgement) => void;
@@ -71,7 +63,6 @@ export function retryAfterMs(error: unknown, pauseMs = RETRY_MS): number | undef
   return error instanceof ChatError && TEMPORARY.has(error.code) ? error.retryAfterMs ?? pauseMs : undefined;
 }
 
-/** Empties the outbox while there is a connection. */
 export class OutboxSender implements Disposable {
   readonly #options: OutboxSenderOptions;
   readonly #retryMs: number;
@@ -83,7 +74,6 @@ export class OutboxSender implements Disposable {
   #isDisposed = false;
   #timer: ReturnType<typeof setTimeout> | undefined; // set during a pause
 
-  /** Sends nothing until {@linkcode OutboxSender.wake}. */
   constructor(options: OutboxSenderOptions) {
     this.#options = options;
     this.#retryMs = options.retryMs ?? RETRY_MS;

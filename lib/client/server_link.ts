@@ -11,10 +11,8 @@ import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_conne
 import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
 import { parseResult, type Result } from "../protocol/requests.ts";
 
-/** What the server said about itself. */
 export type Hello = Result<"hello">;
 
-/** Where a link is. */
 export type LinkState =
   /** Connecting, greeting or signing in; `attempt` counts from 1 since it was last online for a while. */
   | { readonly kind: "connecting"; readonly attempt: number }
@@ -25,14 +23,12 @@ export type LinkState =
   /** Given up, or closed; `error` is unset when the owner closed it. */
   | { readonly kind: "stopped"; readonly reason: string; readonly error?: unknown };
 
-/** What a {@linkcode ServerLink} is made of. */
 export interface ServerLinkOptions {
   /**
    * Opens a connection to a server that is trusted. `rpc` must be given to the `RpcConnection`; the signal calls the
    * try off. A `TrustError` stops the link for good.
    */
   readonly connect: (rpc: RpcOptions, signal: AbortSignal) => Promise<RpcConnection>;
-  /** Name and version of this program, for the server's log. */
   readonly client: { readonly name: string; readonly version: string };
   /**
    * Signs in on a fresh connection: login, register or resume. A refusal that time does not mend stops the link for
@@ -78,7 +74,6 @@ const BYE_TIMEOUT_MS = 1_000;
 /** Refusals that time mends; every other one stops the link. */
 const PASSING: ReadonlySet<string> = new Set(["unavailable", "rate_limited", "timeout", "internal"]);
 
-/** One server, one account, any number of connections in turn. */
 export class ServerLink implements AsyncDisposable {
   readonly #options: ServerLinkOptions;
   readonly #stop = new AbortController();
@@ -106,28 +101,19 @@ export class ServerLink implements AsyncDisposable {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Where the link is now. */
   get state(): LinkState {
     return this.#state;
   }
 
-  /** Whether requests go through now. */
   get isOnline(): boolean {
     return this.#state.kind === "online";
   }
 
-  /** Starts to connect, and goes on until it is closed or stops for good. Calling it again changes nothing. */
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /**
-   * Waits until requests go through; at once when they do.
-   *
-   * @param options.signal Stops waiting; the promise rejects with its reason.
-   * @returns What the server said about itself.
-   * @throws The error that stopped the link for good, when that comes first.
-   */
+  /** Waits until requests go through; */
   ready(options: { signal?: AbortSignal } = {}): Promise<Hello> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -205,7 +191,6 @@ export class ServerLink implements AsyncDisposable {
     await this.#running;
   }
 
-  /** The same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -13,7 +13,6 @@ const MAX_HELD_BYTES = 16 * 1024 * 1024;
 /** What a message costs beside its text: its id, its sender, the object. */
 const MESSAGE_BYTES = 300;
 
-/** Messages that wait to be shown. */
 export class Mailbox {
   readonly #waiting: ReceivedMessage[] = [];
   readonly #maxBytes: number;
@@ -26,12 +25,7 @@ export class Mailbox {
   #caughtUp = Promise.withResolvers<number>();
   #isCaughtUp = false; // whether that is resolved
 
-  /**
-   * Begins empty.
-   *
-   * @param shownUpTo Highest sequence that was shown already.
-   * @param maxBytes Most memory for messages, in bytes; 16 MiB by default.
-   */
+  /** Begins empty. */
   constructor(shownUpTo: number, maxBytes: number = MAX_HELD_BYTES) {
     this.#received = shownUpTo;
     this.#maxBytes = maxBytes;
@@ -42,7 +36,6 @@ export class Mailbox {
     return this.#received;
   }
 
-  /** What waits to be shown, oldest first. */
   get waiting(): readonly ReceivedMessage[] {
     return this.#waiting;
   }

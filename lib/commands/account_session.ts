@@ -23,11 +23,8 @@ export type FirstOutcome =
   /** The person did not want to wait. */
   | { readonly kind: "interrupted" };
 
-/** What an {@linkcode AccountSession} is made of. */
 export interface AccountSessionOptions {
-  /** What is kept on this machine. */
   readonly profile: Profile;
-  /** The server, trusted already. */
   readonly server: KnownServer;
   /** Account whose saved login is used. */
   readonly name: string;
@@ -35,15 +32,10 @@ export interface AccountSessionOptions {
   readonly news: News | null;
 }
 
-/** A signed-in account, through any number of broken connections. */
 export class AccountSession implements AsyncDisposable {
-  /** The server. */
   readonly server: KnownServer;
-  /** Name of the account. */
   readonly name: string;
-  /** The account in the profile. */
   readonly account: ProfileAccount;
-  /** The chat of the account. */
   readonly client: ChatClient;
   /** Who tells the person what happens; null in a script. */
   readonly news: News | null;
@@ -55,14 +47,12 @@ export class AccountSession implements AsyncDisposable {
   readonly #changed = new Set<() => void>();
   readonly #hearers = new Set<(method: string, params: unknown) => void>();
   readonly #signInHearers = new Set<() => void>();
-  /** What the server said of the account at the last login. */
   #signedIn: SignedIn | null = null;
   #serverAddress = "";
   #isIdle = false;
   #wasOnline = false;
   #isOutage = false;
 
-  /** Starts to connect with the token in the profile. */
   constructor({ profile, server, name, news }: AccountSessionOptions) {
     this.server = server;
     this.name = name;
@@ -107,7 +97,6 @@ export class AccountSession implements AsyncDisposable {
     this.#link.start();
   }
 
-  /** Whether there is a connection right now. */
   get isOnline(): boolean {
     return this.#link.isOnline;
   }
@@ -146,7 +135,6 @@ export class AccountSession implements AsyncDisposable {
     if (!this.ended.aborted) await this.#change(Infinity, signal);
   }
 
-  /** Asks the server; for parts of the program that speak to it themselves. */
   request(method: string, params?: unknown): Promise<unknown> {
     return this.#link.request(method, params);
   }
@@ -173,12 +161,10 @@ export class AccountSession implements AsyncDisposable {
     return () => this.#signInHearers.delete(hear);
   }
 
-  /** See {@linkcode ServerLink.check}. */
   checkConnection(): void {
     this.#link.check();
   }
 
-  /** Says goodbye, and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.client[Symbol.dispose]();
     await this.#link.close();
@@ -215,7 +201,6 @@ export class AccountSession implements AsyncDisposable {
     }
   }
 
-  /** Goes on with mailbox and outbox on a new connection. */
   #resume(): void {
     this.#inBackground(this.client.signedIn(this.#signedIn!));
     if (this.#isIdle) this.setIdle(true);

@@ -19,34 +19,25 @@ const PASSWORD_ATTEMPTS = 3;
 /** How long a script waits for the server's word about a message, in milliseconds, through reconnects. */
 const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
 
-/** How the program was started. */
 export interface AppOptions {
-  /** Whether a subcommand runs, not the menu. */
   readonly isScript: boolean;
-  /** Reads all of standard input. */
   readonly readInput: () => Promise<string>;
   /** Gives the password in place of the person. */
   readonly passwordCommand?: () => Promise<string>;
   /** Folder that files from direct chats are saved in; it need not exist yet. */
   readonly downloadFolder: string;
-  /** The person's own folder, for a path that begins with `~`. */
   readonly homeFolder: string;
 }
 
-/** The program at work. */
 export class App implements AsyncDisposable {
-  /** Keyboard and screen. */
   readonly terminal: Terminal;
-  /** What is kept on this machine. */
   readonly profile: Profile;
-  /** Whether a subcommand runs, not the menu: it shows no prompt where nobody sits. */
   readonly isScript: boolean;
   readonly #options: AppOptions;
   readonly #names = new Set<string>();
   readonly #goodbyes = new Set<() => Promise<void>>();
   #session: AccountSession | null = null;
 
-  /** Begins with nobody signed in. */
   constructor(terminal: Terminal, profile: Profile, options: AppOptions) {
     this.terminal = terminal;
     this.profile = profile;
@@ -54,27 +45,22 @@ export class App implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Folder that files from direct chats are saved in. */
   get downloadFolder(): string {
     return this.#options.downloadFolder;
   }
 
-  /** The person's own folder. */
   get homeFolder(): string {
     return this.#options.homeFolder;
   }
 
-  /** Reads all of standard input: a text that a script hands over. */
   readInput(): Promise<string> {
     return this.#options.readInput();
   }
 
-  /** The session of the account that is signed in; null before option 0. */
   get session(): AccountSession | null {
     return this.#session;
   }
 
-  /** Whether there is a connection right now. */
   get isOnline(): boolean {
     return this.#session?.isOnline ?? false;
   }
@@ -85,7 +71,6 @@ export class App implements AsyncDisposable {
     return this.#session.client;
   }
 
-  /** Takes over a session. Throws `UsageError` when there is one already. */
   enter(session: AccountSession): void {
     if (this.#session) {
       throw new UsageError(`Cannot connect: connected as ${this.#session.name} already; 7 disconnects`);
@@ -94,7 +79,6 @@ export class App implements AsyncDisposable {
     this.learnName(session.name);
   }
 
-  /** Says goodbye and ends the session; does nothing without one. */
   async leave(): Promise<void> {
     const session = this.#session;
     this.#session = null;
@@ -118,12 +102,10 @@ export class App implements AsyncDisposable {
     await this.leave();
   }
 
-  /** Remembers a name for completion. */
   learnName(name: string): void {
     this.#names.add(name);
   }
 
-  /** Names seen so far. */
   names(): readonly string[] {
     return [...this.#names].sort();
   }
@@ -192,7 +174,6 @@ export class App implements AsyncDisposable {
     return await this.#givenPassword() ?? await this.terminal.readSecret(prompt);
   }
 
-  /** Says goodbye. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.leave();
   }

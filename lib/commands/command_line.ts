@@ -25,12 +25,7 @@ export function prepareProgram(program: Command): Command {
   return program;
 }
 
-/**
- * Checks that the first word of the arguments is a subcommand, or what may stand in its place.
- *
- * @param isOther Whether a word may stand there; asked only about one that is no subcommand.
- * @throws {UsageError} when it is neither, with the subcommand that may have been meant.
- */
+/** Checks that the first word of the arguments is a subcommand, or what may stand in its place. */
 export async function checkFirstWord(
   program: Command,
   args: readonly string[],

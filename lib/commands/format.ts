@@ -34,7 +34,6 @@ export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
-/** One user of the list, with the name padded to a width. */
 export function userLine(user: UserEntry, nameWidth: number, now: number): string {
   const unread = user.unreadCount > 0 ? `  ${yellow(`${user.unreadCount} unread`)}` : "";
   const email = user.email === null ? "" : dim(`  ${safeText(user.email)}`);

@@ -15,7 +15,6 @@ import type { KnownServer } from "../profile/profile.ts";
 import { VERSION } from "../version.ts";
 import { type Pins, reachServer } from "./reach.ts";
 
-/** What a client says of itself. */
 export const HELLO: Params<"hello"> = {
   protocol: PROTOCOL_VERSION,
   client: { name: "mini-chat", version: VERSION },
@@ -24,19 +23,14 @@ export const HELLO: Params<"hello"> = {
 /** How the server is asked to call this device. */
 const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
 
-/** Name, password, and what goes with them. */
 export interface Credentials {
-  /** Name of the account. */
   readonly name: string;
-  /** As it was typed. */
   readonly password: string;
   /** Device that an earlier login here was given. */
   readonly deviceId?: string;
 }
 
-/** A greeted connection. */
 export class Guest implements AsyncDisposable {
-  /** What the server said of itself. */
   readonly greeting: Result<"hello">;
   readonly #rpc: RpcConnection;
 
@@ -74,7 +68,6 @@ export class Guest implements AsyncDisposable {
     return this.#call("login", { ...credentials, deviceName: DEVICE_NAME }, signal);
   }
 
-  /** Says goodbye and closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rpc.request("bye", {}, { timeoutMs: 1_000 }).catch(() => {});
     await this.#rpc.close();

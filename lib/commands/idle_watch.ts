@@ -7,7 +7,6 @@ import type { TerminalIo } from "../terminal/io.ts";
 /** Silence after which somebody counts as away, in milliseconds. */
 export const IDLE_AFTER_MS = 5 * 60_000;
 
-/** Watches a keyboard. */
 export class IdleWatch implements Disposable {
   /** Told when they go, and when they are back. */
   onChange: (isIdle: boolean) => void = () => {};
@@ -15,17 +14,12 @@ export class IdleWatch implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isIdle = false;
 
-  /**
-   * Begins with somebody at the keys.
-   *
-   * @param afterMs {@linkcode IDLE_AFTER_MS} by default; tests set it low.
-   */
+  /** Begins with somebody at the keys. */
   constructor(afterMs: number = IDLE_AFTER_MS) {
     this.#afterMs = afterMs;
     this.#restart();
   }
 
-  /** Notes that a key was pressed. */
   touched(): void {
     this.#restart();
     if (this.#isIdle) this.#become(false);
@@ -48,7 +42,6 @@ export class IdleWatch implements Disposable {
     };
   }
 
-  /** Stops watching. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

@@ -5,6 +5,5 @@
 
 /** Not signed in: the person has to log in first; a script ends with a code of its own. */
 export class NotSignedInError extends Error {
-  /** Tells it from other errors. */
   override readonly name = "NotSignedInError";
 }

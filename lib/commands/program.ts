@@ -5,7 +5,6 @@
 import { type Command, Option } from "commander";
 import type { App } from "./app.ts";
 
-/** Flags of every subcommand. */
 export interface ScriptOptions {
   /** One JSON object a line in place of text. */
   readonly json: boolean;
@@ -15,19 +14,15 @@ export interface ScriptOptions {
   readonly user?: string;
 }
 
-/** Runs what a subcommand does, with the program made. */
 export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
 
-/** What the subcommands do; loaded when one runs. */
 type Scripts = typeof import("./scripts.ts");
 
-/** Adds the subcommands of chat to the program. */
 export function addScriptCommands(program: Command, withApp: WithApp): void {
   /** A subcommand that works as the account that signed in before. */
   function signedIn(name: string, summary: string): Command {
     return addScriptOptions(program.command(name).description(summary));
   }
-  /** Runs a subcommand's work as that account. */
   function as(
     options: ScriptOptions,
     work: (app: App, scripts: Scripts) => Promise<void>,
@@ -38,7 +33,6 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
       await work(app, scripts);
     });
   }
-  /** Runs the work of a subcommand that makes its own session. */
   async function alone(work: (app: App, scripts: Scripts) => Promise<void>): Promise<void> {
     await withApp(async (app) => work(app, await import("./scripts.ts")));
   }
@@ -94,13 +88,11 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     );
 }
 
-/** Adds the flags that subcommands share. */
 export function addScriptOptions(command: Command, choosesAccount = true): Command {
   command.addOption(new Option("--json", "print one JSON object a line").default(false));
   return choosesAccount ? addAccountOptions(command) : command;
 }
 
-/** Adds the flags that choose one of several accounts. */
 export function addAccountOptions(command: Command): Command {
   return command
     .addOption(

@@ -1,7 +1,3 @@
-/**
- * One connection to a server that is trusted already.
- * @module
- */
 import { Connection } from "../net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
 import { connectPinned, connectVerified } from "../net/trust.ts";
@@ -10,13 +6,7 @@ import type { KnownServer, Profile } from "../profile/profile.ts";
 /** Where the pins of servers are kept. */
 export type Pins = Pick<Profile, "certificateOf" | "renewCertificate">;
 
-/**
- * Connects with TLS: to the pinned key, or to a certificate that the system's authorities vouch for. A new certificate with the
- * pinned key is kept in place of the old one.
- *
- * @throws {LinkError} when it cannot be reached.
- * @throws {TrustError} when its key is not the one that was pinned.
- */
+/** Connects with TLS: to the pinned key, or to a certificate that the system's authorities vouch for. */
 export async function reachServer(
   server: KnownServer,
   pins: Pins,

@@ -8,43 +8,35 @@ import type { ChatError } from "../errors.ts";
 import type { Profile } from "../profile/profile.ts";
 import type { ProfileAccount } from "../profile/outbox.ts";
 
-/** The records of an account in a profile. */
 export class ProfileRecords implements ChatRecords {
   readonly #profile: Profile;
   readonly #account: ProfileAccount;
 
-  /** Uses an open profile. */
   constructor(profile: Profile, account: ProfileAccount) {
     this.#profile = profile;
     this.#account = account;
   }
 
-  /** See {@linkcode ChatRecords.add}. */
   add(message: { readonly to: string; readonly text: string }): OutboxMessage {
     return this.#profile.outbox.enqueueMessage(this.#account, message);
   }
 
-  /** See `Outbox.first`. */
   first(): OutboxMessage | null {
     return this.#profile.outbox.findFirst(this.#account);
   }
 
-  /** See `Outbox.accepted`. */
   accepted(id: string): void {
     this.#profile.outbox.markAccepted(id);
   }
 
-  /** See `Outbox.refused`. */
   refused(id: string, { code, message }: ChatError): void {
     this.#profile.outbox.markRejected(id, { code, reason: message });
   }
 
-  /** See {@linkcode ChatRecords.readCursor}. */
   readCursor(): number {
     return this.#profile.findReadSequence(this.#account) ?? 0;
   }
 
-  /** See {@linkcode ChatRecords.saveReadCursor}. */
   saveReadCursor(sequence: number): void {
     this.#profile.saveReadSequence(this.#account, sequence);
   }

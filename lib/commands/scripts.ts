@@ -100,7 +100,6 @@ export async function signIn(
   await printWho(app, options);
 }
 
-/** Prints who is signed in, and where. */
 export async function printWho(app: App, options: ScriptOptions): Promise<void> {
   const session = app.session!;
   const { shareRead, email } = await app.client().call("update_settings", {});

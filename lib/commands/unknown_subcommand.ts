@@ -6,7 +6,6 @@ import { UsageError } from "../errors.ts";
 import { nearestName } from "../terminal/nearest_name.ts";
 import { oneLine } from "../terminal/safe_text.ts";
 
-/** Says what may have been meant. */
 export function unknownSubcommand(word: string, names: readonly string[]): UsageError {
   const near = nearestName(word, names);
   const hint = near === null ? "--help lists them" : `did you mean ${near}?`;

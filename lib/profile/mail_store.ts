@@ -11,43 +11,31 @@ import type { ProfileTables } from "./schema.ts";
 
 /** What is known here of an account. */
 export interface KeptAccount {
-  /** UUID. */
   readonly id: string;
-  /** The address that mails come from. */
   readonly address: string;
 }
 
 /** What is known here of a draft. */
 export interface KeptDraft {
-  /** UUID. */
   readonly id: string;
-  /** Epoch milliseconds of the last change. */
   readonly savedAt: number;
 }
 
 /** What is known here of a mail in the outbox. */
 export interface KeptEntry {
-  /** UUID. */
   readonly id: string;
 }
 
-/** The three kinds of things, each by its own type. */
 export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDraft, Entry extends KeptEntry> {
   readonly #database: Database<ProfileTables>;
   readonly #now: () => number;
 
-  /**
-   * Reads and writes in an open profile.
-   *
-   * @param database The profile's database.
-   * @param now Clock in epoch milliseconds; `Date.now` by default.
-   */
+  /** Reads and writes in an open profile. */
   constructor(database: Database<ProfileTables>, now: () => number = Date.now) {
     this.#database = database;
     this.#now = now;
   }
 
-  /** Every account, the default first, then by address. */
   async listMailAccounts(): Promise<Account[]> {
     const { tables } = this.#database;
     const rows = this.#database.all(
@@ -57,7 +45,6 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     return rows.map((row) => JSON.parse(row.account));
   }
 
-  /** Adds an account, or replaces the one with the same id. The first becomes the default. */
   async saveMailAccount(account: Account): Promise<void> {
     const { tables } = this.#database;
     const values = { address: account.address, account: JSON.stringify(account) };
@@ -112,14 +99,12 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
-  /** Every draft, the newest first. */
   async listMailDrafts(): Promise<Draft[]> {
     const { tables } = this.#database;
     const query = tables.selectFrom("mail_drafts").select("draft").orderBy("saved_at", "desc").orderBy("id");
     return this.#database.all(query).map((row) => JSON.parse(row.draft));
   }
 
-  /** Adds a draft, or replaces the one with the same id. */
   async saveMailDraft(draft: Draft): Promise<void> {
     const values = { saved_at: draft.savedAt, draft: JSON.stringify(draft) };
     this.#database.run(
@@ -128,30 +113,25 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     );
   }
 
-  /** Removes a draft; nothing happens when it is gone. */
   async removeMailDraft(id: string): Promise<void> {
     this.#database.run(this.#database.tables.deleteFrom("mail_drafts").where("id", "=", id));
   }
 
-  /** Adds a mail to the outbox. */
   async insertOutboxEntry(entry: Entry): Promise<void> {
     this.#database.run(
       this.#database.tables.insertInto("mail_outbox").values({ id: entry.id, entry: JSON.stringify(entry) }),
     );
   }
 
-  /** Every mail in the outbox, oldest first. */
   async listOutboxEntries(): Promise<Entry[]> {
     const query = this.#database.tables.selectFrom("mail_outbox").select("entry").orderBy("position");
     return this.#database.all(query).map((row) => JSON.parse(row.entry));
   }
 
-  /** One mail in the outbox; `null` when it is gone. */
   async findOutboxEntry(id: string): Promise<Entry | null> {
     return this.#find(id);
   }
 
-  /** Changes some fields of a mail in the outbox; nothing happens when it is gone. */
   async updateOutboxEntry(id: string, change: Partial<Entry>): Promise<void> {
     const { tables } = this.#database;
     this.#database.transaction(() => {
@@ -162,7 +142,6 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
-  /** Removes a mail from the outbox; nothing happens when it is gone. */
   async removeOutboxEntry(id: string): Promise<void> {
     this.#database.run(this.#database.tables.deleteFrom("mail_outbox").where("id", "=", id));
   }

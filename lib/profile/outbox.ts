@@ -14,46 +14,32 @@ import type { ProgramMarks } from "./program_marks.ts";
 
 /** Whose outbox: an account on a server. */
 export interface ProfileAccount {
-  /** Id of the server in this profile. */
   readonly serverId: number;
-  /** Name of the account there. */
   readonly name: string;
 }
 
 /** A message that waits for its acknowledgement. */
 export interface QueuedMessage {
-  /** UUIDv7; sent with the message each time. */
   readonly id: string;
-  /** Name of the recipient. */
   readonly to: string;
-  /** What was written. */
   readonly text: string;
-  /** When it was written, in epoch milliseconds. */
   readonly createdAt: number;
 }
 
 /** A message that a server refused for good; kept until the person was told. */
 export interface RejectedMessage extends QueuedMessage {
-  /** The server's stable code. */
   readonly code: string;
   /** The server's words. */
   readonly reason: string;
 }
 
-/** The outbox of one profile. */
 export class ProfileOutbox {
   readonly #database: Database<ProfileTables>;
   readonly #marks: ProgramMarks;
   readonly #now: () => number;
   readonly #waiting: PreparedQuery<ProfileAccount, Pick<OutboxTable, "id" | "claimed_by">>;
 
-  /**
-   * Uses the outbox of an open profile.
-   *
-   * @param database The profile's file.
-   * @param marks Which of the programs that use the profile still run.
-   * @param now Clock in epoch milliseconds.
-   */
+  /** Uses the outbox of an open profile. */
   constructor(database: Database<ProfileTables>, marks: ProgramMarks, now: () => number) {
     this.#database = database;
     this.#marks = marks;
@@ -65,11 +51,7 @@ export class ProfileOutbox {
     );
   }
 
-  /**
-   * Puts a message at the end of the queue, to be sent by this program; it is on disk when this returns.
-   *
-   * @returns The message with its new id.
-   */
+  /** Puts a message at the end of the queue, to be sent by this program; */
   enqueueMessage(
     account: ProfileAccount,
     message: { readonly to: string; readonly text: string },
@@ -94,11 +76,7 @@ export class ProfileOutbox {
     return this.#database.all(this.#rows(account).where("rejected_code", "is", null)).map(queuedFrom);
   }
 
-  /**
-   * The oldest message that is this program's to send: one that it wrote, or whose writer has ended before it was sent.
-   *
-   * @returns Null when there is none; others may wait for programs that still run.
-   */
+  /** The oldest message that is this program's to send: one that it wrote, or whose writer has ended before it was sent. */
   findFirst(account: ProfileAccount): QueuedMessage | null {
     for (;;) {
       const found = this.#findFree(account);

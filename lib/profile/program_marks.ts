@@ -17,11 +17,7 @@ export class ProgramMarks implements Disposable {
   readonly #folder: string;
   #own: { readonly name: string; readonly file: Deno.FsFile } | undefined; // set by the first use
 
-  /**
-   * Writes nothing yet.
-   *
-   * @param folder Folder of the marks; made for its owner alone when the first mark is.
-   */
+  /** Writes nothing yet. */
   constructor(folder: string) {
     this.#folder = folder;
   }
@@ -36,11 +32,7 @@ export class ProgramMarks implements Disposable {
     return this.#own.name;
   }
 
-  /**
-   * Whether the program of a mark still runs.
-   *
-   * @param name Name of the mark, of this program or another.
-   */
+  /** Whether the program of a mark still runs. */
   isRunning(name: string): boolean {
     if (name === this.#own?.name) return true;
     const file = this.#open(name);

@@ -8,63 +8,46 @@ import type { WithDefaults } from "../sqlite/database.ts";
 
 /** Servers that were trusted once. */
 export interface ServersTable {
-  /** Given by SQLite when left out. */
-  id: number;
+  id: number; // given by SQLite when left out
   /** As the person gave it; unique with the port. */
   host: string;
-  /** TCP port. */
   port: number;
   /** Pinned certificate (PEM); null when the system's authorities vouch for it. */
   certificate: string | null;
   /** Fingerprint of the pinned certificate, as it was shown; null without a pin. */
   fingerprint: string | null;
-  /** Last successful use. */
   last_used_at: number;
 }
 
 /** Accounts that are signed in. */
 export interface LoginsTable {
-  /** Where. */
   server_id: number;
-  /** Who. */
   name: string;
   /** Session token; null once signed out. */
   token: string | null;
   /** Given by the server; kept when signed out, so that the next login finds its cursors again. */
   device_id: string;
-  /** Last successful use. */
   last_used_at: number;
 }
 
 /** How far this profile has shown each mailbox. */
 export interface CursorsTable {
-  /** Where. */
   server_id: number;
-  /** Whose mailbox. */
   name: string;
-  /** Highest sequence shown. */
   read_sequence: number;
 }
 
 /** Messages that no server has acknowledged yet. */
 export interface OutboxTable {
-  /** The order in which they were written. */
   position: number;
-  /** UUIDv7; goes with the message however often it is sent. */
-  id: string;
-  /** Where to. */
+  id: string; // UUIDv7; goes with the message however often it is sent
   server_id: number;
-  /** Who writes. */
   name: string;
-  /** To whom. */
   recipient: string;
-  /** What. */
   text: string;
-  /** When it was written. */
   created_at: number;
   /** The server's code when it refused the message for good; null while it waits. */
   rejected_code: string | null;
-  /** The server's words for it. */
   rejected_reason: string | null;
   /** Mark of the program that sends it; null when none has claimed it. */
   claimed_by: string | null;
@@ -72,15 +55,12 @@ export interface OutboxTable {
 
 /** Lines that were typed, for the arrow keys. */
 export interface CommandHistoryTable {
-  /** The order in which they were typed. */
   position: number;
-  /** The line. */
   line: string;
 }
 
 /** Choices of the person, by key. */
 export interface SettingsTable {
-  /** Name of the choice. */
   key: string;
   /** Its value, in the form its owner chose. */
   value: string;
@@ -88,21 +68,15 @@ export interface SettingsTable {
 
 /** Texts that were begun and not sent. */
 export interface DraftsTable {
-  /** Where to. */
   server_id: number;
-  /** Who writes. */
   name: string;
-  /** To whom; empty before that is known. */
   recipient: string;
-  /** What there is of it. */
   text: string;
-  /** When it was last changed. */
   changed_at: number;
 }
 
 /** E-mail accounts; see `mail_store.ts`. */
 export interface MailAccountsTable {
-  /** UUID. */
   id: string;
   /** The address that mails come from. */
   address: string;

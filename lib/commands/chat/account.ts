@@ -7,7 +7,6 @@ import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
 
-/** The menu's commands. */
 export function accountCommands(app: App): MenuCommand[] {
   return [
     {

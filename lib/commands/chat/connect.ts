@@ -28,7 +28,6 @@ const CONNECT_WITHIN_MS = 10_000;
 /** How often name and password may be wrong before the menu is back. */
 const LOGIN_ATTEMPTS = 3;
 
-/** How {@linkcode connect} is called. */
 export interface ConnectOptions {
   /** How long to wait for a server that is known, before going on behind the menu, in milliseconds; 10 s by default. */
   readonly withinMs?: number;
@@ -36,7 +35,6 @@ export interface ConnectOptions {
   readonly instead?: (line: string) => boolean;
 }
 
-/** The menu's option. */
 export function connectOption(app: App): MenuCommand {
   return {
     number: 0,
@@ -238,7 +236,6 @@ async function enter(app: App, server: KnownServer, name: string, withinMs: numb
   }
 }
 
-/** Makes the session of a saved login, telling the person at the menu what happens. */
 function startSession(app: App, server: KnownServer, name: string): AccountSession {
   const news = new News(app.terminal, (seen) => app.learnName(seen));
   const session = new AccountSession({ profile: app.profile, server, name, news });

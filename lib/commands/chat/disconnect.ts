@@ -5,7 +5,6 @@
 import type { MenuCommand } from "../../terminal/menu.ts";
 import type { App } from "../app.ts";
 
-/** The menu's option. */
 export function disconnectOption(app: App): MenuCommand {
   return {
     number: 7,

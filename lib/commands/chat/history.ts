@@ -9,7 +9,6 @@ import { safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
 import { messageLines } from "../format.ts";
 
-/** The menu's command. */
 export function historyCommand(app: App): MenuCommand {
   return {
     name: "history",

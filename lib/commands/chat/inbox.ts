@@ -8,7 +8,6 @@ import type { MenuCommand } from "../../terminal/menu.ts";
 import type { App } from "../app.ts";
 import { count, messageLines } from "../format.ts";
 
-/** The menu's option. */
 export function inboxOption(app: App): MenuCommand {
   return {
     number: 3,
@@ -106,7 +105,6 @@ async function printMessages(
   else await app.client().shown(last.sequence);
 }
 
-/** Prints one message: for people, or as one line of JSON. */
 async function printMessage(app: App, message: ReceivedMessage, json: boolean): Promise<void> {
   const { from, text, storedAt } = message;
   await app.terminal.print(json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()));

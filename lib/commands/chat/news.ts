@@ -15,7 +15,6 @@ const PREVIEW_MARGIN = 24;
 /** Shortest preview worth showing, in columns. */
 const PREVIEW_LEAST = 12;
 
-/** Tells the person at the menu what happens. */
 export class News implements ChatListener {
   readonly #terminal: Terminal;
   readonly #learnName: (name: string) => void;
@@ -26,13 +25,12 @@ export class News implements ChatListener {
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
 
-  /** Prints on a terminal. @param learnName Told of each name that is seen, for completion. */
+  /** Prints on a terminal. */
   constructor(terminal: Terminal, learnName: (name: string) => void) {
     this.#terminal = terminal;
     this.#learnName = learnName;
   }
 
-  /** Notes that an option waits for the fate of a message, and tells it itself. */
   awaits(id: string): void {
     this.#awaited.add(id);
   }
@@ -89,14 +87,12 @@ export class News implements ChatListener {
     return true;
   }
 
-  /** Prints why a message was refused. */
   refused(to: string, text: string, reason: string): void {
     this.#terminal.printAbove(
       red(`Not sent to ${safeText(to)}: ${safeText(reason)}. It began: ${oneLine(text, 40)}`),
     );
   }
 
-  /** The connection broke. */
   disconnected(reason: string): void {
     this.#terminal.printAbove(
       yellow(
@@ -108,19 +104,16 @@ export class News implements ChatListener {
     this.#terminal.refresh();
   }
 
-  /** The connection is back. */
   reconnected(): void {
     this.#terminal.printAbove(green("Connected again."));
     this.#terminal.refresh();
   }
 
-  /** The session has ended, and does not come back by itself. */
   ended(error: unknown): void {
     this.#terminal.printAbove(red(safeText(messageOf(error))));
     this.#terminal.refresh();
   }
 
-  /** Something failed that nobody waits for. */
   onFault(error: unknown): void {
     this.#terminal.printAbove(
       red(`Something went wrong: ${safeText(messageOf(error))}`),

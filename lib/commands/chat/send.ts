@@ -12,7 +12,6 @@ import type { App } from "../app.ts";
 /** How long the menu waits for the server's word before it says that the message is queued, in milliseconds. */
 const ANSWER_WITHIN_MS = 3_000;
 
-/** The menu's option. */
 export function sendOption(app: App): MenuCommand {
   return {
     number: 2,

@@ -16,7 +16,6 @@ export function isServerName(profile: Profile, word: string): boolean {
   return looksLikeServer(word) || profile.listServers().some(({ host }) => host === typed);
 }
 
-/** The menu's command. */
 export function forgetServerCommand(app: App): MenuCommand {
   return {
     name: "forget-server",

@@ -12,15 +12,7 @@ import { bold } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
 import { waitFor } from "../waiting.ts";
 
-/**
- * Finds the server in the profile, or decides about it and remembers the decision.
- *
- * @returns Null when the person does not trust it.
- * @throws {TrustError} when its key is not the one in the link, or not the one that was pinned.
- * @throws {LinkError} when it cannot be reached.
- * @throws {UsageError} when there is nobody to ask.
- * @throws {Interrupt} at Ctrl+C.
- */
+/** Finds the server in the profile, or decides about it and remembers the decision. */
 export async function trustServer(app: App, link: InviteLink): Promise<KnownServer | null> {
   const { terminal, profile } = app;
   const { host, port, fingerprint } = link;

@@ -11,7 +11,6 @@ import { count, userLine } from "../format.ts";
 /** Users shown before the list asks whether to go on. */
 const SHOWN_AT_ONCE = 100;
 
-/** The menu's option. */
 export function usersOption(app: App): MenuCommand {
   return {
     number: 1,

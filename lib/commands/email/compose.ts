@@ -33,7 +33,6 @@ export async function composeEmail(
   await new Composition(parts, draft, options.signal).run();
 }
 
-/** Offers the newest draft that was left. `null` at the end of the input. */
 async function pickDraft(parts: EmailParts, to: string): Promise<MailDraft | null> {
   const fresh = { ...newDraft(parts.now()), to };
   const [draft] = await parts.store.listMailDrafts();

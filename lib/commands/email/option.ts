@@ -12,7 +12,6 @@ import type { EmailParts } from "./parts.ts";
 import { setUpAccount } from "./setup.ts";
 import { refusalLines } from "./words.ts";
 
-/** Words that may follow `email`, for completion. */
 const WORDS = ["setup", "accounts", "default", "remove", "test", "outbox"];
 
 export function emailOption(parts: EmailParts): MenuCommand {
