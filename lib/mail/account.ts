@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OAuthSettings, OAuthTokens } from "./oauth/service.ts";
+import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
 import type { SmtpEndpoint } from "./providers.ts";
 
 /** How an account signs in. */
@@ -44,7 +44,9 @@ export interface MailAccount {
 
 /** Where accounts are kept. The first one saved becomes the default. */
 export interface MailAccountStore {
+  /** Every account, the default first, then by address. */
   listMailAccounts(): Promise<MailAccount[]>;
+  /** Adds an account, or replaces the one with the same id. */
   saveMailAccount(account: MailAccount): Promise<void>;
   /** Changes an account as it is now, whoever saved it; nothing happens when it is gone. Nothing comes in between. */
   changeMailAccount(id: string, change: (account: MailAccount) => MailAccount): Promise<void>;

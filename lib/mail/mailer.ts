@@ -7,17 +7,11 @@
 
 import type { MailAccount, MailAccountStore } from "./account.ts";
 import { isPasswordFault, MailError } from "./mail_error.ts";
-import type { OAuthTokens } from "./oauth/service.ts";
+import type { OAuthTokens } from "./oauth_service.ts";
 import { readPasswordCommand } from "./password_command.ts";
-import {
-  type Acceptance,
-  checkSignIn,
-  type Credentials,
-  type Submission,
-  type SubmissionOptions,
-  submitMail,
-} from "./smtp/submission.ts";
-import { TokenSource } from "./oauth/token_source.ts";
+import { TokenSource } from "./oauth.ts";
+import { checkSignIn, submitMail } from "./smtp/dialogue.ts";
+import type { Acceptance, Credentials, Submission, SubmissionOptions } from "./submission.ts";
 
 /**
  * Asks a person for the password of an account; `null` when there is none to ask, or they gave none. `refused` tells why

@@ -7,13 +7,25 @@
  * @module
  */
 
-import { GIVE_UP_AFTER_MS, nextAttemptAt } from "./outbox/backoff.ts";
 import { MailError } from "./mail_error.ts";
 import type { BuiltMessage } from "./message.ts";
-import type { OutboxEntry, OutboxProblem, OutboxStore } from "./outbox/entry.ts";
-import type { SendOutcome } from "./outbox/outcome.ts";
-import type { HeldMessage, MailSpool } from "./outbox/spool.ts";
-import type { Acceptance, Submission, SubmissionOptions } from "./smtp/submission.ts";
+import type { OutboxEntry, OutboxProblem, OutboxStore, SendOutcome } from "./outbox_entry.ts";
+import { type HeldMessage, MailSpool } from "./outbox/spool.ts";
+import type { Acceptance, Submission, SubmissionOptions } from "./submission.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/**
+ * Pause after each attempt, milliseconds. The first are short, as greylisting opens after minutes; then RFC 5321
+ * §4.5.4.1 asks for at least 30 minutes.
+ */
+const PAUSES_MS: readonly number[] = [1, 5, 15, 30, 60, 2 * 60, 4 * 60].map((minutes) => minutes * MINUTE_MS);
+/** Share of a pause that is left to chance, so that many mails do not come back at one moment. */
+const JITTER = 0.2;
+
+/** How long a mail is tried before it is given up, milliseconds (RFC 5321 §4.5.4.1: at least 4 to 5 days). */
+const GIVE_UP_AFTER_MS: number = 5 * 24 * HOUR_MS;
 
 /** Hands one mail in for an account; throws {@linkcode MailError}. */
 export type SubmitForAccount = (
@@ -40,8 +52,8 @@ export interface AddedMail extends Disposable {
 export interface OutboxParts {
   /** Keeps the entries. */
   readonly store: OutboxStore;
-  /** Keeps the bytes. */
-  readonly spool: MailSpool;
+  /** Folder of the finished mails. */
+  readonly spoolFolder: string;
   /** Hands a mail in. */
   readonly submit: SubmitForAccount;
   /** Epoch milliseconds; the system's clock by default. */
@@ -65,7 +77,7 @@ export class Outbox {
    */
   constructor(parts: OutboxParts) {
     this.#store = parts.store;
-    this.#spool = parts.spool;
+    this.#spool = new MailSpool(parts.spoolFolder);
     this.#submit = parts.submit;
     this.#now = parts.now ?? Date.now;
     this.#random = parts.random ?? Math.random;
@@ -311,4 +323,9 @@ function isWaiting({ state }: OutboxEntry): boolean {
 
 function toProblem(error: MailError): OutboxProblem {
   return { fault: error.fault, message: error.message, serverWords: error.serverWords ?? "" };
+}
+
+function nextAttemptAt(attempts: number, now: number, random: number): number {
+  const pauseMs = PAUSES_MS[Math.min(attempts, PAUSES_MS.length) - 1] ?? MINUTE_MS;
+  return now + Math.round(pauseMs * (1 + JITTER * (random - 0.5)));
 }

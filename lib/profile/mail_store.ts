@@ -2,41 +2,26 @@
 /**
  * E-mail in a profile: accounts, drafts, and mails that are not done with.
  *
- * What an account or a draft holds is the business of who writes mail: here each is kept whole, as JSON, beside what
- * is needed to find and order it. Verbs are on disk when their promise is kept.
+ * This store does not look inside accounts or drafts; it keeps each as one JSON value, beside what finds and orders it.
+ * A change is on disk when its promise resolves.
  * @module
  */
+import type { MailAccount, MailAccountStore } from "../mail/account.ts";
+import type { DraftStore, MailDraft } from "../mail/draft.ts";
+import type { OutboxChange, OutboxEntry, OutboxStore } from "../mail/outbox_entry.ts";
 import type { Database } from "../sqlite/database.ts";
 import type { ProfileTables } from "./schema.ts";
 
-/** What is known here of an account. */
-export interface KeptAccount {
-  readonly id: string;
-  readonly address: string;
-}
-
-/** What is known here of a draft. */
-export interface KeptDraft {
-  readonly id: string;
-  readonly savedAt: number;
-}
-
-/** What is known here of a mail in the outbox. */
-export interface KeptEntry {
-  readonly id: string;
-}
-
-export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDraft, Entry extends KeptEntry> {
+export class ProfileMailStore implements MailAccountStore, DraftStore, OutboxStore {
   readonly #database: Database<ProfileTables>;
   readonly #now: () => number;
 
-  /** Reads and writes in an open profile. */
   constructor(database: Database<ProfileTables>, now: () => number = Date.now) {
     this.#database = database;
     this.#now = now;
   }
 
-  async listMailAccounts(): Promise<Account[]> {
+  async listMailAccounts(): Promise<MailAccount[]> {
     const { tables } = this.#database;
     const rows = this.#database.all(
       tables.selectFrom("mail_accounts").select("account").orderBy("is_default", "desc").orderBy("address")
@@ -45,7 +30,7 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     return rows.map((row) => JSON.parse(row.account));
   }
 
-  async saveMailAccount(account: Account): Promise<void> {
+  async saveMailAccount(account: MailAccount): Promise<void> {
     const { tables } = this.#database;
     const values = { address: account.address, account: JSON.stringify(account) };
     this.#database.transaction(() => {
@@ -63,8 +48,7 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
-  /** Changes an account as it is now; nothing happens when it is gone, and nothing comes between reading and writing. */
-  async changeMailAccount(id: string, change: (account: Account) => Account): Promise<void> {
+  async changeMailAccount(id: string, change: (account: MailAccount) => MailAccount): Promise<void> {
     const { tables } = this.#database;
     this.#database.transaction(() => {
       const row = this.#database.get(
@@ -77,7 +61,6 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
-  /** Removes an account. When it was the default, the oldest that is left becomes it. */
   async removeMailAccount(id: string): Promise<void> {
     const { tables } = this.#database;
     this.#database.transaction(() => {
@@ -90,7 +73,6 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
-  /** Makes an account the default; nothing happens when there is no such account. */
   async setDefaultMailAccount(id: string): Promise<void> {
     const { tables } = this.#database;
     this.#database.transaction(() => {
@@ -99,13 +81,13 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     });
   }
 
-  async listMailDrafts(): Promise<Draft[]> {
+  async listMailDrafts(): Promise<MailDraft[]> {
     const { tables } = this.#database;
     const query = tables.selectFrom("mail_drafts").select("draft").orderBy("saved_at", "desc").orderBy("id");
     return this.#database.all(query).map((row) => JSON.parse(row.draft));
   }
 
-  async saveMailDraft(draft: Draft): Promise<void> {
+  async saveMailDraft(draft: MailDraft): Promise<void> {
     const values = { saved_at: draft.savedAt, draft: JSON.stringify(draft) };
     this.#database.run(
       this.#database.tables.insertInto("mail_drafts").values({ id: draft.id, ...values })
@@ -117,22 +99,22 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     this.#database.run(this.#database.tables.deleteFrom("mail_drafts").where("id", "=", id));
   }
 
-  async insertOutboxEntry(entry: Entry): Promise<void> {
+  async insertOutboxEntry(entry: OutboxEntry): Promise<void> {
     this.#database.run(
       this.#database.tables.insertInto("mail_outbox").values({ id: entry.id, entry: JSON.stringify(entry) }),
     );
   }
 
-  async listOutboxEntries(): Promise<Entry[]> {
+  async listOutboxEntries(): Promise<OutboxEntry[]> {
     const query = this.#database.tables.selectFrom("mail_outbox").select("entry").orderBy("position");
     return this.#database.all(query).map((row) => JSON.parse(row.entry));
   }
 
-  async findOutboxEntry(id: string): Promise<Entry | null> {
+  async findOutboxEntry(id: string): Promise<OutboxEntry | null> {
     return this.#find(id);
   }
 
-  async updateOutboxEntry(id: string, change: Partial<Entry>): Promise<void> {
+  async updateOutboxEntry(id: string, change: OutboxChange): Promise<void> {
     const { tables } = this.#database;
     this.#database.transaction(() => {
       const entry = this.#find(id);
@@ -146,7 +128,7 @@ export class ProfileMailStore<Account extends KeptAccount, Draft extends KeptDra
     this.#database.run(this.#database.tables.deleteFrom("mail_outbox").where("id", "=", id));
   }
 
-  #find(id: string): Entry | null {
+  #find(id: string): OutboxEntry | null {
     const { tables } = this.#database;
     const row = this.#database.get(tables.selectFrom("mail_outbox").select("entry").where("id", "=", id));
     return row === undefined ? null : JSON.parse(row.entry);

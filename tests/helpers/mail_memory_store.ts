@@ -4,7 +4,7 @@
  */
 import type { MailAccount, MailAccountStore } from "../../lib/mail/account.ts";
 import type { DraftStore, MailDraft } from "../../lib/mail/draft.ts";
-import type { OutboxChange, OutboxEntry, OutboxStore } from "../../lib/mail/outbox/entry.ts";
+import type { OutboxChange, OutboxEntry, OutboxStore } from "../../lib/mail/outbox_entry.ts";
 
 /** Keeps everything, in the order it came. */
 export class MemoryMailStore implements MailAccountStore, DraftStore, OutboxStore {

@@ -5,7 +5,7 @@
  * redirect and verifier.
  * @module
  */
-import type { OAuthService, OAuthSettings } from "../../lib/mail/oauth/service.ts";
+import type { OAuthService, OAuthSettings } from "../../lib/mail/oauth_service.ts";
 import { sharedAuthority } from "./mail_server.ts";
 
 /** What a consent granted. */

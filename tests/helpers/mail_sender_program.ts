@@ -6,13 +6,9 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { MailAccount } from "../../lib/mail/account.ts";
-import type { MailDraft } from "../../lib/mail/draft.ts";
 import { Outbox, type SubmitForAccount } from "../../lib/mail/outbox.ts";
-import type { OutboxEntry } from "../../lib/mail/outbox/entry.ts";
 import type { SmtpEndpoint } from "../../lib/mail/providers.ts";
-import { MailSpool } from "../../lib/mail/outbox/spool.ts";
-import { submitMail } from "../../lib/mail/smtp/submission.ts";
+import { submitMail } from "../../lib/mail/smtp/dialogue.ts";
 import { ProfileMailStore } from "../../lib/profile/mail_store.ts";
 import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { Program } from "./program.ts";
@@ -42,8 +38,8 @@ export function startSender(job: SenderJob): Program {
 /** An outbox over a profile, as a client has it. */
 export function openTestOutbox(profile: Profile, folder: string, submit: SubmitForAccount): Outbox {
   return new Outbox({
-    store: new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database),
-    spool: new MailSpool(join(folder, "mail-outbox")),
+    store: new ProfileMailStore(profile.database),
+    spoolFolder: join(folder, "mail-outbox"),
     submit,
   });
 }

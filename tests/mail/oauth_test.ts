@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import type { MailAccount } from "../../lib/mail/account.ts";
-import { LoopbackRedirect, readPastedAnswer } from "../../lib/mail/oauth/loopback.ts";
+import { LoopbackRedirect, readPastedAnswer } from "../../lib/mail/oauth_redirect.ts";
 import { Mailer } from "../../lib/mail/mailer.ts";
 import type { MailError } from "../../lib/mail/mail_error.ts";
-import { beginConsent, finishConsent, renewTokens, revokeTokens } from "../../lib/mail/oauth.ts";
-import { findOAuthService, GOOGLE, type OAuthTokens } from "../../lib/mail/oauth/service.ts";
-import { TokenSource } from "../../lib/mail/oauth/token_source.ts";
+import { beginConsent, finishConsent, renewTokens, revokeTokens, TokenSource } from "../../lib/mail/oauth.ts";
+import { findOAuthService, GOOGLE, type OAuthTokens } from "../../lib/mail/oauth_service.ts";
 import { MemoryMailStore } from "../helpers/mail_memory_store.ts";
 import { TestOAuthServer } from "../helpers/mail_oauth_server.ts";
 import { TestMailServer } from "../helpers/mail_server.ts";

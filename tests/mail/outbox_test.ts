@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buildMessage, type BuiltMessage } from "../../lib/mail/message.ts";
 import { Outbox } from "../../lib/mail/outbox.ts";
-import { runOutbox } from "../../lib/mail/outbox/runner.ts";
+import { runOutbox } from "../../lib/mail/outbox_runner.ts";
 import { MailSpool } from "../../lib/mail/outbox/spool.ts";
-import { submitMail } from "../../lib/mail/smtp/submission.ts";
+import { submitMail } from "../../lib/mail/smtp/dialogue.ts";
 import { MemoryMailStore } from "../helpers/mail_memory_store.ts";
 import { GMAIL, OTHERS, TestMailServer } from "../helpers/mail_server.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -17,7 +17,6 @@ class Bench implements AsyncDisposable {
   readonly store = new MemoryMailStore();
   readonly #folder = tempFolder();
   readonly spoolFolder = join(this.#folder.path, "spool");
-  readonly spool = new MailSpool(this.spoolFolder);
   now = 1_000_000_000_000;
   cutAtMail = false;
   server!: TestMailServer;
@@ -32,10 +31,10 @@ class Bench implements AsyncDisposable {
   }
 
   /** An outbox over the same files, as another process would have. */
-  open(spool = this.spool): Outbox {
+  open(): Outbox {
     return new Outbox({
       store: this.store,
-      spool,
+      spoolFolder: this.spoolFolder,
       submit: (_account, mail, options) =>
         submitMail(
           { endpoint: this.server.endpoint, credentials: { kind: "none" }, address: "ann@example.org" },
@@ -211,10 +210,10 @@ Deno.test("Outbox sends again what a crash cut before its end, and asks about wh
 Deno.test("Outbox leaves a mail alone that another process is sending", async () => {
   await using bench = await Bench.start();
   const id = await bench.add("bob@example.org");
-  const other = await bench.spool.hold(id);
+  const other = await new MailSpool(bench.spoolFolder).hold(id);
   assert.ok(typeof other !== "string");
   // A lock belongs to an open file, so a second spool stands for a second process.
-  const outbox = bench.open(new MailSpool(bench.spoolFolder));
+  const outbox = bench.open();
   assert.equal((await outbox.send(id)).kind, "skipped");
   assert.equal((await outbox.retry({ id, state: "queued" })).kind, "skipped");
   assert.equal(await outbox.drop(id), false);
@@ -225,7 +224,7 @@ Deno.test("Outbox leaves a mail alone that another process is sending", async ()
 
 Deno.test("Outbox.add() holds the mail until its sender has tried, so that no other process is faster", async () => {
   await using bench = await Bench.start();
-  const other = bench.open(new MailSpool(bench.spoolFolder));
+  const other = bench.open();
   const added = await bench.open().add("account", bench.message("bob@example.org"), "Hi");
   await other.sendDue();
   assert.equal(bench.server.mails.length, 0);
@@ -236,7 +235,7 @@ Deno.test("Outbox.add() holds the mail until its sender has tried, so that no ot
 Deno.test("Outbox.retry() changes nothing before it has the mail to itself", async () => {
   await using bench = await Bench.start();
   const id = await bench.add("bob@example.org");
-  const other = bench.open(new MailSpool(bench.spoolFolder));
+  const other = bench.open();
   // Once `retry` wrote "queued" here over what another process had just put in doubt: the mail could go out twice.
   const update = bench.store.updateOutboxEntry.bind(bench.store);
   bench.store.updateOutboxEntry = async (...change) => {
@@ -261,7 +260,7 @@ Deno.test("Outbox.retry() leaves what has become in doubt since the person looke
 Deno.test("Outbox.sendDue() and list() do not trust what another process has changed since they read it", async () => {
   await using bench = await Bench.start();
   const id = await bench.add("bob@example.org");
-  const other = bench.open(new MailSpool(bench.spoolFolder));
+  const other = bench.open();
   const list = bench.store.listOutboxEntries.bind(bench.store);
   const meanwhile = (otherSends: () => Promise<unknown>) => {
     bench.store.listOutboxEntries = async () => {
@@ -354,7 +353,7 @@ Deno.test("Outbox puts a mail back when something other than mail goes wrong", a
   const id = await bench.add("bob@example.org");
   const outbox = new Outbox({
     store: bench.store,
-    spool: bench.spool,
+    spoolFolder: bench.spoolFolder,
     submit: () => Promise.reject(new TypeError("bug")),
   });
   await assert.rejects(outbox.send(id), TypeError);

@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import type { MailError } from "../../lib/mail/mail_error.ts";
-import {
-  checkSignIn,
-  type Credentials,
-  type Submission,
-  submitMail,
-} from "../../lib/mail/smtp/submission.ts";
+import { checkSignIn, submitMail } from "../../lib/mail/smtp/dialogue.ts";
+import type { Credentials, Submission } from "../../lib/mail/submission.ts";
 import { makeAuthority } from "../helpers/mail_certificates.ts";
 import { GMAIL, OTHERS, type Refusals, TestMailServer } from "../helpers/mail_server.ts";
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { MailAccount, MailAccountStore } from "../../lib/mail/account.ts";
-import { type DraftStore, type MailDraft, newDraft } from "../../lib/mail/draft.ts";
-import type { OutboxEntry, OutboxStore } from "../../lib/mail/outbox/entry.ts";
+import { type DraftStore, newDraft } from "../../lib/mail/draft.ts";
+import type { OutboxEntry, OutboxStore } from "../../lib/mail/outbox_entry.ts";
 import { ProfileMailStore } from "../../lib/profile/mail_store.ts";
 import { openProfile, PROFILE_FILE } from "../../lib/profile/profile.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
-type Store = ProfileMailStore<MailAccount, MailDraft, OutboxEntry>;
+type Store = ProfileMailStore;
 
 /** Runs a body with a store in a fresh profile, and once more with the same profile opened again. */
 async function withStore(body: (store: Store, reopen: () => Store) => Promise<void>): Promise<void> {
@@ -16,7 +16,7 @@ async function withStore(body: (store: Store, reopen: () => Store) => Promise<vo
   let now = 1000;
   const open = () => {
     const profile = profiles.use(openProfile(folder.path));
-    return new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database, () => now++);
+    return new ProfileMailStore(profile.database, () => now++);
   };
   await body(open(), open);
 }
@@ -109,7 +109,7 @@ Deno.test({
   fn: async () => {
     using folder = tempFolder();
     using profile = openProfile(folder.path);
-    await new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database).saveMailAccount(
+    await new ProfileMailStore(profile.database).saveMailAccount(
       account("a"),
     );
     for await (const item of Deno.readDir(folder.path)) {

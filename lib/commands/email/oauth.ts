@@ -3,9 +3,9 @@
  * @module
  */
 import type { SignIn } from "../../mail/account.ts";
-import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth/loopback.ts";
+import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth_redirect.ts";
 import { beginConsent, finishConsent, type PendingConsent } from "../../mail/oauth.ts";
-import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from "../../mail/oauth/service.ts";
+import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from "../../mail/oauth_service.ts";
 import { cyan, dim, green } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";
 import type { SignInQuestion } from "./sign_in.ts";

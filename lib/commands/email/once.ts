@@ -10,7 +10,7 @@ import { UsageError } from "../../errors.ts";
 import type { MailAccount } from "../../mail/account.ts";
 import { MailError } from "../../mail/mail_error.ts";
 import { describeAttachment, type MailContent } from "../../mail/message.ts";
-import type { SendOutcome } from "../../mail/outbox/outcome.ts";
+import type { SendOutcome } from "../../mail/outbox_entry.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { printable } from "../../terminal/style.ts";

@@ -4,7 +4,7 @@
  */
 import { messageOf, UsageError } from "../../errors.ts";
 import type { OutboxItem } from "../../mail/outbox.ts";
-import { runOutbox } from "../../mail/outbox/runner.ts";
+import { runOutbox } from "../../mail/outbox_runner.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { dim, yellow } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";

@@ -4,12 +4,11 @@
  */
 import { join } from "node:path";
 import type { MailAccount, MailAccountStore } from "../../mail/account.ts";
-import type { DraftStore, MailDraft } from "../../mail/draft.ts";
+import type { DraftStore } from "../../mail/draft.ts";
 import { type AskPassword, Mailer } from "../../mail/mailer.ts";
 import { Outbox } from "../../mail/outbox.ts";
-import type { OutboxEntry, OutboxStore } from "../../mail/outbox/entry.ts";
+import type { OutboxStore } from "../../mail/outbox_entry.ts";
 import { readPasswordCommand } from "../../mail/password_command.ts";
-import { MailSpool } from "../../mail/outbox/spool.ts";
 import { ProfileMailStore } from "../../profile/mail_store.ts";
 import type { Profile } from "../../profile/profile.ts";
 import { safeText } from "../../terminal/safe_text.ts";
@@ -47,8 +46,7 @@ export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolde
 export function makeEmailParts(options: EmailOptions): EmailParts {
   const { profile, profileFolder, ...rest } = options;
   const now = options.now ?? Date.now;
-  const store = new ProfileMailStore<MailAccount, MailDraft, OutboxEntry>(profile.database, now);
-  const spool = new MailSpool(join(profileFolder, SPOOL_FOLDER));
+  const store = new ProfileMailStore(profile.database, now);
   const { terminal } = options;
   const mailer = new Mailer({
     accounts: store,
@@ -61,7 +59,7 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
   const outboxWith = (canAsk: boolean) =>
     new Outbox({
       store,
-      spool,
+      spoolFolder: join(profileFolder, SPOOL_FOLDER),
       now,
       submit: (accountId, mail, submission) =>
         mailer.submit(

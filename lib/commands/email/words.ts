@@ -3,7 +3,7 @@
  * @module
  */
 import { MailError } from "../../mail/mail_error.ts";
-import type { SendOutcome } from "../../mail/outbox/outcome.ts";
+import type { SendOutcome } from "../../mail/outbox_entry.ts";
 import type { OutboxItem } from "../../mail/outbox.ts";
 import { formatBytes } from "../../mail/size.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";

@@ -9,12 +9,13 @@ import { MailError, type MailErrorDetails, type MailFault } from "../mail_error.
 import {
   classifyBrokenLink,
   classifyReply,
+  isTransientReply,
+  parseReply,
   type SendStage,
   type SignInKind,
   type SmtpFailure,
-} from "./reply_rules.ts";
+} from "./replies.ts";
 import { formatBytes } from "../size.ts";
-import { isTransientReply, parseReply } from "./smtp_reply.ts";
 
 export interface RefusalContext {
   readonly host: string;

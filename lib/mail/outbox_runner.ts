@@ -3,9 +3,8 @@
  * @module
  */
 
-import type { Outbox } from "../outbox.ts";
-import type { OutboxEntry } from "./entry.ts";
-import type { SendOutcome } from "./outcome.ts";
+import type { Outbox } from "./outbox.ts";
+import type { OutboxEntry, SendOutcome } from "./outbox_entry.ts";
 
 /** Longest time without a look, milliseconds: another process may have added a mail, or the machine slept. */
 const LONGEST_PAUSE_MS = 60_000;

@@ -1,15 +1,12 @@
 /**
- * Submission: handing one mail to a server, always encrypted.
- *
- * What is handed in, as whom, and what comes of it; how the conversation runs is in `conversation.ts`.
+ * What is handed in to a mail server, as whom, and what comes of it.
  * @module
  */
 
 import type { Readable } from "node:stream";
-import { Conversation } from "./dialogue.ts";
-import type { MailError } from "../mail_error.ts";
-import type { MailEnvelope } from "../message.ts";
-import type { SmtpEndpoint } from "../providers.ts";
+import type { MailError } from "./mail_error.ts";
+import type { MailEnvelope } from "./message.ts";
+import type { SmtpEndpoint } from "./providers.ts";
 
 /** How an account signs in, with the secret in hand. */
 export type Credentials =
@@ -55,20 +52,4 @@ export interface Acceptance {
   readonly reply: string; // the server's answer, such as `250 2.0.0 OK 1718000000 abc - gsmtp`
   readonly accepted: readonly string[];
   readonly refused: readonly MailError[]; // who does not, and why; one error for each
-}
-
-export async function submitMail(
-  target: SubmissionTarget,
-  mail: Submission,
-  options: SubmissionOptions = {},
-): Promise<Acceptance> {
-  await using conversation = new Conversation(target, mail.sizeBytes, options);
-  await conversation.begin();
-  return await conversation.send(mail);
-}
-
-/** Connects and signs in, and sends nothing: the quick half of a test. */
-export async function checkSignIn(target: SubmissionTarget, options: SubmissionOptions = {}): Promise<void> {
-  await using conversation = new Conversation(target, undefined, options);
-  await conversation.begin();
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isAnswerTo, type PendingConsent } from "../oauth.ts";
+import { isAnswerTo, type PendingConsent } from "./oauth.ts";
 
 /** A waiting redirect. Dispose to stop listening. */
 export class LoopbackRedirect implements AsyncDisposable {
