@@ -21,7 +21,8 @@ import {
 import type { App } from "./lib/commands/app.ts";
 import { addChatCommands } from "./lib/commands/direct/program.ts";
 import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
-import { addEmailCommand, type EmailSurroundings } from "./lib/commands/email/program.ts";
+import type { EmailSurroundings } from "./lib/commands/email/parts.ts";
+import { addEmailCommand } from "./lib/commands/email/program.ts";
 import { NotSignedInError } from "./lib/commands/not_signed_in.ts";
 import { browserOpener } from "./lib/commands/email/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
@@ -103,7 +104,6 @@ function emailSurroundings(options: ProgramOptions): EmailSurroundings {
       isRemote: Deno.env.has("SSH_CONNECTION") || Deno.env.has("SSH_TTY"),
       hasDisplay: Deno.env.has("DISPLAY") || Deno.env.has("WAYLAND_DISPLAY"),
     }),
-    printError,
   };
 }
 
@@ -171,11 +171,13 @@ async function main(args: readonly string[]): Promise<number> {
   addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
   addChatCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
   let code: number = EXIT.done;
-  addEmailCommand(
-    program,
-    (work) => withApp(program.opts<ProgramOptions>(), true, async (app) => void (code = await work(app))),
-    () => emailSurroundings(program.opts<ProgramOptions>()),
-  );
+  addEmailCommand(program, (work) => {
+    const options = program.opts<ProgramOptions>();
+    return withApp(options, true, async (app) => {
+      const { runEmailOnce } = await import("./lib/commands/email/once.ts");
+      code = await runEmailOnce(app, emailSurroundings(options), printError, work);
+    });
+  });
   try {
     await checkFirstWord(program, args, (word) => isServer(word, program));
     await program.parseAsync(args, { from: "user" });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { Command, CommanderError } from "commander";
 import { join } from "node:path";
-import { runEmailSubcommand } from "../../lib/commands/email/once.ts";
+import { withExitCode } from "../../lib/commands/email/once.ts";
 import { runMailOutbox } from "../../lib/commands/email/outbox.ts";
+import { addEmailCommand } from "../../lib/commands/email/program.ts";
 import { EmailDesk } from "../helpers/email_desk.ts";
 import { GMAIL, OTHERS, TestMailServer } from "../helpers/mail_server.ts";
 
@@ -9,13 +11,28 @@ import { GMAIL, OTHERS, TestMailServer } from "../helpers/mail_server.ts";
 async function script(desk: EmailDesk, args: readonly string[], input = "") {
   const errors: string[] = [];
   const before = desk.tty.screen.written.length;
-  const code = await runEmailSubcommand(args, desk.parts, {
-    readInput: () => Promise.resolve(input),
-    printError: (line) => void errors.push(line),
-    signal: new AbortController().signal,
+  let code = 0;
+  let help = ""; // printed by the program itself
+  const program = new Command("mini-chat-client").exitOverride().enablePositionalOptions().configureOutput({
+    writeOut: (text) => void (help += text),
+    writeErr: (text) => void errors.push(text),
   });
+  addEmailCommand(program, async (work) => {
+    code = await withExitCode({
+      parts: desk.parts,
+      readInput: () => Promise.resolve(input),
+      printError: (line) => void errors.push(line),
+      signal: new AbortController().signal,
+    }, work);
+  });
+  try {
+    await program.parseAsync(["email", ...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    code = error.exitCode === 0 ? 0 : 2;
+  }
   await desk.tty.terminal.flush();
-  return { code, out: desk.tty.screen.written.slice(before), errors: errors.join("\n") };
+  return { code, out: help + desk.tty.screen.written.slice(before), errors: errors.join("\n") };
 }
 
 /** A pipe and an account at a server. */
@@ -111,7 +128,9 @@ Deno.test("email tells a script what came of it by its exit code", async () => {
     assert.match(wrong.errors, reason);
   }
   assert.equal((await script(desk, ["--from", "other@example.org", "--to", "a@b.org"])).code, 4);
-  assert.equal((await script(desk, ["--help"])).code, 0);
+  const help = await script(desk, ["--help"]);
+  assert.equal(help.code, 0);
+  assert.match(help.out, /^Usage: mini-chat-client email /);
   assert.equal(server.mails.length, 1);
 });
 

@@ -5,14 +5,28 @@
 import { UsageError } from "../../errors.ts";
 import { MailError } from "../../mail/mail_error.ts";
 import type { CommandContext, MenuCommand } from "../../terminal/menu.ts";
+import type { App } from "../app.ts";
 import { listAccounts, makeDefault, removeAccount, testAccount } from "./accounts.ts";
 import { composeEmail } from "./compose.ts";
 import { runOutboxCommand } from "./outbox.ts";
-import type { EmailParts } from "./parts.ts";
+import { type EmailParts, type EmailSurroundings, makeEmailParts } from "./parts.ts";
 import { setUpAccount } from "./setup.ts";
 import { refusalLines } from "./words.ts";
 
 const WORDS = ["setup", "accounts", "default", "remove", "test", "outbox"];
+
+/** The e-mail part of a client at its menu, where a name is looked up as whoever is signed in. */
+export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailParts {
+  const { terminal, profile } = app;
+  return makeEmailParts({
+    ...surroundings,
+    terminal,
+    profile,
+    triesAgain: true,
+    findPublishedAddress: async (name) =>
+      app.session === null ? null : (await app.client().findUser(name))?.email ?? null,
+  });
+}
 
 export function emailOption(parts: EmailParts): MenuCommand {
   return {

@@ -45,7 +45,10 @@ async function listItems(
 ): Promise<void> {
   const { terminal } = parts;
   if (options.json) {
-    for (const [at, item] of items.entries()) await terminal.print(JSON.stringify(asJson(item, at + 1)));
+    for (const [at, item] of items.entries()) {
+      const { accountId: _, ...shown } = item;
+      await terminal.print(JSON.stringify({ position: at + 1, ...shown }));
+    }
     return;
   }
   if (items.length === 0) return await terminal.print("The mail outbox is empty.");
@@ -122,38 +125,6 @@ function pick(items: readonly OutboxItem[], number: string): OutboxItem {
   );
 }
 
-function asJson(item: OutboxItem, position: number): Record<string, unknown> {
-  const {
-    id,
-    from,
-    to,
-    subject,
-    sizeBytes,
-    messageId,
-    state,
-    attempts,
-    queuedAt,
-    nextAttemptAt,
-    problem,
-    isBeingSent,
-  } = item;
-  return {
-    position,
-    id,
-    from,
-    to,
-    subject,
-    sizeBytes,
-    messageId,
-    state,
-    attempts,
-    queuedAt,
-    nextAttemptAt,
-    problem,
-    isBeingSent,
-  };
-}
-
 /**
  * Sends what is due while the client runs, and tells what came of it above the line being typed. Ends with the signal.
  */
@@ -191,4 +162,18 @@ export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Pro
     onFault: (error) =>
       terminal.printAbove(yellow(`The mail outbox cannot be read just now: ${safeText(messageOf(error))}.`)),
   });
+}
+
+/**
+ * Sends what is due while the menu runs. Disposing of it ends that, and waits for the mail under way to be put back.
+ */
+export function startMailOutbox(parts: EmailParts): AsyncDisposable {
+  const stop = new AbortController();
+  const ended = runMailOutbox(parts, stop.signal);
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+    },
+  };
 }

@@ -18,19 +18,22 @@ import { retypeLines } from "./words.ts";
 /** Folder of the finished mails, inside the profile's. */
 const SPOOL_FOLDER = "mail-outbox";
 
-export interface EmailOptions {
-  readonly terminal: Terminal;
-  readonly profile: Profile;
-  readonly profileFolder: string; // the profile's folder, for the mails themselves
-  /** The address that a Mini-Chat user has published; `null` when none, or when it cannot be asked now. */
-  readonly findPublishedAddress: (userName: string) => Promise<string | null>;
+/** What only the entry file knows. */
+export interface EmailSurroundings {
+  readonly profileFolder: string;
+  readonly homeFolder?: string | undefined; // folder that `~` stands for; unset where it is not known
   /** Opens a link in the person's browser; `false` where there is none, as over ssh. */
   readonly openBrowser: (url: string) => Promise<boolean>;
-  readonly homeFolder?: string | undefined; // folder that `~` stands for; unset where it is not known
+}
+
+export interface EmailOptions extends EmailSurroundings {
+  readonly terminal: Terminal;
+  readonly profile: Profile;
+  /** The address that a Mini-Chat user has published; `null` when none, or when it cannot be asked now. */
+  readonly findPublishedAddress: (userName: string) => Promise<string | null>;
   /** Whether this run of the program sends what is due by itself: at the menu, not in a script, which ends. */
   readonly triesAgain: boolean;
-  /** Clock in epoch milliseconds; `Date.now` by default. */
-  readonly now?: () => number;
+  readonly now?: () => number; // epoch milliseconds; `Date.now` by default
 }
 
 /** The same, put together. */
@@ -40,6 +43,14 @@ export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolde
   readonly outbox: Outbox; // sends while somebody can be asked for a password
   readonly backgroundOutbox: Outbox; // sends while nobody can
   readonly now: () => number;
+}
+
+/** E-mail as a script uses it. */
+export interface EmailScript {
+  readonly parts: EmailParts;
+  readonly readInput: () => Promise<string>; // all of standard input, for a text given as `-`
+  readonly printError: (line: string) => Promise<void> | void; // a line to standard error
+  readonly signal: AbortSignal;
 }
 
 /** Puts the e-mail part of the program together over a profile; nothing is read or sent yet. */
@@ -56,19 +67,16 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
         ? terminal.runOutside(() => readPasswordCommand(command))
         : readPasswordCommand(command, { canAsk: false }),
   });
-  const outboxWith = (canAsk: boolean) =>
+  const spoolFolder = join(profileFolder, SPOOL_FOLDER);
+  const outboxWith = (asking: { askPassword?: AskPassword }) =>
     new Outbox({
       store,
-      spoolFolder: join(profileFolder, SPOOL_FOLDER),
+      spoolFolder,
       now,
-      submit: (accountId, mail, submission) =>
-        mailer.submit(
-          accountId,
-          mail,
-          canAsk ? { ...submission, askPassword: passwordAsker(terminal) } : submission,
-        ),
+      submit: (accountId, mail, watching) => mailer.submit(accountId, mail, { ...watching, ...asking }),
     });
-  return { ...rest, store, mailer, now, outbox: outboxWith(true), backgroundOutbox: outboxWith(false) };
+  const outbox = outboxWith({ askPassword: passwordAsker(terminal) });
+  return { ...rest, store, mailer, now, outbox, backgroundOutbox: outboxWith({}) };
 }
 
 /**

@@ -1,31 +1,83 @@
 /**
- * The subcommand `email`.
+ * The subcommand `email`: its flags and words, which are its help too. What it does is loaded when it runs.
  * @module
  */
 import type { Command } from "commander";
-import type { App } from "../app.ts";
+import type { SendFlags } from "./once.ts";
+import type { EmailScript } from "./parts.ts";
 
-export interface EmailSurroundings {
-  readonly profileFolder: string;
-  readonly homeFolder: string | undefined; // folder that `~` stands for; unset where it is not known
-  readonly openBrowser: (url: string) => Promise<boolean>;
-  /** Writes a line to standard error. */
-  readonly printError: (line: string) => Promise<void>;
-}
+/** Gives the work what it needs; its result is the exit code, 0 when there is none. */
+type WithEmail = (work: (script: EmailScript) => Promise<number | void>) => Promise<void>;
 
 /** Adds `email …` to the program. */
-export function addEmailCommand(
-  program: Command,
-  withApp: (work: (app: App) => Promise<number>) => Promise<void>,
-  surroundings: () => EmailSurroundings,
-): void {
-  program.command("email").description("send an e-mail; manage mail accounts and the outbox")
-    .argument("[args...]", 'see "email --help"')
-    .helpOption(false).allowUnknownOption().allowExcessArguments().passThroughOptions()
-    .action((args: string[]) =>
-      withApp(async (app) => {
-        const { runEmailOnce } = await import("./at_work.ts");
-        return await runEmailOnce(app, args, surroundings());
+export function addEmailCommand(program: Command, withEmail: WithEmail): void {
+  const list = (value: string, before: string[] = []) => [...before, value];
+  const email = program.command("email").description("send an e-mail; manage mail accounts and the outbox")
+    .argument("[text]", "the text; - reads it from standard input")
+    .option(
+      "--to <address>",
+      "recipient, or several with commas; a Mini-Chat name if you are signed in",
+      list,
+    )
+    .option("--cc <address>", "gets a copy, seen by all", list)
+    .option("--bcc <address>", "gets a copy, seen by nobody", list)
+    .option("--subject <text>", "subject")
+    .option("--attach <file>", "file to send along; may be given several times", list)
+    .option("--from <address>", "account to send from; the default one otherwise")
+    .option("--json", "print the result as one JSON object")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 taken for all, 1 refused for anybody, 2 wrong usage, 3 not now for\nsome or all (kept in the outbox), 4 sign in first.",
+    )
+    .action((text: string | undefined, flags: SendFlags) =>
+      withEmail(async (script) => await (await import("./once.ts")).sendOnce(script, text ?? "", flags))
+    );
+  email.command("setup").description("set up an account in a short dialogue")
+    .option("--ca <file>", "trust only the CAs in this file (PEM)")
+    .action((flags: { ca?: string }) =>
+      withEmail(async ({ parts, signal }) => {
+        const { setUpAccount } = await import("./setup.ts");
+        const options = { ...(flags.ca === undefined ? {} : { caFile: flags.ca }), signal };
+        return await setUpAccount(parts, options) === null ? 1 : 0;
       })
     );
+  email.command("accounts").description("list the accounts").option("--json", "one JSON object a line")
+    .action((_flags, command: Command) =>
+      withEmail(async ({ parts }) =>
+        await (await import("./accounts.ts")).listAccounts(parts, { json: wantsJson(command) })
+      )
+    );
+  email.command("default").description("choose the account that is used unless --from says otherwise")
+    .argument("<address>", "address of the account")
+    .action((address: string) =>
+      withEmail(async ({ parts }) => await (await import("./accounts.ts")).makeDefault(parts, address))
+    );
+  email.command("remove").description("remove an account with its secret")
+    .argument("<address>", "address of the account")
+    .action((address: string) =>
+      withEmail(async ({ parts }) => {
+        const { removeAccount } = await import("./accounts.ts");
+        await removeAccount(parts, address, { mustAsk: parts.terminal.isInteractive });
+      })
+    );
+  email.command("test").description("send a test mail to yourself")
+    .argument("[address]", "the account; the default one otherwise")
+    .action((address = "") =>
+      withEmail(async ({ parts, signal }) =>
+        await (await import("./accounts.ts")).testAccount(parts, address, signal)
+      )
+    );
+  email.command("outbox").description("list what is not sent yet; retry [N] tries again, drop N forgets one")
+    .argument("[words...]", "retry [N], or drop N").option("--json", "one JSON object a line")
+    .action((words: string[], _flags, command: Command) =>
+      withEmail(async ({ parts, signal }) => {
+        const { runOutboxCommand } = await import("./outbox.ts");
+        return await runOutboxCommand(parts, words, { json: wantsJson(command), signal });
+      })
+    );
+}
+
+/** `--json` may stand before or behind the inner command's name. */
+function wantsJson(command: Command): boolean {
+  return command.optsWithGlobals()["json"] === true;
 }
