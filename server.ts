@@ -91,7 +91,7 @@ async function main(args: readonly string[]): Promise<number> {
       "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
     );
   addServeOptions(program).action((options: ServeOptions) => run(options, openTerminal));
-  addAdminCommands(program, { openTerminal });
+  addAdminCommands(program, openTerminal);
   try {
     await checkFirstWord(program, args, () => Promise.resolve(false));
     await program.parseAsync(args, { from: "user" });

@@ -163,14 +163,14 @@ async function tellStory(stage: Stage): Promise<void> {
   ]);
   tell("  Four messages, each once and in order, through two kills.");
 
-  scene("The server stops cleanly, and its database is whole");
+  scene("The server stops cleanly, and its database is not damaged");
   const startedAt = performance.now();
   assert.equal(await stage.server.stop(), 0);
   assert.ok(performance.now() - startedAt < 5_000);
   const check = await runServer(["check", "--data", stage.data]);
   assert.equal(check.code, 0, check.stderr);
   assert.match(check.stdout, /messages: 4\n/);
-  tell("  server | stopped with exit code 0; check: 4 messages, the database is whole");
+  tell("  server | stopped with exit code 0; check: 4 messages, the database is not damaged");
 }
 
 const startedAt = performance.now();

@@ -50,7 +50,7 @@ export interface RelayOptions {
   readonly idleMs?: number;
 }
 
-const DAY_MS = 24 * 3_600_000;
+export const DAY_MS = 24 * 3_600_000;
 const WAIT_MS = 15_000;
 const IDLE_MS = 60_000;
 
