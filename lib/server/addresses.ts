@@ -1,12 +1,7 @@
 /**
- * The addresses at which a server can be reached, for the greeting it prints.
- * @module
- */
-
-/**
- * Lists the addresses that others may use, the most useful first.
+ * The addresses at which a server that listens on `bound` can be reached, the most useful first.
  *
- * @param bound Address that the server listens on; `::` and `0.0.0.0` stand for all of this machine's.
+ * @param bound `::` and `0.0.0.0` stand for all addresses of this machine.
  * @returns IP addresses; loopback only when there is nothing else. Link-local ones are left out: they need a zone.
  */
 export function reachableAddresses(bound: string): string[] {
@@ -15,11 +10,8 @@ export function reachableAddresses(bound: string): string[] {
     .filter(({ family }) => bound === "::" || family === "IPv4")
     .map(({ address }) => address);
   const useful = all.filter((address) => !isLoopback(address) && !isLinkLocal(address));
-  const ordered = [
-    ...useful.filter((address) => !address.includes(":")),
-    ...useful.filter((a) => a.includes(":")),
-  ];
-  return ordered.length > 0 ? ordered : ["127.0.0.1"];
+  if (useful.length === 0) return ["127.0.0.1"];
+  return useful.toSorted((a, b) => Number(a.includes(":")) - Number(b.includes(":"))); // IPv4 first
 }
 
 function isLoopback(address: string): boolean {

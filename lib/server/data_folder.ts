@@ -3,29 +3,21 @@
  * @module
  */
 import { join, resolve } from "node:path";
-import { UsageError } from "../errors.ts";
+import { messageOf, UsageError } from "../errors.ts";
 
-/** Paths of what a server keeps. */
+/** Absolute paths. */
 export interface DataPaths {
-  /** The folder itself, absolute. */
   readonly folder: string;
-  /** SQLite database. */
   readonly database: string;
-  /** Locked while a server runs. */
-  readonly lock: string;
+  readonly lock: string; // locked while a server runs
 }
 
-/** Names the files of a data folder. */
 export function dataPaths(folder: string): DataPaths {
   const absolute = resolve(folder);
   return { folder: absolute, database: join(absolute, "mini-chat.db"), lock: join(absolute, "server.lock") };
 }
 
-/**
- * Makes the folder if there is none, readable by its owner alone.
- *
- * @throws {UsageError} when it cannot be made or is not a folder.
- */
+/** Makes the folder if there is none, readable by its owner alone. @throws {UsageError} when it cannot be one. */
 export async function prepareDataFolder(folder: string): Promise<DataPaths> {
   const paths = dataPaths(folder);
   try {
@@ -44,11 +36,7 @@ export class DataLock implements Disposable {
     this.#file = file;
   }
 
-  /**
-   * Takes the lock of a data folder.
-   *
-   * @throws {UsageError} when another server holds it, or the folder cannot be written.
-   */
+  /** @throws {UsageError} when another server holds the lock, or the folder cannot be written. */
   static async take(paths: DataPaths): Promise<DataLock> {
     let file: Deno.FsFile;
     try {
@@ -63,7 +51,6 @@ export class DataLock implements Disposable {
     );
   }
 
-  /** Lets the lock go. */
   [Symbol.dispose](): void {
     this.#file.close();
   }
@@ -74,5 +61,5 @@ function reason(error: unknown): string {
   if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
     return "it is a file";
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

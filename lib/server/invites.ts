@@ -28,11 +28,6 @@ export async function printedJoinCode(store: OperatorStore, now: number): Promis
   const invites = await store.listInvites();
   const known = invites.find((invite) => invite.note === PRINTED_NOTE && isOpen(invite, now));
   if (known) return known.code;
-  const made = await store.createInvite({
-    code: newJoinCode(),
-    maxUses: null,
-    expiresAt: null,
-    note: PRINTED_NOTE,
-  });
-  return made.code;
+  const made = { code: newJoinCode(), maxUses: null, expiresAt: null, note: PRINTED_NOTE };
+  return (await store.createInvite(made)).code;
 }

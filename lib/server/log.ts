@@ -19,26 +19,14 @@ import type { Log } from "../chat/services.ts";
 /** Levels a log can be cut at, the least important first. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 
-/** One of {@linkcode LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** Lines for people, or one JSON object a line. */
 export type LogFormat = "text" | "json";
 
 const SECRET = /password|token|secret|text|joincode/i;
 
-/**
- * Starts the log.
- *
- * @param level Least important level that is written.
- * @param format Lines for people or for programs.
- * @param write Takes each line with its LF; standard error by default.
- */
-export async function startLog(
-  level: LogLevel,
-  format: LogFormat,
-  write: (line: string) => void = toStderr,
-): Promise<Log> {
+/** @param level Least important level that is written. */
+export async function startLog(level: LogLevel, format: LogFormat): Promise<Log> {
   const formatter = format === "json" ? getJsonLinesFormatter({ properties: "flatten" }) : getTextFormatter({
     format: ({ timestamp, level, message, record }) =>
       `${timestamp} ${level} ${message}${Object.entries(record.properties).map(pair).join("")}`,
@@ -46,7 +34,7 @@ export async function startLog(
   });
   const sink: Sink = (record: LogRecord) => {
     const line = formatter({ ...record, properties: clean(record.properties) });
-    write(line.endsWith("\n") ? line : `${line}\n`);
+    writeToStderr(line.endsWith("\n") ? line : `${line}\n`);
   };
   await configure({
     reset: true,
@@ -66,7 +54,7 @@ export function stopLog(): Promise<void> {
 
 const utf8 = new TextEncoder();
 
-function toStderr(line: string): void {
+function writeToStderr(line: string): void {
   try {
     Deno.stderr.writeSync(utf8.encode(line));
   } catch {
@@ -75,11 +63,9 @@ function toStderr(line: string): void {
 }
 
 function clean(properties: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(properties).map((
-      [name, value],
-    ) => [name, SECRET.test(name) ? "[removed]" : printable(value)]),
-  );
+  const cleaned = Object.entries(properties)
+    .map(([name, value]) => [name, SECRET.test(name) ? "[removed]" : printable(value)]);
+  return Object.fromEntries(cleaned);
 }
 
 function printable(value: unknown): unknown {

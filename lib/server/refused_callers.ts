@@ -8,19 +8,17 @@ import type { RefusedCaller } from "../net/listener.ts";
 /** Callers that get a line of their own in each stretch of time, for each reason. */
 const LINES_PER_STRETCH = 5;
 
-/** Length of a stretch, in milliseconds; it begins with the first caller after a rest. */
+/** A stretch begins with the first caller after a rest. */
 const STRETCH_MS = 60_000;
 
-/** Writes refused callers to the log, a bounded number of lines a minute. */
 export class RefusedCallers implements Disposable {
   readonly #log: Log;
   readonly #stretchMs: number;
-  /** Callers of this stretch, by reason. */
-  readonly #counts = new Map<RefusedCaller["reason"], number>();
+  readonly #counts = new Map<RefusedCaller["reason"], number>(); // of this stretch
   #isDisposed = false;
   #timer: ReturnType<typeof setTimeout> | undefined; // set while a stretch lasts
 
-  /** Starts. @param stretchMs For tests; a minute by default. */
+  /** @param stretchMs For tests. */
   constructor(log: Log, stretchMs: number = STRETCH_MS) {
     this.#log = log;
     this.#stretchMs = stretchMs;

@@ -20,19 +20,17 @@ import { openServerStore } from "../store/open.ts";
 import { reachableAddresses } from "./addresses.ts";
 import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
 import { printedJoinCode } from "./invites.ts";
-import type { ServeOptions } from "./options.ts";
+import { MIB, type ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
 import { DEFAULT_RELAY_LIMITS, Relay } from "./relay/relay.ts";
 import { SideRequests } from "./relay/side_requests.ts";
 import { Upkeep } from "./upkeep.ts";
 
-const MIB = 1024 * 1024;
-
-/** How long a stopping server waits for what its clients still have to be sent, in milliseconds. */
+/** How long a stopping server waits for what its clients still have to be sent. */
 const STOP_WITHIN_MS = 3_000;
 
-/** When clients of a stopping server should come back, in milliseconds. */
-const RETRY_AFTER_MS = 2_000;
+const STOPPING = "the server is stopping";
+const RETRY_AFTER_MS = 2_000; // for clients of a stopping server
 
 /** A server that serves. */
 export interface RunningServer extends AsyncDisposable {
@@ -53,12 +51,10 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server.
+ * Starts a server, which accepts when this returns.
  *
  * @param options See `addServeOptions` for defaults.
- * @param log Where sessions and the server write their log.
- * @param passwords Hashes and checks passwords; at full cost by default.
- * @returns The running server, accepting already.
+ * @param passwords At full cost by default.
  * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, or a certificate is wrong.
  */
 export async function serve(
@@ -105,8 +101,8 @@ export async function serve(
     onGuarded: (isGuarded) =>
       log.warn(
         isGuarded
-          ? "many callers stay silent in their TLS handshake: they are put out to make room for others"
-          : "callers take their TLS handshake as usual again",
+          ? "many callers do not finish their TLS handshake: they are disconnected to make room for others"
+          : "callers finish their TLS handshake again",
       ),
   });
   opened.defer(listener.close);
@@ -117,15 +113,13 @@ export async function serve(
   const resources = opened.move();
   let stopping: Promise<void> | undefined;
   // The store does one thing after the other: once this answer is there, all that came before is stored and acknowledged.
-  const settle = async () => void await store.dataVersion().catch(() => {});
+  const settle = () => store.dataVersion().catch(() => {});
   const stop = () => stopping ??= stopServer(listener, connections, settle, resources, log);
+  const host = options.publicHost ?? addresses[0]!;
   return {
     port: listener.port,
     addresses,
-    inviteLink: inviteLink(
-      { host: options.publicHost ?? addresses[0]!, port: listener.port, identity },
-      joinCode,
-    ),
+    inviteLink: inviteLink({ host, port: listener.port, identity }, joinCode),
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
     failed: store.failed,
@@ -160,9 +154,8 @@ function startWork(store: ServerStore, options: ServeOptions, log: Log, password
   opened.use(services.directChats);
   const limits = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB };
   const relay = opened.use(new Relay({ log, limits }));
-  const sideDoor = opened.use(
-    new SideRequests({ redeem: (ticket) => services.directChats.redeem(ticket), relay, log }),
-  );
+  const redeem = (ticket: string) => services.directChats.redeem(ticket);
+  const sideDoor = opened.use(new SideRequests({ redeem, relay, log }));
   return { store, services, sideDoor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
@@ -216,7 +209,7 @@ function startSession(connection: Connection, services: Services, connections: S
 async function stopServer(
   listener: Listener,
   connections: Set<RpcConnection>,
-  settle: () => Promise<void>,
+  settle: () => Promise<unknown>,
   resources: AsyncDisposableStack,
   log: Log,
 ): Promise<void> {
@@ -224,11 +217,9 @@ async function stopServer(
   listener.close();
   await listener.finished;
   for (const rpc of connections) rpc.notify("server_stopping", { retryAfterMs: RETRY_AFTER_MS });
-  const closing = settle().then(() =>
-    Promise.all([...connections].map((rpc) => rpc.close("the server is stopping")))
-  );
+  const closing = settle().then(() => Promise.all([...connections].map((rpc) => rpc.close(STOPPING))));
   await within(STOP_WITHIN_MS, closing);
-  for (const rpc of connections) rpc.abort("the server is stopping");
+  for (const rpc of connections) rpc.abort(STOPPING);
   await resources.disposeAsync();
   log.info("stopped");
 }

@@ -7,30 +7,24 @@ import type { Log } from "../chat/services.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
 
-/** How often to look whether another process (the operator's subcommands) changed the store, in milliseconds. */
+/** How often to look whether another process (the operator's subcommands) changed the store. */
 const LOOK_EVERY_MS = 1_000;
 
-/** Rest between two rounds of pruning, in milliseconds. */
 const PRUNE_EVERY_MS = 10 * 60_000;
 
-/** Rest between two steps of one round, so that others get their turn, in milliseconds. */
+/** Rest between two steps of one round, so that others get their turn. */
 const PRUNE_STEP_MS = 50;
 
 /** Devices noted in one call: a few milliseconds of work, none of it a write on most days. */
 const DEVICES_PER_CALL = 500;
 
-/** The verbs of the store that upkeep needs. */
-export type UpkeepStore = Pick<
-  ServerStore,
-  "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune"
->;
+export type UpkeepStore = Pick<ServerStore, "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune">;
 
-/** Runs the upkeep of a server until it is disposed. */
 export class Upkeep implements Disposable {
   readonly #store: UpkeepStore;
   readonly #hub: Hub;
   readonly #log: Log;
-  #dataVersion: number | undefined; // as of the last look that found all ended sessions; unset before the first one
+  #dataVersion: number | undefined; // as of the last look that found all ended logins; unset before the first one
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
   #pruneTimer: ReturnType<typeof setTimeout> | undefined;
   #isMidRound = false; // the last step of pruning left more to take away
@@ -45,7 +39,6 @@ export class Upkeep implements Disposable {
     this.#schedulePrune(PRUNE_STEP_MS);
   }
 
-  /** Stops. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     clearTimeout(this.#lookTimer);
@@ -64,7 +57,7 @@ export class Upkeep implements Disposable {
     }, LOOK_EVERY_MS);
   }
 
-  /** Ends the sessions that another process has ended in the store; every second this happens by itself. */
+  /** Ends the sessions whose login another process has ended; every second this happens by itself. */
   async look(): Promise<void> {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;

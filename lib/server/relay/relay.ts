@@ -10,16 +10,11 @@ import { ChatError } from "../../errors.ts";
 import type { ByteStream } from "../../net/connection.ts";
 import { closeQuietly, joinStreams, WatchedStream } from "../../net/streams.ts";
 
-/** Limits of a {@linkcode Relay}. */
 export interface RelayLimits {
-  /** Bytes that one account may have relayed in a day, both ways together; 0 turns the relay off. */
-  readonly bytesPerDay: number;
-  /** Longest life of one relay in milliseconds. */
-  readonly maxMs: number;
-  /** Relays of one account at once. */
-  readonly perAccount: number;
-  /** Relays of the whole server at once. */
-  readonly total: number;
+  readonly bytesPerDay: number; // of one account, both ways together; 0 turns the relay off
+  readonly maxMs: number; // longest life of one relay
+  readonly perAccount: number; // relays at once
+  readonly total: number; // relays at once
 }
 
 /** A day of chat with some files for everybody; a few chats at once, since a broken one may linger. */
@@ -32,27 +27,20 @@ export const DEFAULT_RELAY_LIMITS: RelayLimits = {
 
 /** What both sides are told when the relay begins. */
 export interface RelayTerms {
-  /** Most bytes that it copies, both ways together. */
-  readonly maxBytes: number;
-  /** Longest life in milliseconds. */
-  readonly maxMs: number;
+  readonly maxBytes: number; // both ways together
+  readonly maxMs: number; // longest life
 }
 
-/** What a {@linkcode Relay} works with. */
 export interface RelayOptions {
-  /** Where it writes what happens. */
   readonly log: Log;
-  /** {@linkcode DEFAULT_RELAY_LIMITS} by default. */
-  readonly limits?: RelayLimits;
-  /** How long one side waits for the other, in milliseconds; 15 s by default. */
-  readonly waitMs?: number;
-  /** How long a relay may stand still, in milliseconds; the two ping each other every 4 s. 60 s by default. */
-  readonly idleMs?: number;
+  readonly limits?: RelayLimits; // DEFAULT_RELAY_LIMITS by default
+  readonly waitMs?: number; // WAIT_MS by default
+  readonly idleMs?: number; // IDLE_MS by default
 }
 
 export const DAY_MS = 24 * 3_600_000;
-const WAIT_MS = 15_000;
-const IDLE_MS = 60_000;
+const WAIT_MS = 15_000; // of one side for the other
+const IDLE_MS = 60_000; // how long a relay may stand still: the two ping each other every 4 s
 
 interface Side {
   readonly half: RelayHalf;
@@ -62,23 +50,20 @@ interface Side {
 }
 
 interface WaitingSide extends Side {
-  /** Ends the wait, as the other side is there. */
+  /** Ends the wait: the other side has come. */
   readonly leave: () => void;
   /** Ends its stay: its relay is over, nobody came, or it hung up. */
   readonly finish: (error?: ChatError) => void;
 }
 
-/** Copies bytes between friends. */
 export class Relay implements AsyncDisposable {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #waiting = new Map<object, WaitingSide>();
-  /** Sides under way, waiting or not, by account. */
-  readonly #countByAccount = new Map<number, number>();
+  readonly #countByAccount = new Map<number, number>(); // sides under way, waiting or not
   readonly #usedToday = new Map<number, { bytes: number; readonly since: number }>();
   #count = 0;
 
-  /** Starts without any. */
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_RELAY_LIMITS;
@@ -92,8 +77,7 @@ export class Relay implements AsyncDisposable {
   /**
    * Serves one side to the end of its relay.
    *
-   * @param half Whose it is.
-   * @param stream Its bytes; closed in the end.
+   * @param stream Closed in the end.
    * @param begin Sends what comes before the other side's first byte.
    * @throws {ChatError} `timeout` – the other side did not come; `rate_limited`, `unavailable`, `forbidden` – a limit.
    */
@@ -110,7 +94,7 @@ export class Relay implements AsyncDisposable {
     }
   }
 
-  /** Sends those home who wait; the others end with their streams, which the caller closes. */
+  /** Ends the sides that are waiting; joined sides end when the caller closes their streams. */
   [Symbol.asyncDispose](): Promise<void> {
     for (const side of [...this.#waiting.values()]) side.finish();
     return Promise.resolve();
@@ -141,13 +125,8 @@ export class Relay implements AsyncDisposable {
     if (bytesPerDay === 0) throw new ChatError("forbidden", "Cannot relay: this server does not");
     const used = this.#useOf(accountId);
     if (used.bytes < bytesPerDay) return bytesPerDay - used.bytes;
-    throw new ChatError(
-      "rate_limited",
-      `Cannot relay more than ${Math.ceil(bytesPerDay / 1024 / 1024)} MiB a day`,
-      {
-        retryAfterMs: used.since + DAY_MS - Date.now(),
-      },
-    );
+    const words = `Cannot relay more than ${Math.ceil(bytesPerDay / 1024 / 1024)} MiB a day`;
+    throw new ChatError("rate_limited", words, { retryAfterMs: used.since + DAY_MS - Date.now() });
   }
 
   #useOf(accountId: number): { bytes: number; readonly since: number } {
@@ -206,11 +185,11 @@ export class Relay implements AsyncDisposable {
       bytes += count;
       movedAt = performance.now();
       for (const used of uses) used.bytes += count;
-      if (bytes > terms.maxBytes) cut("the limit of bytes");
+      if (bytes > terms.maxBytes) cut("the limit on bytes was reached");
     };
-    const lifetime = setTimeout(() => cut("the limit of time"), terms.maxMs);
+    const lifetime = setTimeout(() => cut("the limit on time was reached"), terms.maxMs);
     const watch = setInterval(() => {
-      if (performance.now() - movedAt > idleMs) cut("it stood still");
+      if (performance.now() - movedAt > idleMs) cut("nothing was sent for too long");
     }, Math.ceil(idleMs / 4));
     try {
       await b.begin(terms);

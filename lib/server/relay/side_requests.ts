@@ -23,33 +23,25 @@ import {
 } from "../../protocol/rpc.ts";
 import type { Relay } from "./relay.ts";
 
-/** What {@linkcode SideRequests} work with. */
 export interface SideRequestsOptions {
   /** Takes a relay ticket, once; null when it is not good. */
   redeem(ticket: string): RelayHalf | null;
-  /** Copies bytes between two. */
   readonly relay: Relay;
-  /** Where it writes what happens. */
   readonly log: Log;
-  /** How long a caller has for its request, in milliseconds; 5 s by default. */
-  readonly requestWithinMs?: number;
-  /** How long a connection whose address was told may stay, in milliseconds; 20 s by default. */
-  readonly lingerMs?: number;
+  readonly requestWithinMs?: number; // for the caller's request; 5 s by default
+  readonly lingerMs?: number; // of a connection whose address was told; 20 s by default
 }
 
-/** Longest request, in bytes with its line end. */
-const MAX_REQUEST_BYTES = 1_024;
+const MAX_REQUEST_BYTES = 1_024; // with its line end
 const LF = 0x0a;
 
 const utf8 = new TextEncoder();
 
-/** Serves such connections. */
 export class SideRequests implements AsyncDisposable {
   readonly #options: SideRequestsOptions;
   readonly #streams = new Set<ByteStream>();
   readonly #serving = new Set<Promise<void>>();
 
-  /** Starts without any. */
   constructor(options: SideRequestsOptions) {
     this.#options = options;
   }
@@ -58,7 +50,6 @@ export class SideRequests implements AsyncDisposable {
    * Serves one connection to its end.
    *
    * @param stream Its TLS handshake is done; owned from now on.
-   * @param remoteAddr Where the caller is; what the stream says by default.
    * @returns Resolves when it is closed. Never rejects.
    */
   serve(stream: ByteStream, remoteAddr = stream.remoteAddr as Deno.NetAddr): Promise<void> {
@@ -67,7 +58,6 @@ export class SideRequests implements AsyncDisposable {
     return serving;
   }
 
-  /** Cuts all of them. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const stream of this.#streams) closeQuietly(stream);
     await this.#options.relay[Symbol.asyncDispose]();
@@ -127,11 +117,8 @@ async function readRequest(stream: ByteStream, withinMs: number): Promise<string
       filled += count;
       if (buffer[filled - 1] === LF) return new TextDecoder().decode(buffer.subarray(0, filled));
       if (filled === buffer.length) {
-        throw new ProtocolError(
-          -32008,
-          `Cannot answer: the request is over ${MAX_REQUEST_BYTES} bytes`,
-          "too_large",
-        );
+        const words = `Cannot answer: the request is over ${MAX_REQUEST_BYTES} bytes`;
+        throw new ProtocolError(-32008, words, "too_large");
       }
     }
   } finally {
