@@ -50,6 +50,14 @@ export class ChatError extends Error {
   }
 }
 
+/** Refusals that time mends. */
+const TEMPORARY: ReadonlySet<ErrorCode> = new Set(["unavailable", "rate_limited", "timeout", "internal"]);
+
+/** Whether the same request may succeed later, with nothing changed but the time. */
+export function isTemporary(error: ChatError): boolean {
+  return TEMPORARY.has(error.code);
+}
+
 /** Bytes that are not the protocol. The connection that sent them is closed with this as its reason. */
 export class ProtocolError extends Error {
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */

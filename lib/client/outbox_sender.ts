@@ -5,7 +5,7 @@
  * stores each id once, so sending again after a broken connection is always right (protocol README, "Messages").
  * @module
  */
-import { ChatError, LinkError } from "../errors.ts";
+import { ChatError, isTemporary, LinkError } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
 
 /** A message that was written and is not yet with the server. */
@@ -41,9 +41,6 @@ export interface OutboxSenderOptions {
   readonly retryMs?: number;
 }
 
-/** Refusals that time mends. */
-const TEMPORARY = new Set<string>(["unavailable", "rate_limited", "timeout", "internal"]);
-
 /** Pause before a temporary refusal is tried again when the server names none, in milliseconds. */
 const RETRY_MS = 2_000;
 
@@ -60,7 +57,7 @@ const MAX_FAULTS = 4;
  * @returns Milliseconds; undefined where waiting does not help.
  */
 export function retryAfterMs(error: unknown, pauseMs = RETRY_MS): number | undefined {
-  return error instanceof ChatError && TEMPORARY.has(error.code) ? error.retryAfterMs ?? pauseMs : undefined;
+  return error instanceof ChatError && isTemporary(error) ? error.retryAfterMs ?? pauseMs : undefined;
 }
 
 export class OutboxSender implements Disposable {

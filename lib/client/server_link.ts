@@ -6,7 +6,8 @@
  * that the clients of a server that restarts do not come back all at once.
  * @module
  */
-import { ChatError, LinkError, messageOf } from "../errors.ts";
+import { watchMachine } from "./machine_watch.ts";
+import { ChatError, isTemporary, LinkError, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
 import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
 import { parseResult, type Result } from "../protocol/requests.ts";
@@ -60,8 +61,6 @@ export interface ServerLinkOptions {
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 const WATCH_MS = 1_000;
-/** A timer that comes this late means that the machine was suspended, and not only busy. */
-const SUSPENDED_MS = 10_000;
 /** How long one attempt goes on when {@linkcode ServerLink.check} asks for news: packets that were lost are sent again ever later. */
 const STALE_ATTEMPT_MS = 3_000;
 /** A connection that held this long was a good one: the next failure starts counting anew. */
@@ -70,9 +69,6 @@ const GOOD_AFTER_MS = 10_000;
 const HELLO_TIMEOUT_MS = 15_000;
 const PROBE_TIMEOUT_MS = 3_000;
 const BYE_TIMEOUT_MS = 1_000;
-
-/** Refusals that time mends; every other one stops the link. */
-const PASSING: ReadonlySet<string> = new Set(["unavailable", "rate_limited", "timeout", "internal"]);
 
 export class ServerLink implements AsyncDisposable {
   readonly #options: ServerLinkOptions;
@@ -90,11 +86,7 @@ export class ServerLink implements AsyncDisposable {
   #endPause: (() => void) | undefined; // set while waiting
   #readyWaiters: { resolve: (hello: Hello) => void; reject: (error: unknown) => void }[] = [];
 
-  /**
-   * Does nothing yet: see {@linkcode start}.
-   *
-   * @param options See {@linkcode ServerLinkOptions}.
-   */
+  /** Does nothing yet: see {@linkcode start}. */
   constructor(options: ServerLinkOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
@@ -113,7 +105,7 @@ export class ServerLink implements AsyncDisposable {
     this.#running ??= this.#run();
   }
 
-  /** Waits until requests go through; */
+  /** Waits until requests go through; throws the error that the link has stopped with. */
   ready(options: { signal?: AbortSignal } = {}): Promise<Hello> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -196,22 +188,24 @@ export class ServerLink implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const watch = this.#watch();
-    try {
-      for (;;) {
-        this.#enter({ kind: "connecting", attempt: this.#failures + 1 });
-        const error = await this.#holdOneConnection().catch((failure: unknown) => failure);
-        this.#rpc = undefined;
-        if (this.#isStopped) return;
-        const isHurried = this.#isHurried;
-        this.#isHurried = false;
-        if (isHurried) continue;
-        if (isFinal(error)) return this.#enter({ kind: "stopped", reason: messageOf(error), error });
-        await this.#pause(error);
-        if (this.#isStopped) return;
-      }
-    } finally {
-      clearInterval(watch);
+    using _watch = watchMachine({
+      everyMs: this.#options.watchMs ?? WATCH_MS,
+      now: this.#now,
+      listAddresses: this.#options.listAddresses,
+      onMoved: (addresses) => this.#move(addresses),
+      onWokenUp: () => this.#wakeUp(),
+    });
+    for (;;) {
+      this.#enter({ kind: "connecting", attempt: this.#failures + 1 });
+      const error = await this.#holdOneConnection().catch((failure: unknown) => failure);
+      this.#rpc = undefined;
+      if (this.#isStopped) return;
+      const isHurried = this.#isHurried;
+      this.#isHurried = false;
+      if (isHurried) continue;
+      if (isFinal(error)) return this.#enter({ kind: "stopped", reason: messageOf(error), error });
+      await this.#pause(error);
+      if (this.#isStopped) return;
     }
   }
 
@@ -289,23 +283,6 @@ export class ServerLink implements AsyncDisposable {
     }
   }
 
-  /** Notices that the machine slept, when the wall clock has gone on further than our timer, and that it has moved. */
-  #watch(): ReturnType<typeof setInterval> {
-    const { watchMs = WATCH_MS, listAddresses = listOwnAddresses } = this.#options;
-    let lastAt = this.#now();
-    let lastAddresses = listAddresses().join();
-    return setInterval(() => {
-      const now = this.#now();
-      const wasSuspended = now - lastAt - watchMs > SUSPENDED_MS;
-      lastAt = now;
-      const addresses = listAddresses();
-      const hasMoved = addresses.join() !== lastAddresses;
-      lastAddresses = addresses.join();
-      if (hasMoved) this.#move(addresses);
-      else if (wasSuspended) this.#wakeUp();
-    }, watchMs);
-  }
-
   #wakeUp(): void {
     if (this.#state.kind === "waiting") this.retryNow();
     else this.check();
@@ -363,12 +340,8 @@ export class ServerLink implements AsyncDisposable {
   }
 }
 
-function listOwnAddresses(): string[] {
-  return Deno.networkInterfaces().map(({ address }) => address);
-}
-
 /** Whether trying again cannot help without a person, or would only hide a fault of ours. */
 function isFinal(error: unknown): boolean {
-  if (error instanceof ChatError) return !PASSING.has(error.code);
+  if (error instanceof ChatError) return !isTemporary(error);
   return !(error instanceof LinkError);
 }

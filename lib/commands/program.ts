@@ -4,15 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import type { App } from "./app.ts";
-
-export interface ScriptOptions {
-  /** One JSON object a line in place of text. */
-  readonly json: boolean;
-  /** Server to use, when there are several; the last one by default. */
-  readonly server?: string;
-  /** Account to use, when there are several; the last one by default. */
-  readonly user?: string;
-}
+import type { ScriptOptions } from "./scripts.ts";
 
 export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
 

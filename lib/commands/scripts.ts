@@ -13,7 +13,6 @@ import { signInAs } from "./chat/connect.ts";
 import { Guest } from "./guest.ts";
 import { News } from "./chat/news.ts";
 import { NotSignedInError } from "./not_signed_in.ts";
-import type { ScriptOptions } from "./program.ts";
 import { trustServer } from "./chat/trust.ts";
 import { waitFor } from "./waiting.ts";
 
@@ -21,6 +20,16 @@ export { printHistory } from "./chat/history.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
 export { sendOnce } from "./chat/send.ts";
 export { listUsers } from "./chat/users.ts";
+
+/** Flags that subcommands share. */
+export interface ScriptOptions {
+  /** One JSON object a line in place of text. */
+  readonly json: boolean;
+  /** Server to use, when there are several; the last one by default. */
+  readonly server?: string;
+  /** Account to use, when there are several; the last one by default. */
+  readonly user?: string;
+}
 
 /** How long a subcommand tries to reach the server, in milliseconds. */
 const REACH_WITHIN_MS = 15_000;

@@ -6,7 +6,7 @@
  */
 import type { PeerMessage, Route } from "../protocol/peer_messages.ts";
 import type { Rendezvous } from "./rendezvous.ts";
-import { FileTransfers, type TransferListener } from "./files/file_transfers.ts";
+import { FileTransfers, type TransferListener } from "./file_transfers.ts";
 import type { SessionTerms } from "./link/link.ts";
 import { PeerSession, type SessionEnd, type SessionOptions } from "./session.ts";
 

@@ -10,7 +10,7 @@ import { Conversation, type ConversationListener, type ConversationOptions } fro
 import { Doorway } from "./route/doorway.ts";
 import type { Link, LinkSecrets, SessionTerms } from "./link/link.ts";
 import { limit } from "./pause.ts";
-import type { MappedPort, PortMapper } from "./route/port_mapping.ts";
+import type { MappedPort, PortMapper } from "./port_mapping.ts";
 import { makeSecret } from "./link/proof.ts";
 import { punch } from "./route/punch.ts";
 import type { Rendezvous } from "./rendezvous.ts";

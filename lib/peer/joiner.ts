@@ -6,7 +6,8 @@ import { ChatError, LinkError, messageOf } from "../errors.ts";
 import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 import { Conversation, type ConversationListener, type ConversationOptions } from "./direct_chat.ts";
-import type { LinkSecrets, ProvenConnection } from "./link/link.ts";
+import type { ProvenConnection } from "./link/joiner_link.ts";
+import type { LinkSecrets } from "./link/link.ts";
 import { raceToHost } from "./route/race.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 

@@ -51,7 +51,7 @@ export class ProfileOutbox {
     );
   }
 
-  /** Puts a message at the end of the queue, to be sent by this program; */
+  /** Puts a message at the end of the queue, to be sent by this program; it is on disk when this returns. */
   enqueueMessage(
     account: ProfileAccount,
     message: { readonly to: string; readonly text: string },

@@ -8,7 +8,7 @@ import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { CommandLoop, type Dispatch } from "./command_loop.ts";
 import { History, type HistoryStore } from "./typed_lines.ts";
 import { Interrupt } from "./interrupt.ts";
-import type { Completion } from "./line/line_editor.ts";
+import type { Completion } from "./read_line.ts";
 import { nearestName } from "./nearest_name.ts";
 import { oneLine } from "./safe_text.ts";
 import { bold, cyan, dim, red, withoutStyle } from "./style.ts";
@@ -86,7 +86,7 @@ export class Menu {
     return [...others, help!];
   }
 
-  /** Adds a command; */
+  /** Adds a command, also while the menu runs. Throws `RangeError` for a number or name that is taken. */
   add(command: MenuCommand): void {
     const names = [
       command.name,

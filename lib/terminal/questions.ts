@@ -6,7 +6,7 @@
  */
 import { messageOf } from "../errors.ts";
 import { Interrupt } from "./interrupt.ts";
-import type { ReadLineOptions } from "./line/read_line.ts";
+import type { ReadLineOptions } from "./read_line.ts";
 import { bold, dim } from "./style.ts";
 
 export interface Asker {

@@ -24,7 +24,7 @@ import {
 import { OutputQueue } from "./screen/output_queue.ts";
 import { PlainPrompts } from "./line/plain_prompts.ts";
 import { type Choice, chooseWith, confirmWith, type ReadTextOptions, readTextWith } from "./questions.ts";
-import type { ReadLineOptions } from "./line/read_line.ts";
+import type { ReadLineOptions } from "./read_line.ts";
 import { safeText } from "./safe_text.ts";
 import { Screen } from "./screen/screen.ts";
 import { printable } from "./style.ts";

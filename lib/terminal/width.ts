@@ -45,7 +45,7 @@ export function cutToColumns(text: string, columns: number, mark = "…"): strin
   return kept + mark;
 }
 
-/** Fills text with spaces up to a width, for tables; */
+/** Fills text with spaces up to a width, for tables; a text that is wider is cut with `…`. */
 export function padToColumns(text: string, columns: number, align: "left" | "right" = "left"): string {
   const fitted = cutToColumns(text, columns);
   const fill = " ".repeat(Math.max(0, columns - columnsOf(fitted)));

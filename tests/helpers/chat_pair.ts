@@ -9,7 +9,7 @@ import {
   type JoinListener,
   type JoinOptions,
 } from "../../lib/peer/joiner.ts";
-import type { Direction, TransferNews } from "../../lib/peer/files/file_transfers.ts";
+import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
 import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay/relay.ts";

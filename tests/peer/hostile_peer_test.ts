@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
-import { type Link, type LinkServer, ProvenConnection } from "../../lib/peer/link/link.ts";
+import { ProvenConnection } from "../../lib/peer/link/joiner_link.ts";
+import type { Link, LinkServer } from "../../lib/peer/link/link.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
 

@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Doorway } from "../../lib/peer/route/doorway.ts";
-import {
-  type Link,
-  type LinkSecrets,
-  ProvenConnection,
-  type SessionTerms,
-} from "../../lib/peer/link/link.ts";
+import { ProvenConnection } from "../../lib/peer/link/joiner_link.ts";
+import type { Link, LinkSecrets, SessionTerms } from "../../lib/peer/link/link.ts";
 import { makeNonce, makeSecret } from "../../lib/peer/link/proof.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { waitUntil } from "../helpers/wait_until.ts";

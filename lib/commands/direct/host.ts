@@ -47,7 +47,7 @@ export async function runHost(
   });
   // Loaded only when wanted: few ask for it, and it takes a while.
   const portMapper = flags.isMapped
-    ? (await import("../../peer/route/port_mapping.ts")).routerPortMapper
+    ? (await import("../../peer/port_mapping.ts")).routerPortMapper
     : undefined;
   if (portMapper) terminal.status("Asking the router to forward a port…");
   await using hosted = await hostChat(screen, {

@@ -5,7 +5,8 @@
 import { type Command, Option } from "commander";
 import type { App } from "../app.ts";
 import { type ChatFlags, parsePort } from "./flags.ts";
-import { addAccountOptions, type ScriptOptions, type WithApp } from "../program.ts";
+import { addAccountOptions, type WithApp } from "../program.ts";
+import type { ScriptOptions } from "../scripts.ts";
 
 interface HostFlags extends Pick<ScriptOptions, "server" | "user"> {
   readonly port?: string;

@@ -4,7 +4,7 @@
  */
 import { UndeliveredError } from "../../errors.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
-import type { TransferNews } from "../../peer/files/file_transfers.ts";
+import type { TransferNews } from "../../peer/file_transfers.ts";
 import type { SessionEnd } from "../../peer/session.ts";
 import type { FileFailure } from "../../protocol/peer_messages.ts";
 import { formatBytes } from "../../terminal/live_line.ts";

@@ -47,7 +47,7 @@ export class InputSource {
     return bytes.subarray(0, count);
   }
 
-  /** The next line, without its line end; */
+  /** The next line, without its line end; `null` at the end. Throws `UsageError` for a line over {@linkcode MAX_LINE_BYTES}. */
   async line(signal: AbortSignal): Promise<string | null> {
     const pieces: Uint8Array[] = [];
     let length = 0;

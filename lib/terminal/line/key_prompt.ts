@@ -6,8 +6,8 @@
  */
 import type { PromptView } from "../screen/picture.ts";
 import type { Key } from "../keys/keys.ts";
-import { type Completion, LineEditor } from "./line_editor.ts";
-import type { ReadLineOptions } from "./read_line.ts";
+import { LineEditor } from "./line_editor.ts";
+import type { Completion, ReadLineOptions } from "../read_line.ts";
 import { safeText } from "../safe_text.ts";
 
 /** Longest typed text that stays on the screen in full once it is submitted, in UTF-16 code units. */

@@ -5,6 +5,7 @@
  * the same in a text of a million characters as in a short one.
  * @module
  */
+import type { Completion } from "../read_line.ts";
 import { type History, HistoryWalk } from "../typed_lines.ts";
 import type { Key } from "../keys/keys.ts";
 import { graphemeEdge, nextGrapheme, previousGrapheme } from "../width.ts";
@@ -32,14 +33,6 @@ export interface LineEditorOptions {
   readonly submitsWhen?: (text: string, cursor: number) => boolean;
   /** Whether Tab asks for completions. False by default. */
   readonly completes?: boolean;
-}
-
-/** What a completion may put before the cursor. */
-export interface Completion {
-  /** Where the word that the candidates replace begins, as an index into the text up to the cursor. */
-  readonly from: number;
-  /** Whole words, each with what should follow it (usually a space). */
-  readonly candidates: readonly string[];
 }
 
 /** A search through the history going on (Ctrl+R). */

@@ -3,9 +3,9 @@
  * @module
  */
 import { type Gateway, pmpNat, upnpNat } from "@achingbrain/nat-port-mapper";
-import { LinkError, messageOf } from "../../errors.ts";
-import type { Endpoint } from "../../protocol/chat_messages.ts";
-import { scopeOf } from "./addresses.ts";
+import { LinkError, messageOf } from "../errors.ts";
+import type { Endpoint } from "../protocol/chat_messages.ts";
+import { scopeOf } from "./route/addresses.ts";
 
 export type MappedPort = Endpoint;
 

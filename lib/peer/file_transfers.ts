@@ -6,11 +6,11 @@
  * @module
  */
 import { basename } from "node:path";
-import { ChatError, messageOf, UsageError } from "../../errors.ts";
-import { FILE_CHUNK_BYTES, type FileFailure, type PeerMessage } from "../../protocol/peer_messages.ts";
-import { hashFile, IncomingFile } from "./incoming_file.ts";
-import { safeFileName } from "./file_names.ts";
-import type { PeerSession } from "../session.ts";
+import { ChatError, messageOf, UsageError } from "../errors.ts";
+import { FILE_CHUNK_BYTES, type FileFailure, type PeerMessage } from "../protocol/peer_messages.ts";
+import { hashFile, IncomingFile } from "./files/incoming_file.ts";
+import { safeFileName } from "./files/file_names.ts";
+import type { PeerSession } from "./session.ts";
 
 /** Pieces sent and not answered: enough for good speed, and typed lines do not wait long behind them. */
 const CHUNKS_UNDER_WAY = 8;

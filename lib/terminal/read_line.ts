@@ -1,5 +1,12 @@
-import type { History } from "../typed_lines.ts";
-import type { Completion } from "./line_editor.ts";
+import type { History } from "./typed_lines.ts";
+
+/** What a completion may put before the cursor. */
+export interface Completion {
+  /** Where the word that the candidates replace begins, as an index into the text up to the cursor. */
+  readonly from: number;
+  /** Whole words, each with what should follow it (usually a space). */
+  readonly candidates: readonly string[];
+}
 
 /** Offers what may stand at the cursor. */
 export type Completer = (beforeCursor: string) => Completion | Promise<Completion>;
