@@ -10,9 +10,7 @@ import type { SmtpEndpoint } from "./providers.ts";
 
 /** How an account signs in. */
 export type SignIn =
-  | {
-    readonly kind: "none"; // a server that trusts its network
-  }
+  | { readonly kind: "none" } // a server that trusts its network
   | {
     readonly kind: "password"; // a password kept with the account
     readonly user: string;

@@ -39,6 +39,25 @@ export const MAIL_FAULTS = [
 
 export type MailFault = typeof MAIL_FAULTS[number];
 
+const SIGN_IN_FAULTS = new Set<MailFault>([
+  "app_password_needed",
+  "wrong_password",
+  "token_refused",
+  "web_login_needed",
+  "password_login_disabled",
+  "sign_in_needed",
+  "no_common_sign_in",
+  "secret_missing",
+  "oauth_client_wrong",
+  "consent_denied",
+  "consent_failed",
+]);
+
+/** Whether a fault is about signing in, so that the person can mend it. */
+export function isSignInFault(fault: MailFault): boolean {
+  return SIGN_IN_FAULTS.has(fault);
+}
+
 /** Whether a server did not accept a password, so that another one may do. */
 export function isPasswordFault(fault: MailFault): boolean {
   return fault === "wrong_password" || fault === "app_password_needed";

@@ -144,9 +144,8 @@ export class Mailer {
     const { signIn } = account;
     switch (signIn.kind) {
       case "none":
-        return { kind: "none" };
       case "password":
-        return { kind: "password", user: signIn.user, password: signIn.password };
+        return signIn;
       case "password_command": {
         const canAsk = options.askPassword !== undefined;
         const run = this.#parts.runPasswordCommand ?? ((command) => readPasswordCommand(command, { canAsk }));

@@ -2,6 +2,7 @@
  * OAuth2 providers: where each wants the browser and the requests to go, and what consent gives.
  * @module
  */
+import { isGoogle } from "./providers.ts";
 
 /** A provider's addresses. All are `https:`. */
 export interface OAuthService {
@@ -51,7 +52,7 @@ export const MICROSOFT: OAuthService = {
 };
 
 export function findOAuthService(host: string): OAuthService | null {
-  if (/(?:^|\.)(?:gmail|googlemail|google)\.com$/i.test(host)) return GOOGLE;
+  if (isGoogle(host)) return GOOGLE;
   if (/(?:^|\.)(?:outlook|office365|office|hotmail)\.com$/i.test(host)) return MICROSOFT;
   return null;
 }

@@ -84,3 +84,8 @@ function toProvider(id: string, service: ListedService): MailProvider | null {
 export function securityOf(port: number): SmtpSecurity {
   return port === 465 ? "tls" : "starttls";
 }
+
+/** Whether a host is Google's, where people sign in with an app password or OAuth2. */
+export function isGoogle(host: string): boolean {
+  return /(?:^|\.)(?:gmail|google|googlemail)\.com$/i.test(host);
+}

@@ -4,20 +4,14 @@
  */
 
 import type { Readable } from "node:stream";
+import type { SignIn } from "./account.ts";
 import type { MailError } from "./mail_error.ts";
 import type { MailEnvelope } from "./message.ts";
 import type { SmtpEndpoint } from "./providers.ts";
 
-/** How an account signs in, with the secret in hand. */
+/** How an account signs in, with the secret in hand; it is never logged, and never part of an error. */
 export type Credentials =
-  | {
-    readonly kind: "none"; // no sign-in: a server that trusts its network
-  }
-  | {
-    readonly kind: "password"; // PLAIN or LOGIN, whichever the server offers
-    readonly user: string;
-    readonly password: string; // never logged, never part of an error
-  }
+  | Extract<SignIn, { kind: "none" | "password" }>
   | {
     readonly kind: "oauth2"; // XOAUTH2
     readonly user: string;

@@ -223,7 +223,9 @@ Deno.test("the outbox at work tells each news once, above the line being typed, 
   server.refusals = {};
   const stop = new AbortController();
   const running = runMailOutbox(desk.parts, stop.signal);
-  await desk.sees('1 mail in doubt, as Mini-Chat ended in the middle of sending: "email outbox" asks.');
+  await desk.sees(
+    '1 mail in doubt, because Mini-Chat ended while sending: "email outbox" asks what became of it.',
+  );
   await desk.sees('Mail "Later": Sent to bob@example.org.');
   stop.abort();
   await running;

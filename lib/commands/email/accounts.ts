@@ -8,7 +8,7 @@ import { revokeTokens } from "../../mail/oauth.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, dim } from "../../terminal/style.ts";
 import { type EmailParts, findAccount } from "./parts.ts";
-import { sendTestMail } from "./test_mail.ts";
+import { sendTestMail } from "./send.ts";
 import { exitCodeOfRefusal } from "./words.ts";
 
 export async function listAccounts(parts: EmailParts, options: { json: boolean }): Promise<void> {

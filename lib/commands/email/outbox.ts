@@ -111,7 +111,7 @@ async function retry(
 
 async function drop(parts: EmailParts, item: OutboxItem): Promise<number> {
   const isDone = await parts.outbox.drop(item.id);
-  await parts.terminal.print(isDone ? "Forgotten." : "Cannot drop it now: it is just being sent.");
+  await parts.terminal.print(isDone ? "Dropped." : "Cannot drop it now: it is being sent.");
   return isDone ? 0 : 1;
 }
 
@@ -138,7 +138,7 @@ export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Pro
       yellow(
         `${
           count(inDoubt, "mail")
-        } in doubt, as Mini-Chat ended in the middle of sending: "email outbox" asks.`,
+        } in doubt, because Mini-Chat ended while sending: "email outbox" asks what became of it.`,
       ),
     );
   }

@@ -5,7 +5,7 @@
 import { messageOf, UsageError } from "../../errors.ts";
 import type { MailAccount, SignIn } from "../../mail/account.ts";
 import { findAddressFault } from "../../mail/address.ts";
-import { isPasswordFault, MailError } from "../../mail/mail_error.ts";
+import { isPasswordFault, isSignInFault, MailError } from "../../mail/mail_error.ts";
 import type { SmtpEndpoint } from "../../mail/providers.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { dim, green } from "../../terminal/style.ts";
@@ -13,22 +13,8 @@ import { readPath } from "./attachments.ts";
 import { type EmailParts, findAccount } from "./parts.ts";
 import { askEndpoint } from "./server.ts";
 import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./sign_in.ts";
-import { sendTestMail } from "./test_mail.ts";
+import { sendTestMail } from "./send.ts";
 import { retypeLines } from "./words.ts";
-
-/** Faults that another secret, and nothing else, can mend. */
-const SECRET_FAULTS = new Set([
-  "app_password_needed",
-  "wrong_password",
-  "token_refused",
-  "password_login_disabled",
-  "secret_missing",
-  "oauth_client_wrong",
-  "consent_denied",
-  "consent_failed",
-  "no_common_sign_in",
-  "sign_in_needed",
-]);
 
 /** @returns The saved account; `null` when the person gave up. */
 export async function setUpAccount(
@@ -135,7 +121,7 @@ async function mend(
   if (mayRetype && tried.signIn !== null && isPasswordSignIn(tried.signIn)) {
     return await retype(parts, tried, tried.signIn);
   }
-  if (SECRET_FAULTS.has(error.fault)) {
+  if (isSignInFault(error.fault) && error.fault !== "web_login_needed") {
     return await terminal.confirm("Try again?", true) ? { endpoint, signIn: null } : null;
   }
   const choice = await terminal.choose("What now?", [

@@ -3,9 +3,11 @@
  * @module
  */
 import { type SignIn, tidyPassword } from "../../mail/account.ts";
-import type { SmtpEndpoint } from "../../mail/providers.ts";
-import { dim } from "../../terminal/style.ts";
-import { askOAuth } from "./oauth.ts";
+import { beginConsent, finishConsent, type PendingConsent } from "../../mail/oauth.ts";
+import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth_redirect.ts";
+import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from "../../mail/oauth_service.ts";
+import { isGoogle, type SmtpEndpoint } from "../../mail/providers.ts";
+import { cyan, dim, green } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";
 
 /** A way to sign in with a password, wherever that comes from. */
@@ -19,7 +21,7 @@ export interface SignInQuestion {
   readonly address: string;
   readonly accountId: string;
   readonly endpoint: SmtpEndpoint;
-  readonly before: SignIn | null;
+  readonly before: SignIn | null; // `null` for a new account
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +30,7 @@ export interface SignInQuestion {
  * @throws {MailError} When the sign-in in the browser fails.
  */
 export async function askSignIn(parts: EmailParts, question: SignInQuestion): Promise<SignIn | null> {
-  const isGmail = /(?:^|\.)gmail\.com$/.test(question.endpoint.host);
+  const isGmail = isGoogle(question.endpoint.host);
   const way = await parts.terminal.choose(
     "How do you sign in?",
     [
@@ -76,8 +78,8 @@ async function askPassword(
     for (
       const line of [
         "1. Turn on 2-Step Verification, if it is off: https://myaccount.google.com/signinoptions/twosv",
-        "2. Make an app password, called Mini-Chat say: https://myaccount.google.com/apppasswords",
-        "3. Paste its 16 letters here, spaces and all. Your own Google password is never needed.",
+        "2. Make an app password, named Mini-Chat for example: https://myaccount.google.com/apppasswords",
+        "3. Paste its 16 letters here, with or without the spaces. Your own Google password is never needed.",
       ]
     ) await terminal.print(dim(`  ${line}`));
   }
@@ -147,4 +149,137 @@ async function askSecret(
   if (kind === "password") return { kind, user, password };
   mailer.rememberPassword(accountId, password);
   return { kind, user };
+}
+
+/**
+ * @returns The way to sign in, tokens and all; `null` when the person gave up.
+ * @throws {MailError} When the provider refuses.
+ */
+async function askOAuth(
+  parts: EmailParts,
+  question: SignInQuestion,
+  user: string,
+): Promise<SignIn | null> {
+  const settings = await askSettings(parts, question);
+  if (settings === null) return null;
+  await using redirect = new LoopbackRedirect(settings.service.redirectHost);
+  const pending = await beginConsent(settings, redirect.redirectUri, user);
+  const answer = await waitForAnswer(parts, redirect, pending, question.signal);
+  if (answer === null) return null;
+  const tokens = await finishConsent(settings, pending, answer, parts.now());
+  await parts.terminal.print(green("The provider lets Mini-Chat send for you."));
+  return { kind: "oauth2", user, settings, tokens };
+}
+
+/** Opens the browser and waits for whichever comes first: its answer, or a pasted address. */
+async function waitForAnswer(
+  parts: EmailParts,
+  redirect: LoopbackRedirect,
+  pending: PendingConsent,
+  signal: AbortSignal,
+): Promise<URL | null> {
+  const { terminal } = parts;
+  // Before the browser opens: one that is signed in already answers at once.
+  const arrived = new AbortController();
+  const fromBrowser = redirect.waitFor(pending).then((answer) => {
+    arrived.abort("the browser has answered");
+    return answer;
+  });
+  const isOpen = await parts.openBrowser(pending.url);
+  await terminal.print(
+    isOpen
+      ? "Your browser shows the sign-in. If it does not, open this link:"
+      : "Open this link in a browser:",
+  );
+  // On a line of its own, and whole: it must survive being copied.
+  await terminal.print(cyan(pending.url));
+  await terminal.print(
+    dim(
+      "Waiting for the browser. If it runs on another machine, paste the address of its last page here, even if that page did not load.",
+    ),
+  );
+  const promptSignal = AbortSignal.any([arrived.signal, signal]);
+  while (true) {
+    let pasted: string | null;
+    try {
+      pasted = await terminal.readLine({
+        prompt: "Address: ",
+        multiline: false,
+        after: "erase",
+        signal: promptSignal,
+      });
+    } catch (error) {
+      if (arrived.signal.aborted) return await fromBrowser;
+      throw error;
+    }
+    // The end of a pipe is no refusal: the browser may still answer.
+    if (pasted === null) return terminal.isInteractive ? null : await fromBrowser;
+    if (pasted.trim() === "") continue;
+    const answer = readPastedAnswer(pasted, pending);
+    if (answer instanceof URL) return answer;
+    await terminal.print(`  ${answer}.`);
+  }
+}
+
+async function askSettings(parts: EmailParts, question: SignInQuestion): Promise<OAuthSettings | null> {
+  const { terminal } = parts;
+  const { before, endpoint } = question;
+  if (before?.kind === "oauth2" && await terminal.confirm("Use the same OAuth2 client as before?", true)) {
+    return before.settings;
+  }
+  const service = findOAuthService(endpoint.host) ?? await askService(parts);
+  if (service === null) return null;
+  if (service === GOOGLE) {
+    await terminal.print(
+      dim('  1. Make a client of the type "Desktop app": https://console.cloud.google.com/auth/clients'),
+    );
+    await terminal.print(dim("  2. Turn on the Gmail API for its project, and add yourself as a test user."));
+    await terminal.print(dim("  3. Paste its client id and client secret here."));
+  }
+  const clientId = await askWord(parts, "Client id: ");
+  if (clientId === null) return null;
+  const secret = await terminal.readSecret("Client secret (Enter: it has none): ");
+  if (secret === null) return null;
+  return {
+    service,
+    clientId,
+    ...(secret.trim() === "" ? {} : { clientSecret: secret.trim() }),
+    // A provider of one's own, as in a company, has its mail server and its sign-in under the same CA.
+    ...(endpoint.caPem === undefined ? {} : { caPem: endpoint.caPem }),
+  };
+}
+
+/** Asks for the addresses of a provider that is not known here. */
+async function askService(parts: EmailParts): Promise<OAuthService | null> {
+  await parts.terminal.print(
+    "The provider's OAuth2 addresses are not known here; its documentation has them.",
+  );
+  const authorizationUrl = await askUrl(parts, "Authorization address (https://…): ");
+  if (authorizationUrl === null) return null;
+  const tokenUrl = await askUrl(parts, "Token address (https://…): ");
+  if (tokenUrl === null) return null;
+  const scope = await askWord(parts, "Scope: ");
+  if (scope === null) return null;
+  return {
+    issuer: new URL(authorizationUrl).origin,
+    authorizationUrl,
+    tokenUrl,
+    scope,
+    redirectHost: "127.0.0.1",
+  };
+}
+
+async function askUrl(parts: EmailParts, prompt: string): Promise<string | null> {
+  while (true) {
+    const typed = await askWord(parts, prompt);
+    if (typed === null) return null;
+    if (URL.canParse(typed) && new URL(typed).protocol === "https:") return typed;
+    await parts.terminal.print("  An address that begins with https:// is needed.");
+    if (!parts.terminal.isInteractive) return null;
+  }
+}
+
+async function askWord(parts: EmailParts, prompt: string): Promise<string | null> {
+  const typed = await parts.terminal.readLine({ prompt, multiline: false });
+  return typed === null || typed.trim() === "" ? null : typed.trim();
 }

@@ -2,7 +2,7 @@
  * How e-mail reads on the screen: sizes, outcomes, refusals with the server's words beneath.
  * @module
  */
-import { MailError } from "../../mail/mail_error.ts";
+import { isSignInFault, type MailError } from "../../mail/mail_error.ts";
 import type { SendOutcome } from "../../mail/outbox_entry.ts";
 import type { OutboxItem } from "../../mail/outbox.ts";
 import { formatBytes } from "../../mail/size.ts";
@@ -48,7 +48,7 @@ export function outcomeLines(outcome: SendOutcome, later: Later): string {
     case "in_doubt":
       return refusalLines(outcome.error);
     case "skipped":
-      return "Nothing was done: it is gone, waits for your decision, or is being sent by another Mini-Chat just now.";
+      return "Not sent: the mail was removed, needs your decision, or another Mini-Chat is sending it.";
   }
 }
 
@@ -135,23 +135,9 @@ export function isKept(outcome: SendOutcome): boolean {
   return outcome.kind === "queued" || outcome.kind === "in_doubt";
 }
 
-const SIGN_IN_FAULTS = new Set([
-  "app_password_needed",
-  "wrong_password",
-  "token_refused",
-  "web_login_needed",
-  "password_login_disabled",
-  "sign_in_needed",
-  "no_common_sign_in",
-  "secret_missing",
-  "oauth_client_wrong",
-  "consent_denied",
-  "consent_failed",
-]);
-
 /** The exit code for a refusal; see {@linkcode exitCodeOf}. */
 export function exitCodeOfRefusal(error: MailError): number {
-  if (SIGN_IN_FAULTS.has(error.fault)) return 4;
+  if (isSignInFault(error.fault)) return 4;
   return error.isTemporary ? 3 : 1;
 }
 

@@ -16,6 +16,7 @@ import {
   type SmtpFailure,
 } from "./replies.ts";
 import { formatBytes } from "../size.ts";
+import { isGoogle } from "../providers.ts";
 
 export interface RefusalContext {
   readonly host: string;
@@ -151,10 +152,6 @@ function appPasswordHint(host: string): string {
   return isGoogle(host)
     ? "make one at https://myaccount.google.com/apppasswords"
     : "make one in the provider's security settings";
-}
-
-function isGoogle(host: string): boolean {
-  return /(?:^|\.)(?:gmail|google|googlemail)\.com$/i.test(host);
 }
 
 function listRecipients(details: MailErrorDetails, otherwise: string): string {
