@@ -1,5 +1,5 @@
 /**
- * What the server does for each request: one entry each, with the stage in which it may come.
+ * What the server does for each request: one entry each.
  *
  * A handler changes shared state only in one go, with no `await` in the middle of a change.
  * @module
@@ -27,16 +27,9 @@ import {
   type UserEntry,
 } from "../protocol/requests.ts";
 import { VERSION } from "../version.ts";
-import { changePassword, login, register, resume } from "./login.ts";
-import type { Services } from "./services.ts";
-import type { Session, Stage } from "./session.ts";
+import { LOGIN_HANDLERS } from "./login.ts";
+import type { Handlers, Session, Stage } from "./session.ts";
 import type { ListedUser } from "./store.ts";
-
-interface Handler<M extends RequestName> {
-  readonly stage: Stage | "any";
-  /** Throws a `ChatError` to refuse. */
-  run(session: Session, params: Params<M>, services: Services): Result<M> | Promise<Result<M>>;
-}
 
 /** Users in a page when the client does not say how many. */
 const USERS_PER_PAGE = 100;
@@ -47,113 +40,166 @@ const HISTORY_PER_PAGE = 50;
 /** Room for the entries of a page in a frame; the rest is for the envelope around them. */
 const PAGE_BYTES = MAX_FRAME_BYTES - 1024;
 
-const HANDLERS: { readonly [M in RequestName]: Handler<M> } = {
-  hello: { stage: "greeting", run: greet },
-  register: { stage: "guest", run: register },
-  login: { stage: "guest", run: login },
-  resume: { stage: "guest", run: resume },
-  logout: {
-    stage: "signed_in",
-    run: async (session, _params, { store, hub }) => {
-      await store.closeLogin(session.tokenHash);
-      hub.endDevice(session, "revoked");
-      closeSoon(session, "logged out");
-      return {};
-    },
+/** Stage in which a request may come; all others need somebody signed in. */
+const STAGES: { readonly [M in RequestName]?: Stage | "any" } = {
+  hello: "greeting",
+  register: "guest",
+  login: "guest",
+  resume: "guest",
+  bye: "any",
+};
+
+const HANDLERS: Handlers = {
+  ...LOGIN_HANDLERS,
+
+  hello(session, { protocol }) {
+    if (protocol !== PROTOCOL_VERSION) {
+      const outdated = protocol < PROTOCOL_VERSION ? "the client" : "the server";
+      const words = `Cannot talk protocol version ${protocol}, only ${PROTOCOL_VERSION}: upgrade ${outdated}`;
+      throw new ChatError("unsupported_version", words);
+    }
+    session.greeted();
+    return {
+      protocol: PROTOCOL_VERSION,
+      server: { name: "mini-chat", version: VERSION },
+      time: session.services.now(),
+      registration: session.services.registration,
+      limits: {
+        frameBytes: MAX_FRAME_BYTES,
+        textBytes: MAX_TEXT_BYTES,
+        nameChars: MAX_NAME_CHARS,
+        pendingRequests: MAX_PENDING_REQUESTS,
+        pingAfterMs: PING_AFTER_MS,
+        deadAfterMs: DEAD_AFTER_MS,
+      },
+    };
   },
-  bye: {
-    stage: "any",
-    run: (session) => {
-      closeSoon(session, "the client said goodbye");
-      return {};
-    },
+
+  async logout(session) {
+    const { store, hub } = session.services;
+    await store.closeLogin(session.identity.tokenHash);
+    hub.endDevice(session, "revoked");
+    closeSoon(session, "logged out");
+    return {};
   },
-  list_users: {
-    stage: "signed_in",
-    run: (session, params, services) => session.inTurn(() => listUsers(session, params, services)),
+
+  bye(session) {
+    closeSoon(session, "the client said goodbye");
+    return {};
   },
-  send_message: {
-    stage: "signed_in",
-    run: (session, params, services) => {
-      const turn = services.sendPaces.of(session.accountId).turn(session);
-      return turn ? turn.then(() => send(session, params, services)) : send(session, params, services);
-    },
+
+  list_users(session, params) {
+    const { accountId, services: { store, hub } } = session;
+    const withPresence = ({ accountId, ...user }: ListedUser): UserEntry => ({
+      ...user,
+      presence: hub.presenceOf(accountId),
+    });
+    return session.inTurn(async () => {
+      if (params.name !== undefined) {
+        const user = await store.findUser(params.name, accountId);
+        return { users: user ? [withPresence(user)] : [], next: null };
+      }
+      const limit = Math.min(params.limit ?? USERS_PER_PAGE, MAX_USERS_PER_PAGE);
+      const page = await store.listUsers({ viewerId: accountId, after: params.after ?? null, limit });
+      const users = page.users.map(withPresence);
+      const fitting = takeFitting(users);
+      const next = fitting.length < users.length ? fitting.at(-1)?.name ?? null : page.next;
+      return { users: [...fitting], next };
+    });
   },
-  subscribe: {
-    stage: "signed_in",
-    run: async (session, params, { store }) => {
-      const { accountId, deviceId } = session.identity;
-      const after = params.after ?? await store.readSequence(accountId, deviceId);
-      const upTo = await store.highestSequence(accountId);
-      session.startDelivery(Math.min(after, upTo));
-      return { upTo };
-    },
+
+  send_message(session, message) {
+    const turn = session.services.sendPaces.of(session.accountId).turn(session);
+    return turn ? turn.then(() => send(session, message)) : send(session, message);
   },
-  acknowledge: {
-    stage: "signed_in",
-    run: async (session, params, { store, hub }) => {
-      const { accountId, deviceId, name } = session.identity;
-      const news = await store.acknowledge({ accountId, deviceId, ...params });
-      for (const { senderId, ...moved } of news) hub.notify(senderId, "receipt", { by: name, ...moved });
-      return {};
-    },
+
+  async subscribe(session, params) {
+    const { identity: { accountId, deviceId }, services: { store } } = session;
+    const after = params.after ?? await store.readSequence(accountId, deviceId);
+    const upTo = await store.highestSequence(accountId);
+    session.startDelivery(Math.min(after, upTo));
+    return { upTo };
   },
-  fetch_history: {
-    stage: "signed_in",
-    run: (session, params, services) => session.inTurn(() => fetchHistory(session, params, services)),
+
+  async acknowledge(session, params) {
+    const { identity: { accountId, deviceId, name }, services: { store, hub } } = session;
+    const news = await store.acknowledge({ accountId, deviceId, ...params });
+    for (const { senderId, ...moved } of news) hub.notify(senderId, "receipt", { by: name, ...moved });
+    return {};
   },
-  set_presence: {
-    stage: "signed_in",
-    run: (session, params) => {
-      session.setIdle(params.presence === "idle");
-      return {};
-    },
+
+  fetch_history(session, params) {
+    const { accountId, services: { store } } = session;
+    return session.inTurn(async () => {
+      const page = await store.listHistory({
+        accountId,
+        with: params.with,
+        before: params.before ?? null,
+        limit: Math.min(params.limit ?? HISTORY_PER_PAGE, MAX_HISTORY_PER_PAGE),
+        maxBytes: PAGE_BYTES,
+      });
+      const newestFirst = page.messages.toReversed().map(({ state, ...message }): HistoryEntry =>
+        state === null ? message : { ...message, state }
+      );
+      const fitting = takeFitting(newestFirst);
+      const next = fitting.length < newestFirst.length ? fitting.at(-1)?.sequence ?? null : page.next;
+      return { messages: fitting.toReversed(), next };
+    });
   },
-  update_settings: {
-    stage: "signed_in",
-    run: (session, params, { store }) => store.updateSettings(session.accountId, params),
+
+  set_presence(session, { presence }) {
+    session.isIdle = presence === "idle";
+    return {};
   },
-  block_user: {
-    stage: "signed_in",
-    run: async (session, params, { store }) => {
-      await store.blockUser(session.accountId, params.name);
-      return {};
-    },
+
+  update_settings: (session, changes) => session.services.store.updateSettings(session.accountId, changes),
+
+  async block_user(session, { name }) {
+    await session.services.store.blockUser(session.accountId, name);
+    return {};
   },
-  unblock_user: {
-    stage: "signed_in",
-    run: async (session, params, { store }) => {
-      await store.unblockUser(session.accountId, params.name);
-      return {};
-    },
+
+  async unblock_user(session, { name }) {
+    await session.services.store.unblockUser(session.accountId, name);
+    return {};
   },
-  list_blocked: {
-    stage: "signed_in",
-    run: async (session, _params, { store }) => ({ names: [...await store.listBlocked(session.accountId)] }),
+
+  async list_blocked(session) {
+    return { names: [...await session.services.store.listBlocked(session.accountId)] };
   },
-  change_password: { stage: "signed_in", run: changePassword },
-  open_chat: { stage: "signed_in", run: openChat },
-  close_chat: {
-    stage: "signed_in",
-    run: (session, { chatId }, { directChats }) => {
-      directChats.close(session, chatId);
-      return {};
-    },
+
+  async open_chat(session, chat) {
+    const { identity: { accountId, name }, services: { store, hub, directChats, sendPaces } } = session;
+    if (chat.to === name) throw new ChatError("invalid", "Cannot open a chat with yourself: name a friend");
+    // An invitation reaches a person as a message does, so it takes its turn with those.
+    await sendPaces.of(accountId).turn(session);
+    const friend = await store.findUser(chat.to, accountId);
+    if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${chat.to}`);
+    if ((await store.listBlocked(friend.accountId)).includes(name)) {
+      throw new ChatError("blocked", `Cannot open a chat: ${chat.to} takes nothing from you`);
+    }
+    if (session.stage !== "signed_in") {
+      throw new ChatError("unavailable", "Cannot open a chat: the session has ended");
+    }
+    directChats.open(session, friend.accountId, chat);
+    return {
+      seenAddress: session.peer.connection.remoteAddress,
+      isFriendOnline: hub.presenceOf(friend.accountId) !== "offline",
+    };
   },
-  list_chats: {
-    stage: "signed_in",
-    run: (session, _params, { directChats }) => ({ chats: directChats.invitationsFor(session.accountId) }),
+
+  close_chat(session, { chatId }) {
+    session.services.directChats.close(session, chatId);
+    return {};
   },
-  join_chat: {
-    stage: "signed_in",
-    run: (session, params, { directChats }) => directChats.join(session, params),
-  },
-  offer_punch: {
-    stage: "signed_in",
-    run: (session, params, { directChats }) => {
-      directChats.offerPunch(session, params);
-      return {};
-    },
+
+  list_chats: (session) => ({ chats: session.services.directChats.invitationsFor(session.accountId) }),
+
+  join_chat: (session, chat) => session.services.directChats.join(session, chat),
+
+  offer_punch(session, offer) {
+    session.services.directChats.offerPunch(session, offer);
+    return {};
   },
 };
 
@@ -169,14 +215,9 @@ export function answer(session: Session, method: string, params: unknown): unkno
     const shown = JSON.stringify(method.length > 40 ? `${method.slice(0, 40)}…` : method);
     throw new ProtocolError(-32601, `Cannot do ${shown}: no such request`);
   }
-  const { stage, run } = HANDLERS[method];
-  checkStage(session, method, stage);
-  const checked = parseParams(method, params);
-  return (run as (session: Session, params: unknown, services: Services) => unknown)(
-    session,
-    checked,
-    session.services,
-  );
+  checkStage(session, method, STAGES[method] ?? "signed_in");
+  const handle = HANDLERS[method] as (session: Session, params: unknown) => unknown;
+  return handle(session, parseParams(method, params));
 }
 
 function checkStage(session: Session, method: RequestName, wanted: Stage | "any"): void {
@@ -189,106 +230,15 @@ function checkStage(session: Session, method: RequestName, wanted: Stage | "any"
   throw new ChatError("conflict", `Cannot take ${method}: signed in as ${session.identity.name} already`);
 }
 
-function greet(session: Session, params: Params<"hello">, services: Services): Result<"hello"> {
-  if (params.protocol !== PROTOCOL_VERSION) {
-    const outdated = params.protocol < PROTOCOL_VERSION ? "the client" : "the server";
-    throw new ChatError(
-      "unsupported_version",
-      `Cannot talk protocol version ${params.protocol}, only ${PROTOCOL_VERSION}: upgrade ${outdated}`,
-    );
-  }
-  session.greeted();
-  return {
-    protocol: PROTOCOL_VERSION,
-    server: { name: "mini-chat", version: VERSION },
-    time: services.now(),
-    registration: services.registration,
-    limits: {
-      frameBytes: MAX_FRAME_BYTES,
-      textBytes: MAX_TEXT_BYTES,
-      nameChars: MAX_NAME_CHARS,
-      pendingRequests: MAX_PENDING_REQUESTS,
-      pingAfterMs: PING_AFTER_MS,
-      deadAfterMs: DEAD_AFTER_MS,
-    },
-  };
-}
-
 async function send(
   session: Session,
   { id, to, text }: Params<"send_message">,
-  { store, hub }: Services,
 ): Promise<Result<"send_message">> {
-  const { accountId, name } = session.identity;
+  const { identity: { accountId, name }, services: { store, hub } } = session;
   const sent = await store.sendMessage({ senderId: accountId, id, to, text });
   const { sequence, storedAt, isDuplicate, recipientId } = sent;
   if (!isDuplicate) hub.deliver(recipientId, { sequence, id, from: name, to, text, storedAt });
   return { id, sequence, storedAt, duplicate: isDuplicate };
-}
-
-async function listUsers(
-  session: Session,
-  params: Params<"list_users">,
-  { store, hub }: Services,
-): Promise<Result<"list_users">> {
-  const withPresence = ({ accountId, ...user }: ListedUser): UserEntry => ({
-    ...user,
-    presence: hub.presenceOf(accountId),
-  });
-  if (params.name !== undefined) {
-    const user = await store.findUser(params.name, session.accountId);
-    return { users: user ? [withPresence(user)] : [], next: null };
-  }
-  const limit = Math.min(params.limit ?? USERS_PER_PAGE, MAX_USERS_PER_PAGE);
-  const page = await store.listUsers({ viewerId: session.accountId, after: params.after ?? null, limit });
-  const users = page.users.map(withPresence);
-  const fitting = takeFitting(users);
-  const next = fitting.length < users.length ? fitting.at(-1)?.name ?? null : page.next;
-  return { users: [...fitting], next };
-}
-
-async function fetchHistory(
-  session: Session,
-  params: Params<"fetch_history">,
-  { store }: Services,
-): Promise<Result<"fetch_history">> {
-  const page = await store.listHistory({
-    accountId: session.accountId,
-    with: params.with,
-    before: params.before ?? null,
-    limit: Math.min(params.limit ?? HISTORY_PER_PAGE, MAX_HISTORY_PER_PAGE),
-    maxBytes: PAGE_BYTES,
-  });
-  const newestFirst = page.messages.toReversed().map(({ state, ...message }): HistoryEntry =>
-    state === null || state === undefined ? message : { ...message, state }
-  );
-  const fitting = takeFitting(newestFirst);
-  const next = fitting.length < newestFirst.length ? fitting.at(-1)?.sequence ?? null : page.next;
-  return { messages: fitting.toReversed(), next };
-}
-
-async function openChat(
-  session: Session,
-  params: Params<"open_chat">,
-  { store, hub, directChats, sendPaces }: Services,
-): Promise<Result<"open_chat">> {
-  const { accountId, name } = session.identity;
-  if (params.to === name) throw new ChatError("invalid", "Cannot open a chat with yourself: name a friend");
-  // An invitation reaches a person as a message does, so it takes its turn with those.
-  await sendPaces.of(accountId).turn(session);
-  const friend = await store.findUser(params.to, accountId);
-  if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${params.to}`);
-  if ((await store.listBlocked(friend.accountId)).includes(name)) {
-    throw new ChatError("blocked", `Cannot open a chat: ${params.to} takes nothing from you`);
-  }
-  if (session.stage !== "signed_in") {
-    throw new ChatError("unavailable", "Cannot open a chat: the session has ended");
-  }
-  directChats.open(session, friend.accountId, params);
-  return {
-    seenAddress: session.peer.connection.remoteAddress,
-    isFriendOnline: hub.presenceOf(friend.accountId) !== "offline",
-  };
 }
 
 /** The first entries, as many as fit one frame. */

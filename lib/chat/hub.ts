@@ -12,11 +12,16 @@ import type { StoredMessage } from "./store.ts";
 /** A session in use, sessions but nobody at the keys, or none. */
 export type Presence = "online" | "idle" | "offline";
 
-/** A signed-in session as the hub sees it. */
-export interface PresentSession {
+/** Whose login a session is of. */
+export interface Login {
   readonly accountId: number;
   readonly deviceId: string;
   readonly tokenHash: string; // SHA-256 of the login's token, in hex
+}
+
+/** A signed-in session as the hub sees it. */
+export interface PresentSession {
+  readonly identity: Login;
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
   readonly isIdle: boolean; // its person has not touched a key for a while
@@ -32,24 +37,22 @@ export class Hub {
 
   /** Begins a lease. */
   add(session: PresentSession): void {
-    const held = this.#sessions.get(session.accountId);
+    const held = this.#sessions.get(session.identity.accountId);
     if (held) held.add(session);
-    else this.#sessions.set(session.accountId, new Set([session]));
+    else this.#sessions.set(session.identity.accountId, new Set([session]));
   }
 
   /** Lets the sessions of a device go on under the token that a new login of it was given. */
-  renewToken(
-    login: { readonly accountId: number; readonly deviceId: string; readonly tokenHash: string },
-  ): void {
+  renewToken(login: Login): void {
     for (const session of this.#of(login.accountId)) {
-      if (session.deviceId === login.deviceId) session.renewToken(login.tokenHash);
+      if (session.identity.deviceId === login.deviceId) session.renewToken(login.tokenHash);
     }
   }
 
   /** Ends a lease. */
   remove(session: PresentSession): void {
-    const held = this.#sessions.get(session.accountId);
-    if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.accountId);
+    const held = this.#sessions.get(session.identity.accountId);
+    if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.identity.accountId);
   }
 
   /** Online when any session of the account is. */
@@ -61,7 +64,7 @@ export class Hub {
 
   /** Devices of an account that are connected now. */
   devicesOf(accountId: number): string[] {
-    return this.#of(accountId).map(({ deviceId }) => deviceId);
+    return this.#of(accountId).map(({ identity }) => identity.deviceId);
   }
 
   /** Hands a committed message to every session of its recipient. */
@@ -80,8 +83,8 @@ export class Hub {
 
   /** Ends the other sessions of the device that a session is on. */
   endDevice(of: PresentSession, reason: Event<"session_ended">["reason"]): void {
-    for (const session of this.#of(of.accountId)) {
-      if (session !== of && session.deviceId === of.deviceId) session.end(reason);
+    for (const session of this.#of(of.identity.accountId)) {
+      if (session !== of && session.identity.deviceId === of.identity.deviceId) session.end(reason);
     }
   }
 

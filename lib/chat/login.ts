@@ -4,110 +4,100 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
-import type { Params, Result } from "../protocol/requests.ts";
-import type { Services } from "./services.ts";
-import type { Session } from "./session.ts";
+import type { Result } from "../protocol/requests.ts";
+import type { Handlers, Session } from "./session.ts";
 import type { AccountName, NewLogin, OpenedDevice } from "./store.ts";
 
 const TOKEN_BYTES = 32; // 256 random bits
 
-/** Makes an account and signs in. Throws `forbidden` where registration does not allow it, `conflict` for a taken name. */
-export async function register(
-  session: Session,
-  params: Params<"register">,
-  services: Services,
-): Promise<Result<"register">> {
-  const { registration, throttles, passwords, store } = services;
-  const joinCode = params.joinCode ?? null;
-  if (registration === "closed") {
-    const words = "Cannot register: this server takes no new accounts; ask its operator for one";
-    throw new ChatError("forbidden", words);
-  }
-  if (registration === "invite" && joinCode === null) {
-    const words = "Cannot register without an invite: ask somebody on this server for its invite link";
-    throw new ChatError("forbidden", words);
-  }
-  await throttles.startRegistration(session);
-  const { token, opening } = newLogin(params.deviceName);
-  const { accountId, ...opened } = await store.registerAccount({
-    name: params.name,
-    passwordHash: await passwords.hash(params.password, session),
-    joinCode: registration === "open" ? null : joinCode,
-    ...opening,
-  });
-  services.log.info("registered", { connection: session.peer.id, name: params.name });
-  return signIn(session, { accountId, name: params.name, ...opened }, token);
-}
-
-/** Signs in with name and password. Throws `unauthenticated`, with the same words and work for an unknown name. */
-export async function login(
-  session: Session,
-  params: Params<"login">,
-  services: Services,
-): Promise<Result<"login">> {
-  const { throttles, passwords, store, hub } = services;
-  const deviceId = params.deviceId ?? null;
-  const account = await store.findCredentials(params.name, deviceId);
-  const knownDeviceId = account?.isKnownDevice ? deviceId : null;
-  const succeeded = await throttles.startLogin(session, { name: params.name, knownDeviceId });
-  const check = await passwords.check(params.password, account?.passwordHash ?? null, session);
-  if (!account || !check.isRight) {
-    services.log.info("login refused", {
-      connection: session.peer.id,
-      address: session.peer.connection.remoteAddress,
+export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "change_password"> = {
+  /** Makes an account and signs in. Throws `forbidden` where registration does not allow it, `conflict` for a taken name. */
+  async register(session, params) {
+    const { registration, throttles, passwords, store, log } = session.services;
+    const joinCode = params.joinCode ?? null;
+    if (registration === "closed") {
+      const words = "Cannot register: this server takes no new accounts; ask its operator for one";
+      throw new ChatError("forbidden", words);
+    }
+    if (registration === "invite" && joinCode === null) {
+      const words = "Cannot register without an invite: ask somebody on this server for its invite link";
+      throw new ChatError("forbidden", words);
+    }
+    await throttles.startRegistration(session);
+    const { token, opening } = newLogin(params.deviceName);
+    const { accountId, ...opened } = await store.registerAccount({
+      name: params.name,
+      passwordHash: await passwords.hash(params.password, session),
+      joinCode: registration === "open" ? null : joinCode,
+      ...opening,
     });
-    throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
-  }
-  await succeeded();
-  const { accountId, name, passwordHash } = account;
-  const newPasswordHash = check.needsRehash ? await passwords.hash(params.password, session) : null;
-  const { token, opening } = newLogin(params.deviceName);
-  // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
-  // sessions after this one was opened finds it.
-  const opened = await store.openLogin({
-    accountId,
-    passwordHash,
-    newPasswordHash,
-    deviceId,
-    connectedDeviceIds: hub.devicesOf(accountId),
-    ...opening,
-  });
-  return signIn(session, { accountId, name, ...opened }, token);
-}
+    log.info("registered", { connection: session.peer.id, name: params.name });
+    return signIn(session, { accountId, name: params.name, ...opened }, token);
+  },
 
-/** Signs in with the token of an earlier login. Throws `unauthenticated` when it no longer counts. */
-export async function resume(
-  session: Session,
-  params: Params<"resume">,
-  services: Services,
-): Promise<Result<"resume">> {
-  const found = await services.store.findLogin(hashToken(params.token));
-  if (!found) {
-    throw new ChatError("unauthenticated", "Cannot resume: the session has ended; log in with your password");
-  }
-  return signIn(session, found, params.token);
-}
+  /** Signs in with name and password. Throws `unauthenticated`, with the same words and work for an unknown name. */
+  async login(session, params) {
+    const { throttles, passwords, store, hub, log } = session.services;
+    const deviceId = params.deviceId ?? null;
+    const account = await store.findCredentials(params.name, deviceId);
+    const knownDeviceId = account?.isKnownDevice ? deviceId : null;
+    const succeeded = await throttles.startLogin(session, { name: params.name, knownDeviceId });
+    const check = await passwords.check(params.password, account?.passwordHash ?? null, session);
+    if (!account || !check.isRight) {
+      const { id, connection } = session.peer;
+      log.info("login refused", { connection: id, address: connection.remoteAddress });
+      throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
+    }
+    await succeeded();
+    const { accountId, name, passwordHash } = account;
+    const newPasswordHash = check.needsRehash ? await passwords.hash(params.password, session) : null;
+    const { token, opening } = newLogin(params.deviceName);
+    // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
+    // sessions after this one was opened finds it.
+    const opened = await store.openLogin({
+      accountId,
+      passwordHash,
+      newPasswordHash,
+      deviceId,
+      connectedDeviceIds: hub.devicesOf(accountId),
+      ...opening,
+    });
+    return signIn(session, { accountId, name, ...opened }, token);
+  },
 
-/** Sets a new password, and ends every other session of the account. Throws `unauthenticated` for a wrong old one. */
-export async function changePassword(
-  session: Session,
-  params: Params<"change_password">,
-  services: Services,
-): Promise<Result<"change_password">> {
-  const { accountId, name, deviceId } = session.identity;
-  const { store, passwords, throttles, hub } = services;
-  const account = await store.findCredentials(name, deviceId);
-  const knownDeviceId = account?.isKnownDevice ? deviceId : null;
-  const succeeded = await throttles.startLogin(session, { name, knownDeviceId });
-  const formerHash = account?.passwordHash ?? null;
-  const { isRight } = await passwords.check(params.oldPassword, formerHash, session);
-  if (!isRight) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
-  await succeeded();
-  const passwordHash = await passwords.hash(params.newPassword, session);
-  await store.changePassword(accountId, { passwordHash, formerHash, exceptTokenHash: session.tokenHash });
-  hub.endSessions(accountId, "password_changed", session);
-  return {};
-}
+  /** Signs in with the token of an earlier login. Throws `unauthenticated` when it no longer counts. */
+  async resume(session, params) {
+    const found = await session.services.store.findLogin(hashToken(params.token));
+    if (!found) {
+      throw new ChatError(
+        "unauthenticated",
+        "Cannot resume: this login has ended; log in with your password",
+      );
+    }
+    return signIn(session, found, params.token);
+  },
+
+  /** Sets a new password, and ends every other session of the account. Throws `unauthenticated` for a wrong old one. */
+  async change_password(session, params) {
+    const { accountId, name, deviceId } = session.identity;
+    const { store, passwords, throttles, hub } = session.services;
+    const account = await store.findCredentials(name, deviceId);
+    const knownDeviceId = account?.isKnownDevice ? deviceId : null;
+    const succeeded = await throttles.startLogin(session, { name, knownDeviceId });
+    const formerHash = account?.passwordHash ?? null;
+    const { isRight } = await passwords.check(params.oldPassword, formerHash, session);
+    if (!isRight) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
+    await succeeded();
+    const passwordHash = await passwords.hash(params.newPassword, session);
+    await store.changePassword(accountId, {
+      passwordHash,
+      formerHash,
+      exceptTokenHash: session.identity.tokenHash,
+    });
+    hub.endSessions(accountId, "password_changed", session);
+    return {};
+  },
+};
 
 /** Makes a token, in base64url. */
 export function newToken(): string {

@@ -6,6 +6,7 @@
  */
 import { ChatError } from "../errors.ts";
 import type { Event, EventName } from "../protocol/events.ts";
+import type { Params, RequestName, Result } from "../protocol/requests.ts";
 import { Delivery, type SessionPeer } from "./delivery.ts";
 import { connectionEnded, type TurnTaker } from "./fair_line.ts";
 import type { PresentSession } from "./hub.ts";
@@ -17,6 +18,11 @@ export const SIGN_IN_WITHIN_MS = 5 * 60_000;
 
 export type Stage = "greeting" | "guest" | "signed_in" | "closed";
 
+/** What to do for each request; throws a `ChatError` to refuse. */
+export type Handlers = {
+  readonly [M in RequestName]: (session: Session, params: Params<M>) => Result<M> | Promise<Result<M>>;
+};
+
 /** Who is signed in; exists from login to the end of the session. */
 export interface Identity extends DeviceLogin {
   readonly tokenHash: string; // SHA-256 of the login's token, in hex
@@ -26,11 +32,11 @@ export class Session implements PresentSession, TurnTaker {
   readonly peer: SessionPeer;
   readonly addressGroup: string;
   readonly services: Services;
+  delivery: Delivery | null = null;
+  isIdle = false; // the client says that its person is away from the keys
   readonly #signInTimer: ReturnType<typeof setTimeout>;
   #stage: Stage = "greeting";
   #identity: Identity | null = null;
-  #delivery: Delivery | null = null;
-  #isIdle = false;
   #lastTurn: Promise<void> = Promise.resolve(); // ends when the last page that was asked for is on its way
 
   /** Starts at the greeting; ends by itself when nobody signs in within {@linkcode SIGN_IN_WITHIN_MS}. */
@@ -52,22 +58,6 @@ export class Session implements PresentSession, TurnTaker {
 
   get accountId(): number {
     return this.identity.accountId;
-  }
-
-  get tokenHash(): string {
-    return this.identity.tokenHash;
-  }
-
-  get deviceId(): string {
-    return this.identity.deviceId;
-  }
-
-  get isIdle(): boolean {
-    return this.#isIdle;
-  }
-
-  get delivery(): Delivery | null {
-    return this.#delivery;
   }
 
   /** Who is signed in. @throws {ChatError} `unauthenticated` when nobody is. */
@@ -115,9 +105,9 @@ export class Session implements PresentSession, TurnTaker {
    */
   startDelivery(after: number): void {
     if (this.hasEnded) throw connectionEnded();
-    this.#delivery?.stop();
-    this.#delivery = new Delivery(this.accountId, after, this.peer, this.services.store);
-    this.#delivery.run().catch((error) => {
+    this.delivery?.stop();
+    this.delivery = new Delivery(this.accountId, after, this.peer, this.services.store);
+    this.delivery.run().catch((error) => {
       this.services.log.error("delivery failed", { connection: this.peer.id, error });
       this.peer.close("the mailbox could not be read");
     });
@@ -143,10 +133,6 @@ export class Session implements PresentSession, TurnTaker {
     }
   }
 
-  setIdle(isIdle: boolean): void {
-    this.#isIdle = isIdle;
-  }
-
   notify<E extends EventName>(event: E, content: Event<E>): void {
     this.peer.notify(event, content);
   }
@@ -161,7 +147,7 @@ export class Session implements PresentSession, TurnTaker {
     if (this.#stage === "closed") return;
     clearTimeout(this.#signInTimer);
     this.#stage = "closed";
-    this.#delivery?.stop();
+    this.delivery?.stop();
     if (!this.#identity) return;
     const { hub, store, log, now, directChats } = this.services;
     directChats.left(this);

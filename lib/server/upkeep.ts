@@ -62,8 +62,9 @@ export class Upkeep implements Disposable {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;
     const sessions = [...this.#hub.all()];
-    const ended = new Set(await this.#store.listEndedLogins(sessions.map(({ tokenHash }) => tokenHash)));
-    for (const session of sessions) if (ended.has(session.tokenHash)) session.end("revoked");
+    const hashes = sessions.map(({ identity }) => identity.tokenHash);
+    const ended = new Set(await this.#store.listEndedLogins(hashes));
+    for (const session of sessions) if (ended.has(session.identity.tokenHash)) session.end("revoked");
     this.#dataVersion = version;
   }
 
@@ -80,7 +81,7 @@ export class Upkeep implements Disposable {
     const sessions = [...this.#hub.all()];
     for (let at = 0; at < sessions.length; at += DEVICES_PER_CALL) {
       const devices = sessions.slice(at, at + DEVICES_PER_CALL)
-        .map(({ accountId, deviceId }) => ({ accountId, deviceId }));
+        .map(({ identity: { accountId, deviceId } }) => ({ accountId, deviceId }));
       await this.#store.noteDevicesUsed(devices);
     }
   }

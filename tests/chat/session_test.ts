@@ -346,7 +346,7 @@ Deno.test("login() on ever new devices pushes out none that is connected", async
   const { sequence } = await sendText(ana, "bob", "hello");
   await bob.call("acknowledge", { read: sequence });
   assert.deepEqual(ana.received("receipt"), [{ by: "bob", delivered: sequence }]);
-  assert.deepEqual(await world.store.listEndedLogins([bob.session.tokenHash]), []);
+  assert.deepEqual(await world.store.listEndedLogins([bob.session.identity.tokenHash]), []);
 });
 
 Deno.test("login() on a device that is connected replaces its token, and its connection goes on under the new one", async () => {
@@ -355,12 +355,14 @@ Deno.test("login() on a device that is connected replaces its token, and its con
   const { deviceId, tokenHash } = older.session.identity;
   const newer = await world.connect().greet();
   await newer.call("login", { name: "ana", password: PASSWORD, deviceId });
-  assert.notEqual(newer.session.tokenHash, tokenHash);
-  assert.deepEqual(await world.store.listEndedLogins([tokenHash, newer.session.tokenHash]), [tokenHash]);
-  assert.equal(older.session.tokenHash, newer.session.tokenHash);
+  assert.notEqual(newer.session.identity.tokenHash, tokenHash);
+  assert.deepEqual(await world.store.listEndedLogins([tokenHash, newer.session.identity.tokenHash]), [
+    tokenHash,
+  ]);
+  assert.equal(older.session.identity.tokenHash, newer.session.identity.tokenHash);
   // So it ends neither by the look for sessions that an operator has ended, nor by its own change of the password.
   await older.call("change_password", { oldPassword: PASSWORD, newPassword: "battery staple" });
-  assert.deepEqual(await world.store.listEndedLogins([newer.session.tokenHash]), []);
+  assert.deepEqual(await world.store.listEndedLogins([newer.session.identity.tokenHash]), []);
 });
 
 Deno.test("logout() ends the other connections of its device, and no other device", async () => {

@@ -19,7 +19,7 @@ function present(person: Omit<Person, "name">) {
   const reasons: string[] = [];
   const session: PresentSession = {
     renewToken() {},
-    ...person,
+    identity: person,
     isIdle: false,
     delivery: null,
     notify() {},
