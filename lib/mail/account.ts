@@ -4,7 +4,6 @@
  * Plain data that a store keeps as it is. Passwords and tokens stand in it only where the person wanted that.
  * @module
  */
-
 import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
 import type { SmtpEndpoint } from "./providers.ts";
 

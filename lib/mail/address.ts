@@ -5,7 +5,6 @@
  * lengths, RFC 6531 allows any script before and after the `@`.
  * @module
  */
-
 import addressparser from "nodemailer/lib/addressparser";
 
 /** Longest part before the `@`, in bytes of UTF-8 (RFC 5321 §4.5.3.1.1). */

@@ -2,7 +2,6 @@
  * Drafts: a mail that is still being written, kept after every answer so that nothing typed is lost.
  * @module
  */
-
 export interface MailDraft {
   readonly id: string;
   readonly accountId: string; // the account to send from; empty for the default

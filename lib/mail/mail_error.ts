@@ -5,7 +5,6 @@
  * to be shown beneath. Neither ever holds a password or a token.
  * @module
  */
-
 /** Every fault this program tells apart; the list is closed, so that a screen or a script can match it. */
 export const MAIL_FAULTS = [
   "app_password_needed", // the provider wants a password made for this program alone

@@ -4,7 +4,6 @@
  * The one place where accounts, secrets and submission meet. A password that is asked for is asked once in each run.
  * @module
  */
-
 import type { MailAccount, MailAccountStore } from "./account.ts";
 import { isPasswordFault, MailError } from "./mail_error.ts";
 import type { OAuthTokens } from "./oauth_service.ts";
@@ -43,16 +42,12 @@ interface Use extends MailerOptions {
   readonly isSaved: boolean;
 }
 
-/** See the module's description. */
+/** Hands mails in, and remembers passwords that were typed in this run. */
 export class Mailer {
   readonly #parts: MailerParts;
   readonly #asked = new Map<string, string>(); // account id → password typed in this run
 
-  /**
-   * Makes a mailer; nothing is read before it is used.
-   *
-   * @param parts What it needs from outside.
-   */
+  /** Makes a mailer; nothing is read before it is used. */
   constructor(parts: MailerParts) {
     this.#parts = parts;
   }
@@ -60,9 +55,6 @@ export class Mailer {
   /**
    * Hands a mail in for a saved account.
    *
-   * @param accountId The account.
-   * @param mail The mail.
-   * @param options Progress, mark, timeouts, and who can be asked.
    * @throws {MailError} As {@linkcode submitMail}, and when the account is gone or has no secret.
    */
   async submit(accountId: string, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
@@ -85,8 +77,6 @@ export class Mailer {
    * Connects and signs in as an account that need not be saved yet, and sends nothing. Tokens that are renewed on
    * the way are not kept.
    *
-   * @param account The account.
-   * @param options Timeouts and signal, and who can be asked.
    * @throws {MailError} When that does not work.
    */
   async check(account: MailAccount, options: MailerOptions = {}): Promise<void> {
@@ -98,12 +88,7 @@ export class Mailer {
     );
   }
 
-  /**
-   * Remembers a password for this run, as if it had just been asked for.
-   *
-   * @param accountId The account.
-   * @param password The password.
-   */
+  /** Remembers a password for this run, as if it had just been asked for. */
   rememberPassword(accountId: string, password: string): void {
     this.#asked.set(accountId, password);
   }

@@ -6,7 +6,6 @@
  * again sends the same bytes.
  * @module
  */
-
 import { basename } from "node:path";
 import type { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";

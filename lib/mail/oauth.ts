@@ -5,10 +5,9 @@
  * RFC 7009 (revocation). Knows nothing of the terminal: the caller opens the link and brings the answer.
  * @module
  */
-
 import * as oauth from "oauth4webapi";
 import { messageOf } from "../errors.ts";
-import { MailError } from "./mail_error.ts";
+import { MailError, type MailFault } from "./mail_error.ts";
 import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
 
 /** Longest wait for one answer of the provider, milliseconds. */
@@ -243,46 +242,20 @@ async function explained<Result>(
 function explain(error: unknown, settings: OAuthSettings): MailError {
   if (error instanceof MailError) return error;
   const host = new URL(settings.service.tokenUrl).host;
+  const retry = 'run "email setup" to try again';
   if (error instanceof oauth.AuthorizationResponseError) {
-    const words = [error.error, error.error_description].filter(Boolean).join(": ");
+    const serverWords = wordsOf(error);
     return error.error === "access_denied"
-      ? new MailError(
-        "consent_denied",
-        'Sign-in was declined in the browser: run "email setup" to try again',
-        { serverWords: words },
-      )
-      : new MailError("consent_failed", `${host} could not sign you in: run "email setup" to try again`, {
-        serverWords: words,
-      });
+      ? new MailError("consent_denied", `Sign-in was declined in the browser: ${retry}`, { serverWords })
+      : new MailError("consent_failed", `${host} could not sign you in: ${retry}`, { serverWords });
   }
   if (error instanceof oauth.ResponseBodyError) {
-    const words = [error.error, error.error_description].filter(Boolean).join(": ");
-    if (error.error === "invalid_grant") {
-      return new MailError(
-        "token_refused",
-        'The sign-in has expired or was revoked: run "email setup" to sign in again',
-        { serverWords: words },
-      );
-    }
-    if (error.error === "invalid_client" || error.error === "unauthorized_client") {
-      return new MailError(
-        "oauth_client_wrong",
-        `${host} does not know this OAuth2 client: check client id and secret, then run "email setup"`,
-        { serverWords: words },
-      );
-    }
-    return new MailError(
-      "consent_failed",
-      `${host} refuses the request: run "email setup" to sign in again`,
-      { serverWords: words },
-    );
+    const [fault, sentence] = explainBody(error.error, host);
+    return new MailError(fault, sentence, { serverWords: wordsOf(error) });
   }
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
-    return new MailError(
-      "consent_failed",
-      `The answer of ${host} is not the one that was asked for: run "email setup" to try again`,
-      { serverWords: error.message },
-    );
+    const sentence = `The answer of ${host} is not the one that was asked for: ${retry}`;
+    return new MailError("consent_failed", sentence, { serverWords: error.message });
   }
   // Deno 2.9 says why a fetch failed in the cause of its error, Deno 2.8 in the error itself.
   const words = messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
@@ -297,4 +270,26 @@ function explain(error: unknown, settings: OAuthSettings): MailError {
     isTemporary: true,
     serverWords: words,
   });
+}
+
+function explainBody(code: string, host: string): [MailFault, string] {
+  switch (code) {
+    case "invalid_grant":
+      return [
+        "token_refused",
+        'The sign-in has expired or was revoked: run "email setup" to sign in again',
+      ];
+    case "invalid_client":
+    case "unauthorized_client":
+      return [
+        "oauth_client_wrong",
+        `${host} does not know this OAuth2 client: check client id and secret, then run "email setup"`,
+      ];
+    default:
+      return ["consent_failed", `${host} refuses the request: run "email setup" to sign in again`];
+  }
+}
+
+function wordsOf(error: oauth.AuthorizationResponseError | oauth.ResponseBodyError): string {
+  return [error.error, error.error_description].filter(Boolean).join(": ");
 }

@@ -5,7 +5,6 @@
  * request with another state gets a plain refusal and changes nothing.
  * @module
  */
-
 import { isAnswerTo, type PendingConsent } from "./oauth.ts";
 
 /** A waiting redirect. Dispose to stop listening. */

@@ -6,7 +6,6 @@
  * neither sent again nor dropped by itself. Several processes may share one outbox, as the spool's lock decides who sends.
  * @module
  */
-
 import { MailError } from "./mail_error.ts";
 import type { BuiltMessage } from "./message.ts";
 import type { OutboxEntry, OutboxProblem, OutboxStore, SendOutcome } from "./outbox_entry.ts";
@@ -62,7 +61,7 @@ export interface OutboxParts {
   readonly random?: () => number;
 }
 
-/** See the module's description. */
+/** Mails on their way, over a store and a folder that several processes may share. */
 export class Outbox {
   readonly #store: OutboxStore;
   readonly #spool: MailSpool;
@@ -70,11 +69,7 @@ export class Outbox {
   readonly #now: () => number;
   readonly #random: () => number;
 
-  /**
-   * Makes an outbox; nothing is read before it is used.
-   *
-   * @param parts What it needs from outside.
-   */
+  /** Makes an outbox; nothing is read before it is used. */
   constructor(parts: OutboxParts) {
     this.#store = parts.store;
     this.#spool = new MailSpool(parts.spoolFolder);
@@ -86,10 +81,6 @@ export class Outbox {
   /**
    * Takes a mail in: it is on disk when this returns, not yet sent, and held.
    *
-   * @param accountId The account that is to send it.
-   * @param message The mail.
-   * @param subject For lists.
-   * @returns The mail.
    * @throws {Error} When the disk or an attachment cannot be read or written; nothing is kept then.
    */
   async add(accountId: string, message: BuiltMessage, subject: string): Promise<AddedMail> {
@@ -131,12 +122,7 @@ export class Outbox {
     };
   }
 
-  /**
-   * Tries to send a queued mail now, due or not.
-   *
-   * @param id The entry.
-   * @param options Progress and timeouts.
-   */
+  /** Tries to send a queued mail now, due or not. */
   async send(id: string, options: SubmissionOptions = {}): Promise<SendOutcome> {
     return await this.#sendIf(id, isWaiting, options);
   }
@@ -183,7 +169,6 @@ export class Outbox {
    * Sends a mail again that failed, waits, or is in doubt: the person has decided.
    *
    * @param seen The entry as the person saw it: one that was not in doubt then and is now is left for a new decision.
-   * @param options Progress and timeouts.
    */
   async retry(
     seen: Pick<OutboxEntry, "id" | "state">,
@@ -196,7 +181,6 @@ export class Outbox {
   /**
    * Forgets a mail: the person does not want it sent, or knows that it arrived.
    *
-   * @param id The entry.
    * @returns `false` when another process is sending it just now, and nothing was done.
    */
   async drop(id: string): Promise<boolean> {

@@ -2,7 +2,6 @@
  * Outbox entries: what is kept about each mail that is not yet done with.
  * @module
  */
-
 import type { MailError, MailFault } from "./mail_error.ts";
 
 /**
@@ -64,14 +63,7 @@ export type SendOutcome =
     readonly error: MailError;
     readonly nextAttemptAt: number; // epoch milliseconds
   }
-  | {
-    readonly kind: "failed"; // refused for good; the entry stays until it is retried or dropped
-    readonly error: MailError;
-  }
-  | {
-    readonly kind: "in_doubt"; // may or may not have been taken; only a person can settle it
-    readonly error: MailError;
-  }
-  | {
-    readonly kind: "skipped"; // nothing was done: it is gone, waits for a decision, or another process is sending it
-  };
+  | { readonly kind: "failed"; readonly error: MailError } // refused for good; the entry stays until it is retried or dropped
+  | { readonly kind: "in_doubt"; readonly error: MailError } // may or may not have been taken; only a person can settle it
+  // nothing was done: it is gone, waits for a decision, or another process is sending it
+  | { readonly kind: "skipped" };

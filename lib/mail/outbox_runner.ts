@@ -2,7 +2,6 @@
  * The outbox at work in the background, while a client runs.
  * @module
  */
-
 import type { Outbox } from "./outbox.ts";
 import type { OutboxEntry, SendOutcome } from "./outbox_entry.ts";
 

@@ -22,34 +22,23 @@ export async function readPasswordCommand(
   const signal = AbortSignal.timeout(timeoutMs);
   let output: Deno.CommandOutput;
   try {
-    const running = new Deno.Command(program, {
+    output = await new Deno.Command(program, {
       args: [...flags, command],
       stdin: canAsk ? "inherit" : "null",
       stdout: "piped",
       stderr: canAsk ? "inherit" : "null",
       signal,
-    });
-    output = await running.output();
+    }).output();
   } catch (error) {
-    throw new MailError("secret_missing", `The password command could not be run: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw failed(`could not be run: ${messageOf(error)}`, error);
   }
-  if (signal.aborted) {
-    throw new MailError(
-      "secret_missing",
-      `The password command took longer than ${timeoutMs / 1000} seconds: run it by hand to see why`,
-    );
-  }
-  if (!output.success) {
-    throw new MailError(
-      "secret_missing",
-      `The password command ended with status ${output.code}: run it by hand to see why`,
-    );
-  }
+  if (signal.aborted) throw failed(`took longer than ${timeoutMs / 1000} seconds: run it by hand to see why`);
+  if (!output.success) throw failed(`ended with status ${output.code}: run it by hand to see why`);
   const [line = ""] = new TextDecoder().decode(output.stdout).split(/\r?\n/);
-  if (line === "") {
-    throw new MailError("secret_missing", "The password command printed nothing: run it by hand to see why");
-  }
+  if (line === "") throw failed("printed nothing: run it by hand to see why");
   return line;
+}
+
+function failed(how: string, cause?: unknown): MailError {
+  return new MailError("secret_missing", `The password command ${how}`, { cause });
 }

@@ -5,7 +5,6 @@
  * never left to the list: port 465 style TLS where the list says so, STARTTLS required everywhere else.
  * @module
  */
-
 import wellKnown from "nodemailer/lib/well-known";
 import services from "nodemailer/lib/well-known/services.json" with { type: "json" };
 

@@ -2,7 +2,6 @@
  * What is handed in to a mail server, as whom, and what comes of it.
  * @module
  */
-
 import type { Readable } from "node:stream";
 import type { SignIn } from "./account.ts";
 import type { MailError } from "./mail_error.ts";

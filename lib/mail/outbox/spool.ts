@@ -8,7 +8,6 @@
  * looks for one holds the folder's own lock meanwhile: so nobody finds a message busy because somebody else has looked.
  * @module
  */
-
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { renameAndSync, syncFolder } from "../../sync_folder.ts";

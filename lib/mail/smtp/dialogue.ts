@@ -5,7 +5,6 @@
  * far it is, marks the moment after which a broken connection leaves a mail in doubt, and explains what went wrong.
  * @module
  */
-
 import { Readable } from "node:stream";
 import SmtpConnection from "nodemailer/lib/smtp-connection";
 import XOAuth2 from "nodemailer/lib/xoauth2";

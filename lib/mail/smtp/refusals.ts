@@ -4,7 +4,6 @@
  * A sentence never says that a mail is tried again: only who holds the outbox knows whether anything will.
  * @module
  */
-
 import { MailError, type MailErrorDetails, type MailFault } from "../mail_error.ts";
 import {
   classifyBrokenLink,

@@ -4,7 +4,6 @@
  * Read from what Gmail, Outlook.com and Postfix answer. The rules are tried from the top; the last always fits.
  * @module
  */
-
 import type { MailFault } from "../mail_error.ts";
 
 /** How far the conversation with the server had come. */
