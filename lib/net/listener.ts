@@ -16,7 +16,7 @@ import { type ByteStream, Connection, type ConnectionOptions } from "./connectio
 import { type GuardedCaller, GuardedEntrance } from "./accept/guarded_entrance.ts";
 import { closeQuietly, Handshakes } from "./accept/handshakes.ts";
 import type { Identity } from "./identity.ts";
-import { Slots } from "./accept/slots.ts";
+import { type RefusedCaller, Slots } from "./slots.ts";
 
 /** Settings of a {@linkcode Listener}. */
 export interface ListenerOptions {
@@ -59,25 +59,6 @@ export interface SideDoor {
    * caller's place is free again when this has settled.
    */
   readonly onSocket: (socket: ByteStream, remoteAddr: Deno.NetAddr) => Promise<void>;
-}
-
-/** A caller that got no connection. */
-export interface RefusedCaller {
-  /** Its address; empty when it was not even accepted. */
-  readonly address: string;
-  /**
-   * Why: too many connections, a handshake that failed, took too long or had to make room for others, or the system
-   * refused to accept.
-   */
-  readonly reason:
-    | "too_many"
-    | "too_many_from_address"
-    | "handshake_failed"
-    | "handshake_timeout"
-    | "put_out"
-    | "accept_failed";
-  /** One clause for the log. */
-  readonly message: string;
 }
 
 const MAX_CONNECTIONS = 10_000;

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Log } from "../chat/services.ts";
-import type { RefusedCaller } from "../net/listener.ts";
+import type { RefusedCaller } from "../net/slots.ts";
 
 /** Callers that get a line of their own in each stretch of time, for each reason. */
 const LINES_PER_STRETCH = 5;

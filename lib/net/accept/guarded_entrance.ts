@@ -14,8 +14,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../errors.ts";
 import { addressGroup, normalizeAddress } from "../address.ts";
 import { closeQuietly } from "./handshakes.ts";
-import type { RefusedCaller } from "../listener.ts";
-import type { Slots } from "./slots.ts";
+import type { RefusedCaller, Slots } from "../slots.ts";
 
 /** A caller whose handshake is done. */
 export interface GuardedCaller {

@@ -2,7 +2,26 @@
  * Places for callers: so many in all, and so many for one address.
  * @module
  */
-import { addressGroup } from "../address.ts";
+import { addressGroup } from "./address.ts";
+
+/** A caller that got no connection. */
+export interface RefusedCaller {
+  /** Its address; empty when it was not even accepted. */
+  readonly address: string;
+  /**
+   * Why: too many connections, a handshake that failed, took too long or had to make room for others, or the system
+   * refused to accept.
+   */
+  readonly reason:
+    | "too_many"
+    | "too_many_from_address"
+    | "handshake_failed"
+    | "handshake_timeout"
+    | "put_out"
+    | "accept_failed";
+  /** One clause for the log. */
+  readonly message: string;
+}
 
 /** Counts who holds a place. */
 export class Slots {
