@@ -15,6 +15,7 @@ import {
 } from "../protocol/peer_messages.ts";
 import { RPC_INVALID_REQUEST } from "../protocol/rpc.ts";
 import type { Link } from "./link/link.ts";
+import { type Outgoing, SendWindow, sizeOf, SMALL_BYTES, tooLarge } from "./link/send_window.ts";
 import { RouteHealth } from "./route/route_health.ts";
 
 /** How long a lost session may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
@@ -23,16 +24,10 @@ export const COME_BACK_WITHIN_MS = 90_000;
 const STALL_MS = 10_000;
 /** How soon a link must answer when it is in doubt, in milliseconds. */
 const PROBE_MS = 2_000;
-/** Text that every network carries in one packet, whatever it does to larger ones, with envelope and two layers of TLS. */
-const SMALL_BYTES = 800;
-/** What may be in flight at first, as TCP joins what is sent at one time into one packet, with answers beside it. */
-const FIRST_BUDGET_BYTES = 500;
 /** How long a goodbye waits for what the other side said to be shown, in milliseconds. */
 const ANSWER_WITHIN_MS = 500;
 /** How long a goodbye may take to reach the other side, in milliseconds. */
 const BYE_WITHIN_MS = 3_000;
-/** Requests sent and not answered on one link: what fills a long road at good speed, and little memory. */
-const WINDOW = 24;
 
 export interface SessionEnd {
   /**
@@ -62,15 +57,6 @@ export interface SessionOptions {
   readonly stallMs?: number; // how long nothing may get through, in milliseconds; 10 s by default
 }
 
-interface Outgoing {
-  readonly seq: number;
-  method: PeerMethod; // `skip` once it was taken back
-  content: object;
-  bytes: number; // about
-  readonly confirmed: PromiseWithResolvers<void>;
-  isConfirmed: boolean;
-}
-
 /** One conversation, over one link after another. */
 export class PeerSession {
   readonly ended: Promise<SessionEnd>;
@@ -80,11 +66,7 @@ export class PeerSession {
   readonly #comeBackWithinMs: number;
   readonly #stallMs: number;
   readonly #ended = Promise.withResolvers<SessionEnd>();
-  readonly #unconfirmed = new Map<number, Outgoing>();
-  #lastSeq = 0;
-  #sentSeq = 0; // highest one sent on the present link
-  #bytesInFlight = 0; // sent on the present link and not answered
-  #budgetBytes = 0; // most that may be in flight on the present link; 0 until that has answered
+  readonly #window = new SendWindow();
   #received = 0; // highest one taken from the other side
   #handled = 0; // highest one that was handled: what the other side may count as there
   #handling: Promise<unknown> = Promise.resolve(); // ends when all that was taken has been handled
@@ -93,7 +75,6 @@ export class PeerSession {
   #end: SessionEnd | undefined;
   #lostTimer: ReturnType<typeof setTimeout> | undefined; // set while lost
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // set while something waits for an answer
-  #progressAt = 0; // when this side last knew that what it sends gets through
   #stuckSeq: number | undefined; // what was first in line when the last link got stuck
 
   constructor(listener: SessionListener, options: SessionOptions = {}) {
@@ -132,13 +113,7 @@ export class PeerSession {
     clearTimeout(this.#lostTimer);
     this.#link = link;
     this.#route = link.route;
-    for (const outgoing of [...this.#unconfirmed.values()]) {
-      if (outgoing.seq <= link.theirReceived) this.#confirm(outgoing);
-    }
-    this.#sentSeq = Math.min(this.#sentSeq, link.theirReceived);
-    this.#bytesInFlight = 0;
-    this.#budgetBytes = 0;
-    this.#progressAt = performance.now();
+    this.#window.restart(link.theirReceived);
     link.serve((method, params) => this.#take(method, params));
     link.closed.then((reason) => {
       if (link !== this.#link) return;
@@ -150,7 +125,7 @@ export class PeerSession {
     // Nothing else before its answer: where large packets vanish, so does the proof of the link that shares one with them.
     link.ping(this.#stallMs).then(() => {
       if (link !== this.#link) return;
-      this.#budgetBytes = FIRST_BUDGET_BYTES;
+      this.#window.open();
       this.#pump();
     }, () => {}) // a link that is lost is noticed where it closes
       // Not before: its end could overtake the reply to `take`, and look like a loss to the other side.
@@ -170,18 +145,8 @@ export class PeerSession {
     if (this.#end) {
       return Promise.reject(new LinkError(`Cannot send as the chat is over: ${this.#end.message}`));
     }
-    const bytes = sizeOf(content);
-    if (bytes > SMALL_BYTES && this.#isNarrow()) return Promise.reject(tooLarge());
-    const outgoing: Outgoing = {
-      seq: ++this.#lastSeq,
-      method,
-      content,
-      bytes,
-      confirmed: Promise.withResolvers<void>(),
-      isConfirmed: false,
-    };
-    if (this.#unconfirmed.size === 0) this.#progressAt = performance.now();
-    this.#unconfirmed.set(outgoing.seq, outgoing);
+    if (sizeOf(content) > SMALL_BYTES && this.#isNarrow()) return Promise.reject(tooLarge());
+    const outgoing = this.#window.add(method, content);
     this.#pump();
     return outgoing.confirmed.promise;
   }
@@ -215,31 +180,17 @@ export class PeerSession {
   #pump(): void {
     const link = this.#link;
     if (!link) return;
-    if (this.#unconfirmed.size > 0) this.#watchProgress();
-    while (this.#budgetBytes > 0 && this.#sentSeq < this.#lastSeq && this.#inFlight() < WINDOW) {
-      const outgoing = this.#unconfirmed.get(this.#sentSeq + 1);
-      const isOver = outgoing && this.#bytesInFlight + outgoing.bytes > this.#budgetBytes;
-      if (isOver && this.#bytesInFlight > 0) break;
-      this.#sentSeq += 1;
-      if (outgoing) this.#transmit(link, outgoing);
-    }
-  }
-
-  #inFlight(): number {
-    // Confirmations come in order but for a moment, so the oldest unconfirmed one says how many are under way.
-    const [oldest] = this.#unconfirmed.keys();
-    return oldest === undefined ? 0 : Math.max(0, this.#sentSeq - oldest + 1);
+    if (!this.#window.isEmpty) this.#watchProgress();
+    for (let outgoing; (outgoing = this.#window.next());) this.#transmit(link, outgoing);
   }
 
   #transmit(link: Link, outgoing: Outgoing): void {
     const { bytes } = outgoing;
-    this.#bytesInFlight += bytes;
     link.request(outgoing.method, { seq: outgoing.seq, ...outgoing.content }).then(
       () => {
-        this.#confirm(outgoing);
+        this.#window.confirm(outgoing);
         if (link !== this.#link) return;
-        this.#bytesInFlight -= bytes;
-        if (!this.#isNarrow()) this.#budgetBytes *= 2;
+        this.#window.answered(bytes, this.#isNarrow());
         this.#pump();
       },
       (error) => {
@@ -256,14 +207,6 @@ export class PeerSession {
         });
       },
     );
-  }
-
-  #confirm(outgoing: Outgoing): void {
-    if (outgoing.isConfirmed) return;
-    outgoing.isConfirmed = true;
-    this.#unconfirmed.delete(outgoing.seq);
-    this.#progressAt = performance.now();
-    outgoing.confirmed.resolve();
   }
 
   #take(method: string, params: unknown): Promise<unknown> {
@@ -337,26 +280,21 @@ export class PeerSession {
    */
   #isStuck(link: Link): boolean {
     const longMs = this.#stallMs / 2;
-    if (this.#unconfirmed.size === 0 || performance.now() - this.#progressAt < longMs) return false;
-    return link.heardAt - this.#progressAt >= longMs || this.#bytesInFlight > SMALL_BYTES;
+    const { isEmpty, progressAt, bytesInFlight } = this.#window;
+    if (isEmpty || performance.now() - progressAt < longMs) return false;
+    return link.heardAt - progressAt >= longMs || bytesInFlight > SMALL_BYTES;
   }
 
   /** Leaves the way alone that got stuck. What got stuck twice is too large for any: it is taken back. */
   #giveWay(route: Route): void {
     this.routes.avoid(route);
-    const [first] = this.#unconfirmed.keys();
+    const { first } = this.#window;
     if (first !== this.#stuckSeq) {
       this.#stuckSeq = first;
       return;
     }
     this.routes.narrow(route);
-    for (const outgoing of this.#unconfirmed.values()) {
-      if (outgoing.bytes <= SMALL_BYTES) continue;
-      outgoing.method = "skip";
-      outgoing.content = {};
-      outgoing.bytes = 0;
-      outgoing.confirmed.reject(tooLarge());
-    }
+    this.#window.takeBackLarge();
   }
 
   #isNarrow(): boolean {
@@ -368,14 +306,14 @@ export class PeerSession {
     this.#stallTimer ??= setTimeout(() => {
       this.#stallTimer = undefined;
       const link = this.#link;
-      if (!link || this.#unconfirmed.size === 0) return;
-      const silenceMs = performance.now() - this.#progressAt;
+      if (!link || this.#window.isEmpty) return;
+      const silenceMs = performance.now() - this.#window.progressAt;
       if (silenceMs >= this.#stallMs) {
         const seconds = Math.round(silenceMs / 1000);
         return link.abort({ kind: "silent", message: `the other side took nothing for ${seconds} s` });
       }
       link.ping(this.#stallMs).then(() => {
-        if (link === this.#link) this.#progressAt = performance.now();
+        if (link === this.#link) this.#window.noteProgress();
       }, () => {}); // a link that is lost is noticed where it closes
       this.#watchProgress();
     }, this.#stallMs / 5);
@@ -389,12 +327,7 @@ export class PeerSession {
     const link = this.#link;
     this.#link = undefined;
     link?.close(end.message);
-    const error = new LinkError(`The chat is over: ${end.message}`);
-    for (const outgoing of this.#unconfirmed.values()) {
-      outgoing.confirmed.promise.catch(() => {}); // nobody need wait for it
-      outgoing.confirmed.reject(error);
-    }
-    this.#unconfirmed.clear();
+    this.#window.drop(new LinkError(`The chat is over: ${end.message}`));
     this.#ended.resolve(end);
   }
 }
@@ -402,16 +335,4 @@ export class PeerSession {
 /** What the other side is told of what comes too late: it was not shown. */
 function isOver(): ChatError {
   return new ChatError("unavailable", "Cannot take it: the chat is over");
-}
-
-function tooLarge(): LinkError {
-  return new LinkError(`Cannot send it: the network between you carries nothing over ${SMALL_BYTES} bytes`);
-}
-
-/** The texts of a message; the rest is small. */
-function sizeOf(content: object): number {
-  return Object.values(content).reduce(
-    (sum, value) => sum + (typeof value === "string" ? value.length : 0),
-    100,
-  );
 }
