@@ -13,23 +13,17 @@ import type { News } from "./chat/news.ts";
 import { reachServer } from "./reach.ts";
 import { ProfileRecords } from "./records.ts";
 
-/** What the first attempts to connect came to. */
 export type FirstOutcome =
   | { readonly kind: "online" }
-  /** Not there yet; the link goes on trying. */
   | { readonly kind: "waiting"; readonly reason: string }
-  /** The link has stopped, and will not come back by itself. */
-  | { readonly kind: "refused"; readonly error: unknown }
-  /** The person did not want to wait. */
-  | { readonly kind: "interrupted" };
+  | { readonly kind: "refused"; readonly error: unknown } // the link has stopped, and will not come back by itself
+  | { readonly kind: "interrupted" }; // the person did not want to wait
 
 export interface AccountSessionOptions {
   readonly profile: Profile;
   readonly server: KnownServer;
-  /** Account whose saved login is used. */
   readonly name: string;
-  /** Who tells the person what happens; null in a script. */
-  readonly news: News | null;
+  readonly news: News | null; // who tells the person what happens; null in a script
 }
 
 export class AccountSession implements AsyncDisposable {
@@ -37,7 +31,6 @@ export class AccountSession implements AsyncDisposable {
   readonly name: string;
   readonly account: ProfileAccount;
   readonly client: ChatClient;
-  /** Who tells the person what happens; null in a script. */
   readonly news: News | null;
   /** Aborted once the session can do no more; its reason is the error, if one ended it. */
   readonly ended: AbortSignal;

@@ -22,8 +22,7 @@ const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
 export interface AppOptions {
   readonly isScript: boolean;
   readonly readInput: () => Promise<string>;
-  /** Gives the password in place of the person. */
-  readonly passwordCommand?: () => Promise<string>;
+  readonly passwordCommand?: () => Promise<string>; // gives the password in place of the person
   /** Folder that files from direct chats are saved in; it need not exist yet. */
   readonly downloadFolder: string;
   readonly homeFolder: string;
@@ -93,7 +92,6 @@ export class App implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#goodbyes.delete(say) };
   }
 
-  /** Ends the login on the server and here, and the session. */
   async logOut(): Promise<void> {
     const session = this.#session;
     if (!session) throw new NotSignedInError("Cannot log out: nobody is signed in");

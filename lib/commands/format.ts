@@ -29,7 +29,6 @@ export function moment(at: number, now: number): string {
   return `${DAYS[date.getDay()]} ${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${time}`;
 }
 
-/** A number of things: `1 message`, `3 messages`. */
 export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }

@@ -26,8 +26,7 @@ const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
 export interface Credentials {
   readonly name: string;
   readonly password: string;
-  /** Device that an earlier login here was given. */
-  readonly deviceId?: string;
+  readonly deviceId?: string; // device that an earlier login here was given
 }
 
 export class Guest implements AsyncDisposable {

@@ -14,7 +14,6 @@ export class IdleWatch implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isIdle = false;
 
-  /** Begins with somebody at the keys. */
   constructor(afterMs: number = IDLE_AFTER_MS) {
     this.#afterMs = afterMs;
     this.#restart();

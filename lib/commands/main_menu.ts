@@ -25,9 +25,7 @@ import { usersOption } from "./chat/users.ts";
 /**
  * Runs the menu until the person leaves it.
  *
- * @param app The client.
  * @param where Invite link or address of a server to connect to first; when unset, a person is connected as by option 0.
- * @param mail What e-mail needs to know of this machine.
  */
 export async function runMenu(
   app: App,

@@ -3,7 +3,6 @@
  * @module
  */
 
-/** Not signed in: the person has to log in first; a script ends with a code of its own. */
 export class NotSignedInError extends Error {
   override readonly name = "NotSignedInError";
 }

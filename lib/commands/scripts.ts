@@ -21,10 +21,8 @@ export { followInbox, printInbox } from "./chat/inbox.ts";
 export { sendOnce } from "./chat/send.ts";
 export { listUsers } from "./chat/users.ts";
 
-/** Flags that subcommands share. */
 export interface ScriptOptions {
-  /** One JSON object a line in place of text. */
-  readonly json: boolean;
+  readonly json: boolean; // one JSON object a line in place of text
   /** Server to use, when there are several; the last one by default. */
   readonly server?: string;
   /** Account to use, when there are several; the last one by default. */

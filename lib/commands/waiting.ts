@@ -9,12 +9,10 @@ import type { App } from "./app.ts";
 const SHOWN_AFTER_MS = 300;
 
 /**
- * Waits for something that may take long, or for ever.
+ * Waits for something that may take long, or for ever. A script whose output a program reads shows nothing.
  *
- * @param app The client; in a script whose output is read by a program nothing is shown.
  * @param what What is done, such as `Connecting to chat.example.org`; made safe by the caller.
  * @param work Does it, and rejects with the signal's reason soon after that is aborted.
- * @returns What the work returns.
  * @throws {Interrupt} at Ctrl+C, if the work rejects with the signal's reason.
  */
 export async function waitFor<Result>(

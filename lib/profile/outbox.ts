@@ -12,13 +12,11 @@ import type { Database, PreparedQuery } from "../sqlite/database.ts";
 import type { OutboxTable, ProfileTables } from "./schema.ts";
 import type { ProgramMarks } from "./program_marks.ts";
 
-/** Whose outbox: an account on a server. */
 export interface ProfileAccount {
   readonly serverId: number;
   readonly name: string;
 }
 
-/** A message that waits for its acknowledgement. */
 export interface QueuedMessage {
   readonly id: string;
   readonly to: string;
@@ -29,7 +27,6 @@ export interface QueuedMessage {
 /** A message that a server refused for good; kept until the person was told. */
 export interface RejectedMessage extends QueuedMessage {
   readonly code: string;
-  /** The server's words. */
   readonly reason: string;
 }
 
@@ -39,7 +36,6 @@ export class ProfileOutbox {
   readonly #now: () => number;
   readonly #waiting: PreparedQuery<ProfileAccount, Pick<OutboxTable, "id" | "claimed_by">>;
 
-  /** Uses the outbox of an open profile. */
   constructor(database: Database<ProfileTables>, marks: ProgramMarks, now: () => number) {
     this.#database = database;
     this.#marks = marks;
@@ -88,7 +84,6 @@ export class ProfileOutbox {
     }
   }
 
-  /** The oldest message that no other running program has claimed. */
   #findFree(account: ProfileAccount): Pick<OutboxTable, "id" | "claimed_by"> | undefined {
     const running = new Set<string>();
     for (const row of this.#waiting.iterate(account)) {
@@ -113,7 +108,6 @@ export class ProfileOutbox {
     this.#database.run(this.#database.tables.deleteFrom("outbox").where("id", "=", id));
   }
 
-  /** Takes a message out of the queue that the server will never accept, and keeps it with the reason. */
   markRejected(id: string, rejection: { readonly code: string; readonly reason: string }): void {
     this.#database.run(
       this.#database.tables.updateTable("outbox")

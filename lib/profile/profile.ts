@@ -52,7 +52,7 @@ export interface SavedLogin extends ProfileAccount {
 export class Profile implements Disposable {
   /** What waits to be sent. */
   readonly outbox: ProfileOutbox;
-  /** The file itself, for parts of the client that add tables of their own in `profile_migrations.ts`. */
+  /** The file itself, for parts of the client that add tables of their own in `migrations.ts`. */
   readonly database: Database<ProfileTables>;
   readonly #marks: ProgramMarks;
   readonly #now: () => number;

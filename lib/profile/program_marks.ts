@@ -17,7 +17,6 @@ export class ProgramMarks implements Disposable {
   readonly #folder: string;
   #own: { readonly name: string; readonly file: Deno.FsFile } | undefined; // set by the first use
 
-  /** Writes nothing yet. */
   constructor(folder: string) {
     this.#folder = folder;
   }
@@ -32,7 +31,6 @@ export class ProgramMarks implements Disposable {
     return this.#own.name;
   }
 
-  /** Whether the program of a mark still runs. */
   isRunning(name: string): boolean {
     if (name === this.#own?.name) return true;
     const file = this.#open(name);
@@ -43,7 +41,6 @@ export class ProgramMarks implements Disposable {
     return false;
   }
 
-  /** Takes this program's mark away: for the others, it has ended. */
   [Symbol.dispose](): void {
     if (!this.#own) return;
     const { name, file } = this.#own;

@@ -29,10 +29,8 @@ const CONNECT_WITHIN_MS = 10_000;
 const LOGIN_ATTEMPTS = 3;
 
 export interface ConnectOptions {
-  /** How long to wait for a server that is known, before going on behind the menu, in milliseconds; 10 s by default. */
-  readonly withinMs?: number;
-  /** Runs a line that is meant for the menu; false when it is no command. Without it none is. */
-  readonly instead?: (line: string) => boolean;
+  readonly withinMs?: number; // how long to wait for a server that is known, before going on behind the menu, in milliseconds; 10 s by default
+  readonly instead?: (line: string) => boolean; // runs a line that is meant for the menu; false when it is no command. Without it none is
 }
 
 export function connectOption(app: App): MenuCommand {
@@ -68,12 +66,10 @@ export async function connect(app: App, where: string, options: ConnectOptions =
   await firstVisit(app, server, link, withinMs);
 }
 
-/** The login that needs no password; undefined where there is none. */
 function savedLogin(app: App, server: KnownServer): SavedLogin | undefined {
   return app.profile.listLogins(server.serverId).find(({ token }) => token !== null);
 }
 
-/** The server with a saved login; null where there is none, or a choice. */
 function onlyServer(app: App): InviteLink | null {
   const [server, ...others] = app.profile.listServers().filter((known) => savedLogin(app, known));
   return server && others.length === 0 ? { host: server.host, port: server.port } : null;
@@ -121,7 +117,6 @@ async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs
   }
 }
 
-/** Logs in or registers, and goes on as that account. */
 async function firstVisit(app: App, server: KnownServer, link: InviteLink, withinMs: number): Promise<void> {
   const { terminal } = app;
   const what = `Connecting to ${safeText(server.host)}`;

@@ -83,7 +83,6 @@ export async function followInbox(
   }
 }
 
-/** Refuses to count as read what nobody can see. */
 function mustBeSeen(app: App): void {
   if (!app.terminal.isUnseen) return;
   throw new OutputError(

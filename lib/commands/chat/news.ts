@@ -25,7 +25,6 @@ export class News implements ChatListener {
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
 
-  /** Prints on a terminal. */
   constructor(terminal: Terminal, learnName: (name: string) => void) {
     this.#terminal = terminal;
     this.#learnName = learnName;
@@ -65,7 +64,6 @@ export class News implements ChatListener {
     }
   }
 
-  /** Tells that a message which had to wait is sent now. */
   onAccepted(message: OutboxMessage, { sequence }: { readonly sequence: number }): void {
     this.#sent.set(message.to, sequence);
     if (!this.#queued.delete(message.id)) return;

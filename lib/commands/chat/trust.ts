@@ -27,8 +27,7 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
     profile.markServerUsed(known.serverId);
     return known;
   }
-  // Null where an authority vouches for it.
-  const certificate = await waitFor(app, `Connecting to ${safeText(host)}`, async (signal) => {
+  const certificate = await waitFor(app, `Connecting to ${safeText(host)}`, async (signal) => { // null where an authority vouches for it
     if (fingerprint === undefined && await verifyWithSystemRoots({ host, port, signal })) return null;
     return await fetchCertificate({ host, port, signal });
   });

@@ -38,7 +38,6 @@ export function usersOption(app: App): MenuCommand {
   };
 }
 
-/** The subcommand: one line a user, or one JSON object a line. */
 export async function listUsers(app: App, options: { readonly json: boolean }): Promise<void> {
   for await (const user of app.client().users()) {
     await app.terminal.print(options.json ? JSON.stringify(user) : userLine(user, 0, Date.now()).trim());
