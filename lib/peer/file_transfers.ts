@@ -28,8 +28,7 @@ export interface TransferListener {
   onFileOffered(news: TransferNews): void;
   /** More has come over; `resumedBytes` were there before this began. */
   onFileProgress(news: TransferNews & { readonly doneBytes: number; readonly resumedBytes: number }): void;
-  /** It is over there whole; `path` is set on the receiving side. */
-  onFileDone(news: TransferNews & { readonly path?: string }): void;
+  onFileDone(news: TransferNews & { readonly path?: string }): void; // `path`: where this side has saved it
   onFileFailed(
     news: TransferNews & { readonly reason: FileFailure; readonly isOurs: boolean; readonly detail?: string },
   ): void;
@@ -40,8 +39,7 @@ interface Outgoing {
   readonly source: Deno.FsFile;
   readonly news: TransferNews;
   isAccepted: boolean;
-  /** Where the other side wanted it to begin. */
-  offset: number;
+  offset: number; // where the other side wanted it to begin
   isOver: boolean;
 }
 
@@ -49,10 +47,8 @@ interface Incoming {
   readonly file: string;
   readonly sha256: string;
   readonly news: TransferNews;
-  /** The person has said yes. */
   isAccepted: boolean;
-  /** Set once there is a place for it. */
-  target?: IncomingFile;
+  target?: IncomingFile; // set once there is a place for it
 }
 
 export class FileTransfers {
@@ -333,7 +329,6 @@ async function openToRead(path: string): Promise<Deno.FsFile> {
   return file;
 }
 
-/** ENOSPC, EDQUOT, EFBIG: the disk, the quota or the file system has no room. */
 function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";

@@ -1,7 +1,3 @@
-/**
- * The host's side of a direct chat: listens, invites, and meets the friend half-way.
- * @module
- */
 import { ChatError, LinkError } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
 import type { ChatJoined, Place } from "../protocol/chat_messages.ts";
@@ -16,16 +12,13 @@ import { punch } from "./route/punch.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 import { openRelay } from "./route/side_client.ts";
 
-/** How long a round of attempts may take. */
 const ROUND_WITHIN_MS = 15_000;
-/** How long the host prepares and punches. */
 const PUNCH_WITHIN_MS = 10_000;
 
 export interface HostOptions extends ConversationOptions {
   readonly rendezvous: Rendezvous;
   readonly port: number;
-  /** Asks the router to forward the port; left out by default. */
-  readonly portMapper?: PortMapper;
+  readonly portMapper?: PortMapper; // only when the router is to forward the port
   readonly greetTimeoutMs?: number;
 }
 
@@ -34,19 +27,15 @@ export interface HostedChat extends AsyncDisposable {
   readonly port: number;
   readonly addresses: readonly string[];
   readonly seenAddress: string; // address that the server sees
-  /** What the router forwards; undefined when it was not asked. */
-  readonly mapped: MappedPort | undefined;
-  /** Why the router could not be made to forward; undefined when it was not asked, or did. */
-  readonly mappingFailure: string | undefined;
-  /** Whether the friend was signed in when the chat was opened. */
-  readonly isFriendOnline: boolean;
+  readonly mapped: MappedPort | undefined; // what the router forwards; undefined when it was not asked
+  readonly mappingFailure: string | undefined; // one clause; undefined when the router was not asked, or did it
+  readonly isFriendOnline: boolean; // when the chat was opened
   /** Resolves with the first link; rejects with a `LinkError` when the chat ends before. */
   readonly linked: Promise<void>;
   /** Takes the invitation back, or says goodbye; then nothing listens any more. */
   close(): Promise<void>;
 }
 
-/** Opens a chat for a friend. */
 export async function hostChat(listener: ConversationListener, options: HostOptions): Promise<HostedChat> {
   const host = new Host(listener, options, await createEphemeralIdentity());
   try {

@@ -1,7 +1,3 @@
-/**
- * The joiner's side of a direct chat: accepts an invitation, finds a way to the host, and keeps one.
- * @module
- */
 import { ChatError, LinkError, messageOf } from "../errors.ts";
 import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
@@ -13,14 +9,11 @@ import type { Rendezvous } from "./rendezvous.ts";
 
 /** While a chat is relayed: when a direct way is looked for again, in milliseconds since it is. The race itself has looked for six seconds. */
 const IMPROVE_AT_MS = [7_000, 14_000, 22_000, 45_000, 90_000, 180_000];
-/** How long one such try may take. */
 const IMPROVE_WITHIN_MS = 6_000;
-/** Pause between two rounds for a lost chat. */
 const RETRY_MS = 1_000;
 
 export interface JoinListener extends ConversationListener {
-  /** What is being tried, in a few words for one changing line. */
-  onTrying(what: string): void;
+  onTrying(what: string): void; // what is being tried, in a few words for one changing line
 }
 
 export interface JoinOptions extends ConversationOptions {
@@ -28,8 +21,7 @@ export interface JoinOptions extends ConversationOptions {
   readonly chatId: string;
   readonly relayAfterMs?: number;
   readonly isDialing?: boolean;
-  /** When a relayed chat looks for a direct way again; in milliseconds since it is relayed. */
-  readonly improveAtMs?: readonly number[];
+  readonly improveAtMs?: readonly number[]; // by default `IMPROVE_AT_MS`
   /** Calls off the search for the first link; later, {@linkcode Conversation.bye} ends the chat. */
   readonly signal: AbortSignal;
 }
@@ -37,11 +29,9 @@ export interface JoinOptions extends ConversationOptions {
 export interface JoinedConversation {
   readonly conversation: Conversation;
   readonly route: Route;
-  /** From accepting the invitation to the first link, in milliseconds. */
-  readonly linkedAfterMs: number;
+  readonly linkedAfterMs: number; // from accepting the invitation to the first link, in milliseconds
 }
 
-/** Accepts an invitation and links to the host. */
 export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedConversation> {
   const startedAt = performance.now();
   const joiner = new Joiner(listener, options);
@@ -113,7 +103,6 @@ class Joiner {
     }
   }
 
-  /** How long until there is something to be done. */
   #waitMs(): number {
     const { session } = this.conversation;
     if (!session.isLinked) return this.#tryAt - performance.now();
@@ -238,7 +227,6 @@ class Joiner {
     this.#wake?.();
   }
 
-  /** A link is in use, or lost, or the chat is over. */
   #changed(): void {
     const { session } = this.conversation;
     if (session.isLinked && session.route === "relayed") {

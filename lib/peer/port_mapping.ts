@@ -11,20 +11,17 @@ export type MappedPort = Endpoint;
 
 export interface PortMapping {
   readonly outside: MappedPort;
-  /** Takes it back; never rejects. */
-  remove(): Promise<void>;
+  remove(): Promise<void>; // takes it back; never rejects
 }
 
 export interface PortMapper {
-  /** Asks for one TCP port. */
   map(port: number, addresses: readonly string[]): Promise<PortMapping>;
 }
 
 /** How long the search for a router that speaks UPnP may take, and how long any router's answer. */
 const SEARCH_MS = 4_000;
 const ANSWER_MS = 3_000;
-/** How long taking it back may take: the person waits. */
-const REMOVE_MS = 3_000;
+const REMOVE_MS = 3_000; // the person waits for it
 /** A forgotten mapping ends by itself after this long; UPnP ones are renewed while the chat lasts. */
 const UPNP_LEASE = { ttl: 60 * 60_000, autoRefresh: true };
 /**
@@ -33,7 +30,6 @@ const UPNP_LEASE = { ttl: 60 * 60_000, autoRefresh: true };
  */
 const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
 
-/** Speaks to the real router. */
 export const routerPortMapper: PortMapper = {
   async map(port: number, addresses: readonly string[]): Promise<PortMapping> {
     const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");

@@ -20,10 +20,9 @@ export type ChatEvent = {
 
 /** The server's port, for further connections beside the client's own. */
 export interface ServerDoor {
-  /** IP address that the client's own connection goes to. */
-  readonly address: string;
+  readonly address: string; // IP address that the client's own connection goes to
   readonly port: number;
-  /** Speaks TLS to the server, checked as the client's own connection is. */
+  /** Checks the server as the client's own connection does. */
   startTls(tcp: Deno.TcpConn, alpnProtocols: readonly string[]): Promise<Deno.TlsConn>;
 }
 
@@ -47,7 +46,6 @@ export interface Rendezvous {
   checkConnection(): void;
 }
 
-/** Waits for one event. */
 export function nextEvent<T>(
   rendezvous: Rendezvous,
   pick: (event: ChatEvent) => T | undefined,

@@ -20,14 +20,10 @@ import { RouteHealth } from "./route/route_health.ts";
 
 /** How long a lost session may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
 export const COME_BACK_WITHIN_MS = 90_000;
-/** How long nothing that was sent may get through before the link counts as stuck, in milliseconds. */
-const STALL_MS = 10_000;
-/** How soon a link must answer when it is in doubt, in milliseconds. */
-const PROBE_MS = 2_000;
-/** How long a goodbye waits for what the other side said to be shown, in milliseconds. */
-const ANSWER_WITHIN_MS = 500;
-/** How long a goodbye may take to reach the other side, in milliseconds. */
-const BYE_WITHIN_MS = 3_000;
+const STALL_MS = 10_000; // nothing that was sent got through for so long: the link is stuck
+const PROBE_MS = 2_000; // how soon a link must answer when it is in doubt
+const ANSWER_WITHIN_MS = 500; // how long a goodbye waits for what the other side said to be shown
+const BYE_WITHIN_MS = 3_000; // how long a goodbye may take to reach the other side
 
 export interface SessionEnd {
   /**
@@ -36,8 +32,7 @@ export interface SessionEnd {
    * show nothing any more.
    */
   readonly kind: "said_bye" | "heard_bye" | "lost" | "protocol" | "closed" | "failed";
-  /** One clause for people. */
-  readonly message: string;
+  readonly message: string; // one clause for people
 }
 
 export interface SessionListener {
@@ -172,7 +167,6 @@ export class PeerSession {
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
-  /** Ends at once, for a reason that came from elsewhere. */
   close(end: SessionEnd): void {
     this.#finish(end);
   }

@@ -1,7 +1,3 @@
-/**
- * What follows `host` and `join`: a friend's name and a port, in the menu and as a subcommand.
- * @module
- */
 import { UsageError } from "../../errors.ts";
 
 export interface ChatFlags {
@@ -10,11 +6,7 @@ export interface ChatFlags {
   readonly isMapped: boolean;
 }
 
-/**
- * Reads what a person typed behind the command, such as `bob --port 5000` or `bob 5000`.
- *
- * @throws {UsageError} When a port is none, or something else is there.
- */
+/** Reads what a person typed behind the command, such as `bob --port 5000` or `bob 5000`. */
 export function parseChatFlags(args: string): ChatFlags {
   const words = args.trim().split(/\s+/).filter((word) => word !== "");
   let flags: ChatFlags = { isMapped: false };

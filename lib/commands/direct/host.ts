@@ -30,7 +30,6 @@ export function hostOption(app: App): MenuCommand {
   };
 }
 
-/** Hosts one chat to its end. */
 export async function runHost(
   app: App,
   flags: ChatFlags & { readonly friend: string },

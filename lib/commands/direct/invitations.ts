@@ -12,12 +12,10 @@ import { rendezvousOf } from "./rendezvous.ts";
 /** Names of hosts by chat, of the invitations that a session's person was told of and that are open. */
 const toldBySession = new WeakMap<AccountSession, Map<string, string>>();
 
-/** Says no more about an invitation, as its chat is being joined. */
 export function forgetInvitation(session: AccountSession, chatId: string): void {
   toldBySession.get(session)?.delete(chatId);
 }
 
-/** Tells of invitations for as long as the session lasts. */
 export function announceInvitations(
   terminal: Terminal,
   session: AccountSession,

@@ -29,7 +29,6 @@ export function joinOption(app: App): MenuCommand {
   };
 }
 
-/** Joins one chat and stays to its end. */
 export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
   const session = signedIn(app);
   const invitation = await choose(app, session, flags);

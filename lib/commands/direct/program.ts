@@ -1,7 +1,3 @@
-/**
- * The subcommands `chat host` and `chat join`: options 4 and 5 without the menu.
- * @module
- */
 import { type Command, Option } from "commander";
 import type { App } from "../app.ts";
 import { type ChatFlags, parsePort } from "./flags.ts";

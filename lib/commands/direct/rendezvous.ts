@@ -1,7 +1,3 @@
-/**
- * The signed-in account as direct chat sees it.
- * @module
- */
 import type {
   ChatEvent,
   ChatParams,

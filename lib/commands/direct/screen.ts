@@ -56,7 +56,6 @@ export class ChatScreen implements JoinListener {
     this.#options = options;
   }
 
-  /** Chats until the end, and says how it ended. */
   async run(conversation: Conversation, linkedAfterMs?: number): Promise<Tally> {
     const { friend } = this.#options;
     await this.#begin(conversation, linkedAfterMs);
@@ -291,7 +290,6 @@ export class ChatScreen implements JoinListener {
     this.#bars.delete(direction);
   }
 
-  /** A name and what was said; further lines are set in. */
   #spoken(name: string, text: string): string {
     return `${name}: ${safeText(text, { multiline: true }).replaceAll("\n", "\n  ")}`;
   }
@@ -301,7 +299,6 @@ export class ChatScreen implements JoinListener {
   }
 }
 
-/** Where files are saved, as a person may shorten it. */
 export function defaultDownloadFolder(homeFolder: string, xdgFolder: string | undefined): string {
   return xdgFolder || join(homeFolder, "Downloads");
 }
@@ -312,7 +309,6 @@ function completeCommand(before: string): Completion {
   return { from: 0, candidates: names.filter((name) => name.startsWith(before)).map((name) => `${name} `) };
 }
 
-/** A path as a shell or a file manager hands it over. */
 function unquote(path: string): string {
   const trimmed = path.trim();
   const [, inner] = /^"(.*)"$/s.exec(trimmed) ?? /^'(.*)'$/s.exec(trimmed) ?? [];

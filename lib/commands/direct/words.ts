@@ -1,7 +1,3 @@
-/**
- * What a person reads about a direct chat, in sentences.
- * @module
- */
 import { UndeliveredError } from "../../errors.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import type { TransferNews } from "../../peer/file_transfers.ts";
@@ -23,12 +19,7 @@ export function farewell(friend: string, end: SessionEnd, tally: Tally): string 
   return `${howItEnded(friend, end)} ${counts.join(", ")}.`;
 }
 
-/**
- * For a script, which sees nothing but how the program ends.
- *
- * @param tally What a chat counted; null when there was none.
- * @throws {UndeliveredError} When lines were not delivered.
- */
+/** For a script, which sees nothing but how the program ends. */
 export function assertDelivered(tally: Tally | null): void {
   if (!tally?.linesUndelivered) return;
   throw new UndeliveredError(
@@ -48,7 +39,6 @@ export function span(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Why a file did not come over. */
 export function whyFileFailed(
   friend: string,
   { direction, name, reason, isOurs }: TransferNews & {

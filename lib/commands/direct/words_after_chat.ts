@@ -1,7 +1,3 @@
-/**
- * The command `chat host` and `chat join` at the menu: options 4 and 5 in the words that the subcommands have.
- * @module
- */
 import { UsageError } from "../../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { splitName } from "../chat/send.ts";

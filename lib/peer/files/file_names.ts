@@ -7,7 +7,6 @@ import { renameAndSync, syncFolder } from "../../sync_folder.ts";
 
 /** Longest name given to a file, in bytes of UTF-8: most file systems take 255, and a number may be added. */
 const MAX_NAME_BYTES = 200;
-/** Copies of one name before giving up. */
 const MAX_COPIES = 10_000;
 
 const utf8 = new TextEncoder();

@@ -9,15 +9,13 @@ import { placeFile } from "./file_names.ts";
 const READ_BYTES = 256 * 1024;
 
 export interface OfferedFile {
-  /** From `safeFileName`. */
-  readonly name: string;
+  readonly name: string; // from `safeFileName`
   readonly totalBytes: number;
   readonly sha256: string; // of the whole file, base64url
 }
 
 export class IncomingFile {
-  /** Bytes that an earlier try had brought. */
-  readonly resumedBytes: number;
+  readonly resumedBytes: number; // bytes that an earlier try had brought
   readonly #folder: string;
   readonly #path: string;
   readonly #offered: OfferedFile;
@@ -80,7 +78,6 @@ export class IncomingFile {
     this.#doneBytes += bytes.length;
   }
 
-  /** Checks the whole and gives it its name. */
   async finish(): Promise<string | null> {
     if (this.#hash.digest("base64url") !== this.#offered.sha256) {
       await this.discard();

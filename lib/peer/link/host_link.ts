@@ -33,7 +33,6 @@ import {
 /** How long a proven connection may wait for `take`: the joiner has one winner, and drops the others. */
 const TAKE_TIMEOUT_MS = 10_000;
 
-/** What a host does with a link that its joiner takes. */
 export interface LinkTaker {
   /** What is to be proven; asked anew for each caller, since the session's key comes with the first link. */
   secretsOf(): LinkSecrets;
@@ -46,14 +45,7 @@ export interface LinkTaker {
   onLink(link: Link, terms: SessionTerms | undefined): number;
 }
 
-/**
- * The host's side: waits for the proof of a caller, answers it, and waits for `take`.
- *
- * @param connection A fresh TLS connection from anybody.
- * @param taker The chat it may belong to.
- * @param timeoutMs How long the caller has for its proof, and then for `take`; {@linkcode GREET_TIMEOUT_MS} by default.
- * @returns Whether the caller has proven the secret; settles then, before `take`.
- */
+/** The host's side: waits for the proof of a caller, answers it, and waits for `take`. */
 export async function awaitLink(
   connection: Connection,
   taker: LinkTaker,

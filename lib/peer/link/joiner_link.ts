@@ -96,16 +96,7 @@ export class ProvenConnection {
     }
   }
 
-  /**
-   * Puts this link in use.
-   *
-   * @param route The way it takes, told to the host.
-   * @param received Highest `seq` of the host's that this side has.
-   * @param sessionKey Key of the session when it has begun, perhaps while this link was being proven.
-   * @returns The link, and on the first one of a session its terms.
-   * @throws {ChatError} What the host refused with.
-   * @throws {LinkError} When it is lost.
-   */
+  /** Puts this link in use; the first one of a session comes with its terms. */
   async take(
     route: Route,
     received: number,

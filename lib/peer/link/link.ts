@@ -14,7 +14,6 @@ export const GREET_TIMEOUT_MS = 5_000;
 /** How long the session waits at most for one reply; it watches its progress itself. */
 const REPLY_TIMEOUT_MS = 600_000;
 
-/** Settings of every connection that may become a link. */
 export const LINK_CONNECTION = {
   // Over the session's window, so that two who send files to each other do not both stop reading.
   backlogBytes: 3 * 1024 * 1024,
@@ -22,7 +21,6 @@ export const LINK_CONNECTION = {
   stallTimeoutMs: 20_000,
 } as const;
 
-/** How a link asks for signs of life, and what it takes. */
 export const LINK_RPC = {
   quietMs: 2_500, // silence after which the other side is asked
   deadMs: 8_000, // silence after which the link is dead
@@ -33,27 +31,21 @@ export interface LinkSecrets {
   readonly chatId: string;
   /** The host's certificate in PEM: its own, or the one that TLS was checked against. */
   readonly certificatePem: string;
-  /** The chat's secret. */
   readonly secret: string;
-  /** Key of the session; undefined before the first link was taken. */
-  readonly sessionKey: string | undefined;
+  readonly sessionKey: string | undefined; // key of the session; undefined before the first link was taken
 }
 
 export interface SessionTerms {
   readonly sessionKey: string; // proves later links
   readonly code: string; // what both persons compare
-  /** Name and version of the other side's program; not filtered for a terminal. */
-  readonly theirClient: string;
+  readonly theirClient: string; // name and version of the other side's program; not filtered for a terminal
 }
 
 export type LinkServer = (method: string, params: unknown) => unknown;
 
-/** A proven connection in use. */
 export class Link {
-  /** The way its bytes take. */
   readonly route: Route;
-  /** Highest `seq` of ours that the other side had when the link was made. */
-  readonly theirReceived: number;
+  readonly theirReceived: number; // highest `seq` of ours that the other side had when the link was made
   /** Resolves once it is closed. Never rejects. */
   readonly closed: Promise<CloseReason>;
   readonly #rpc: RpcConnection;
@@ -80,7 +72,6 @@ export class Link {
     return this.#rpc.connection.heardAt;
   }
 
-  /** Asks for a sign of life. */
   async ping(timeoutMs: number): Promise<void> {
     await this.#rpc.request("ping", undefined, { timeoutMs });
   }
@@ -99,7 +90,6 @@ export class Link {
     return this.#rpc.close(reason);
   }
 
-  /** Closes at once. */
   abort(reason: CloseReason | string): void {
     this.#rpc.abort(reason);
   }

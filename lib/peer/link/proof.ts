@@ -29,17 +29,14 @@ export function makeSecret(): string {
   return randomBase64url(16);
 }
 
-/** What the joiner shows of its nonce at first. */
 export function commitTo(nonce: string): string {
   return createHash("sha256").update(`mini-chat commitment\n${nonce}`).digest("base64url");
 }
 
-/** Proves the key, from the joiner to the host. */
 export function proveAsJoiner(context: ProofContext, commitment: string): string {
   return prove(context, "joiner", commitment);
 }
 
-/** Proves the key, from the host to the joiner. */
 export function proveAsHost(context: ProofContext, commitment: string, hostNonce: string): string {
   return prove(context, "host", commitment, hostNonce);
 }
@@ -55,11 +52,7 @@ export function isSameProof(a: string, b: string): boolean {
   return timingSafeEqual(first, second);
 }
 
-/**
- * The code that both persons compare.
- *
- * @returns Nine digits in three groups, such as `418 209 375`.
- */
+/** The code that both persons compare. */
 export function comparisonCode(context: ProofContext, hostNonce: string, joinerNonce: string): string {
   const bytes = derive(context, "code", hostNonce, joinerNonce, 8);
   const number = new DataView(bytes).getBigUint64(0) % 10n ** BigInt(CODE_DIGITS);
@@ -89,7 +82,6 @@ function derive(
   return hkdfSync("sha256", context.key, salt, info, length);
 }
 
-/** SHA-256 of the whole certificate in DER, in hex. */
 function fingerprint({ certificatePem }: ProofContext): string {
   return createHash("sha256").update(new X509Certificate(certificatePem).raw).digest("hex");
 }

@@ -128,7 +128,6 @@ export class SendWindow {
     }
   }
 
-  /** Gives everything up. */
   drop(error: LinkError): void {
     for (const outgoing of this.#unconfirmed.values()) {
       outgoing.confirmed.promise.catch(() => {}); // it may have no listener any more

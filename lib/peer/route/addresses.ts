@@ -7,7 +7,6 @@ import { BlockList } from "node:net";
 import { type Endpoint, MAX_CHAT_ADDRESSES, type Place } from "../../protocol/chat_messages.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 
-/** One address of this machine, as `Deno.networkInterfaces()` gives it. */
 export type InterfaceAddress = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
 
 export type AddressScope = "loopback" | "link" | "private" | "public" | "unusable";
@@ -22,7 +21,6 @@ export function scopeOf(address: string): AddressScope {
   return address.includes(":") ? scopeOf6(address.toLowerCase()) : scopeOf4(address);
 }
 
-/** Addresses of this machine that a friend may reach, the likeliest first. */
 export function ownAddresses(interfaces: readonly InterfaceAddress[] = listInterfaces()): string[] {
   const usable = interfaces.map((one) => one.address).filter((address) => {
     const scope = scopeOf(address);

@@ -39,11 +39,6 @@ export class Doorway implements AsyncDisposable {
   #greetings = 0;
   #isClosed = false;
 
-  /**
-   * Starts to listen on every address.
-   *
-   * @throws {UsageError} When the port is in use, or not allowed to this user.
-   */
   constructor(options: DoorwayOptions) {
     const timeoutMs = options.greetTimeoutMs ?? GREET_TIMEOUT_MS;
     const common = {

@@ -16,10 +16,8 @@ import { nextEvent, type Rendezvous, type ServerDoor } from "../rendezvous.ts";
 import { findAddress } from "./side_client.ts";
 import { closeQuietly, SocketStream, throughLoopback } from "../../net/streams.ts";
 
-/** How long one attempt may hang in silence before the next, in milliseconds. */
-const ATTEMPT_MS = 1_500;
-/** How long asking the server for the outside address may take. */
-const PROBE_MS = 3_000;
+const ATTEMPT_MS = 1_500; // how long one attempt may hang in silence before the next, in milliseconds
+const PROBE_MS = 3_000; // how long asking the server for the outside address may take
 /** Attempts on one endpoint; where refusals come back within a millisecond, they go quickly. */
 const MAX_ATTEMPTS = 1_500;
 /** Attempts that follow a refusal at once; after that each waits a little longer. */
@@ -79,7 +77,6 @@ class PunchPort {
     this.#probe = probe;
   }
 
-  /** Takes a free port and asks the server where it appears. */
   static async open(server: ServerDoor, signal: AbortSignal): Promise<PunchPort> {
     const port = findFreePort();
     const own = ownAddresses().map((address) => ({ address, port }));

@@ -27,8 +27,7 @@ const RACE_WITHIN_MS = 15_000;
 const RELAYED_WITHIN_MS = 6_000;
 /** Pauses after which a place that could not be reached is dialled again, in milliseconds. */
 const DIAL_AGAIN_AFTER_MS = [200, 800];
-/** How long one connection may take from TCP to its proof. */
-const ATTEMPT_MS = 8_000;
+const ATTEMPT_MS = 8_000; // how long one connection may take from TCP to its proof
 
 export interface RaceOptions {
   readonly rendezvous: Rendezvous;
@@ -40,17 +39,14 @@ export interface RaceOptions {
    * race; what it throws counts as the failure of that attempt.
    */
   readonly take: (proven: ProvenConnection, route: Route) => Promise<void>;
-  /** When the relay joins in, in milliseconds; 100 by default. */
-  readonly relayAfterMs?: number;
+  readonly relayAfterMs?: number; // when the relay joins in, in milliseconds; 100 by default
   readonly withinMs?: number;
   readonly isDialing?: boolean;
-  /** Whether both punch: only where the server has begun a round for both. */
-  readonly isPunching: boolean;
+  readonly isPunching: boolean; // whether both punch: only where the server has begun a round for both
   readonly onTrying: (what: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** Runs the race. */
 export async function raceToHost(options: RaceOptions): Promise<void> {
   const { joined, rendezvous, isWorthwhile, onTrying } = options;
   const { relayTicket } = joined;
@@ -99,7 +95,6 @@ async function dialOnce(place: Place, options: RaceOptions, signal: AbortSignal)
   return await proveOver({ tcp, cut: () => {} }, options, signal);
 }
 
-/** Punches, and enters each connection that comes about. */
 async function punchInto(contest: Contest, options: RaceOptions, signal: AbortSignal): Promise<void> {
   const { rendezvous, joined: { chatId, round }, onTrying } = options;
   await punch({
@@ -148,7 +143,6 @@ async function proveOver(
 }
 
 class Contest implements Disposable {
-  /** Settles when the race is over. */
   readonly over: Promise<void>;
   readonly #options: RaceOptions;
   readonly #limit: ReturnType<typeof limit>;
@@ -205,7 +199,6 @@ class Contest implements Disposable {
     this.#relayedTimer = setTimeout(() => this.#end(), RELAYED_WITHIN_MS);
   }
 
-  /** Nothing is left to try, or no time for it. */
   #runOut(): void {
     if (this.#isRelayed) return this.#end();
     const { signal, joined } = this.#options;

@@ -19,7 +19,6 @@ export class RouteHealth {
     if (route !== "relayed") this.#avoidedUntil.set(route, performance.now() + REMEMBER_MS);
   }
 
-  /** Whether another way is to be found. */
   isAvoided(route: Route): boolean {
     return holds(this.#avoidedUntil, route);
   }

@@ -1,7 +1,3 @@
-/**
- * A client's connections to the server beside its session: to learn where a port appears, and to be relayed.
- * @module
- */
 import { LinkError, messageOf } from "../../errors.ts";
 import type { ByteStream } from "../../net/connection.ts";
 import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
@@ -10,11 +6,9 @@ import { encodeRequest, fromRpcError, parseEnvelope } from "../../protocol/rpc.t
 import type { ServerDoor } from "../rendezvous.ts";
 import { type Bridge, closeQuietly, PrefixedStream, writeAll } from "../../net/streams.ts";
 
-/** Longest reply taken, in bytes. */
 const MAX_REPLY_BYTES = 4 * 1024;
 const LF = 0x0a;
 
-/** Opens this side's half of the relay and waits for the other. */
 export async function openRelay(
   server: ServerDoor,
   ticket: string,
@@ -30,7 +24,6 @@ export async function openRelay(
   return new PrefixedStream(rest, stream);
 }
 
-/** Asks where a connection appears to come from. */
 export async function findAddress(
   server: ServerDoor,
   bridge: Bridge,
