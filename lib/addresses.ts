@@ -1,0 +1,73 @@
+/**
+ * IP addresses, ports, and how a host and a port are written.
+ * @module
+ */
+import ipaddr from "ipaddr.js";
+import { UsageError } from "./errors.ts";
+
+/** `link` needs an interface's name and is of no use to others; `unusable` is no address of one machine. */
+export type AddressScope = "loopback" | "link" | "private" | "public" | "unusable";
+
+/** Every network that is not `public` (RFC 6890); the first that fits counts. Those for documentation are public. */
+const NETWORKS: Record<Exclude<AddressScope, "public">, string[]> = {
+  loopback: ["127.0.0.0/8", "::1/128"],
+  link: ["169.254.0.0/16", "fe80::/10"],
+  private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
+  unusable: [
+    "0.0.0.0/8",
+    "192.0.0.0/24", // between a home and its provider's translator (RFC 7335)
+    "198.18.0.0/15", // benchmarks (RFC 2544)
+    "224.0.0.0/3",
+    "::/8", // with 64:ff9b::/96: an IPv4 address behind a translator (RFC 6052)
+    "ff00::/8",
+  ],
+};
+const SUBNETS = Object.fromEntries(
+  Object.entries(NETWORKS).map(([scope, networks]) => [scope, networks.map(ipaddr.parseCIDR)]),
+);
+
+/**
+ * The one spelling of an IP address that throttles, logs and people see: a socket that listens on `::` shows an IPv4
+ * caller as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2), which is the same caller as `a.b.c.d`.
+ *
+ * @param address What the runtime says; anything that is no IP address stays as it is.
+ */
+export function normalizeAddress(address: string): string {
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+}
+
+/**
+ * The part of an address that one household or host can choose freely, for counting callers.
+ *
+ * @returns An IPv4 address whole; an IPv6 address cut to its /64, since one customer gets at least that many
+ *   (RFC 6177 §2), as four groups and `::/64`.
+ */
+export function addressGroup(address: string): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
+  return `${parsed.parts.slice(0, 4).map((group) => group.toString(16)).join(":")}::/64`;
+}
+
+/** How far an address reaches. */
+export function scopeOf(address: string): AddressScope {
+  if (!ipaddr.isValid(address)) return "unusable";
+  return ipaddr.subnetMatch(ipaddr.process(address), SUBNETS, "public") as AddressScope;
+}
+
+/** Writes a host and a port as one: `chat.example.org:7667`, `[2001:db8::1]:7667`. */
+export function formatHostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether a text is the number of a TCP port, `least` or more. */
+export function isPort(text: string, least = 1): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= 65_535;
+}
+
+/** @throws {UsageError} When the text is no port from 1 up. */
+export function parsePort(text: string): number {
+  if (isPort(text)) return Number(text);
+  const received = JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+  throw new UsageError(`Cannot use port as it must be a number from 1 to 65535: received ${received}`);
+}
