@@ -1,17 +1,17 @@
 /**
  * A direct chat as a person sees it: lines and files both ways, the way they take, the code, and the end.
  *
- * Both sides have the same; how links come about is for `chat_host.ts` and `chat_joiner.ts`.
+ * Both sides have the same; how links come about is for `host.ts` and `joiner.ts`.
  * @module
  */
 import type { PeerMessage, Route } from "../protocol/peer_messages.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 import { FileTransfers, type TransferListener } from "./file_transfers.ts";
-import type { SessionTerms } from "./link/link.ts";
-import { PeerSession, type SessionEnd, type SessionOptions } from "./session.ts";
+import type { ChatTerms } from "./link/peer_link.ts";
+import { type ChannelOptions, type ChatEnd, PeerChannel } from "./channel.ts";
 
-/** Who shows a conversation. Texts and names from the other side are not filtered for a terminal yet. */
-export interface ConversationListener extends TransferListener {
+/** Who shows a chat. Texts and names from the other side are not filtered for a terminal yet. */
+export interface DirectChatListener extends TransferListener {
   /** The other person wrote a line; it counts as shown once this has returned or resolved. */
   onLine(text: string): void | Promise<void>;
   /** The first link is there, or another one took over. */
@@ -20,7 +20,7 @@ export interface ConversationListener extends TransferListener {
   onLost(why: string): void;
 }
 
-/** What a conversation counted. */
+/** What a chat counted. */
 export interface Tally {
   /** Lines that the other side has shown. */
   readonly linesSent: number;
@@ -36,8 +36,8 @@ export interface Tally {
   readonly durationMs: number;
 }
 
-/** Settings of a {@linkcode Conversation}. */
-export interface ConversationOptions extends SessionOptions {
+/** Settings of a {@linkcode DirectChat}. */
+export interface DirectChatOptions extends ChannelOptions {
   /** How the two find each other. */
   readonly rendezvous: Pick<Rendezvous, "checkConnection">;
   /** Name of the other person's account. */
@@ -50,17 +50,17 @@ export interface ConversationOptions extends SessionOptions {
 const CHECK_EVERY_MS = 1_000;
 
 /** One direct chat, from before its first link to its end. */
-export class Conversation {
+export class DirectChat {
   /** Name of the other person's account. */
   readonly friend: string;
   /** Carries everything. */
-  readonly session: PeerSession;
+  readonly channel: PeerChannel;
   /** Files both ways. */
   readonly files: FileTransfers;
   /** Resolves once the chat is over and no file is open. Never rejects. */
-  readonly ended: Promise<SessionEnd>;
-  readonly #listener: ConversationListener;
-  #terms: SessionTerms | undefined; // set with the first link
+  readonly ended: Promise<ChatEnd>;
+  readonly #listener: DirectChatListener;
+  #terms: ChatTerms | undefined; // set with the first link
   #startedAt: number | undefined; // set with the first link; on the clock of performance.now()
   #endedAt: number | undefined;
   #checks: ReturnType<typeof setInterval> | undefined; // set while the link is lost
@@ -74,13 +74,13 @@ export class Conversation {
    * @param onLinkChange Called after the listener, each time a link is in use or lost.
    */
   constructor(
-    listener: ConversationListener,
-    options: ConversationOptions,
+    listener: DirectChatListener,
+    options: DirectChatOptions,
     onLinkChange: () => void = () => {},
   ) {
     this.friend = options.friend;
     this.#listener = listener;
-    this.session = new PeerSession({
+    this.channel = new PeerChannel({
       onMessage: (message) => this.#take(message),
       onLinked: (route) => {
         this.#linked(route);
@@ -94,8 +94,8 @@ export class Conversation {
         onLinkChange();
       },
     }, options);
-    this.files = new FileTransfers(this.session, listener, { downloadFolder: options.downloadFolder });
-    this.ended = this.session.ended.then(async (end) => {
+    this.files = new FileTransfers(this.channel, listener, { downloadFolder: options.downloadFolder });
+    this.ended = this.channel.ended.then(async (end) => {
       clearInterval(this.#checks);
       this.#endedAt = performance.now();
       await this.files.close();
@@ -104,12 +104,12 @@ export class Conversation {
   }
 
   /** What the first link fixed; undefined before it. */
-  get terms(): SessionTerms | undefined {
+  get terms(): ChatTerms | undefined {
     return this.#terms;
   }
 
-  /** Must be called with the terms of the first link before the session gets it. */
-  agree(terms: SessionTerms): void {
+  /** Must be called with the terms of the first link before the channel gets it. */
+  agree(terms: ChatTerms): void {
     this.#terms = terms;
   }
 
@@ -120,14 +120,14 @@ export class Conversation {
    */
   async say(text: string): Promise<void> {
     this.#linesUnderWay += 1;
-    await this.session.send("line", { text });
+    await this.channel.send("line", { text });
     this.#linesUnderWay -= 1;
     this.#linesSent += 1;
   }
 
   /** Says goodbye, and ends the chat for both. */
   bye(): Promise<void> {
-    return this.session.bye();
+    return this.channel.bye();
   }
 
   /** What was counted so far. */

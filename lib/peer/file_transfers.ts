@@ -1,7 +1,7 @@
 /**
  * Files in a direct chat: one at a time each way, asked first, checked at the end, resumed after a break.
  *
- * The pieces travel as messages of the session, so a lost link costs them nothing. When the chat itself ends in the
+ * The pieces travel as messages of the channel, so a lost link costs them nothing. When the chat itself ends in the
  * middle, what came stays beside its future place, and the same file offered again goes on from there.
  * @module
  */
@@ -10,7 +10,7 @@ import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { FILE_CHUNK_BYTES, type FileFailure, type PeerMessage } from "../protocol/peer_messages.ts";
 import { hashFile, IncomingFile } from "./files/incoming_file.ts";
 import { safeFileName } from "./files/file_names.ts";
-import type { PeerSession } from "./session.ts";
+import type { PeerChannel } from "./channel.ts";
 
 /** Pieces sent and not answered: enough for good speed, and typed lines do not wait long behind them. */
 const CHUNKS_UNDER_WAY = 8;
@@ -52,7 +52,7 @@ interface Incoming {
 }
 
 export class FileTransfers {
-  readonly #session: Pick<PeerSession, "send" | "isEnded">;
+  readonly #channel: Pick<PeerChannel, "send" | "isEnded">;
   readonly #listener: TransferListener;
   readonly #downloadFolder: string;
   #outgoing: Outgoing | undefined;
@@ -62,11 +62,11 @@ export class FileTransfers {
   #cleaning: Promise<unknown> = Promise.resolve(); // ends when no part file is being removed
 
   constructor(
-    session: Pick<PeerSession, "send" | "isEnded">,
+    channel: Pick<PeerChannel, "send" | "isEnded">,
     listener: TransferListener,
     options: { downloadFolder: string },
   ) {
-    this.#session = session;
+    this.#channel = channel;
     this.#listener = listener;
     this.#downloadFolder = options.downloadFolder;
   }
@@ -187,9 +187,9 @@ export class FileTransfers {
     }
     outgoing.isAccepted = true;
     outgoing.offset = offset;
-    // Not awaited: the session answers while the file is on its way.
+    // Not awaited: the channel answers while the file is on its way.
     this.#sendFrom(outgoing, offset).catch((error) => {
-      if (!outgoing.isOver && !this.#session.isEnded) {
+      if (!outgoing.isOver && !this.#channel.isEnded) {
         this.#failOutgoing(outgoing, "damaged", { isOurs: true, detail: messageOf(error) });
       }
     });
@@ -206,20 +206,20 @@ export class FileTransfers {
       const count = await source.read(chunk);
       if (count === null) throw new Error("the file has become shorter");
       sentBytes += count;
-      const confirmed = this.#session.send("file_chunk", { file, data: chunk.subarray(0, count).toBase64() })
+      const confirmed = this.#channel.send("file_chunk", { file, data: chunk.subarray(0, count).toBase64() })
         .then(() => {
           confirmedBytes += count;
           if (!outgoing.isOver) this.#report(news, confirmedBytes, offset);
         }, () => {
           // A piece that was taken back; when the chat is over, the loop sees it below.
-          if (!outgoing.isOver && !this.#session.isEnded) {
+          if (!outgoing.isOver && !this.#channel.isEnded) {
             this.#failOutgoing(outgoing, "stuck", { isOurs: true });
           }
         });
       underWay.add(confirmed);
       confirmed.finally(() => underWay.delete(confirmed));
       if (underWay.size >= CHUNKS_UNDER_WAY) await Promise.race(underWay);
-      if (this.#session.isEnded) return;
+      if (this.#channel.isEnded) return;
     }
   }
 
@@ -303,8 +303,8 @@ export class FileTransfers {
   }
 
   /** Says something that nobody waits for; when the chat is over, nobody needs it either. */
-  #post(...[method, content]: Parameters<PeerSession["send"]>): void {
-    this.#session.send(method, content).catch(() => {});
+  #post(...[method, content]: Parameters<PeerChannel["send"]>): void {
+    this.#channel.send(method, content).catch(() => {});
   }
 
   #report(news: TransferNews, doneBytes: number, resumedBytes: number): void {

@@ -2,9 +2,9 @@ import { ChatError, LinkError } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
 import type { ChatJoined, Place } from "../protocol/chat_messages.ts";
 import { ownAddresses } from "./route/addresses.ts";
-import { Conversation, type ConversationListener, type ConversationOptions } from "./direct_chat.ts";
+import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
 import { Doorway } from "./route/doorway.ts";
-import type { Link, LinkSecrets, SessionTerms } from "./link/link.ts";
+import type { ChatTerms, LinkSecrets, PeerLink } from "./link/peer_link.ts";
 import { limit } from "./pause.ts";
 import type { MappedPort, PortMapper } from "./port_mapping.ts";
 import { makeSecret } from "./link/proof.ts";
@@ -15,7 +15,7 @@ import { openRelay } from "./route/side_client.ts";
 const ROUND_WITHIN_MS = 15_000;
 const PUNCH_WITHIN_MS = 10_000;
 
-export interface HostOptions extends ConversationOptions {
+export interface HostOptions extends DirectChatOptions {
   readonly rendezvous: Rendezvous;
   readonly port: number;
   readonly portMapper?: PortMapper; // only when the router is to forward the port
@@ -23,7 +23,7 @@ export interface HostOptions extends ConversationOptions {
 }
 
 export interface HostedChat extends AsyncDisposable {
-  readonly conversation: Conversation;
+  readonly chat: DirectChat;
   readonly port: number;
   readonly addresses: readonly string[];
   readonly seenAddress: string; // address that the server sees
@@ -36,7 +36,7 @@ export interface HostedChat extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export async function hostChat(listener: ConversationListener, options: HostOptions): Promise<HostedChat> {
+export async function hostChat(listener: DirectChatListener, options: HostOptions): Promise<HostedChat> {
   const host = new Host(listener, options, await createEphemeralIdentity());
   try {
     await host.open();
@@ -48,7 +48,7 @@ export async function hostChat(listener: ConversationListener, options: HostOpti
 }
 
 class Host implements HostedChat {
-  readonly conversation: Conversation;
+  readonly chat: DirectChat;
   readonly linked: Promise<void>;
   mapped: MappedPort | undefined;
   mappingFailure: string | undefined;
@@ -65,12 +65,12 @@ class Host implements HostedChat {
   #round: { readonly end: (reason?: unknown) => void } | undefined; // the one under way
   #isOpen = false;
 
-  constructor(listener: ConversationListener, options: HostOptions, identity: Identity) {
+  constructor(listener: DirectChatListener, options: HostOptions, identity: Identity) {
     this.#options = options;
     this.#identity = identity;
     this.linked = this.#linked.promise;
     this.linked.catch(() => {}); // whoever waits for it hears of it
-    this.conversation = new Conversation(listener, options);
+    this.chat = new DirectChat(listener, options);
     this.#doorway = new Doorway({
       port: options.port,
       identity,
@@ -81,7 +81,7 @@ class Host implements HostedChat {
       },
     });
     this.#cleanup.use(this.#doorway);
-    this.conversation.ended.then((end) => {
+    this.chat.ended.then((end) => {
       this.#linked.reject(new LinkError(end.message));
       return this.#tidy();
     });
@@ -105,7 +105,7 @@ class Host implements HostedChat {
     }));
     this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
       this.#register().catch(() => {}); // the next time the server is there, or the chat goes on without
-      this.conversation.session.probe(); // what broke that connection may have broken this one
+      this.chat.channel.probe(); // what broke that connection may have broken this one
     }));
     if (portMapper) await this.#map(portMapper);
     const { seenAddress, isFriendOnline } = await this.#register();
@@ -115,9 +115,9 @@ class Host implements HostedChat {
   }
 
   async close(): Promise<void> {
-    if (this.conversation.terms) await this.conversation.bye();
-    else this.conversation.session.close({ kind: "said_bye", message: "you took the invitation back" });
-    await this.conversation.ended;
+    if (this.chat.terms) await this.chat.bye();
+    else this.chat.channel.close({ kind: "said_bye", message: "you took the invitation back" });
+    await this.chat.ended;
     await this.#tidy();
   }
 
@@ -135,7 +135,7 @@ class Host implements HostedChat {
       places: [...mapped, ...own],
       certificate: this.#identity.certificatePem,
       secret: this.#secret,
-      isJoined: this.conversation.terms !== undefined,
+      isJoined: this.chat.terms !== undefined,
     });
   }
 
@@ -154,32 +154,32 @@ class Host implements HostedChat {
       chatId: this.#chatId,
       certificatePem: this.#identity.certificatePem,
       secret: this.#secret,
-      sessionKey: this.conversation.terms?.sessionKey,
+      channelKey: this.chat.terms?.channelKey,
     };
   }
 
-  #take(link: Link, terms: SessionTerms | undefined): number {
-    const { session } = this.conversation;
-    if (session.isEnded) throw new ChatError("not_found", "Cannot join: the chat is over");
-    if (session.routes.isAvoided(link.route)) {
+  #take(link: PeerLink, terms: ChatTerms | undefined): number {
+    const { channel } = this.chat;
+    if (channel.isEnded) throw new ChatError("not_found", "Cannot join: the chat is over");
+    if (channel.routes.isAvoided(link.route)) {
       throw new ChatError("unavailable", `Cannot go on over ${link.route}: nothing large gets through there`);
     }
     if (terms) {
-      if (this.conversation.terms) throw new ChatError("conflict", "Cannot join: the chat has begun already");
-      this.conversation.agree(terms);
+      if (this.chat.terms) throw new ChatError("conflict", "Cannot join: the chat has begun already");
+      this.chat.agree(terms);
     }
     // The link is used from the next turn on: a large thing sent before the reply to `take` could hold that back for good.
     queueMicrotask(() => {
-      session.attach(link);
+      channel.attach(link);
       if (link.route !== "relayed") this.#round?.end("linked directly");
       this.#linked.resolve();
     });
-    return session.received;
+    return channel.received;
   }
 
   /** The friend begins a round of attempts: punch, and have the relay ready. */
   #meet(joined: ChatJoined): void {
-    if (this.conversation.session.isEnded) return;
+    if (this.chat.channel.isEnded) return;
     this.#round?.end("a new round begins");
     const round = limit(new AbortController().signal, ROUND_WITHIN_MS);
     this.#round = round;
@@ -211,8 +211,8 @@ class Host implements HostedChat {
 
   /** The friend has left, says the server; a link that lives knows better. */
   #closedElsewhere(by: string): void {
-    const { session, terms } = this.conversation;
-    if (terms && !session.isLinked) session.close({ kind: "closed", message: `${by} has ended the chat` });
+    const { channel, terms } = this.chat;
+    if (terms && !channel.isLinked) channel.close({ kind: "closed", message: `${by} has ended the chat` });
   }
 
   async #tidy(): Promise<void> {

@@ -1,9 +1,9 @@
 import { ChatError, LinkError, messageOf } from "../errors.ts";
 import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
-import { Conversation, type ConversationListener, type ConversationOptions } from "./direct_chat.ts";
+import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
 import type { ProvenConnection } from "./link/joiner_link.ts";
-import type { LinkSecrets } from "./link/link.ts";
+import type { LinkSecrets } from "./link/peer_link.ts";
 import { raceToHost } from "./route/race.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 
@@ -12,35 +12,35 @@ const IMPROVE_AT_MS = [7_000, 14_000, 22_000, 45_000, 90_000, 180_000];
 const IMPROVE_WITHIN_MS = 6_000;
 const RETRY_MS = 1_000;
 
-export interface JoinListener extends ConversationListener {
+export interface JoinListener extends DirectChatListener {
   onTrying(what: string): void; // what is being tried, in a few words for one changing line
 }
 
-export interface JoinOptions extends ConversationOptions {
+export interface JoinOptions extends DirectChatOptions {
   readonly rendezvous: Rendezvous;
   readonly chatId: string;
   readonly relayAfterMs?: number;
   readonly isDialing?: boolean;
   readonly improveAtMs?: readonly number[]; // by default `IMPROVE_AT_MS`
-  /** Calls off the search for the first link; later, {@linkcode Conversation.bye} ends the chat. */
+  /** Calls off the search for the first link; later, {@linkcode DirectChat.bye} ends the chat. */
   readonly signal: AbortSignal;
 }
 
-export interface JoinedConversation {
-  readonly conversation: Conversation;
+export interface JoinedDirectChat {
+  readonly chat: DirectChat;
   readonly route: Route;
   readonly linkedAfterMs: number; // from accepting the invitation to the first link, in milliseconds
 }
 
-export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedConversation> {
+export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedDirectChat> {
   const startedAt = performance.now();
   const joiner = new Joiner(listener, options);
   const route = await joiner.linkFirst();
-  return { conversation: joiner.conversation, route, linkedAfterMs: performance.now() - startedAt };
+  return { chat: joiner.chat, route, linkedAfterMs: performance.now() - startedAt };
 }
 
 class Joiner {
-  readonly conversation: Conversation;
+  readonly chat: DirectChat;
   readonly #options: JoinOptions;
   readonly #listener: JoinListener;
   readonly #first = Promise.withResolvers<Route>(); // settles with the first link
@@ -54,8 +54,8 @@ class Joiner {
   constructor(listener: JoinListener, options: JoinOptions) {
     this.#options = options;
     this.#listener = listener;
-    this.conversation = new Conversation(listener, options, () => this.#changed());
-    const { session } = this.conversation;
+    this.chat = new DirectChat(listener, options, () => this.#changed());
+    const { channel } = this.chat;
     const { rendezvous, chatId } = options;
     const stops = [
       rendezvous.onEvent(({ name, content }) => {
@@ -65,11 +65,11 @@ class Joiner {
       }),
       rendezvous.onSignedInAgain(() => this.#beginAfresh()),
     ];
-    session.ended.then(() => {
+    channel.ended.then(() => {
       for (const stop of stops) stop();
       this.#changed();
     });
-    this.conversation.ended.then(() => {
+    this.chat.ended.then(() => {
       rendezvous.request("close_chat", { chatId }).catch(() => {}); // the server forgets it in time
     });
   }
@@ -77,16 +77,16 @@ class Joiner {
   /** Looks for the first link; from then on it goes on looking whenever there is none, or only the relay. */
   async linkFirst(): Promise<Route> {
     const { signal } = this.#options;
-    const { session } = this.conversation;
+    const { channel } = this.chat;
     const callOff = () => this.#first.reject(signal.reason);
     signal.addEventListener("abort", callOff, { once: true });
     if (signal.aborted) callOff();
-    session.ended.then((end) => this.#first.reject(new LinkError(end.message)));
+    channel.ended.then((end) => this.#first.reject(new LinkError(end.message)));
     const seeking = this.#seek();
     try {
       return await this.#first.promise;
     } catch (error) {
-      session.close({ kind: "closed", message: messageOf(error) });
+      channel.close({ kind: "closed", message: messageOf(error) });
       await seeking;
       throw error;
     } finally {
@@ -95,8 +95,8 @@ class Joiner {
   }
 
   async #seek(): Promise<void> {
-    const { session } = this.conversation;
-    while (!session.isEnded) {
+    const { channel } = this.chat;
+    while (!channel.isEnded) {
       const waitMs = this.#waitMs();
       if (waitMs > 0) await this.#rest(waitMs);
       else await this.#playRound();
@@ -104,9 +104,9 @@ class Joiner {
   }
 
   #waitMs(): number {
-    const { session } = this.conversation;
-    if (!session.isLinked) return this.#tryAt - performance.now();
-    if (session.route !== "relayed") return Infinity;
+    const { channel } = this.chat;
+    if (!channel.isLinked) return this.#tryAt - performance.now();
+    if (channel.route !== "relayed") return Infinity;
     const atMs = (this.#options.improveAtMs ?? IMPROVE_AT_MS)[this.#improvements];
     return atMs === undefined ? Infinity : this.#relayedAt + atMs - performance.now();
   }
@@ -122,15 +122,15 @@ class Joiner {
 
   /** One round: ask the server, and race. With a link over the relay it only looks for something better. */
   async #playRound(): Promise<void> {
-    const { session } = this.conversation;
+    const { channel } = this.chat;
     const round = this.#round = new AbortController();
-    const isImproving = session.isLinked;
+    const isImproving = channel.isLinked;
     if (isImproving) this.#improvements += 1;
     try {
       const { joined, isPunching } = await this.#join(!isImproving);
       await this.#race(joined, { signal: round.signal, isPunching, isImproving });
     } catch (error) {
-      if (!round.signal.aborted && !isImproving && !session.isLinked) this.#failed(error);
+      if (!round.signal.aborted && !isImproving && !channel.isLinked) this.#failed(error);
     } finally {
       this.#round = undefined;
     }
@@ -153,7 +153,7 @@ class Joiner {
       // Without the server, or before the host is back at it, the addresses from before may still lead there.
       const isPassing = error instanceof LinkError ||
         (error instanceof ChatError && error.code !== "not_found");
-      if (!before || !this.conversation.terms || !isPassing) throw error;
+      if (!before || !this.chat.terms || !isPassing) throw error;
       const { relayTicket: _used, ...rest } = before;
       return { joined: rest, isPunching: false };
     }
@@ -164,17 +164,17 @@ class Joiner {
     { signal, isPunching, isImproving }: { signal: AbortSignal; isPunching: boolean; isImproving: boolean },
   ): Promise<void> {
     const { rendezvous, relayAfterMs, isDialing } = this.#options;
-    const { session } = this.conversation;
+    const { channel } = this.chat;
     await raceToHost({
       rendezvous,
       joined,
       signal,
       isPunching,
       secretsOf: () => this.#secretsFor(joined),
-      isWorthwhile: (route) => !session.routes.isAvoided(route),
+      isWorthwhile: (route) => !channel.routes.isAvoided(route),
       take: (proven, route) => this.#take(proven, route),
       onTrying: (what) => {
-        if (!session.isLinked) this.#listener.onTrying(what);
+        if (!channel.isLinked) this.#listener.onTrying(what);
       },
       ...(relayAfterMs === undefined ? {} : { relayAfterMs }),
       ...(isDialing === undefined ? {} : { isDialing }),
@@ -187,29 +187,29 @@ class Joiner {
       chatId,
       certificatePem: certificate,
       secret,
-      sessionKey: this.conversation.terms?.sessionKey,
+      channelKey: this.chat.terms?.channelKey,
     };
   }
 
   async #take(proven: ProvenConnection, route: Route): Promise<void> {
-    const { conversation } = this;
-    const { session } = conversation;
-    const isNoBetter = session.isLinked && (session.route !== "relayed" || route === "relayed");
-    if (session.isEnded || isNoBetter) return proven.drop("another way was faster");
+    const { chat } = this;
+    const { channel } = chat;
+    const isNoBetter = channel.isLinked && (channel.route !== "relayed" || route === "relayed");
+    if (channel.isEnded || isNoBetter) return proven.drop("another way was faster");
     try {
-      const { link, terms } = await proven.take(route, session.received, conversation.terms?.sessionKey);
-      if (terms) conversation.agree(terms);
-      session.attach(link);
+      const { link, terms } = await proven.take(route, channel.received, chat.terms?.channelKey);
+      if (terms) chat.agree(terms);
+      channel.attach(link);
       this.#first.resolve(route);
     } catch (error) {
-      if (error instanceof ChatError && error.code === "unavailable") session.routes.avoid(route);
+      if (error instanceof ChatError && error.code === "unavailable") channel.routes.avoid(route);
       throw error;
     }
   }
 
   #failed(error: unknown): void {
-    const { conversation } = this;
-    if (!conversation.terms) {
+    const { chat } = this;
+    if (!chat.terms) {
       this.#tryAt = Infinity;
       return this.#first.reject(error);
     }
@@ -220,20 +220,20 @@ class Joiner {
 
   /** The server is there again, or the host at it: what was tried before may lead nowhere now. */
   #beginAfresh(): void {
-    const { session } = this.conversation;
-    if (session.isLinked) return void session.probe();
+    const { channel } = this.chat;
+    if (channel.isLinked) return void channel.probe();
     this.#tryAt = 0;
     this.#round?.abort(new LinkError("A new round begins"));
     this.#wake?.();
   }
 
   #changed(): void {
-    const { session } = this.conversation;
-    if (session.isLinked && session.route === "relayed") {
+    const { channel } = this.chat;
+    if (channel.isLinked && channel.route === "relayed") {
       this.#relayedAt = performance.now();
       this.#improvements = 0;
     }
-    if (!session.isLinked) {
+    if (!channel.isLinked) {
       this.#tryAt = 0;
       this.#round?.abort(new LinkError("The link is lost"));
     }
@@ -242,14 +242,14 @@ class Joiner {
 
   /** The host has ended the chat, says the server; a link that lives knows better, and a host that was away may come back. */
   #closedElsewhere(reason: "closed" | "gone"): void {
-    const { session, terms } = this.conversation;
-    if (!session.isLinked && (reason === "closed" || !terms)) this.#hostHasEnded();
+    const { channel, terms } = this.chat;
+    if (!channel.isLinked && (reason === "closed" || !terms)) this.#hostHasEnded();
   }
 
   #hostHasEnded(): void {
-    this.conversation.session.close({
+    this.chat.channel.close({
       kind: "closed",
-      message: `${this.conversation.friend} has ended the chat`,
+      message: `${this.chat.friend} has ended the chat`,
     });
   }
 }

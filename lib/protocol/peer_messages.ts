@@ -2,7 +2,7 @@
  * What two clients say to each other in a direct chat: requests in both directions, inside TLS.
  *
  * The first two, `greet` and `take`, make a link out of a connection. All others carry a `seq` and belong to the
- * session, which outlives its links: the reply says that the other side has it. PEER.md explains each with an example.
+ * channel, which outlives its links: the reply says that the other side has it. PEER.md explains each with an example.
  * @module
  */
 import * as z from "zod";
@@ -48,11 +48,11 @@ export const LINK_REQUESTS = {
       protocol: z.int(),
       client: labelField,
       chatId: chatIdField,
-      /** False on the first link of a chat; true when a session of this chat goes on over a new link. */
+      /** False on the first link of a chat; true when a channel of this chat goes on over a new link. */
       isResume: z.boolean(),
       /** SHA-256 of the joiner's nonce. */
       commitment: hash256Field,
-      /** Keyed with the secret, or with the session's key when it goes on. */
+      /** Keyed with the secret, or with the channel's key when it goes on. */
       proof: hash256Field,
     }),
     result: z.object({ client: z.string(), nonce: hash256Field, proof: hash256Field }),
@@ -63,7 +63,7 @@ export const LINK_REQUESTS = {
       nonce: hash256Field,
       route: z.enum(ROUTES),
       received: receivedField,
-      /** Keyed with the session's key: on a link that was greeted before the session began on another one. */
+      /** Keyed with the channel's key: on a link that was greeted before the channel began on another one. */
       resume: hash256Field.optional(),
     }),
     result: z.object({ received: receivedField }),
@@ -84,7 +84,7 @@ export const FILE_FAILURES = [
 /** One of {@linkcode FILE_FAILURES}. */
 export type FileFailure = typeof FILE_FAILURES[number];
 
-/** Parameters of the session's requests, either way; the result of each is an empty object. */
+/** Parameters of the channel's requests, either way; the result of each is an empty object. */
 export const PEER_REQUESTS = {
   /** What a person wrote. */
   line: z.strictObject({ ...seq, text: textField }),
@@ -110,11 +110,11 @@ export const PEER_REQUESTS = {
   file_failed: z.strictObject({ ...seq, file: fileField, reason: z.enum(FILE_FAILURES) }),
 } as const;
 
-/** Name of a session request. */
+/** Name of a channel request. */
 export type PeerMethod = keyof typeof PEER_REQUESTS;
-/** What a session request says, without the `seq` that the session adds. */
+/** What a channel request says, without the `seq` that the channel adds. */
 export type PeerContent<M extends PeerMethod> = Omit<z.output<(typeof PEER_REQUESTS)[M]>, "seq">;
-/** A session request as it arrived. */
+/** A channel request as it arrived. */
 export type PeerMessage = {
   readonly [M in PeerMethod]: { readonly method: M; readonly content: z.output<(typeof PEER_REQUESTS)[M]> };
 }[PeerMethod];
@@ -124,7 +124,7 @@ export type Greet = z.output<typeof LINK_REQUESTS.greet.params>;
 export type Take = z.output<typeof LINK_REQUESTS.take.params>;
 
 /**
- * Checks a session request.
+ * Checks a channel request.
  *
  * @returns Null for a method that is none, or content that does not fit it.
  */

@@ -19,11 +19,11 @@ Deno.test("ChatScreen once let lines be ticked that a stopped screen had dropped
   pair.atBob.beforeLine = async (text) => await screen.onLine(text);
   let ticks = 0;
   const said = [...Array(LINES).keys()].map(async (number) => {
-    await pair.hosted.conversation.say(`${number} ${LONG}`);
+    await pair.hosted.chat.say(`${number} ${LONG}`);
     ticks += 1;
   });
   // Files and their words go the same way: once this is answered, lines before it would have been.
-  await pair.joined.conversation.say("is it my screen?");
+  await pair.joined.chat.say("is it my screen?");
   assert.equal(ticks, 0);
   stopped.resolve();
   stopped = undefined;
@@ -39,12 +39,12 @@ Deno.test("ChatScreen ends the chat when its output fails, and ticks nothing tha
   const screen = screenOn(tty);
   await using pair = await ChatPair.link();
   pair.atBob.beforeLine = async (text) => await screen.onLine(text);
-  await pair.hosted.conversation.say("one");
+  await pair.hosted.chat.say("one");
   tty.isBroken = true;
   await assert.rejects(screen.onLine("two"), OutputError);
-  await assert.rejects(pair.hosted.conversation.say("three"));
+  await assert.rejects(pair.hosted.chat.say("three"));
   assert.deepEqual(pair.atBob.lines, ["one"]);
-  assert.equal((await pair.joined.conversation.ended).kind, "failed");
-  assert.equal((await pair.hosted.conversation.ended).kind, "closed");
-  assert.equal(pair.hosted.conversation.tally.linesUndelivered, 1);
+  assert.equal((await pair.joined.chat.ended).kind, "failed");
+  assert.equal((await pair.hosted.chat.ended).kind, "closed");
+  assert.equal(pair.hosted.chat.tally.linesUndelivered, 1);
 });

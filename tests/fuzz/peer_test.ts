@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { Connection } from "../../lib/net/connection.ts";
-import { Conversation } from "../../lib/peer/direct_chat.ts";
+import { DirectChat } from "../../lib/peer/direct_chat.ts";
 import { safeFileName } from "../../lib/peer/files/file_names.ts";
 import { awaitLink } from "../../lib/peer/link/host_link.ts";
-import type { LinkSecrets } from "../../lib/peer/link/link.ts";
+import type { LinkSecrets } from "../../lib/peer/link/peer_link.ts";
 import { commitTo, makeNonce, makeSecret, proveAsJoiner } from "../../lib/peer/link/proof.ts";
 import { parsePeerMessage, PEER_REQUESTS, type PeerMethod } from "../../lib/protocol/peer_messages.ts";
 import { openTcpPair, testIdentity } from "../helpers/socket_pair.ts";
@@ -138,7 +138,7 @@ const secrets: LinkSecrets = {
   chatId: "01920000-0000-7000-8000-000000000001",
   certificatePem: (await testIdentity()).certificatePem,
   secret: makeSecret(),
-  sessionKey: undefined,
+  channelKey: undefined,
 };
 
 function hostileGreetings(): fc.Arbitrary<Uint8Array> {
@@ -155,27 +155,27 @@ function hostileGreetings(): fc.Arbitrary<Uint8Array> {
   );
 }
 
-/** The other end of a real conversation: it has the secret, and says what it likes. */
+/** The other end of a real chat: it has the secret, and says what it likes. */
 class Attacker implements AsyncDisposable {
   readonly #connection: Connection;
-  readonly #conversation: Conversation;
+  readonly #chat: DirectChat;
   readonly #reading: Promise<void>;
   #seq = 0;
 
-  private constructor(connection: Connection, conversation: Conversation) {
+  private constructor(connection: Connection, chat: DirectChat) {
     this.#connection = connection;
-    this.#conversation = conversation;
+    this.#chat = chat;
     this.#reading = this.#read();
   }
 
   static async link(downloadFolder: string, isAccepting: boolean): Promise<Attacker> {
     const [near, far] = await openTcpPair();
-    const conversation: Conversation = new Conversation({
+    const chat: DirectChat = new DirectChat({
       onLine: () => {},
       onLinked: () => {},
       onLost: () => {},
       onFileOffered: () => {
-        if (isAccepting) conversation.files.accept().catch(() => {});
+        if (isAccepting) chat.files.accept().catch(() => {});
       },
       onFileProgress: () => {},
       onFileDone: () => {},
@@ -191,7 +191,7 @@ class Attacker implements AsyncDisposable {
       secretsOf: () => secrets,
       onLink: (link) => {
         queueMicrotask(() => {
-          conversation.session.attach(link);
+          chat.channel.attach(link);
           linked.resolve();
         });
         return 0;
@@ -209,7 +209,7 @@ class Attacker implements AsyncDisposable {
     const take = { nonce, route: "direct, LAN", received: 0 };
     connection.send(JSON.stringify({ jsonrpc: "2.0", id: "t", method: "take", params: take }) + "\n");
     await linked.promise;
-    return new Attacker(connection, conversation);
+    return new Attacker(connection, chat);
   }
 
   /** Says it all, and waits until the other side has taken it or hung up. */
@@ -233,8 +233,8 @@ class Attacker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#connection.abort();
-    await this.#conversation.bye();
-    await this.#conversation.ended;
+    await this.#chat.bye();
+    await this.#chat.ended;
     await this.#connection.released;
   }
 }

@@ -5,7 +5,7 @@
 import { hostChat, type HostedChat, type HostOptions } from "../../lib/peer/host.ts";
 import {
   joinChat,
-  type JoinedConversation,
+  type JoinedDirectChat,
   type JoinListener,
   type JoinOptions,
 } from "../../lib/peer/joiner.ts";
@@ -124,7 +124,7 @@ export class ChatPair implements AsyncDisposable {
   readonly #cable: CuttableProxy | undefined;
   readonly #joinOptions: Partial<JoinOptions>;
   readonly #folder: string;
-  #joined: JoinedConversation | undefined;
+  #joined: JoinedDirectChat | undefined;
 
   private constructor(made: {
     server: ChatServer;
@@ -175,7 +175,7 @@ export class ChatPair implements AsyncDisposable {
   }
 
   /** Bob joins. @param changes What his side does otherwise than the pair's options say. */
-  async join(changes: Partial<JoinOptions> = {}): Promise<JoinedConversation> {
+  async join(changes: Partial<JoinOptions> = {}): Promise<JoinedDirectChat> {
     const invited = this.bob.events.find(({ name }) => name === "chat_invited");
     if (!invited) throw new Error("Bob was not invited");
     this.#joined = await joinChat(this.atBob, {
@@ -192,7 +192,7 @@ export class ChatPair implements AsyncDisposable {
   }
 
   /** The joiner's half. */
-  get joined(): JoinedConversation {
+  get joined(): JoinedDirectChat {
     if (!this.#joined) throw new Error("Bob has not joined");
     return this.#joined;
   }
@@ -210,8 +210,8 @@ export class ChatPair implements AsyncDisposable {
 
   /** Ends all of it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#joined?.conversation.bye();
-    await this.#joined?.conversation.ended;
+    await this.#joined?.chat.bye();
+    await this.#joined?.chat.ended;
     await this.hosted.close();
     await this.#cable?.[Symbol.asyncDispose]();
     await this.ana[Symbol.asyncDispose]();

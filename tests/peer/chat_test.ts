@@ -10,13 +10,13 @@ import { waitUntil } from "../helpers/wait_until.ts";
 
 Deno.test("joinChat() links directly on one network, and both see the same code", async () => {
   await using pair = await ChatPair.invite();
-  const { conversation, route, linkedAfterMs } = await pair.join();
+  const { chat, route, linkedAfterMs } = await pair.join();
   assert.equal(route, "direct, LAN");
   assert.ok(linkedAfterMs < 3_000, `${linkedAfterMs}`);
-  assert.match(conversation.terms!.code, /^\d{3} \d{3} \d{3}$/);
-  assert.equal(pair.hosted.conversation.terms!.code, conversation.terms!.code);
-  assert.match(conversation.terms!.theirClient, /^mini-chat \d/);
-  await Promise.all([conversation.say("hello ana"), pair.hosted.conversation.say("hello bob")]);
+  assert.match(chat.terms!.code, /^\d{3} \d{3} \d{3}$/);
+  assert.equal(pair.hosted.chat.terms!.code, chat.terms!.code);
+  assert.match(chat.terms!.theirClient, /^mini-chat \d/);
+  await Promise.all([chat.say("hello ana"), pair.hosted.chat.say("hello bob")]);
   assert.deepEqual(pair.atAna.lines, ["hello ana"]);
   assert.deepEqual(pair.atBob.lines, ["hello bob"]);
   assert.equal((await pair.atAna.until("linked")).route, "direct, LAN");
@@ -64,7 +64,7 @@ async function talkWhile(
   await waitUntil("both are linked directly", async () => {
     if (number === 0) await change();
     for (const end = number + 20; number < end; number++) {
-      said.push(joined.conversation.say(`to ana ${number}`), hosted.conversation.say(`to bob ${number}`));
+      said.push(joined.chat.say(`to ana ${number}`), hosted.chat.say(`to bob ${number}`));
     }
     return isDirect(atAna) && isDirect(atBob);
   });
@@ -75,39 +75,37 @@ async function talkWhile(
   assert.deepEqual([...atAna.shown, ...atBob.shown].filter(({ kind }) => kind === "lost"), []);
 }
 
-Deno.test("Conversation.bye() ends the chat for both, from either side, with counts", async () => {
+Deno.test("DirectChat.bye() ends the chat for both, from either side, with counts", async () => {
   for (const side of ["host", "joiner"] as const) {
     await using pair = await ChatPair.link();
-    const { conversation } = pair.joined;
-    await conversation.say("one");
-    await pair.hosted.conversation.say("two");
-    await pair.hosted.conversation.say("three");
-    const [from, to] = side === "host"
-      ? [pair.hosted.conversation, conversation]
-      : [conversation, pair.hosted.conversation];
+    const { chat } = pair.joined;
+    await chat.say("one");
+    await pair.hosted.chat.say("two");
+    await pair.hosted.chat.say("three");
+    const [from, to] = side === "host" ? [pair.hosted.chat, chat] : [chat, pair.hosted.chat];
     await from.bye();
     assert.equal((await from.ended).kind, "said_bye");
     assert.equal((await to.ended).kind, "heard_bye");
-    assert.equal(conversation.tally.linesSent, 1);
-    assert.equal(conversation.tally.linesReceived, 2);
-    assert.ok(conversation.tally.durationMs > 0);
+    assert.equal(chat.tally.linesSent, 1);
+    assert.equal(chat.tally.linesReceived, 2);
+    assert.ok(chat.tally.durationMs > 0);
     await assert.rejects(to.say("too late"), /over/);
     await assertNothingListens(pair);
   }
 });
 
-Deno.test("Conversation says what was typed while the link was lost once it is back, once and in order", async () => {
+Deno.test("DirectChat says what was typed while the link was lost once it is back, once and in order", async () => {
   await using pair = await ChatPair.link({ isCuttable: true });
-  const { conversation } = pair.joined;
-  await conversation.say("before");
+  const { chat } = pair.joined;
+  await chat.say("before");
   pair.cable.leadTo(null);
   pair.cable.cut();
   await pair.atBob.until("lost");
   await pair.atAna.until("lost");
   const said = [
-    conversation.say("typed while lost"),
-    pair.hosted.conversation.say("me too"),
-    conversation.say("and more"),
+    chat.say("typed while lost"),
+    pair.hosted.chat.say("me too"),
+    chat.say("and more"),
   ];
   pair.cable.leadTo(pair.hosted.port);
   await Promise.all(said);
@@ -116,12 +114,12 @@ Deno.test("Conversation says what was typed while the link was lost once it is b
   assert.deepEqual(pair.atBob.lines, ["me too"]);
 });
 
-Deno.test("Conversation survives cuts in the middle of talk, over and over, with every line once", async () => {
+Deno.test("DirectChat survives cuts in the middle of talk, over and over, with every line once", async () => {
   await using pair = await ChatPair.link({ isCuttable: true });
-  const { conversation } = pair.joined;
+  const { chat } = pair.joined;
   const said: Promise<void>[] = [];
   for (let number = 0; number < 400; number++) {
-    said.push(conversation.say(`a${number}`), pair.hosted.conversation.say(`b${number}`));
+    said.push(chat.say(`a${number}`), pair.hosted.chat.say(`b${number}`));
     if (number % 40 === 39) pair.cable.cut();
     if (number % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
   }
@@ -131,7 +129,7 @@ Deno.test("Conversation survives cuts in the middle of talk, over and over, with
   assert.ok(pair.cable.calls > 2, `${pair.cable.calls} calls`);
 });
 
-Deno.test("Conversation ends as lost when no link comes back in time, on both sides", async () => {
+Deno.test("DirectChat ends as lost when no link comes back in time, on both sides", async () => {
   await using pair = await ChatPair.link({
     isCuttable: true,
     host: { comeBackWithinMs: 400 },
@@ -140,8 +138,8 @@ Deno.test("Conversation ends as lost when no link comes back in time, on both si
   pair.cable.leadTo(null);
   pair.cable.cut();
   const [atHost, atJoiner] = await Promise.all([
-    pair.hosted.conversation.ended,
-    pair.joined.conversation.ended,
+    pair.hosted.chat.ended,
+    pair.joined.chat.ended,
   ]);
   // Whoever is later may hear from the server that the other has given up.
   for (const end of [atHost, atJoiner]) assert.match(end.kind, /^(lost|closed)$/);
@@ -149,26 +147,26 @@ Deno.test("Conversation ends as lost when no link comes back in time, on both si
   await assertNothingListens(pair);
 });
 
-Deno.test("Conversation takes a link that moves nothing for lost, and goes on over a new one", async () => {
+Deno.test("DirectChat takes a link that moves nothing for lost, and goes on over a new one", async () => {
   await using pair = await ChatPair.link({ isCuttable: true, joiner: { stallMs: 300 } });
   pair.cable.clog();
-  const said = pair.joined.conversation.say("into the void");
+  const said = pair.joined.chat.say("into the void");
   assert.match((await pair.atBob.until("lost")).why, /took nothing/);
   pair.cable.unclog();
   await said;
   assert.deepEqual(pair.atAna.lines, ["into the void"]);
 });
 
-Deno.test("Conversation goes on without the server, and comes back after it", async () => {
+Deno.test("DirectChat goes on without the server, and comes back after it", async () => {
   await using pair = await ChatPair.link({ isCuttable: true });
   pair.server.cutSessions();
-  await pair.joined.conversation.say("who needs a server");
+  await pair.joined.chat.say("who needs a server");
   assert.deepEqual(pair.atAna.lines, ["who needs a server"]);
   await pair.ana.comeBack();
   await pair.bob.comeBack();
   pair.cable.cut();
   await pair.atBob.until("linked", (one) => one.wasLost);
-  await pair.joined.conversation.say("still here");
+  await pair.joined.chat.say("still here");
   assert.deepEqual(pair.atAna.lines, ["who needs a server", "still here"]);
 });
 
@@ -241,7 +239,7 @@ Deno.test("joinChat() is refused to a second device of the friend while the firs
     joinChat(new Recorder(), { ...joinOptions(pair, chatId), rendezvous: other }),
     (error) => error instanceof ChatError && error.code === "conflict",
   );
-  await pair.joined.conversation.say("undisturbed");
+  await pair.joined.chat.say("undisturbed");
 });
 
 function joinOptions(pair: ChatPair, chatId: string) {

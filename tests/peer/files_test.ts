@@ -36,11 +36,11 @@ function progressOf(recorder: Recorder): number {
 Deno.test("FileTransfers ask first, carry a file whole both ways, and show progress on both sides", async () => {
   using folder = tempFolder();
   await using pair = await ChatPair.link();
-  const { conversation } = pair.joined;
+  const { chat } = pair.joined;
   for (
     const [from, to, atFrom, atTo, name] of [
-      [pair.hosted.conversation, conversation, pair.atAna, pair.atBob, "to-bob.bin"],
-      [conversation, pair.hosted.conversation, pair.atBob, pair.atAna, "to-ana.bin"],
+      [pair.hosted.chat, chat, pair.atAna, pair.atBob, "to-bob.bin"],
+      [chat, pair.hosted.chat, pair.atBob, pair.atAna, "to-ana.bin"],
     ] as const
   ) {
     atFrom.shown.length = 0;
@@ -65,16 +65,16 @@ Deno.test("FileTransfers carry an empty file", async () => {
   using folder = tempFolder();
   await using pair = await ChatPair.link();
   const { path } = await makeFile(folder.path, "empty", 0);
-  await pair.joined.conversation.files.offer(path);
+  await pair.joined.chat.files.offer(path);
   await pair.atAna.until("offered");
-  await pair.hosted.conversation.files.accept();
+  await pair.hosted.chat.files.accept();
   assert.equal((await Deno.readFile((await pair.atAna.until("done")).path!)).length, 0);
 });
 
 Deno.test("FileTransfers refuse and cancel, from either side, and leave nothing behind", async () => {
   using folder = tempFolder();
   await using pair = await ChatPair.link({ isCuttable: true });
-  const [ana, bob] = [pair.hosted.conversation, pair.joined.conversation];
+  const [ana, bob] = [pair.hosted.chat, pair.joined.chat];
   const { path } = await makeFile(folder.path, "big.bin", 3_000_000);
   await ana.files.offer(path);
   await pair.atBob.until("offered");
@@ -105,7 +105,7 @@ Deno.test("FileTransfers refuse and cancel, from either side, and leave nothing 
 Deno.test("FileTransfers say what is wrong with a file that cannot be sent", async () => {
   using folder = tempFolder();
   await using pair = await ChatPair.link();
-  const { files } = pair.joined.conversation;
+  const { files } = pair.joined.chat;
   await assert.rejects(files.offer(join(folder.path, "none")), /Cannot send .*none: there is no such file/);
   await assert.rejects(files.offer(folder.path), /it is not a file/);
   await assert.rejects(files.accept(), /no file is offered/);
@@ -116,9 +116,9 @@ Deno.test("FileTransfers go on after cuts in the middle, with nothing twice", as
   using folder = tempFolder();
   await using pair = await ChatPair.link({ isCuttable: true });
   const { path, bytes } = await makeFile(folder.path, "long.bin", 6_000_000);
-  await pair.hosted.conversation.files.offer(path);
+  await pair.hosted.chat.files.offer(path);
   await pair.atBob.until("offered");
-  await pair.joined.conversation.files.accept();
+  await pair.joined.chat.files.accept();
   for (const share of [0.2, 0.5, 0.8]) {
     await pair.atBob.until("progress", ({ doneBytes }) => doneBytes > bytes.length * share);
     pair.cable.cut();
@@ -133,20 +133,20 @@ Deno.test("FileTransfers go on in a new chat where the last one broke off", asyn
   const { path, bytes } = await makeFile(folder.path, "resumed.bin", 4_000_000);
   {
     await using pair = await ChatPair.link({ isCuttable: true, joiner: { downloadFolder: downloads.path } });
-    await pair.hosted.conversation.files.offer(path);
+    await pair.hosted.chat.files.offer(path);
     await pair.atBob.until("offered");
-    await pair.joined.conversation.files.accept();
+    await pair.joined.chat.files.accept();
     await pair.atBob.until("progress", ({ doneBytes }) => doneBytes > 1_000_000);
     pair.cable.leadTo(null);
     pair.cable.cut();
-    await pair.joined.conversation.bye();
+    await pair.joined.chat.bye();
   }
   const [part = ""] = await namesIn(downloads.path);
   assert.match(part, /^\.resumed\.bin\..*\.part$/);
   await using pair = await ChatPair.link({ joiner: { downloadFolder: downloads.path } });
-  await pair.hosted.conversation.files.offer(path);
+  await pair.hosted.chat.files.offer(path);
   await pair.atBob.until("offered");
-  await pair.joined.conversation.files.accept();
+  await pair.joined.chat.files.accept();
   const done = await pair.atBob.until("done");
   const first = await pair.atBob.until("progress");
   assert.ok(first.resumedBytes > 1_000_000, `${first.resumedBytes} bytes were there`);
@@ -158,12 +158,12 @@ Deno.test("FileTransfers throw away what arrives with the wrong SHA-256", async 
   using folder = tempFolder();
   await using pair = await ChatPair.link();
   const { path } = await makeFile(folder.path, "changing.bin", 500_000);
-  await pair.hosted.conversation.files.offer(path);
+  await pair.hosted.chat.files.offer(path);
   await pair.atBob.until("offered");
   const file = await Deno.open(path, { write: true });
   await file.write(new TextEncoder().encode("changed meanwhile"));
   file.close();
-  await pair.joined.conversation.files.accept();
+  await pair.joined.chat.files.accept();
   assert.equal((await pair.atBob.until("failed")).reason, "damaged");
   assert.equal((await pair.atAna.until("failed")).isOurs, false);
   assert.deepEqual(await namesIn(pair.folderOf("bob")), []);
@@ -172,7 +172,7 @@ Deno.test("FileTransfers throw away what arrives with the wrong SHA-256", async 
 Deno.test("FileTransfers save no file outside the download folder, hidden, or over another", async () => {
   using folder = tempFolder();
   await using pair = await ChatPair.link();
-  const { session } = pair.hosted.conversation;
+  const { channel } = pair.hosted.chat;
   const sha256 = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"; // of nothing
   const names = [
     "../../.bashrc",
@@ -186,12 +186,12 @@ Deno.test("FileTransfers save no file outside the download folder, hidden, or ov
     "twice",
   ];
   for (const [index, name] of names.entries()) {
-    session.send("file_offer", { file: `f${index}`, name, bytes: 0, sha256 });
+    channel.send("file_offer", { file: `f${index}`, name, bytes: 0, sha256 });
     await pair.atBob.until(
       "offered",
       () => pair.atBob.shown.filter(({ kind }) => kind === "offered").length > index,
     );
-    await pair.joined.conversation.files.accept();
+    await pair.joined.chat.files.accept();
   }
   assert.deepEqual(await namesIn(pair.folderOf("bob")), [
     "_con.txt",
@@ -209,14 +209,14 @@ Deno.test("FileTransfers save no file outside the download folder, hidden, or ov
 
 Deno.test("FileTransfers refuse a second file at once, and more bytes than were offered", async () => {
   await using pair = await ChatPair.link();
-  const { session } = pair.hosted.conversation;
+  const { channel } = pair.hosted.chat;
   const sha256 = "A".repeat(43);
-  await session.send("file_offer", { file: "one", name: "one", bytes: 3, sha256 });
-  await session.send("file_offer", { file: "two", name: "two", bytes: 3, sha256 });
+  await channel.send("file_offer", { file: "one", name: "one", bytes: 3, sha256 });
+  await channel.send("file_offer", { file: "two", name: "two", bytes: 3, sha256 });
   assert.equal(pair.atBob.shown.filter(({ kind }) => kind === "offered").length, 1);
-  await pair.joined.conversation.files.accept();
-  session.send("file_chunk", { file: "one", data: btoa("four") }).catch(() => {});
-  const end = await pair.joined.conversation.ended;
+  await pair.joined.chat.files.accept();
+  channel.send("file_chunk", { file: "one", data: btoa("four") }).catch(() => {});
+  const end = await pair.joined.chat.ended;
   assert.equal(end.kind, "protocol");
   assert.match(end.message, /more of a file than it said/);
 });
@@ -231,16 +231,16 @@ testWith(
     try {
       await using pair = await ChatPair.link({ joiner: { downloadFolder: disk.path } });
       const { path } = await makeFile(folder.path, "too-big.bin", 3_000_000);
-      await pair.hosted.conversation.files.offer(path);
+      await pair.hosted.chat.files.offer(path);
       await pair.atBob.until("offered");
-      await pair.joined.conversation.files.accept();
+      await pair.joined.chat.files.accept();
       assert.equal((await pair.atBob.until("failed")).reason, "disk_full");
       assert.equal((await pair.atAna.until("failed")).reason, "disk_full");
-      await pair.joined.conversation.say("the chat goes on");
+      await pair.joined.chat.say("the chat goes on");
       const { path: small, bytes } = await makeFile(folder.path, "small.bin", 500_000);
-      await pair.hosted.conversation.files.offer(small);
+      await pair.hosted.chat.files.offer(small);
       await pair.atBob.until("offered", ({ name }) => name === "small.bin");
-      await pair.joined.conversation.files.accept();
+      await pair.joined.chat.files.accept();
       assert.deepEqual(await Deno.readFile((await pair.atBob.until("done")).path!), bytes);
     } finally {
       await run("umount", disk.path);
@@ -256,16 +256,16 @@ Deno.test("FileTransfers end when the friend's side stops taking pieces, and the
     joiner: { comeBackWithinMs: 500 },
   });
   const { path } = await makeFile(folder.path, "stuck.bin", 8_000_000);
-  await pair.hosted.conversation.files.offer(path);
+  await pair.hosted.chat.files.offer(path);
   await pair.atBob.until("offered");
-  await pair.joined.conversation.files.accept();
+  await pair.joined.chat.files.accept();
   await pair.atBob.until("progress", ({ doneBytes }) => doneBytes > 500_000);
   pair.cable.clog();
   pair.cable.leadTo(null);
   assert.match((await pair.atAna.until("lost")).why, /took nothing/);
-  assert.equal((await pair.hosted.conversation.ended).kind, "lost");
+  assert.equal((await pair.hosted.chat.ended).kind, "lost");
   pair.cable.unclog();
-  await pair.joined.conversation.ended;
+  await pair.joined.chat.ended;
 });
 
 async function run(command: string, ...args: string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Conversation } from "../../lib/peer/direct_chat.ts";
+import type { DirectChat } from "../../lib/peer/direct_chat.ts";
 import { ChatPair, leadThrough, through, withoutPunch } from "../helpers/chat_pair.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -11,7 +11,7 @@ const NARROW_BYTES = 4_000;
 const QUICK = { stallMs: 600 };
 
 for (const sender of ["host", "joiner"] as const) {
-  Deno.test(`PeerSession leaves a way alone that carries no large packets, and the relay takes over, when the ${sender} sends`, async () => {
+  Deno.test(`PeerChannel leaves a way alone that carries no large packets, and the relay takes over, when the ${sender} sends`, async () => {
     using folder = tempFolder();
     await using cable = new CuttableProxy(null);
     await using pair = await ChatPair.invite({
@@ -21,19 +21,17 @@ for (const sender of ["host", "joiner"] as const) {
     });
     cable.leadTo(pair.hosted.port);
     cable.narrowTo = NARROW_BYTES;
-    const { conversation, route } = await pair.join();
+    const { chat, route } = await pair.join();
     assert.equal(route, "direct, LAN");
-    const [from, to] = sender === "host"
-      ? [pair.hosted.conversation, conversation]
-      : [conversation, pair.hosted.conversation];
+    const [from, to] = sender === "host" ? [pair.hosted.chat, chat] : [chat, pair.hosted.chat];
     await from.say("small lines pass");
     using _chatter = chatter(to);
     const said = from.say("x".repeat(10_000));
     await said;
-    assert.equal(from.session.route, "relayed");
+    assert.equal(from.channel.route, "relayed");
     // The way is not tried again: what is looked for now and then is a better one than that.
     await sendFile(folder.path, from, sender === "host" ? pair.atBob : pair.atAna, to);
-    assert.equal(from.session.route, "relayed");
+    assert.equal(from.channel.route, "relayed");
     assert.deepEqual((sender === "host" ? pair.atBob : pair.atAna).lines, [
       "small lines pass",
       "x".repeat(10_000),
@@ -41,7 +39,7 @@ for (const sender of ["host", "joiner"] as const) {
   });
 }
 
-Deno.test("PeerSession takes back what no way carries: the file fails with a reason, and the chat lives on", async () => {
+Deno.test("PeerChannel takes back what no way carries: the file fails with a reason, and the chat lives on", async () => {
   using folder = tempFolder();
   await using cable = new CuttableProxy(null);
   await using pair = await ChatPair.invite({
@@ -50,49 +48,49 @@ Deno.test("PeerSession takes back what no way carries: the file fails with a rea
     joiner: QUICK,
   });
   cable.narrowTo = NARROW_BYTES;
-  const { conversation } = await pair.join({ rendezvous: through(cable, pair.bob) });
-  const { conversation: hosts } = pair.hosted;
+  const { chat } = await pair.join({ rendezvous: through(cable, pair.bob) });
+  const { chat: hosts } = pair.hosted;
   const path = `${folder.path}/photo.jpg`;
   await Deno.writeFile(path, new Uint8Array(300_000));
   await hosts.files.offer(path);
   await pair.atBob.until("offered");
-  await conversation.files.accept();
-  using _chatter = chatter(conversation);
+  await chat.files.accept();
+  using _chatter = chatter(chat);
   await hosts.say("behind the file");
   assert.equal((await pair.atAna.until("failed")).reason, "stuck");
   assert.equal((await pair.atBob.until("failed")).reason, "stuck");
   await assert.rejects(hosts.say("y".repeat(10_000)), /carries nothing over/);
-  await Promise.all([hosts.say("still here"), conversation.say("me too")]);
+  await Promise.all([hosts.say("still here"), chat.say("me too")]);
   assert.deepEqual(pair.atBob.lines, ["behind the file", "still here"]);
   assert.deepEqual(pair.atAna.lines.filter((line) => line !== CHATTER), ["me too"]);
   assert.equal(hosts.tally.linesUndelivered, 1);
 });
 
-Deno.test("PeerSession once cut a link that had been quiet for long at the next line", async () => {
+Deno.test("PeerChannel once cut a link that had been quiet for long at the next line", async () => {
   await using pair = await ChatPair.link({ isCuttable: true, host: QUICK, joiner: QUICK });
-  const { conversation } = pair.joined;
-  await conversation.say("one");
+  const { chat } = pair.joined;
+  await chat.say("one");
   const quietSince = performance.now();
   await waitUntil("it was quiet", () => Promise.resolve(performance.now() - quietSince > 2 * QUICK.stallMs));
   pair.cable.clog();
-  const said = conversation.say("two");
+  const said = chat.say("two");
   await new Promise((resolve) => setTimeout(resolve, QUICK.stallMs / 3)); // a road that takes its time
   pair.cable.unclog();
   await said;
   assert.deepEqual(pair.atBob.shown.filter(({ kind }) => kind === "lost"), []);
 });
 
-Deno.test("PeerSession waits for a friend who is only slow to look, and ticks nothing before", async () => {
+Deno.test("PeerChannel waits for a friend who is only slow to look, and ticks nothing before", async () => {
   const looks = Promise.withResolvers<void>();
   await using pair = await ChatPair.link({ host: QUICK, joiner: QUICK });
   pair.atAna.beforeLine = () => looks.promise;
   let isTicked = false;
-  const said = pair.joined.conversation.say("look at this").then(() => isTicked = true);
+  const said = pair.joined.chat.say("look at this").then(() => isTicked = true);
   const since = performance.now();
   await waitUntil("it took long", () => Promise.resolve(performance.now() - since > 3 * QUICK.stallMs));
   assert.equal(isTicked, false);
   // A new link says that the line is not shown yet, so the other side still waits for it.
-  pair.joined.conversation.session.probe();
+  pair.joined.chat.channel.probe();
   looks.resolve();
   await said;
   assert.deepEqual(pair.atAna.lines, ["look at this"]);
@@ -102,8 +100,8 @@ Deno.test("PeerSession waits for a friend who is only slow to look, and ticks no
 const CHATTER = "are you there?";
 
 /** Says small things all the time: the other way carries them. */
-function chatter(conversation: Conversation): Disposable {
-  const timer = setInterval(() => conversation.say(CHATTER).catch(() => {}), 50);
+function chatter(chat: DirectChat): Disposable {
+  const timer = setInterval(() => chat.say(CHATTER).catch(() => {}), 50);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
@@ -115,20 +113,20 @@ Deno.test("A goodbye once overtook the answer to a line that was shown, which wa
     arrive();
     return shown.promise;
   };
-  const said = pair.joined.conversation.say("one last thing");
+  const said = pair.joined.chat.say("one last thing");
   await isThere;
-  const leaving = pair.hosted.conversation.bye();
+  const leaving = pair.hosted.chat.bye();
   shown.resolve();
   await Promise.all([said, leaving]);
-  assert.equal((await pair.joined.conversation.ended).kind, "heard_bye");
-  assert.equal(pair.joined.conversation.tally.linesUndelivered, 0);
+  assert.equal((await pair.joined.chat.ended).kind, "heard_bye");
+  assert.equal(pair.joined.chat.tally.linesUndelivered, 0);
 });
 
 async function sendFile(
   folder: string,
-  from: Conversation,
+  from: DirectChat,
   atTo: ChatPair["atBob"],
-  to: Conversation,
+  to: DirectChat,
 ): Promise<void> {
   const bytes = crypto.getRandomValues(new Uint8Array(60_000));
   await Deno.writeFile(`${folder}/photo.jpg`, bytes);

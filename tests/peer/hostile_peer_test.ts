@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { ProvenConnection } from "../../lib/peer/link/joiner_link.ts";
-import type { Link, LinkServer } from "../../lib/peer/link/link.ts";
+import type { LinkServer, PeerLink } from "../../lib/peer/link/peer_link.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
 
@@ -10,7 +10,7 @@ import { ChatPair } from "../helpers/chat_pair.ts";
 async function joinByHand(
   pair: ChatPair,
   answer: LinkServer = () => ({}),
-): Promise<{ link: Link; connection: Connection }> {
+): Promise<{ link: PeerLink; connection: Connection }> {
   const { chatId } = pair.bob.events[0]!.content;
   const joined: JoinedChat = await pair.bob.request("join_chat", { chatId });
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port: pair.hosted.port });
@@ -20,7 +20,7 @@ async function joinByHand(
     chatId,
     certificatePem: joined.certificate,
     secret: joined.secret,
-    sessionKey: undefined,
+    channelKey: undefined,
   });
   const { link } = await proven.take("direct, LAN", 0);
   link.serve(answer);
@@ -42,11 +42,11 @@ for (
     ["a line of 70 KB without an end", "x".repeat(70_000)],
   ] as const
 ) {
-  Deno.test(`PeerSession ends with a reason when the friend's program sends ${what}`, async () => {
+  Deno.test(`PeerChannel ends with a reason when the friend's program sends ${what}`, async () => {
     await using pair = await ChatPair.invite();
     const { connection, link } = await joinByHand(pair);
     connection.send(frame);
-    const end = await pair.hosted.conversation.ended;
+    const end = await pair.hosted.chat.ended;
     assert.equal(end.kind, "protocol");
     assert.ok(end.message.length > 10 && end.message.length < 300, end.message);
     await pair.hosted.close();
@@ -55,19 +55,19 @@ for (
   });
 }
 
-Deno.test("PeerSession sends little to a friend's program that answers nothing, and still ends when it is told to", async () => {
+Deno.test("PeerChannel sends little to a friend's program that answers nothing, and still ends when it is told to", async () => {
   await using pair = await ChatPair.invite();
   let taken = 0;
   const { connection } = await joinByHand(pair, () => {
     taken += 1;
     return new Promise(() => {});
   });
-  const { conversation } = pair.hosted;
-  const said = [...Array(100)].map(() => conversation.say("x".repeat(10_000)));
+  const { chat } = pair.hosted;
+  const said = [...Array(100)].map(() => chat.say("x".repeat(10_000)));
   const outcomes = Promise.allSettled(said);
-  await conversation.bye();
+  await chat.bye();
   assert.deepEqual(new Set((await outcomes).map(({ status }) => status)), new Set(["rejected"]));
-  assert.equal(conversation.tally.linesUndelivered, 100);
+  assert.equal(chat.tally.linesUndelivered, 100);
   assert.ok(taken <= 24, `${taken} were sent`);
   connection.abort("the test is over");
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createEphemeralIdentity } from "../../lib/net/identity.ts";
 import {
+  channelKey,
   commitTo,
   comparisonCode,
   isSameProof,
@@ -9,7 +10,6 @@ import {
   type ProofContext,
   proveAsHost,
   proveAsJoiner,
-  sessionKey,
 } from "../../lib/peer/link/proof.ts";
 
 async function makeContexts(): Promise<ProofContext[]> {
@@ -23,7 +23,7 @@ async function makeContexts(): Promise<ProofContext[]> {
   ];
 }
 
-Deno.test("proofs, codes and session keys differ with the certificate, the key and the chat", async () => {
+Deno.test("proofs, codes and channel keys differ with the certificate, the key and the chat", async () => {
   const contexts = await makeContexts();
   const [own, host] = [makeNonce(), makeNonce()];
   const commitment = commitTo(own);
@@ -32,7 +32,7 @@ Deno.test("proofs, codes and session keys differ with the certificate, the key a
       (context: ProofContext) => proveAsJoiner(context, commitment),
       (context: ProofContext) => proveAsHost(context, commitment, host),
       (context: ProofContext) => comparisonCode(context, host, own),
-      (context: ProofContext) => sessionKey(context, host, own),
+      (context: ProofContext) => channelKey(context, host, own),
     ]
   ) {
     assert.equal(new Set(contexts.map(make)).size, contexts.length);

@@ -9,11 +9,11 @@ const RELAY_ONLY = { onParams: withoutPunch, onResult: withoutPlaces };
 
 Deno.test("A relayed chat once did not survive a restart of the server", async () => {
   await using pair = await ChatPair.link({ server: RELAY_ONLY });
-  const { conversation } = pair.joined;
-  await conversation.say("before");
+  const { chat } = pair.joined;
+  await chat.say("before");
   await pair.server[Symbol.asyncDispose]();
   await Promise.all([pair.atAna.until("lost"), pair.atBob.until("lost")]);
-  const said = [conversation.say("meanwhile"), pair.hosted.conversation.say("me too")];
+  const said = [chat.say("meanwhile"), pair.hosted.chat.say("me too")];
   await using restarted = pair.server.startAnew(RELAY_ONLY);
   // The joiner is back first: nobody knows the chat, and that does not mean that it is over.
   await pair.bob.comeBack();
@@ -50,14 +50,14 @@ Deno.test("Signing in again begins a round at once, in place of one that leads n
     },
     joiner: { relayAfterMs: 0 },
   });
-  await pair.joined.conversation.say("before");
+  await pair.joined.chat.say("before");
   canMeet = false;
   pair.server.cutRelays();
   await pair.atBob.until("lost");
   await waitUntil("a round leads nowhere", () => Promise.resolve(rounds.length === 2));
   canMeet = true;
   const startedAt = performance.now();
-  const said = pair.hosted.conversation.say("found again");
+  const said = pair.hosted.chat.say("found again");
   await pair.ana.comeBack();
   await said;
   assert.ok(performance.now() - startedAt < 10_000, "the round that leads nowhere takes 15 s");
@@ -78,7 +78,7 @@ Deno.test("A refused relay ticket once passed for the host's goodbye", async () 
   });
   isTicketGood = false;
   pair.server.cutRelays();
-  const end = await pair.joined.conversation.ended;
+  const end = await pair.joined.chat.ended;
   assert.equal(end.kind, "lost", end.message);
 });
 
@@ -99,7 +99,7 @@ Deno.test("A host that is gone for the server is not gone for a friend who looks
   const { chatId } = pair.bob.events[0]!.content;
   pair.bob.hear({ name: "chat_closed", content: { chatId, by: "ana", reason: "gone" } });
   pair.cable.leadTo(pair.hosted.port);
-  await pair.joined.conversation.say("still here");
+  await pair.joined.chat.say("still here");
   assert.deepEqual(pair.atAna.lines, ["still here"]);
 });
 

@@ -3,7 +3,7 @@ import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Doorway } from "../../lib/peer/route/doorway.ts";
 import { ProvenConnection } from "../../lib/peer/link/joiner_link.ts";
-import type { Link, LinkSecrets, SessionTerms } from "../../lib/peer/link/link.ts";
+import type { ChatTerms, LinkSecrets, PeerLink } from "../../lib/peer/link/peer_link.ts";
 import { makeNonce, makeSecret } from "../../lib/peer/link/proof.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
@@ -44,7 +44,7 @@ function secretsOf(joined: JoinedChat): LinkSecrets {
     chatId: joined.chatId,
     certificatePem: joined.certificate,
     secret: joined.secret,
-    sessionKey: undefined,
+    channelKey: undefined,
   };
 }
 
@@ -86,7 +86,7 @@ Deno.test("Doorway tells a stranger nothing, whatever is sent, and disturbs no c
   await plain.write(new TextEncoder().encode("hello?\n"));
   assert.ok(await readToEnd(plain) < 50, "a TLS alert at most");
   plain.close();
-  await pair.joined.conversation.say("undisturbed");
+  await pair.joined.chat.say("undisturbed");
   assert.deepEqual(pair.atAna.lines, ["undisturbed"]);
   assert.equal(pair.atBob.shown.filter(({ kind }) => kind === "lost").length, 0);
 });
@@ -117,8 +117,8 @@ Deno.test("Doorway holds a bounded number of strangers, and the friend still get
   const strangers = await Promise.all(
     [...Array(60).keys()].map(() => Deno.connect({ hostname: "127.0.0.1", port }).catch(() => null)),
   );
-  const { conversation } = await pair.join();
-  await conversation.say("through the crowd");
+  const { chat } = await pair.join();
+  await chat.say("through the crowd");
   assert.deepEqual(pair.atAna.lines, ["through the crowd"]);
   for (const stranger of strangers) {
     stranger?.closeWrite().catch(() => {});
@@ -136,12 +136,12 @@ Deno.test("A joiner who knows the secret of an ended or running chat gets nowher
     new Connection(await callPort(pair.hosted.port, joined.certificate)),
     secretsOf(joined),
   );
-  await assert.rejects(again.take("direct, LAN", 0, makeNonce()), /does not belong to this session|closed/);
-  await pair.joined.conversation.say("still the two of us");
+  await assert.rejects(again.take("direct, LAN", 0, makeNonce()), /does not belong to this chat|closed/);
+  await pair.joined.chat.say("still the two of us");
   assert.deepEqual(pair.atAna.lines, ["still the two of us"]);
 });
 
-Deno.test("ProvenConnection.take() puts a link in use that was proven before the session began on another one", async () => {
+Deno.test("ProvenConnection.take() puts a link in use that was proven before the chat began on another one", async () => {
   await using pair = await ChatPair.invite();
   const joined = await pair.bob.request("join_chat", { chatId: pair.bob.events[0]!.content.chatId });
   const prove = async () =>
@@ -152,11 +152,11 @@ Deno.test("ProvenConnection.take() puts a link in use that was proven before the
   const [first, second] = await Promise.all([prove(), prove()]);
   const { link, terms } = await first.take("relayed", 0);
   link.serve(() => ({}));
-  const better = await second.take("direct, LAN", 0, terms!.sessionKey);
+  const better = await second.take("direct, LAN", 0, terms!.channelKey);
   assert.equal(better.terms, undefined);
   better.link.serve(() => ({}));
   await link.closed;
-  await pair.hosted.conversation.say("over the better one");
+  await pair.hosted.chat.say("over the better one");
   await better.link.close("the test is over");
 });
 
@@ -168,7 +168,7 @@ Deno.test("ProvenConnection.prove() trusts nobody who has the certificate's name
     chatId,
     certificatePem: identity.certificatePem,
     secret,
-    sessionKey: undefined,
+    channelKey: undefined,
   });
   await using doorway = new Doorway({
     port: 0,
@@ -182,7 +182,7 @@ Deno.test("ProvenConnection.prove() trusts nobody who has the certificate's name
 Deno.test("A server that puts itself in between with a key of its own makes the two codes differ", async () => {
   // The lying server: it knows the secret, shows bob its own certificate, and plays bob towards ana.
   const own = await createEphemeralIdentity();
-  const liar: { joined?: JoinedChat; terms?: SessionTerms; link?: Link } = {};
+  const liar: { joined?: JoinedChat; terms?: ChatTerms; link?: PeerLink } = {};
   await using doorway = new Doorway({
     port: 0,
     identity: own,
@@ -215,10 +215,10 @@ Deno.test("A server that puts itself in between with a key of its own makes the 
   const { link, terms } = await towardsAna.take("direct, LAN", 0);
   liar.link!.serve((method, params) => link.request(method, params));
   link.serve((method, params) => liar.link!.request(method, params));
-  const { conversation } = await joining;
-  await conversation.say("is that you, ana?");
+  const { chat } = await joining;
+  await chat.say("is that you, ana?");
   assert.deepEqual(pair.atAna.lines, ["is that you, ana?"], "the lie works so far");
-  const [codeAtAna, codeAtBob] = [pair.hosted.conversation.terms!.code, conversation.terms!.code];
+  const [codeAtAna, codeAtBob] = [pair.hosted.chat.terms!.code, chat.terms!.code];
   assert.notEqual(codeAtAna, codeAtBob);
   assert.equal(codeAtAna, terms!.code, "the liar sees both codes, and can change neither");
   assert.equal(codeAtBob, liar.terms!.code);

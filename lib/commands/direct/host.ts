@@ -60,7 +60,7 @@ export async function runHost(
   app.learnName(friend);
   await printInvitation(app, hosted, friend);
   if (!await isJoined(app, hosted, friend, signal)) return null;
-  return await screen.run(hosted.conversation);
+  return await screen.run(hosted.chat);
 }
 
 export function signedIn(app: App): AccountSession {

@@ -40,17 +40,17 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
     downloadFolder: app.downloadFolder,
     homeFolder: app.homeFolder,
   });
-  const { conversation, linkedAfterMs } = await joinChat(screen, {
+  const { chat, linkedAfterMs } = await joinChat(screen, {
     rendezvous: rendezvousOf(session),
     chatId: invitation.chatId,
     friend: invitation.from,
     downloadFolder: app.downloadFolder,
     signal,
   }).finally(() => terminal.status(""));
-  using _goodbye = app.beforeLeaving(() => conversation.bye());
+  using _goodbye = app.beforeLeaving(() => chat.bye());
   forgetInvitation(session, invitation.chatId);
   app.learnName(invitation.from);
-  return await screen.run(conversation, linkedAfterMs);
+  return await screen.run(chat, linkedAfterMs);
 }
 
 async function choose(app: App, session: AccountSession, flags: ChatFlags): Promise<Invitation | null> {

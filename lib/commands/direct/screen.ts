@@ -4,10 +4,10 @@
  */
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
-import type { Conversation, Tally } from "../../peer/direct_chat.ts";
+import type { DirectChat, Tally } from "../../peer/direct_chat.ts";
 import type { JoinListener } from "../../peer/joiner.ts";
 import type { TransferNews } from "../../peer/file_transfers.ts";
-import { COME_BACK_WITHIN_MS } from "../../peer/session.ts";
+import { COME_BACK_WITHIN_MS } from "../../peer/channel.ts";
 import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
 import { utf8Bytes } from "../../protocol/fields.ts";
 import type { FileFailure, Route } from "../../protocol/peer_messages.ts";
@@ -56,21 +56,21 @@ export class ChatScreen implements JoinListener {
     this.#options = options;
   }
 
-  async run(conversation: Conversation, linkedAfterMs?: number): Promise<Tally> {
+  async run(chat: DirectChat, linkedAfterMs?: number): Promise<Tally> {
     const { friend } = this.#options;
-    await this.#begin(conversation, linkedAfterMs);
+    await this.#begin(chat, linkedAfterMs);
     const over = new AbortController();
-    const ended = conversation.ended.then((end) => {
+    const ended = chat.ended.then((end) => {
       over.abort();
       return end;
     });
-    await this.#talk(conversation, over.signal);
+    await this.#talk(chat, over.signal);
     const end = await ended;
     await Promise.all(this.#waiting);
     for (const bar of this.#bars.values()) bar.remove();
     this.#terminal.status("");
     const say = end.kind === "said_bye" || end.kind === "heard_bye" ? bold : yellow;
-    const { tally } = conversation;
+    const { tally } = chat;
     await this.#terminal.print(say(farewell(friend, end, tally)));
     return tally;
   }
@@ -79,7 +79,7 @@ export class ChatScreen implements JoinListener {
     this.#terminal.status(`Connecting to ${safeText(this.#options.friend)}: ${what}… (Ctrl+C stops)`);
   }
 
-  /** See `ConversationListener`. A line counts as shown once the output has taken it, however long it is stopped. */
+  /** See `DirectChatListener`. A line counts as shown once the output has taken it, however long it is stopped. */
   async onLine(text: string): Promise<void> {
     await this.#terminal.print(this.#spoken(bold(cyan(safeText(this.#options.friend))), text));
     await this.#terminal.flush();
@@ -148,26 +148,26 @@ export class ChatScreen implements JoinListener {
     this.#terminal.printAbove(yellow(`✗ ${whyFileFailed(this.#options.friend, news)}${detail}.`));
   }
 
-  async #begin(conversation: Conversation, linkedAfterMs: number | undefined): Promise<void> {
+  async #begin(chat: DirectChat, linkedAfterMs: number | undefined): Promise<void> {
     const friend = safeText(this.#options.friend);
     const took = linkedAfterMs === undefined ? "" : ` after ${span(linkedAfterMs)}`;
     this.#terminal.status("");
     await this.#terminal.print(
-      `Chatting with ${bold(cyan(friend))}: ${green(conversation.session.route ?? "linked")}${took}.`,
+      `Chatting with ${bold(cyan(friend))}: ${green(chat.channel.route ?? "linked")}${took}.`,
     );
-    await this.#printCode(conversation);
+    await this.#printCode(chat);
     await this.#terminal.print(
       dim("Write, and press Enter. /help shows what else there is; bye ends the chat."),
     );
   }
 
-  async #printCode({ terms }: Conversation): Promise<void> {
+  async #printCode({ terms }: DirectChat): Promise<void> {
     await this.#terminal.print(
       `Code: ${bold(terms?.code ?? "")}  ${dim("If your friend sees the same one, nobody is in between.")}`,
     );
   }
 
-  async #talk(conversation: Conversation, over: AbortSignal): Promise<void> {
+  async #talk(chat: DirectChat, over: AbortSignal): Promise<void> {
     const history = new History();
     while (!over.aborted) {
       let line: string | null;
@@ -180,21 +180,21 @@ export class ChatScreen implements JoinListener {
           signal: over,
         });
       } catch (error) {
-        if (over.aborted || conversation.session.isEnded) return;
+        if (over.aborted || chat.channel.isEnded) return;
         if (!(error instanceof Interrupt) && !isClosing(error)) throw error;
-        return await conversation.bye();
+        return await chat.bye();
       }
-      if (line === null) return await conversation.bye();
+      if (line === null) return await chat.bye();
       if (line.trim() === "") continue;
       history.add(line);
-      if (/^bye[.!]?$/i.test(line.trim())) return await conversation.bye();
-      if (line.startsWith("/") && !line.startsWith("//")) await this.#command(conversation, line.trim());
-      else await this.#say(conversation, line.replace(/^\/\//, "/"));
+      if (/^bye[.!]?$/i.test(line.trim())) return await chat.bye();
+      if (line.startsWith("/") && !line.startsWith("//")) await this.#command(chat, line.trim());
+      else await this.#say(chat, line.replace(/^\/\//, "/"));
     }
   }
 
   /** Sends a line, which shows a tick once the other side has it. */
-  async #say(conversation: Conversation, text: string): Promise<void> {
+  async #say(chat: DirectChat, text: string): Promise<void> {
     if (utf8Bytes(text) > MAX_TEXT_BYTES) {
       return await this.#terminal.print(
         red(`✗ Not sent: a line has at most ${MAX_TEXT_BYTES} bytes, and this one ${utf8Bytes(text)}.`),
@@ -202,7 +202,7 @@ export class ChatScreen implements JoinListener {
     }
     const mine = this.#spoken(cyan(this.#options.name), text);
     const waiting = this.#showWaiting(mine);
-    const said = conversation.say(text.toWellFormed()).then(
+    const said = chat.say(text.toWellFormed()).then(
       () =>
         waiting.commit(
           this.#terminal.isInteractive ? `${mine} ${green("✓")}` : dim(`✓ ${this.#friend} has it.`),
@@ -221,22 +221,22 @@ export class ChatScreen implements JoinListener {
     return this.#terminal.liveLine(`${first}${rest.length > 0 ? " …" : ""} ${dim("…")}`);
   }
 
-  async #command(conversation: Conversation, line: string): Promise<void> {
+  async #command(chat: DirectChat, line: string): Promise<void> {
     const [, word = "", rest = ""] = /^\/(\S*)\s*(.*)$/s.exec(line) ?? [];
     try {
       switch (word.toLowerCase()) {
         case "send":
-          return await this.#send(conversation, rest);
+          return await this.#send(chat, rest);
         case "accept":
-          return await conversation.files.accept();
+          return await chat.files.accept();
         case "refuse":
-          return conversation.files.refuse();
+          return chat.files.refuse();
         case "cancel":
-          return conversation.files.cancel();
+          return chat.files.cancel();
         case "who":
-          return await this.#printWho(conversation);
+          return await this.#printWho(chat);
         case "route":
-          return await this.#printRoute(conversation);
+          return await this.#printRoute(chat);
         case "help":
           return await this.#printHelp();
         default:
@@ -249,27 +249,27 @@ export class ChatScreen implements JoinListener {
     }
   }
 
-  async #send(conversation: Conversation, given: string): Promise<void> {
+  async #send(chat: DirectChat, given: string): Promise<void> {
     const path = unquote(given).replace(/^~(?=$|[/\\])/, this.#options.homeFolder);
     if (path === "") return await this.#terminal.print("Usage: /send FILE");
-    await conversation.files.offer(path);
+    await chat.files.offer(path);
     await this.#terminal.print(dim(`  Asked ${this.#friend} whether to send ${safeText(given)}.`));
   }
 
-  async #printWho(conversation: Conversation): Promise<void> {
-    const client = safeText(conversation.terms?.theirClient ?? "");
+  async #printWho(chat: DirectChat): Promise<void> {
+    const client = safeText(chat.terms?.theirClient ?? "");
     await this.#terminal.print(
-      `${bold(cyan(this.#friend))}, with ${client}, for ${span(conversation.tally.durationMs)}.`,
+      `${bold(cyan(this.#friend))}, with ${client}, for ${span(chat.tally.durationMs)}.`,
     );
-    await this.#printCode(conversation);
+    await this.#printCode(chat);
   }
 
-  async #printRoute({ session }: Conversation): Promise<void> {
-    if (!session.isLinked) {
+  async #printRoute({ channel }: DirectChat): Promise<void> {
+    if (!channel.isLinked) {
       return await this.#terminal.print("There is no way at the moment: the connection is lost.");
     }
-    const isBridged = session.remoteAddress === "127.0.0.1" || session.remoteAddress === "::1";
-    const where = isBridged ? "" : `, ${session.remoteAddress}`;
+    const isBridged = channel.remoteAddress === "127.0.0.1" || channel.remoteAddress === "::1";
+    const where = isBridged ? "" : `, ${channel.remoteAddress}`;
     const through = this.#route === "relayed"
       ? " The server copies bytes that it cannot read; a direct way is looked for now and then."
       : " Nothing goes through the server.";

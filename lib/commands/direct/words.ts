@@ -1,13 +1,13 @@
 import { UndeliveredError } from "../../errors.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import type { TransferNews } from "../../peer/file_transfers.ts";
-import type { SessionEnd } from "../../peer/session.ts";
+import type { ChatEnd } from "../../peer/channel.ts";
 import type { FileFailure } from "../../protocol/peer_messages.ts";
 import { formatBytes } from "../../terminal/live_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { count } from "../format.ts";
 
-export function farewell(friend: string, end: SessionEnd, tally: Tally): string {
+export function farewell(friend: string, end: ChatEnd, tally: Tally): string {
   const files = tally.filesSent + tally.filesReceived;
   const counts = [
     `${span(tally.durationMs)}`,
@@ -72,7 +72,7 @@ export function fileAndSize({ name, totalBytes }: Pick<TransferNews, "name" | "t
   return `${name} (${formatBytes(totalBytes)})`;
 }
 
-function howItEnded(friend: string, end: SessionEnd): string {
+function howItEnded(friend: string, end: ChatEnd): string {
   const name = safeText(friend);
   switch (end.kind) {
     case "said_bye":

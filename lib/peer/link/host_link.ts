@@ -10,16 +10,16 @@ import { type Greet, LINK_REQUESTS, PEER_PROTOCOL_VERSION, type Take } from "../
 import { checked } from "../../protocol/requests.ts";
 import { encodeSuccess, parseEnvelope, RPC_INVALID_REQUEST, type RpcId } from "../../protocol/rpc.ts";
 import {
+  type ChatTerms,
   clientLabel,
   contextOf,
   GREET_TIMEOUT_MS,
-  Link,
   LINK_RPC,
   type LinkSecrets,
   type LinkServer,
-  type SessionTerms,
+  PeerLink,
   termsOf,
-} from "./link.ts";
+} from "./peer_link.ts";
 import {
   commitTo,
   isSameProof,
@@ -34,7 +34,7 @@ import {
 const TAKE_TIMEOUT_MS = 10_000;
 
 export interface LinkTaker {
-  /** What is to be proven; asked anew for each caller, since the session's key comes with the first link. */
+  /** What is to be proven; asked anew for each caller, since the channel's key comes with the first link. */
   secretsOf(): LinkSecrets;
   /**
    * Takes the link into use, at once.
@@ -42,7 +42,7 @@ export interface LinkTaker {
    * @returns Highest `seq` of the joiner's that this side has.
    * @throws {ChatError} When this link comes too late.
    */
-  onLink(link: Link, terms: SessionTerms | undefined): number;
+  onLink(link: PeerLink, terms: ChatTerms | undefined): number;
 }
 
 /** The host's side: waits for the proof of a caller, answers it, and waits for `take`. */
@@ -79,8 +79,8 @@ async function readGreeting(connection: Connection, secrets: LinkSecrets): Promi
     throw new LinkError("The caller did not greet");
   }
   const greet = checked(LINK_REQUESTS.greet.params, envelope.params, "greet");
-  const context = contextOf(greet.isResume ? secrets : { ...secrets, sessionKey: undefined });
-  if (greet.isResume && secrets.sessionKey === undefined) throw new LinkError("There is no session to go on");
+  const context = contextOf(greet.isResume ? secrets : { ...secrets, channelKey: undefined });
+  if (greet.isResume && secrets.channelKey === undefined) throw new LinkError("There is no channel yet");
   if (greet.chatId !== secrets.chatId) throw new LinkError("The caller means another chat");
   if (!isSameProof(greet.proof, proveAsJoiner(context, greet.commitment))) {
     throw new LinkError("The caller does not have the secret");
@@ -107,12 +107,12 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
           "Cannot take the link: the nonce is not the promised one",
         );
       }
-      const link = new Link(rpc, {
+      const link = new PeerLink(rpc, {
         route: take.route,
         theirReceived: take.received,
         setServer: server.resolve,
       });
-      const isResume = greet.isResume || isResumedBy(take, context, nonce, taker.secretsOf().sessionKey);
+      const isResume = greet.isResume || isResumedBy(take, context, nonce, taker.secretsOf().channelKey);
       const terms = isResume ? undefined : termsOf(context, nonce, take.nonce, greet.client);
       try {
         return { received: taker.onLink(link, terms) };
@@ -140,19 +140,19 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
   }));
 }
 
-/** Whether a link that was greeted before the session began is taken by somebody who is in the session. */
+/** Whether a link that was greeted before the channel began is taken by somebody who has its key. */
 function isResumedBy(
   { nonce, resume }: Take,
   context: ProofContext,
   hostNonce: string,
-  sessionKey: string | undefined,
+  channelKey: string | undefined,
 ): boolean {
   if (resume === undefined) return false;
   if (
-    sessionKey !== undefined &&
-    isSameProof(resume, proveResume({ ...context, key: sessionKey }, nonce, hostNonce))
+    channelKey !== undefined &&
+    isSameProof(resume, proveResume({ ...context, key: channelKey }, nonce, hostNonce))
   ) {
     return true;
   }
-  throw new ProtocolError(RPC_INVALID_REQUEST, "Cannot take the link: it does not belong to this session");
+  throw new ProtocolError(RPC_INVALID_REQUEST, "Cannot take the link: it does not belong to this chat");
 }

@@ -9,16 +9,16 @@ import { RpcConnection } from "../../net/rpc_connection.ts";
 import { LINK_REQUESTS, PEER_PROTOCOL_VERSION, type Route } from "../../protocol/peer_messages.ts";
 import { checked } from "../../protocol/requests.ts";
 import {
+  type ChatTerms,
   clientLabel,
   contextOf,
   GREET_TIMEOUT_MS,
-  Link,
   LINK_RPC,
   type LinkSecrets,
   type LinkServer,
-  type SessionTerms,
+  PeerLink,
   termsOf,
-} from "./link.ts";
+} from "./peer_link.ts";
 import {
   commitTo,
   isSameProof,
@@ -74,7 +74,7 @@ export class ProvenConnection {
         protocol: PEER_PROTOCOL_VERSION,
         client: clientLabel(),
         chatId: secrets.chatId,
-        isResume: secrets.sessionKey !== undefined,
+        isResume: secrets.channelKey !== undefined,
         commitment,
         proof: proveAsJoiner(context, commitment),
       }, { timeoutMs: GREET_TIMEOUT_MS });
@@ -82,7 +82,7 @@ export class ProvenConnection {
       if (!isSameProof(proof, proveAsHost(context, commitment, nonce))) {
         throw new LinkError("Cannot trust the other end: it does not have the secret of this chat");
       }
-      const isResume = secrets.sessionKey !== undefined;
+      const isResume = secrets.channelKey !== undefined;
       return new ProvenConnection(rpc, {
         context,
         nonces: { own, host: nonce },
@@ -96,13 +96,13 @@ export class ProvenConnection {
     }
   }
 
-  /** Puts this link in use; the first one of a session comes with its terms. */
+  /** Puts this link in use; the first one of a channel comes with its terms. */
   async take(
     route: Route,
     received: number,
-    sessionKey?: string | undefined,
-  ): Promise<{ link: Link; terms: SessionTerms | undefined }> {
-    const hasBegun = sessionKey !== undefined;
+    channelKey?: string | undefined,
+  ): Promise<{ link: PeerLink; terms: ChatTerms | undefined }> {
+    const hasBegun = channelKey !== undefined;
     try {
       const reply = await this.#rpc.request("take", {
         nonce: this.#nonces.own,
@@ -110,12 +110,12 @@ export class ProvenConnection {
         received,
         ...(hasBegun && !this.#isResume
           ? {
-            resume: proveResume({ ...this.#context, key: sessionKey }, this.#nonces.own, this.#nonces.host),
+            resume: proveResume({ ...this.#context, key: channelKey }, this.#nonces.own, this.#nonces.host),
           }
           : {}),
       }, { timeoutMs: GREET_TIMEOUT_MS });
       const { received: theirReceived } = checked(LINK_REQUESTS.take.result, reply, "the reply to take");
-      const link = new Link(this.#rpc, { route, theirReceived, setServer: this.#server.resolve });
+      const link = new PeerLink(this.#rpc, { route, theirReceived, setServer: this.#server.resolve });
       if (hasBegun) return { link, terms: undefined };
       return { link, terms: termsOf(this.#context, this.#nonces.host, this.#nonces.own, this.#theirClient) };
     } catch (error) {

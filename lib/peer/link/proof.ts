@@ -41,7 +41,7 @@ export function proveAsHost(context: ProofContext, commitment: string, hostNonce
   return prove(context, "host", commitment, hostNonce);
 }
 
-/** Proves, keyed with the session's key, that a link which was greeted before the session began belongs to it. */
+/** Proves, keyed with the channel's key, that a link which was greeted before the channel began belongs to it. */
 export function proveResume(context: ProofContext, joinerNonce: string, hostNonce: string): string {
   return prove(context, "resume", joinerNonce, hostNonce);
 }
@@ -59,8 +59,8 @@ export function comparisonCode(context: ProofContext, hostNonce: string, joinerN
   return number.toString().padStart(CODE_DIGITS, "0").replace(/(\d{3})(?=\d)/g, "$1 ");
 }
 
-/** The key that proves later links of the same session; the server never had what it is made of. Base64url. */
-export function sessionKey(context: ProofContext, hostNonce: string, joinerNonce: string): string {
+/** The key that proves later links of the same channel; the server never had what it is made of. Base64url. */
+export function channelKey(context: ProofContext, hostNonce: string, joinerNonce: string): string {
   return new Uint8Array(derive(context, "session", hostNonce, joinerNonce, 32))
     .toBase64({ alphabet: "base64url", omitPadding: true });
 }

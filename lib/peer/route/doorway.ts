@@ -9,7 +9,7 @@ import type { ByteStream, Connection } from "../../net/connection.ts";
 import type { Identity } from "../../net/identity.ts";
 import { Listener } from "../../net/listener.ts";
 import { awaitLink, type LinkTaker } from "../link/host_link.ts";
-import { GREET_TIMEOUT_MS, LINK_CONNECTION } from "../link/link.ts";
+import { GREET_TIMEOUT_MS, LINK_CONNECTION } from "../link/peer_link.ts";
 import { closeQuietly, joinStreams } from "../../net/streams.ts";
 
 /** Callers at once on the open port, whatever they have shown so far. */

@@ -13,7 +13,7 @@ import type { JoinedChat, Place } from "../../protocol/chat_messages.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { routeTo, scopeOf, usableEndpoints } from "./addresses.ts";
 import { ProvenConnection } from "../link/joiner_link.ts";
-import { LINK_CONNECTION, type LinkSecrets } from "../link/link.ts";
+import { LINK_CONNECTION, type LinkSecrets } from "../link/peer_link.ts";
 import { limit, pause } from "../pause.ts";
 import { punch } from "./punch.ts";
 import { openRelay } from "./side_client.ts";

@@ -1,21 +1,21 @@
 /**
  * A link: one connection between the two of a direct chat on which both have proven what they must (PEER.md, "Links"). How
- * they prove it is in `joiner_link.ts` and `host_link.ts`; what is said on a link belongs to the session.
+ * they prove it is in `joiner_link.ts` and `host_link.ts`; what is said on a link belongs to the channel.
  * @module
  */
 import type { CloseReason } from "../../net/connection.ts";
 import type { RpcConnection } from "../../net/rpc_connection.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { VERSION } from "../../version.ts";
-import { comparisonCode, type ProofContext, sessionKey } from "./proof.ts";
+import { channelKey, comparisonCode, type ProofContext } from "./proof.ts";
 
 /** How long a caller has from the end of its TLS handshake to its proof, in milliseconds. */
 export const GREET_TIMEOUT_MS = 5_000;
-/** How long the session waits at most for one reply; it watches its progress itself. */
+/** How long the channel waits at most for one reply; it watches its progress itself. */
 const REPLY_TIMEOUT_MS = 600_000;
 
 export const LINK_CONNECTION = {
-  // Over the session's window, so that two who send files to each other do not both stop reading.
+  // Over the channel's window, so that two who send files to each other do not both stop reading.
   backlogBytes: 3 * 1024 * 1024,
   maxOutboxBytes: 6 * 1024 * 1024,
   stallTimeoutMs: 20_000,
@@ -32,18 +32,18 @@ export interface LinkSecrets {
   /** The host's certificate in PEM: its own, or the one that TLS was checked against. */
   readonly certificatePem: string;
   readonly secret: string;
-  readonly sessionKey: string | undefined; // key of the session; undefined before the first link was taken
+  readonly channelKey: string | undefined; // key of the channel; undefined before the first link was taken
 }
 
-export interface SessionTerms {
-  readonly sessionKey: string; // proves later links
+export interface ChatTerms {
+  readonly channelKey: string; // proves later links
   readonly code: string; // what both persons compare
   readonly theirClient: string; // name and version of the other side's program; not filtered for a terminal
 }
 
 export type LinkServer = (method: string, params: unknown) => unknown;
 
-export class Link {
+export class PeerLink {
   readonly route: Route;
   readonly theirReceived: number; // highest `seq` of ours that the other side had when the link was made
   /** Resolves once it is closed. Never rejects. */
@@ -99,7 +99,7 @@ export function contextOf(secrets: LinkSecrets): ProofContext {
   return {
     chatId: secrets.chatId,
     certificatePem: secrets.certificatePem,
-    key: secrets.sessionKey ?? secrets.secret,
+    key: secrets.channelKey ?? secrets.secret,
   };
 }
 
@@ -108,9 +108,9 @@ export function termsOf(
   hostNonce: string,
   joinerNonce: string,
   theirClient: string,
-): SessionTerms {
+): ChatTerms {
   return {
-    sessionKey: sessionKey(context, hostNonce, joinerNonce),
+    channelKey: channelKey(context, hostNonce, joinerNonce),
     code: comparisonCode(context, hostNonce, joinerNonce),
     theirClient,
   };

@@ -1,8 +1,8 @@
 /**
- * The session of a direct chat: what both say, in order, each thing once, whatever happens to the links under it.
+ * The channel of a direct chat: what both say, in order, each thing once, whatever happens to the links under it.
  *
  * Each request gets the next `seq` and is kept until the other side has answered it; a new link begins with what was
- * not answered (PEER.md, "Session"). Knows nothing of how links come about, and little of what the requests mean.
+ * not answered (PEER.md, "Channel"). Knows nothing of how links come about, and little of what the requests mean.
  * @module
  */
 import { ChatError, LinkError, messageOf, ProtocolError } from "../errors.ts";
@@ -14,18 +14,18 @@ import {
   type Route,
 } from "../protocol/peer_messages.ts";
 import { RPC_INVALID_REQUEST } from "../protocol/rpc.ts";
-import type { Link } from "./link/link.ts";
+import type { PeerLink } from "./link/peer_link.ts";
 import { type Outgoing, SendWindow, sizeOf, SMALL_BYTES, tooLarge } from "./link/send_window.ts";
 import { RouteHealth } from "./route/route_health.ts";
 
-/** How long a lost session may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
+/** How long a lost channel may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
 export const COME_BACK_WITHIN_MS = 90_000;
 const STALL_MS = 10_000; // nothing that was sent got through for so long: the link is stuck
 const PROBE_MS = 2_000; // how soon a link must answer when it is in doubt
 const ANSWER_WITHIN_MS = 500; // how long a goodbye waits for what the other side said to be shown
 const BYE_WITHIN_MS = 3_000; // how long a goodbye may take to reach the other side
 
-export interface SessionEnd {
+export interface ChatEnd {
   /**
    * `said_bye`: this side. `heard_bye`: the other side. `lost`: no link came back in time. `protocol`: the other side
    * sent what it must not. `closed`: the other side, or the server for it, says that it has ended. `failed`: this side can
@@ -35,44 +35,44 @@ export interface SessionEnd {
   readonly message: string; // one clause for people
 }
 
-export interface SessionListener {
+export interface ChannelListener {
   /**
    * Takes one message, in order; the other side hears that it is there once this has returned or resolved. Must not
-   * wait for anything to be sent. What it throws ends the session: a `ChatError` as a fault of the other side's.
+   * wait for anything to be sent. What it throws ends the channel: a `ChatError` as a fault of the other side's.
    */
   onMessage(message: PeerMessage): void | Promise<void>;
   /** A link is in use: the first, a better one, or one after a loss. */
   onLinked?(route: Route): void;
-  /** The link is lost; the session goes on when another comes in time. */
+  /** The link is lost; the channel goes on when another comes in time. */
   onLost?(why: string): void;
 }
 
-export interface SessionOptions {
+export interface ChannelOptions {
   readonly comeBackWithinMs?: number;
   readonly stallMs?: number; // how long nothing may get through, in milliseconds; 10 s by default
 }
 
-/** One conversation, over one link after another. */
-export class PeerSession {
-  readonly ended: Promise<SessionEnd>;
+/** One chat, over one link after another. */
+export class PeerChannel {
+  readonly ended: Promise<ChatEnd>;
   /** What is known of the ways; whoever looks for links asks here first. */
   readonly routes: RouteHealth = new RouteHealth();
-  readonly #listener: SessionListener;
+  readonly #listener: ChannelListener;
   readonly #comeBackWithinMs: number;
   readonly #stallMs: number;
-  readonly #ended = Promise.withResolvers<SessionEnd>();
+  readonly #ended = Promise.withResolvers<ChatEnd>();
   readonly #window = new SendWindow();
   #received = 0; // highest one taken from the other side
   #handled = 0; // highest one that was handled: what the other side may count as there
   #handling: Promise<unknown> = Promise.resolve(); // ends when all that was taken has been handled
-  #link: Link | undefined; // unset before the first link and while lost
+  #link: PeerLink | undefined; // unset before the first link and while lost
   #route: Route | undefined; // of the present or last link
-  #end: SessionEnd | undefined;
+  #end: ChatEnd | undefined;
   #lostTimer: ReturnType<typeof setTimeout> | undefined; // set while lost
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // set while something waits for an answer
   #stuckSeq: number | undefined; // what was first in line when the last link got stuck
 
-  constructor(listener: SessionListener, options: SessionOptions = {}) {
+  constructor(listener: ChannelListener, options: ChannelOptions = {}) {
     this.ended = this.#ended.promise;
     this.#listener = listener;
     this.#comeBackWithinMs = options.comeBackWithinMs ?? COME_BACK_WITHIN_MS;
@@ -102,7 +102,7 @@ export class PeerSession {
   }
 
   /** Goes on over this link from now on; the one before is closed, and nothing is lost or said twice. */
-  attach(link: Link): void {
+  attach(link: PeerLink): void {
     if (this.#end) return void link.close(this.#end.message);
     const before = this.#link;
     clearTimeout(this.#lostTimer);
@@ -167,7 +167,7 @@ export class PeerSession {
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
-  close(end: SessionEnd): void {
+  close(end: ChatEnd): void {
     this.#finish(end);
   }
 
@@ -178,7 +178,7 @@ export class PeerSession {
     for (let outgoing; (outgoing = this.#window.next());) this.#transmit(link, outgoing);
   }
 
-  #transmit(link: Link, outgoing: Outgoing): void {
+  #transmit(link: PeerLink, outgoing: Outgoing): void {
     const { bytes } = outgoing;
     link.request(outgoing.method, { seq: outgoing.seq, ...outgoing.content }).then(
       () => {
@@ -245,14 +245,14 @@ export class PeerSession {
   }
 
   /** Ends, and closes the link after this turn, so that the answer is on its way before. */
-  #finishAfterReply(end: SessionEnd): void {
+  #finishAfterReply(end: ChatEnd): void {
     const link = this.#link;
     this.#link = undefined;
     this.#finish(end);
     setTimeout(() => link?.close(end.message), 0);
   }
 
-  #lose(link: Link, why: string): void {
+  #lose(link: PeerLink, why: string): void {
     this.#link = undefined;
     clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;
@@ -272,7 +272,7 @@ export class PeerSession {
    * Whether a link died of a way that carries small packets only, and not of a network that is gone: nothing got through for
    * long, although the other side was heard, or something large was under way and may have stopped both directions.
    */
-  #isStuck(link: Link): boolean {
+  #isStuck(link: PeerLink): boolean {
     const longMs = this.#stallMs / 2;
     const { isEmpty, progressAt, bytesInFlight } = this.#window;
     if (isEmpty || performance.now() - progressAt < longMs) return false;
@@ -313,7 +313,7 @@ export class PeerSession {
     }, this.#stallMs / 5);
   }
 
-  #finish(end: SessionEnd): void {
+  #finish(end: ChatEnd): void {
     if (this.#end) return;
     this.#end = end;
     clearTimeout(this.#lostTimer);
