@@ -85,7 +85,6 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "rate-limiter-flexible": ["chat", "server"],
   "@logtape/logtape": ["server", "server.ts"],
   "commander": ["server", "commands", ...ENTRY_POINTS],
-  "uuid": ["client", "commands", "chat", "store", "profile", "peer", "protocol"],
   "zod": ["protocol", "net", "chat", "client", "peer"],
 };
 

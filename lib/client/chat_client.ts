@@ -7,6 +7,7 @@
  */
 import { ChatError, LinkError } from "../errors.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
+import { newMessageId } from "../protocol/fields.ts";
 import {
   checked,
   type HistoryEntry,
@@ -18,7 +19,7 @@ import {
   type SignedIn,
   type UserEntry,
 } from "../protocol/requests.ts";
-import { Mailbox } from "./unread.ts";
+import { Unread } from "./unread.ts";
 import {
   type Acknowledgement,
   type Outbox,
@@ -42,8 +43,10 @@ export interface ChatLink {
 
 /** What a chat client keeps on disk, for one account on one server. */
 export interface ChatRecords extends Outbox {
-  /** Gives a message its id and puts it at the end of the outbox; it is on disk when this returns. */
-  add(message: { readonly to: string; readonly text: string }): OutboxMessage;
+  /** Puts a message at the end of the outbox; it is on disk when this returns. */
+  add(message: OutboxMessage): void;
+  /** Forgets a refused message, once its writer was told. */
+  dismissRefused(id: string): void;
   /** Highest sequence that was shown on this device; 0 at first. */
   readCursor(): number;
   /** Notes the highest sequence that was shown. */
@@ -58,10 +61,8 @@ export interface ChatListener {
   onReceipt?(receipt: Event<"receipt">): void;
   /** A message from the outbox is stored on the server. */
   onAccepted?(message: OutboxMessage, acknowledgement: Acknowledgement): void;
-  /** A message from the outbox will never be taken. */
-  onRefused?(message: OutboxMessage, error: ChatError): void;
-  /** An event of another part of the program (direct chat) arrived. */
-  onOtherEvent?(method: string, params: unknown): void;
+  /** A message from the outbox will never be taken. Returns whether its writer is told by this, so that it can be forgotten. */
+  onRefused?(message: OutboxMessage, error: ChatError): boolean;
   /** Something failed that nobody waits for. */
   onFault?(error: unknown): void;
 }
@@ -86,7 +87,7 @@ export class ChatClient implements Disposable {
   readonly #listener: ChatListener;
   readonly #sender: OutboxSender;
   readonly #outcomes = new Map<string, (outcome: SendOutcome) => void>();
-  readonly #mailbox: Mailbox;
+  readonly #unread: Unread;
   #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined; // set while it waits to be told
   #deliveryChanged: Promise<void> = Promise.resolve(); // resolves when the last change is done
   #isDisposed = false;
@@ -110,7 +111,7 @@ export class ChatClient implements Disposable {
     this.#records = records;
     this.#listener = listener;
     this.#shown = records.readCursor();
-    this.#mailbox = new Mailbox(this.#shown, options.maxHeldBytes);
+    this.#unread = new Unread(this.#shown, options.maxHeldBytes);
     this.#sender = new OutboxSender({
       outbox: records,
       send: ({ id, to, text }) => this.call("send_message", { id, to, text }),
@@ -120,7 +121,7 @@ export class ChatClient implements Disposable {
       },
       onRefused: (message, error) => {
         this.#settle(message.id, { kind: "refused", error });
-        listener.onRefused?.(message, error);
+        if (listener.onRefused?.(message, error)) records.dismissRefused(message.id);
       },
       onFault: (error) => listener.onFault?.(error),
     });
@@ -128,17 +129,17 @@ export class ChatClient implements Disposable {
 
   /** Messages that arrived and were not shown yet, oldest first; of very many, the first of them. */
   get unread(): readonly ReceivedMessage[] {
-    return this.#mailbox.waiting;
+    return this.#unread.waiting;
   }
 
   /** Whether more is unread than {@linkcode ChatClient.unread} holds; the rest comes as these are shown. */
   get hasMore(): boolean {
-    return this.#mailbox.hasMore;
+    return this.#unread.hasMore;
   }
 
-  /** See {@linkcode Mailbox.caughtUp}. */
+  /** See {@linkcode Unread.caughtUp}. */
   get caughtUp(): Promise<number> {
-    return this.#mailbox.caughtUp;
+    return this.#unread.caughtUp;
   }
 
   /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
@@ -148,25 +149,16 @@ export class ChatClient implements Disposable {
     // What was said before a connection broke may not have been heard.
     this.#told = { delivered: 0, read: signedIn.readSequence };
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
-    this.#mailbox.startedAnew();
+    this.#unread.startedAnew();
     await this.#subscribe();
   }
 
-  /** Must be given every event that comes over the link. */
+  /** Must be given every event that comes over the link; what is of other parts of the program (direct chat) does nothing here. */
   event(method: string, params: unknown): void {
     const event = parseEvent(method, params);
-    if (!event) return this.#listener.onOtherEvent?.(method, params);
-    switch (event.name) {
-      case "message_received":
-        return this.#take(event.content as ReceivedMessage);
-      case "receipt":
-        return this.#listener.onReceipt?.(event.content as Event<"receipt">);
-      case "session_ended": // the link learns it, in words, when it tries to come back
-      case "server_stopping": // the link sees to it that we come back
-        return;
-      default:
-        return this.#listener.onOtherEvent?.(method, event.content);
-    }
+    if (event?.name === "message_received") this.#take(event.content as ReceivedMessage);
+    else if (event?.name === "receipt") this.#listener.onReceipt?.(event.content as Event<"receipt">);
+    // The link sees to `session_ended` and `server_stopping`.
   }
 
   /**
@@ -175,11 +167,12 @@ export class ChatClient implements Disposable {
    * @throws {ChatError} `invalid` or `too_large` when name or text break the protocol's rules.
    */
   send(to: string, text: string): Sending {
-    checked(REQUESTS.send_message.params.omit({ id: true }), { to, text }, "the message");
-    const { id } = this.#records.add({ to, text });
+    const id = newMessageId();
+    const message = checked(REQUESTS.send_message.params, { id, to, text }, "the message");
+    this.#records.add(message);
     const { promise: outcome, resolve } = Promise.withResolvers<SendOutcome>();
     this.#outcomes.set(id, resolve);
-    this.#sender.wake();
+    this.#sender.wake(message);
     return { id, outcome };
   }
 
@@ -191,7 +184,7 @@ export class ChatClient implements Disposable {
 
   /** Forgets everything up to a sequence here, without noting it as read: the next program gets it again. */
   passOver(upTo: number): void {
-    this.#mailbox.shown(upTo);
+    this.#unread.shown(upTo);
     this.#askForRest();
   }
 
@@ -270,7 +263,7 @@ export class ChatClient implements Disposable {
 
   #take(message: ReceivedMessage): void {
     const hadMore = this.hasMore;
-    if (!this.#mailbox.take(message)) {
+    if (!this.#unread.take(message)) {
       if (this.hasMore && !hadMore) this.#stopDelivery();
       return;
     }
@@ -290,7 +283,7 @@ export class ChatClient implements Disposable {
     clearTimeout(this.#acknowledgeTimer);
     this.#acknowledgeTimer = undefined;
     const before = this.#told;
-    const now = { delivered: this.#mailbox.received, read: this.#shown };
+    const now = { delivered: this.#unread.received, read: this.#shown };
     if (now.delivered <= before.delivered && now.read <= before.read) return;
     this.#told = now;
     try {
@@ -305,8 +298,8 @@ export class ChatClient implements Disposable {
   }
 
   async #subscribe(): Promise<void> {
-    const { upTo } = await this.call("subscribe", { after: Math.max(this.#mailbox.received, this.#shown) });
-    this.#mailbox.expect(upTo);
+    const { upTo } = await this.call("subscribe", { after: Math.max(this.#unread.received, this.#shown) });
+    this.#unread.expect(upTo);
   }
 
   /** Has the server send nothing more of what waits, since there is no room for it. */
@@ -314,14 +307,14 @@ export class ChatClient implements Disposable {
     this.#changeDelivery(async () => {
       if (!this.hasMore) return;
       const { upTo } = await this.call("subscribe", { after: Number.MAX_SAFE_INTEGER });
-      this.#mailbox.stopped(upTo);
+      this.#unread.stopped(upTo);
     });
   }
 
   /** Asks for what was left with the server, if there is room now. */
   #askForRest(): void {
-    if (!this.#mailbox.wantsMore) return;
-    this.#mailbox.askedAgain();
+    if (!this.#unread.wantsMore) return;
+    this.#unread.askedAgain();
     this.#changeDelivery(() => this.#subscribe());
   }
 
@@ -333,7 +326,7 @@ export class ChatClient implements Disposable {
   }
 
   #noteShown(upTo: number): void {
-    this.#mailbox.shown(upTo);
+    this.#unread.shown(upTo);
     this.#askForRest();
     if (upTo <= this.#shown) return;
     this.#shown = upTo;

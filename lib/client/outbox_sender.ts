@@ -13,7 +13,6 @@ export interface OutboxMessage {
   readonly id: string;
   readonly to: string;
   readonly text: string;
-  readonly createdAt: number;
 }
 
 /** The outbox as it is kept on disk. */
@@ -65,6 +64,8 @@ export class OutboxSender implements Disposable {
   readonly #retryMs: number;
   /** How often the server has failed on the message that is first in the queue. */
   #faults = { id: "", count: 0 };
+  #isEmpty = false; // the outbox, when it was last read
+  #written: OutboxMessage | null = null; // the only message in the outbox, which need not be read back
   #hasFailed = false; // since the last success
   #isRunning = false;
   #isWoken = false;
@@ -83,9 +84,17 @@ export class OutboxSender implements Disposable {
     this.wake();
   }
 
-  /** Starts to send what waits, unless the server has asked for a pause: call it when a message was added. */
-  wake(): void {
+  /**
+   * Starts to send what waits, unless the server has asked for a pause.
+   *
+   * @param added Message that was just put into the outbox.
+   */
+  wake(added?: OutboxMessage): void {
     this.#isWoken = true;
+    if (added) {
+      this.#written = this.#isEmpty ? added : null;
+      this.#isEmpty = false;
+    }
     if (this.#isRunning || this.#isDisposed || this.#timer !== undefined) return;
     this.#isRunning = true;
     this.#run().catch((error) => {
@@ -111,15 +120,20 @@ export class OutboxSender implements Disposable {
     try {
       while (this.#isWoken && !this.#isDisposed) {
         this.#isWoken = false;
-        let message = this.#options.outbox.first();
-        while (message && !this.#isDisposed && await this.#sendOne(message)) {
-          message = this.#options.outbox.first();
-        }
+        let message = this.#next();
+        while (message && !this.#isDisposed && await this.#sendOne(message)) message = this.#next();
       }
     } finally {
       // In one go with the last look at #isWoken, so that no call of wake() falls between.
       this.#isRunning = false;
     }
+  }
+
+  #next(): OutboxMessage | null {
+    const message = this.#written ?? this.#options.outbox.first();
+    this.#written = null;
+    this.#isEmpty = message === null;
+    return message;
   }
 
   /** Returns false when sending has to stop for now. */

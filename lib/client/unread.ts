@@ -1,5 +1,5 @@
 /**
- * The mailbox as this client holds it: what arrived and was not shown yet, oldest first.
+ * Messages that arrived and were not shown yet, oldest first, as this client holds them.
  *
  * In memory only: the server keeps every message until this device has shown it, so nothing is lost when the client dies. It
  * holds a bounded amount; the rest is left with the server, and asked for again once there is room.
@@ -13,7 +13,7 @@ const MAX_HELD_BYTES = 16 * 1024 * 1024;
 /** What a message costs beside its text: its id, its sender, the object. */
 const MESSAGE_BYTES = 300;
 
-export class Mailbox {
+export class Unread {
   readonly #waiting: ReceivedMessage[] = [];
   readonly #maxBytes: number;
   #heldBytes = 0;

@@ -7,11 +7,10 @@ import { type LinkState, ServerLink } from "../client/server_link.ts";
 import { ChatError, LinkError } from "../errors.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
-import type { ProfileAccount } from "../profile/outbox.ts";
+import type { AccountRecords, ProfileAccount } from "../profile/account_records.ts";
 import { HELLO } from "./guest.ts";
 import type { News } from "./chat/news.ts";
 import { reachServer } from "./reach.ts";
-import { ProfileRecords } from "./records.ts";
 
 export type FirstOutcome =
   | { readonly kind: "online" }
@@ -30,6 +29,7 @@ export class AccountSession implements AsyncDisposable {
   readonly server: KnownServer;
   readonly name: string;
   readonly account: ProfileAccount;
+  readonly records: AccountRecords;
   readonly client: ChatClient;
   readonly news: News | null;
   /** Aborted once the session can do no more; its reason is the error, if one ended it. */
@@ -69,24 +69,15 @@ export class AccountSession implements AsyncDisposable {
         this.#profile.saveLogin(this.account, this.#signedIn);
         this.#profile.markServerUsed(server.serverId);
       },
-      onEvent: (method, params) => this.client.event(method, params),
+      onEvent: (method, params) => {
+        this.client.event(method, params);
+        for (const hear of [...this.#hearers]) hear(method, params);
+        this.#wake();
+      },
       onState: (state) => this.#become(state),
     });
-    this.client = new ChatClient(this.#link, new ProfileRecords(profile, this.account), {
-      onMessage: (message) => {
-        this.#wake();
-        this.news?.onMessage(message);
-      },
-      onReceipt: (receipt) => this.news?.onReceipt(receipt),
-      onAccepted: (message, acknowledgement) => this.news?.onAccepted(message, acknowledgement),
-      onRefused: (message, error) => {
-        if (this.news?.onRefused(message, error)) profile.outbox.dismissRejected(message.id);
-      },
-      onOtherEvent: (method, params) => {
-        for (const hear of [...this.#hearers]) hear(method, params);
-      },
-      onFault: (error) => this.news?.onFault(error),
-    });
+    this.records = profile.recordsOf(this.account);
+    this.client = new ChatClient(this.#link, this.records, news ?? {});
     this.#link.start();
   }
 
@@ -123,7 +114,7 @@ export class AccountSession implements AsyncDisposable {
     return isCaughtUp;
   }
 
-  /** Resolves when a message has arrived, the session has changed or ended, or the signal is aborted. */
+  /** Resolves when an event has arrived, the session has changed or ended, or the signal is aborted. */
   async nextMessage(signal: AbortSignal): Promise<void> {
     if (!this.ended.aborted) await this.#change(Infinity, signal);
   }
@@ -142,8 +133,8 @@ export class AccountSession implements AsyncDisposable {
     return this.#profile.certificateOf(this.server);
   }
 
-  /** Hears events of parts beside the mailbox, such as direct chat; call what it returns to stop. */
-  onOtherEvent(hear: (method: string, params: unknown) => void): () => void {
+  /** Hears every event of the server, unchecked; call what it returns to stop. */
+  onEvent(hear: (method: string, params: unknown) => void): () => void {
     this.#hearers.add(hear);
     return () => this.#hearers.delete(hear);
   }

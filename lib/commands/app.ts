@@ -121,7 +121,8 @@ export class App implements AsyncDisposable {
 
   /** What became of a message, if that is known soon; otherwise null, and the person is told later. */
   async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
-    const news = this.#session?.news;
+    const session = this.#session;
+    const news = session?.news;
     const timer = Promise.withResolvers<null>();
     const handle = setTimeout(() => timer.resolve(null), ms);
     news?.awaits(sending.id);
@@ -129,7 +130,7 @@ export class App implements AsyncDisposable {
     clearTimeout(handle);
     news?.awaitsNoMore(sending.id, outcome === null);
     // The caller tells the person, so it need not be told at the next connection.
-    if (outcome?.kind === "refused") this.profile.outbox.dismissRejected(sending.id);
+    if (outcome?.kind === "refused") session?.records.dismissRefused(sending.id);
     return outcome;
   }
 

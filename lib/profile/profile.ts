@@ -8,7 +8,7 @@
 import { dirname, join } from "node:path";
 import { Database } from "../sqlite/database.ts";
 import { PROFILE_MIGRATIONS } from "./migrations.ts";
-import { type ProfileAccount, ProfileOutbox } from "./outbox.ts";
+import { AccountRecords, type ProfileAccount } from "./account_records.ts";
 import type { ProfileTables, ServersTable } from "./schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
@@ -50,8 +50,6 @@ export interface SavedLogin extends ProfileAccount {
 
 /** An open profile. Disposing it closes the file. */
 export class Profile implements Disposable {
-  /** What waits to be sent. */
-  readonly outbox: ProfileOutbox;
   /** The file itself, for parts of the client that add tables of their own in `migrations.ts`. */
   readonly database: Database<ProfileTables>;
   readonly #marks: ProgramMarks;
@@ -72,7 +70,6 @@ export class Profile implements Disposable {
       describe: (error) => fileErrorFrom(error, path),
     });
     this.#marks = new ProgramMarks(join(dirname(path), MARKS_FOLDER));
-    this.outbox = new ProfileOutbox(this.database, this.#marks, now);
     this.#now = now;
   }
 
@@ -144,7 +141,7 @@ export class Profile implements Disposable {
     );
   }
 
-  /** Forgets a server, and with it its logins, cursors, drafts and everything that waits to be sent there. */
+  /** Forgets a server, and with it its logins, cursors and everything that waits to be sent there. */
   forgetServer(serverId: number): void {
     this.database.run(this.database.tables.deleteFrom("servers").where("id", "=", serverId));
   }
@@ -190,25 +187,9 @@ export class Profile implements Disposable {
     );
   }
 
-  /** Highest sequence of an account's mailbox that this profile has shown; null when none was. */
-  findReadSequence(account: ProfileAccount): number | null {
-    const row = this.database.get(
-      this.database.tables.selectFrom("cursors").select("read_sequence")
-        .where("server_id", "=", account.serverId).where("name", "=", account.name),
-    );
-    return row?.read_sequence ?? null;
-  }
-
-  /** Moves that cursor; it never goes back. */
-  saveReadSequence(account: ProfileAccount, readSequence: number): void {
-    this.database.run(
-      this.database.tables.insertInto("cursors")
-        .values({ server_id: account.serverId, name: account.name, read_sequence: readSequence })
-        .onConflict((known) =>
-          known.columns(["server_id", "name"]).doUpdateSet({ read_sequence: readSequence })
-            .where("cursors.read_sequence", "<", readSequence)
-        ),
-    );
+  /** What is kept for the chat of an account: its outbox, and how far its messages were shown. */
+  recordsOf(account: ProfileAccount): AccountRecords {
+    return new AccountRecords(this.database, account, { marks: this.#marks, now: this.#now });
   }
 
   /** Lines that were typed, oldest first. */
@@ -227,53 +208,6 @@ export class Profile implements Disposable {
         .limit(MAX_HISTORY_LINES);
       this.database.run(tables.deleteFrom("command_history").where("position", "not in", kept));
     });
-  }
-
-  /** A choice of the person; null when none was made. */
-  findSetting(key: string): string | null {
-    const { tables } = this.database;
-    const row = this.database.get(tables.selectFrom("settings").select("value").where("key", "=", key));
-    return row?.value ?? null;
-  }
-
-  /** Keeps a choice; null drops it. */
-  saveSetting(key: string, value: string | null): void {
-    const { tables } = this.database;
-    this.database.run(
-      value === null
-        ? tables.deleteFrom("settings").where("key", "=", key)
-        : tables.insertInto("settings").values({ key, value })
-          .onConflict((known) => known.column("key").doUpdateSet({ value })),
-    );
-  }
-
-  /**
-   * The text that was begun to somebody; null when there is none.
-   *
-   * @param to Name of the recipient; empty for a text without one yet.
-   */
-  findDraft(account: ProfileAccount, to: string): string | null {
-    const row = this.database.get(
-      this.database.tables.selectFrom("drafts").select("text").where("server_id", "=", account.serverId)
-        .where("name", "=", account.name).where("recipient", "=", to),
-    );
-    return row?.text ?? null;
-  }
-
-  /** Keeps a text that was begun; an empty one drops it. */
-  saveDraft(account: ProfileAccount, to: string, text: string): void {
-    const { tables } = this.database;
-    const changed_at = this.#now();
-    this.database.run(
-      text === ""
-        ? tables.deleteFrom("drafts").where("server_id", "=", account.serverId)
-          .where("name", "=", account.name).where("recipient", "=", to)
-        : tables.insertInto("drafts")
-          .values({ server_id: account.serverId, name: account.name, recipient: to, text, changed_at })
-          .onConflict((known) =>
-            known.columns(["server_id", "name", "recipient"]).doUpdateSet({ text, changed_at })
-          ),
-    );
   }
 
   /** Closes the file; what this program had still to send is free for others. */

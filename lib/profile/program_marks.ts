@@ -6,7 +6,6 @@
  * @module
  */
 import { join } from "node:path";
-import { v7 as uuidv7 } from "uuid";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
 
 /** A mark without a lock that is older was left by a program that was killed, milliseconds; a younger one may be being made. */
@@ -52,7 +51,7 @@ export class ProgramMarks implements Disposable {
   #make(): { readonly name: string; readonly file: Deno.FsFile } {
     Deno.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.#sweep();
-    const name = uuidv7();
+    const name = crypto.randomUUID();
     const file = Deno.openSync(this.#path(name), { createNew: true, read: true, write: true, mode: 0o600 });
     file.lockSync(true);
     return { name, file };

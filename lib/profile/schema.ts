@@ -49,20 +49,6 @@ export interface CommandHistoryTable {
   line: string;
 }
 
-export interface SettingsTable {
-  key: string;
-  value: string; // in the form its owner chose
-}
-
-/** Texts that were begun and not sent. */
-export interface DraftsTable {
-  server_id: number;
-  name: string;
-  recipient: string;
-  text: string;
-  changed_at: number;
-}
-
 /** E-mail accounts; see `mail_store.ts`. */
 export interface MailAccountsTable {
   id: string;
@@ -93,8 +79,6 @@ export interface ProfileTables {
   cursors: CursorsTable;
   outbox: WithDefaults<OutboxTable, "position" | "rejected_code" | "rejected_reason">;
   command_history: WithDefaults<CommandHistoryTable, "position">;
-  settings: SettingsTable;
-  drafts: DraftsTable;
   mail_accounts: MailAccountsTable;
   mail_drafts: MailDraftsTable;
   mail_outbox: WithDefaults<MailOutboxTable, "position">;

@@ -50,6 +50,17 @@ export const messageIdField: z.ZodString = z.string().regex(
   "a message id is a UUID in lower case",
 );
 
+/**
+ * Makes the id of a new message: a UUID of version 7, which is its time in milliseconds and random bits (RFC 9562 §5.7).
+ *
+ * Two ids of one millisecond sort in any order.
+ */
+export function newMessageId(now: number = Date.now()): string {
+  const time = now.toString(16).padStart(12, "0");
+  const random = crypto.randomUUID(); // version 4: from the version's digit on, it has the form of version 7
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`;
+}
+
 /** Message text: not empty, well-formed Unicode, at most 16 KiB of UTF-8. */
 export const textField: z.ZodString = z.string()
   .min(1, "a text holds at least one character")

@@ -8,10 +8,10 @@
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { v7 as uuidv7 } from "uuid";
 import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
 import { openServerStore } from "../../lib/store/open.ts";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -87,7 +87,7 @@ function rawInserts(_title: string, schema: string, group = 256): number {
     "INSERT INTO messages (id, sender_id, recipient_id, text, stored_at) VALUES (?, ?, ?, ?, ?)",
   );
   const amount = group === 1 ? Math.ceil(MESSAGES / 20) : MESSAGES;
-  const ids = Array.from({ length: amount }, () => uuidv7());
+  const ids = Array.from({ length: amount }, (_, index) => newMessageId(Date.now() + index));
   const startedAt = performance.now();
   for (let sent = 0; sent < amount;) {
     database.exec("BEGIN");
@@ -117,7 +117,7 @@ async function storeSends(inFlight: number): Promise<number> {
 }
 
 async function sendAll(store: ServerStore, inFlight: number, amount: number): Promise<number> {
-  const ids = Array.from({ length: amount }, () => uuidv7());
+  const ids = Array.from({ length: amount }, (_, index) => newMessageId(Date.now() + index));
   let sent = 0;
   const startedAt = performance.now();
   const lane = async () => {

@@ -1,8 +1,8 @@
 /** What one caller does, or many of them, and what it does not do to others. */
 import assert from "node:assert/strict";
-import { v7 as uuidv7 } from "uuid";
 import { ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 
 const WRONG = "not the right one";
 
@@ -77,7 +77,7 @@ Deno.test("send_message() keeps its pace through reconnects", async () => {
   for (let connection = 0; connection < 20; connection++) {
     const ana = await world.connectAs("ana");
     for (let sends = 0; sends < 50; sends++) {
-      ana.call("send_message", { id: uuidv7(), to: "bob", text: "x" }).catch(() => {});
+      ana.call("send_message", { id: newMessageId(), to: "bob", text: "x" }).catch(() => {});
     }
     await world.settle();
     ana.close("reconnects");

@@ -1,8 +1,8 @@
 /** A caller who hangs up costs nothing more: what it asked for and nobody will read is not done. */
 import assert from "node:assert/strict";
-import { v7 as uuidv7 } from "uuid";
 import { FakeClock } from "../helpers/fake_clock.ts";
 import { type Caller, ChatWorld, type ChatWorldOptions, PASSWORD } from "../helpers/chat_world.ts";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 
 /** Enough for eight pages of a mailbox. */
 const MESSAGES = 4_000;
@@ -28,7 +28,7 @@ async function startCounting(options: ChatWorldOptions = {}) {
 async function send(world: ChatWorld, from: Caller, to: string, amount: number): Promise<void> {
   const senderId = from.session.accountId;
   const texts = Array.from({ length: amount }, (_, index) => `${index}`);
-  await Promise.all(texts.map((text) => world.store.sendMessage({ senderId, id: uuidv7(), to, text })));
+  await Promise.all(texts.map((text) => world.store.sendMessage({ senderId, id: newMessageId(), to, text })));
 }
 
 /** What a connection is while it waits for the other end to close: nothing more is sent, and `ended` comes later. */
@@ -118,7 +118,7 @@ Deno.test("send_message × hang-up: what still waits for its turn is not sent, a
   await world.connectAs("bob");
   count("");
   const outcomes = Promise.allSettled(
-    Array.from({ length: 250 }, () => ana.call("send_message", { id: uuidv7(), to: "bob", text: "x" })),
+    Array.from({ length: 250 }, () => ana.call("send_message", { id: newMessageId(), to: "bob", text: "x" })),
   );
   await world.settle();
   ana.close("hung up");

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { v7 as uuidv7 } from "uuid";
 import { MAX_TEXT_BYTES, PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
 import { REQUESTS } from "../../lib/protocol/requests.ts";
 import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 
 async function sendText(from: Caller, to: string, text: string): Promise<{ sequence: number }> {
-  return await from.call("send_message", { id: uuidv7(), to, text });
+  return await from.call("send_message", { id: newMessageId(), to, text });
 }
 
 Deno.test("session() takes nothing but hello, bye before the greeting", async () => {
@@ -85,7 +85,7 @@ Deno.test("session() refuses names that are not names", async () => {
   await using world = await ChatWorld.start();
   const ana = await world.connectAs("ana");
   for (const to of ["", "Ana", "a b", "ана", "😀", "\u001b[31m", "a".repeat(33), "a/b", "a\n"]) {
-    assert.equal(await ana.refused("send_message", { id: uuidv7(), to, text: "x" }), "invalid", to);
+    assert.equal(await ana.refused("send_message", { id: newMessageId(), to, text: "x" }), "invalid", to);
     const guest = await world.connect().greet();
     assert.equal(await guest.refused("register", { name: to, password: PASSWORD }), "invalid", to);
   }
@@ -113,10 +113,10 @@ Deno.test("session() takes a text of the greatest length, and none that is empty
       "\u0001".repeat(8_000),
     ]
   ) {
-    assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "ana", text }), "too_large");
+    assert.equal(await ana.refused("send_message", { id: newMessageId(), to: "ana", text }), "too_large");
   }
   for (const text of ["", "\ud800"]) {
-    assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "ana", text }), "invalid");
+    assert.equal(await ana.refused("send_message", { id: newMessageId(), to: "ana", text }), "invalid");
   }
 });
 
@@ -191,7 +191,7 @@ Deno.test("send_message() stores once, acknowledges the same again, and refuses 
   await using world = await ChatWorld.start();
   const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
   await bob.call("subscribe");
-  const message = { id: uuidv7(), to: "bob", text: "hello" };
+  const message = { id: newMessageId(), to: "bob", text: "hello" };
   const first = await ana.call("send_message", message);
   const again = await ana.call("send_message", message);
   assert.deepEqual(again, { ...first, duplicate: true });
@@ -203,11 +203,17 @@ Deno.test("send_message() stores once, acknowledges the same again, and refuses 
 Deno.test("send_message() says why it cannot", async () => {
   await using world = await ChatWorld.start({ limits: { mailboxMessages: 1 } });
   const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
-  assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "nobody", text: "x" }), "not_found");
+  assert.equal(
+    await ana.refused("send_message", { id: newMessageId(), to: "nobody", text: "x" }),
+    "not_found",
+  );
   await sendText(ana, "bob", "first");
-  assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "bob", text: "x" }), "mailbox_full");
+  assert.equal(
+    await ana.refused("send_message", { id: newMessageId(), to: "bob", text: "x" }),
+    "mailbox_full",
+  );
   await bob.call("block_user", { name: "ana" });
-  assert.equal(await ana.refused("send_message", { id: uuidv7(), to: "bob", text: "x" }), "blocked");
+  assert.equal(await ana.refused("send_message", { id: newMessageId(), to: "bob", text: "x" }), "blocked");
   assert.deepEqual(await bob.call("list_blocked"), { names: ["ana"] });
   await bob.call("unblock_user", { name: "ana" });
 });

@@ -12,6 +12,7 @@ function recordsAt(readCursor: number): ChatRecords {
     first: () => null,
     accepted: () => {},
     refused: () => {},
+    dismissRefused: () => {},
     readCursor: () => readCursor,
     saveReadCursor: () => {},
   };

@@ -6,7 +6,7 @@ import { ChatError, LinkError } from "../../lib/errors.ts";
 class FakeOutbox implements Outbox {
   readonly waiting: OutboxMessage[] = [];
   add(...ids: string[]): void {
-    for (const id of ids) this.waiting.push({ id, to: "bob", text: id, createdAt: 0 });
+    for (const id of ids) this.waiting.push({ id, to: "bob", text: id });
   }
   first(): OutboxMessage | null {
     return this.waiting[0] ?? null;
@@ -187,4 +187,38 @@ Deno.test("OutboxSender says once that its records cannot be kept now, and goes 
   outbox.add("a");
   sender.wake();
   assert.deepEqual(await until(2), ["fault ChatError: Cannot use it now", "accepted a"]);
+});
+
+Deno.test("OutboxSender does not read back the only message in the outbox, unless it could not be sent", async () => {
+  const outbox = new FakeOutbox();
+  let reads = 0;
+  const first = outbox.first.bind(outbox);
+  outbox.first = () => {
+    reads++;
+    return first();
+  };
+  const failed = Promise.withResolvers<void>();
+  let isBroken = false;
+  const { sender, until } = senderOf(outbox, () => {
+    if (!isBroken) return;
+    failed.resolve();
+    return new LinkError("lost");
+  });
+  using _ = sender;
+  const write = (id: string) => {
+    outbox.add(id);
+    sender.wake(outbox.waiting.at(-1));
+  };
+  sender.resume();
+  assert.equal(reads, 1, "what earlier programs left is looked for");
+  write("a");
+  await until(1);
+  assert.equal(reads, 2, "only the next message was looked for");
+  isBroken = true;
+  write("b");
+  await failed.promise;
+  write("c");
+  isBroken = false;
+  sender.resume();
+  assert.deepEqual(await until(3), ["accepted a", "accepted b", "accepted c"]);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "../../lib/commands/chat/connect.ts";
 import { sendOption } from "../../lib/commands/chat/send.ts";
 import { ChatError } from "../../lib/errors.ts";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -21,14 +22,14 @@ Deno.test("a message of a program that has ended and that the server refuses is 
   await desk.app.leave();
   {
     using other = openProfile(desk.profileFolder);
-    other.outbox.enqueueMessage(account, { to: "nobody", text: "are you there" });
+    other.recordsOf(account).add({ id: newMessageId(), to: "nobody", text: "are you there" });
   }
   for (let time = 1; time <= 2; time++) {
     await connect(desk.app, `127.0.0.1:${server.port}`);
-    const { outbox } = desk.profile;
+    const records = desk.profile.recordsOf(account);
     await waitUntil(
       "nothing is left to send or to tell",
-      () => outbox.listOutbox(account).length + outbox.listRejected(account).length === 0,
+      () => records.first() === null && records.listRefused().length === 0,
     );
     if (time === 1) await desk.screen.sees("Not sent to nobody: ");
     assert.equal(countOf(desk, "It began: are you there"), 1);
@@ -52,7 +53,7 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
     async () => await sendOption(desk.app).run("nobody are you there", context),
     (error: unknown) => error instanceof ChatError && error.code === "not_found",
   );
-  assert.deepEqual(desk.profile.outbox.listRejected(account), []);
+  assert.deepEqual(desk.profile.recordsOf(account).listRefused(), []);
   await desk.app.leave();
   await connect(desk.app, `127.0.0.1:${server.port}`);
   assert.equal(countOf(desk, "Not sent to"), 0);

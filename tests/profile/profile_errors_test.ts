@@ -1,4 +1,4 @@
-import { equal, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ChatError, UsageError } from "../../lib/errors.ts";
@@ -26,11 +26,11 @@ Deno.test("a profile that another program holds says so", () => {
   using other = new DatabaseSync(join(folder.path, PROFILE_FILE));
   other.exec("BEGIN IMMEDIATE; INSERT INTO settings VALUES ('a', 'b')");
   const words = /^Cannot use \S+profile\.db now: another program is writing to it$/;
-  failsInWords(() => profile.saveSetting("bell", "on"), ChatError, words);
+  failsInWords(() => profile.markServerUsed(1), ChatError, words);
   failsInWords(() => profile.addHistory("line"), ChatError, words);
   other.exec("COMMIT");
-  profile.saveSetting("bell", "on");
-  equal(profile.findSetting("bell"), "on");
+  profile.addHistory("line");
+  deepEqual(profile.listHistory(), ["line"]);
 });
 
 Deno.test("a damaged profile says what to do", () => {
@@ -58,7 +58,7 @@ Deno.test("a profile whose file may not be written says so", () => {
   using profile = openProfile(folder.path);
   profile.database.connection.exec("PRAGMA query_only = ON");
   failsInWords(
-    () => profile.saveSetting("bell", "on"),
+    () => profile.addHistory("line"),
     UsageError,
     /^Cannot use \S+profile\.db: it may not be written; check who owns it and its folder$/,
   );

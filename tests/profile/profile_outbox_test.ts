@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { Program } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -19,46 +20,53 @@ function accountIn(profile: Profile) {
   return { serverId, name: "ana" };
 }
 
+/** Has a program put a message of ana's into the outbox. */
+function write(profile: Profile, text: string) {
+  const message = { id: newMessageId(), to: "bob", text };
+  profile.recordsOf(accountIn(profile)).add(message);
+  return message;
+}
+
 /** Names of the marks in a profile. */
 function marksIn(folder: string): string[] {
   return [...Deno.readDirSync(join(folder, "senders"))].map(({ name }) => name);
 }
 
-Deno.test("findFirst() gives each program what it wrote, and what a program that has ended had still to send", () => {
+Deno.test("first() gives each program what it wrote, and what a program that has ended had still to send", () => {
   using folder = tempFolder();
   const one = openProfile(folder.path);
   using two = openProfile(folder.path);
   const ana = accountIn(one);
-  const texts = () => [one, two].map((profile) => profile.outbox.findFirst(ana)?.text);
-  one.outbox.enqueueMessage(ana, { to: "bob", text: "first, by one" });
+  const texts = () => [one, two].map((profile) => profile.recordsOf(ana).first()?.text);
+  write(one, "first, by one");
   deepEqual(texts(), ["first, by one", undefined], "two would send what one is sending");
-  const second = two.outbox.enqueueMessage(ana, { to: "bob", text: "second, by two" });
-  one.outbox.enqueueMessage(ana, { to: "bob", text: "third, by one" });
+  const second = write(two, "second, by two");
+  write(one, "third, by one");
   deepEqual(texts(), ["first, by one", "second, by two"]);
-  two.outbox.markAccepted(second.id);
+  two.recordsOf(ana).accepted(second.id);
   deepEqual(texts(), ["first, by one", undefined]);
 
   one[Symbol.dispose]();
   const left: string[] = [];
-  for (let found = two.outbox.findFirst(ana); found; found = two.outbox.findFirst(ana)) {
+  for (let found = two.recordsOf(ana).first(); found; found = two.recordsOf(ana).first()) {
     left.push(found.text);
-    two.outbox.markAccepted(found.id);
+    two.recordsOf(ana).accepted(found.id);
   }
   deepEqual(left, ["first, by one", "third, by one"]);
 });
 
-Deno.test("findFirst() gives a message of before there were claims to the first program that asks", () => {
+Deno.test("first() gives a message of before there were claims to the first program that asks", () => {
   using folder = tempFolder();
   using one = openProfile(folder.path);
   using two = openProfile(folder.path);
   const ana = accountIn(one);
-  one.outbox.enqueueMessage(ana, { to: "bob", text: "old" });
+  write(one, "old");
   one.database.run(one.database.tables.updateTable("outbox").set({ claimed_by: null }));
-  equal(two.outbox.findFirst(ana)?.text, "old");
-  equal(one.outbox.findFirst(ana), null);
+  equal(two.recordsOf(ana).first()?.text, "old");
+  equal(one.recordsOf(ana).first(), null);
 });
 
-Deno.test("findFirst() gives the messages of a killed program to another one, and none before", async () => {
+Deno.test("first() gives the messages of a killed program to another one, and none before", async () => {
   using folder = tempFolder();
   using profile = openProfile(folder.path);
   const ana = accountIn(profile);
@@ -68,18 +76,17 @@ Deno.test("findFirst() gives the messages of a killed program to another one, an
     { name: "writer" },
   );
   await writer.waitForLine(/written/);
-  equal(profile.outbox.findFirst(ana), null);
+  equal(profile.recordsOf(ana).first(), null);
   equal(marksIn(folder.path).length, 2);
   await writer.kill();
-  equal(profile.outbox.findFirst(ana)?.text, "waits");
+  equal(profile.recordsOf(ana).first()?.text, "waits");
   equal(marksIn(folder.path).length, 1, "the mark of a killed program is taken away");
 });
 
 Deno.test("a profile sweeps away old marks of killed programs, and leaves none of its own", () => {
   using folder = tempFolder();
   const first = openProfile(folder.path);
-  const ana = accountIn(first);
-  first.outbox.enqueueMessage(ana, { to: "bob", text: "x" });
+  write(first, "x");
   const [mark = ""] = marksIn(folder.path);
   const old = Date.now() / 1000 - 24 * 60 * 60;
   for (const name of ["killed", mark]) {
@@ -89,7 +96,7 @@ Deno.test("a profile sweeps away old marks of killed programs, and leaves none o
   }
   Deno.openSync(join(folder.path, "senders", "just-begun"), { createNew: true, write: true }).close();
   const second = openProfile(folder.path);
-  second.outbox.enqueueMessage(ana, { to: "bob", text: "y" });
+  write(second, "y");
   const left = marksIn(folder.path);
   deepEqual([left.length, left.includes(mark), left.includes("killed")], [3, true, false]);
   first[Symbol.dispose]();

@@ -1,5 +1,6 @@
-import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile, PROFILE_FILE } from "../../lib/profile/profile.ts";
 import { testWith } from "../helpers/needs.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -45,55 +46,55 @@ Deno.test("a profile keeps a login's device when its token goes, and everything 
   profile.saveLogin({ serverId, name: "bob" }, { token: "other", deviceId: "d2" });
   profile.dropToken(ana);
   deepEqual([profile.findLogin(ana)?.token, profile.findLogin(ana)?.deviceId], [null, "d1"]);
-  profile.outbox.enqueueMessage(ana, { to: "bob", text: "x" });
-  profile.saveReadSequence(ana, 5);
-  profile.saveDraft(ana, "bob", "x");
+  const records = profile.recordsOf(ana);
+  records.add({ id: newMessageId(), to: "bob", text: "x" });
+  records.saveReadCursor(5);
   profile.forgetServer(serverId);
-  deepEqual([profile.listLogins(serverId), profile.outbox.listOutbox(ana), profile.findReadSequence(ana)], [
-    [],
-    [],
-    null,
-  ]);
+  deepEqual([profile.listLogins(serverId), records.first(), records.readCursor()], [[], null, 0]);
 });
 
 Deno.test("a profile's read cursor never goes back", () => {
   using folder = tempFolder();
   using profile = openProfile(folder.path);
-  const ana = { serverId: profile.saveServer(SERVER).serverId, name: "ana" };
-  equal(profile.findReadSequence(ana), null);
+  const records = profile.recordsOf({ serverId: profile.saveServer(SERVER).serverId, name: "ana" });
+  equal(records.readCursor(), 0);
   for (const [given, kept] of [[5, 5], [3, 5], [9, 9]] as const) {
-    profile.saveReadSequence(ana, given);
-    equal(profile.findReadSequence(ana), kept);
+    records.saveReadCursor(given);
+    equal(records.readCursor(), kept);
   }
 });
 
 Deno.test("the outbox keeps order and every character, and a refused message until it was shown", () => {
   using folder = tempFolder();
-  using profile = openProfile(folder.path);
+  const profile = openProfile(folder.path);
   const { serverId } = profile.saveServer(SERVER);
   const ana = { serverId, name: "ana" };
   const texts = ["first", "a\0b \u{1f44b}\r\n\"'", "third"];
-  const queued = texts.map((text) => profile.outbox.enqueueMessage(ana, { to: "bob", text }));
-  profile.outbox.enqueueMessage({ serverId, name: "eve" }, { to: "bob", text: "another's" });
-  equal(new Set(queued.map((message) => message.id)).size, 3);
+  const queued = texts.map((text) => ({ id: newMessageId(), to: "bob", text }));
+  const records = profile.recordsOf(ana);
+  for (const message of queued) records.add(message);
+  profile.recordsOf({ serverId, name: "eve" }).add({ id: newMessageId(), to: "bob", text: "another's" });
+  deepEqual(records.first(), queued[0]);
 
-  // Another program of the same person, or this one after a crash.
+  // Another program of the same person, once this one has ended.
+  profile[Symbol.dispose]();
   using second = openProfile(folder.path);
-  deepEqual(second.outbox.listOutbox(ana), queued);
-  second.outbox.markAccepted(queued[0]!.id);
-  second.outbox.markRejected(queued[1]!.id, { code: "blocked", reason: "no" });
-  deepEqual(profile.outbox.listOutbox(ana), [queued[2]]);
-  deepEqual(profile.outbox.listRejected(ana), [{ ...queued[1], code: "blocked", reason: "no" }]);
-  profile.outbox.dismissRejected(queued[2]!.id);
-  profile.outbox.dismissRejected(queued[1]!.id);
-  deepEqual(profile.outbox.listRejected(ana), []);
-  deepEqual(profile.outbox.listOutbox(ana), [queued[2]], "one that waits is not dismissed");
+  const kept = second.recordsOf(ana);
+  deepEqual(kept.first(), queued[0]);
+  kept.accepted(queued[0]!.id);
+  deepEqual(kept.first(), queued[1]);
+  kept.refused(queued[1]!.id, { code: "blocked", message: "no" });
+  deepEqual(kept.first(), queued[2]);
+  deepEqual(kept.listRefused(), [{ ...queued[1], reason: "no" }]);
+  kept.dismissRefused(queued[2]!.id);
+  kept.dismissRefused(queued[1]!.id);
+  deepEqual(kept.listRefused(), []);
+  deepEqual(kept.first(), queued[2], "one that waits is not dismissed");
 });
 
-Deno.test("a profile keeps the last thousand lines, choices and drafts", () => {
+Deno.test("a profile keeps the last thousand lines", () => {
   using folder = tempFolder();
   using profile = openProfile(folder.path);
-  const ana = { serverId: profile.saveServer(SERVER).serverId, name: "ana" };
   profile.database.transaction(() => {
     const lines = Array.from({ length: 1_000 }, (_, index) => ({ line: `old ${index}` }));
     for (const line of lines) {
@@ -103,18 +104,4 @@ Deno.test("a profile keeps the last thousand lines, choices and drafts", () => {
   profile.addHistory("new");
   const lines = profile.listHistory();
   deepEqual([lines.length, lines[0], lines.at(-1)], [1_000, "old 1", "new"]);
-
-  profile.saveSetting("bell", "on");
-  profile.saveSetting("bell", "off");
-  equal(profile.findSetting("bell"), "off");
-  profile.saveSetting("bell", null);
-  equal(profile.findSetting("bell"), null);
-
-  profile.saveDraft(ana, "bob", "Dear");
-  profile.saveDraft(ana, "bob", "Dear Bob");
-  equal(profile.findDraft(ana, "bob"), "Dear Bob");
-  equal(profile.findDraft(ana, ""), null);
-  profile.saveDraft(ana, "bob", "");
-  equal(profile.findDraft(ana, "bob"), null);
-  notEqual(profile.listServers().length, 0);
 });

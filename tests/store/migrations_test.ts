@@ -40,8 +40,11 @@ Deno.test("a profile of the first version opens with everything that was in it",
   equal(server?.host, "chat.example.org");
   const ana = { serverId: server!.serverId, name: "ana" };
   equal(profile.findLogin(ana)?.token, "secret");
-  equal(profile.findReadSequence(ana), 42);
-  deepEqual(profile.outbox.listOutbox(ana).map((message) => message.text), ["waits"]);
+  const records = profile.recordsOf(ana);
+  equal(records.readCursor(), 42);
+  equal(records.first()?.text, "waits");
+  records.accepted(records.first()!.id);
+  equal(records.first(), null);
 });
 
 Deno.test("migrate() undoes a step that fails, keeps the steps before it, and goes on from there", () => {

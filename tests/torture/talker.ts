@@ -10,7 +10,6 @@
  */
 import { ChatClient } from "../../lib/client/chat_client.ts";
 import { ServerLink } from "../../lib/client/server_link.ts";
-import { ProfileRecords } from "../../lib/commands/records.ts";
 import { reachServer } from "../../lib/commands/reach.ts";
 import { LinkError } from "../../lib/errors.ts";
 import { parseResult, type SignedIn } from "../../lib/protocol/requests.ts";
@@ -27,7 +26,7 @@ const LONGEST_PAUSE_MS = 2_000;
 using profile = openProfile(folder);
 const server = profile.listServers()[0]!;
 const account = { serverId: server.serverId, name };
-const records = new ProfileRecords(profile, account);
+const records = profile.recordsOf(account);
 let signedIn: SignedIn;
 let isQuiet = false;
 let arrived = Promise.withResolvers<void>();
@@ -55,7 +54,10 @@ const link: ServerLink = new ServerLink({
 const client: ChatClient = new ChatClient(link, records, {
   onMessage: () => arrived.resolve(),
   onAccepted: ({ id }, { sequence }) => journal({ kind: "accepted", id, sequence }),
-  onRefused: ({ id }, { code }) => journal({ kind: "refused", id, code }),
+  onRefused: ({ id }, { code }) => {
+    journal({ kind: "refused", id, code });
+    return false;
+  },
   onFault: complain,
 });
 

@@ -241,9 +241,9 @@ function startSession(app: App, server: KnownServer, name: string): AccountSessi
 async function welcome(app: App, session: AccountSession): Promise<void> {
   const { terminal } = app;
   await terminal.print(green(`Connected to ${safeText(session.server.host)} as ${safeText(session.name)}.`));
-  for (const refused of app.profile.outbox.listRejected(session.account)) {
+  for (const refused of session.records.listRefused()) {
     session.news?.refused(refused.to, refused.text, refused.reason);
-    app.profile.outbox.dismissRejected(refused.id);
+    session.records.dismissRefused(refused.id);
   }
   if (!await waitFor(app, "Fetching your messages", (signal) => session.caughtUp(signal))) {
     await terminal.print("Your messages are still on their way; 3 shows those that have come.");

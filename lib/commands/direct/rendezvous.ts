@@ -7,6 +7,7 @@ import type {
 } from "../../peer/rendezvous.ts";
 import { startTrustedTls } from "../../net/trust.ts";
 import { CHAT_EVENTS } from "../../protocol/chat_messages.ts";
+import { parseEvent } from "../../protocol/events.ts";
 import { type Params, parseResult } from "../../protocol/requests.ts";
 import type { AccountSession } from "../account_session.ts";
 
@@ -24,8 +25,9 @@ export function rendezvousOf(session: AccountSession): Rendezvous {
     request: async <M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>> =>
       parseResult(method, await session.request(method, params as Params<M>)) as ChatResult<M>,
     onEvent: (hear) =>
-      session.onOtherEvent((method, content) => {
-        if (Object.hasOwn(CHAT_EVENTS, method)) hear({ name: method, content } as ChatEvent);
+      session.onEvent((method, params) => {
+        const event = Object.hasOwn(CHAT_EVENTS, method) ? parseEvent(method, params) : null;
+        if (event) hear(event as ChatEvent);
       }),
     onSignedInAgain: (hear) => session.onSignedIn(hear),
     checkConnection: () => session.checkConnection(),
