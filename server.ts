@@ -8,7 +8,7 @@ import { Command, CommanderError } from "commander";
 import { ChatError, messageOf, OutputError, UsageError } from "./lib/errors.ts";
 import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
-import { formatHostAndPort } from "./lib/protocol/invite_link.ts";
+import { formatHostAndPort } from "./lib/addresses.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
 import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";

@@ -76,7 +76,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "@peculiar/x509": ["net"],
   "reflect-metadata": ["net"],
   "node:fs": ["terminal"], // fstatSync() alone: where the output goes
-  "node:net": ["net", "peer", "protocol"], // protocol: isIP() alone, which opens nothing
+  "node:net": ["net", "peer", "protocol"], // protocol: isIPv6() alone, which opens nothing
   "node:tls": ["net", "peer"],
   "node:dns": ["net"],
   "node:timers": ["waiting.ts"],

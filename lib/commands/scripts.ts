@@ -3,7 +3,8 @@
  * @module
  */
 import { ChatError, LinkError, UsageError } from "../errors.ts";
-import { formatHostAndPort, parseInviteLink } from "../protocol/invite_link.ts";
+import { formatHostAndPort } from "../addresses.ts";
+import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { safeText } from "../terminal/safe_text.ts";

@@ -6,9 +6,9 @@
  * in one turn of the event loop leaves in one write. A peer that stops reading is cut, so that it costs others nothing.
  * @module
  */
+import { normalizeAddress } from "../addresses.ts";
 import { messageOf } from "../errors.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
-import { normalizeAddress } from "./address.ts";
 import { Outbox } from "./send_queue.ts";
 
 /** What a connection needs of a socket; `Deno.TcpConn` and `Deno.TlsConn` have it. */

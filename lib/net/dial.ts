@@ -5,7 +5,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { LinkError, messageOf } from "../errors.ts";
-import { formatHostAndPort } from "../protocol/invite_link.ts";
+import { Limit, unlessAborted, within } from "../waiting.ts";
+import { formatHostAndPort } from "../addresses.ts";
 
 /** Where to call, and for how long. */
 export interface DialOptions {
@@ -38,7 +39,7 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
   signal?.throwIfAborted();
   using limit = new Limit(timeoutMs, signal);
   try {
-    const addresses = await limit.race(findAddresses(host));
+    const addresses = await unlessAborted(limit.signal, findAddresses(host));
     const socket = await connectToFirst(addresses, port, limit.signal);
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
@@ -131,56 +132,7 @@ async function answersWithin(
   newest: Promise<Deno.TcpConn>,
   attempts: readonly Promise<Deno.TcpConn>[],
 ): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
   const answered = Promise.any(attempts).then(() => true, () => false);
   const failed = newest.then(() => true, () => false);
-  const timeUp = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), ms));
-  const hasAnswer = await Promise.race([answered, failed, timeUp]);
-  clearTimeout(timer);
-  return hasAnswer;
-}
-
-/** A time limit together with a caller's signal; disposed of, it leaves no timer behind. */
-export class Limit implements Disposable {
-  /** Aborted when the time is up (`TimeoutError`) or the caller's signal is (its reason). */
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #outer: AbortSignal | undefined;
-
-  /**
-   * Starts the clock.
-   *
-   * @param timeoutMs Time limit in milliseconds.
-   * @param outer The caller's signal.
-   */
-  constructor(timeoutMs: number, outer?: AbortSignal) {
-    this.signal = this.#controller.signal;
-    this.#timer = setTimeout(
-      () => this.#controller.abort(new DOMException(`No answer within ${timeoutMs} ms`, "TimeoutError")),
-      timeoutMs,
-    );
-    this.#outer = outer;
-    outer?.addEventListener("abort", this.#follow, { once: true });
-    if (outer?.aborted) this.#follow();
-  }
-
-  /** The promise's outcome, or the signal's reason when that comes first. */
-  race<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this;
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal.reason);
-      if (signal.aborted) onAbort();
-      signal.addEventListener("abort", onAbort, { once: true });
-      promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-    });
-  }
-
-  /** Stops the clock. */
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#follow);
-  }
-
-  readonly #follow = (): void => this.#controller.abort(this.#outer?.reason);
+  return await within(ms, Promise.race([answered, failed])) ?? false;
 }

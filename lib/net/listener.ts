@@ -9,9 +9,8 @@
  * (`guarded_entrance.ts`). So callers that are silent in their handshake hold a bounded number of sockets.
  * @module
  */
+import { formatHostAndPort, normalizeAddress } from "../addresses.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { formatHostAndPort } from "../protocol/invite_link.ts";
-import { normalizeAddress } from "./address.ts";
 import { type ByteStream, Connection, type ConnectionOptions } from "./connection.ts";
 import { type GuardedCaller, GuardedEntrance } from "./accept/guarded_entrance.ts";
 import { closeQuietly, Handshakes } from "./accept/handshakes.ts";

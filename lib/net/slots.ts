@@ -2,7 +2,7 @@
  * Places for callers: so many in all, and so many for one address.
  * @module
  */
-import { addressGroup } from "./address.ts";
+import { addressGroup } from "../addresses.ts";
 
 /** A caller that got no connection. */
 export interface RefusedCaller {

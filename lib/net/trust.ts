@@ -7,9 +7,10 @@
  */
 import { X509Certificate } from "node:crypto";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { formatHostAndPort } from "../addresses.ts";
 import { LinkError, messageOf, TrustError } from "../errors.ts";
-import { formatHostAndPort } from "../protocol/invite_link.ts";
-import { describeDialFailure, dial, DIAL_TIMEOUT_MS, type DialOptions, Limit } from "./dial.ts";
+import { Limit, unlessAborted } from "../waiting.ts";
+import { describeDialFailure, dial, DIAL_TIMEOUT_MS, type DialOptions } from "./dial.ts";
 import { CERTIFICATE_NAME, fingerprintOf } from "./identity.ts";
 
 /** Where to call, and which certificate is pinned. */
@@ -38,7 +39,8 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
   using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
   let socket: TLSSocket | undefined;
   try {
-    const der = await limit.race(
+    const der = await unlessAborted(
+      limit.signal,
       new Promise<Uint8Array>((resolve, reject) => {
         const { port, host } = options;
         // Reading a certificate is not trusting it: what comes of this is compared, or shown to a person.
@@ -193,7 +195,7 @@ async function openTls(options: DialOptions, hostname: string, caCerts: string[]
   let connection: Deno.TlsConn | undefined;
   try {
     connection = await Deno.startTls(socket, { hostname: bare(hostname), caCerts });
-    await limit.race(connection.handshake());
+    await unlessAborted(limit.signal, connection.handshake());
     return connection;
   } catch (error) {
     (connection ?? socket).close();

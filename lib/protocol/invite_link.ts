@@ -8,6 +8,7 @@
  * @module
  */
 import { isIPv6 } from "node:net";
+import { formatHostAndPort, parsePort } from "../addresses.ts";
 import { UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "./limits.ts";
 
@@ -106,11 +107,6 @@ export function parseHostAndPort(text: string): { host: string; port: number } {
   return { host, port: portText === undefined ? DEFAULT_PORT : parsePort(portText) };
 }
 
-/** Writes a host and a port as one: `chat.example.org:7667`, `[2001:db8::1]:7667`. */
-export function formatHostAndPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 /**
  * Writes the fingerprint of a key.
  *
@@ -147,14 +143,6 @@ function decodeDigest(text: string): Uint8Array | undefined {
   } catch {
     return undefined;
   }
-}
-
-function parsePort(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65535) {
-    throw new UsageError(`Cannot use port as it must be a number from 1 to 65535: received ${quote(text)}`);
-  }
-  return port;
 }
 
 /** Quotes what was typed for a message: escaped, and cut where it is long. */

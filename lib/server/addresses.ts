@@ -1,3 +1,5 @@
+import { scopeOf } from "../addresses.ts";
+
 /**
  * The addresses at which a server that listens on `bound` can be reached, the most useful first.
  *
@@ -9,15 +11,7 @@ export function reachableAddresses(bound: string): string[] {
   const all = Deno.networkInterfaces()
     .filter(({ family }) => bound === "::" || family === "IPv4")
     .map(({ address }) => address);
-  const useful = all.filter((address) => !isLoopback(address) && !isLinkLocal(address));
+  const useful = all.filter((address) => !["loopback", "link"].includes(scopeOf(address)));
   if (useful.length === 0) return ["127.0.0.1"];
   return useful.toSorted((a, b) => Number(a.includes(":")) - Number(b.includes(":"))); // IPv4 first
-}
-
-function isLoopback(address: string): boolean {
-  return address === "::1" || address.startsWith("127.");
-}
-
-function isLinkLocal(address: string): boolean {
-  return address.startsWith("169.254.") || /^fe[89ab]/i.test(address);
 }

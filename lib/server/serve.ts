@@ -8,7 +8,7 @@ import { Passwords } from "../chat/passwords.ts";
 import { type Log, Services } from "../chat/services.ts";
 import { Session } from "../chat/session.ts";
 import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
-import { addressGroup } from "../net/address.ts";
+import { addressGroup } from "../addresses.ts";
 import type { Connection } from "../net/connection.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { Listener } from "../net/listener.ts";

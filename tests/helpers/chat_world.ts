@@ -11,7 +11,7 @@ import { answer } from "../../lib/chat/handlers.ts";
 import { Session } from "../../lib/chat/session.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";
 import { ChatError, ProtocolError } from "../../lib/errors.ts";
-import { addressGroup } from "../../lib/net/address.ts";
+import { addressGroup } from "../../lib/addresses.ts";
 import { PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";

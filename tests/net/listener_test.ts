@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectNode } from "node:net";
 import { UsageError } from "../../lib/errors.ts";
-import { addressGroup, normalizeAddress } from "../../lib/net/address.ts";
 import type { ByteStream, Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { Listener, type ListenerOptions } from "../../lib/net/listener.ts";
@@ -247,20 +246,4 @@ Deno.test("listen() says in one sentence why it cannot", async () => {
     });
   }
   await listener[Symbol.asyncDispose]();
-});
-
-Deno.test("normalizeAddress() and addressGroup() give one spelling to one caller", () => {
-  const cases: [string, string, string][] = [
-    ["::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7"],
-    ["192.0.2.7", "192.0.2.7", "192.0.2.7"],
-    ["::1", "::1", "0:0:0:0::/64"],
-    ["2001:db8::1", "2001:db8::1", "2001:db8:0:0::/64"],
-    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
-    ["2001:DB8:1:0002::", "2001:DB8:1:0002::", "2001:db8:1:2::/64"],
-    ["fe80::1%eth0", "fe80::1%eth0", "fe80:0:0:0::/64"],
-  ];
-  for (const [address, normal, group] of cases) {
-    assert.equal(normalizeAddress(address), normal);
-    assert.equal(addressGroup(normalizeAddress(address)), group);
-  }
 });

@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { UsageError } from "../../lib/errors.ts";
 import {
   formatFingerprint,
-  formatHostAndPort,
   formatInviteLink,
   type InviteLink,
   parseFingerprint,
   parseHostAndPort,
   parseInviteLink,
 } from "../../lib/protocol/invite_link.ts";
+import { formatHostAndPort } from "../../lib/addresses.ts";
 
 const digest = Uint8Array.from({ length: 32 }, (_, index) => (index * 37 + 250) % 256);
 const fingerprint = formatFingerprint(digest);

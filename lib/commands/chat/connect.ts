@@ -4,7 +4,8 @@
  */
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
 import { nameField } from "../../protocol/fields.ts";
-import { formatHostAndPort, type InviteLink, parseInviteLink } from "../../protocol/invite_link.ts";
+import { formatHostAndPort } from "../../addresses.ts";
+import { type InviteLink, parseInviteLink } from "../../protocol/invite_link.ts";
 import { DEFAULT_PORT } from "../../protocol/limits.ts";
 import { checked } from "../../protocol/requests.ts";
 import type { KnownServer, SavedLogin } from "../../profile/profile.ts";

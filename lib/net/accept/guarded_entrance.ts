@@ -12,7 +12,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../errors.ts";
-import { addressGroup, normalizeAddress } from "../address.ts";
+import { addressGroup, normalizeAddress } from "../../addresses.ts";
 import { closeQuietly } from "./handshakes.ts";
 import type { RefusedCaller, Slots } from "../slots.ts";
 

@@ -8,7 +8,7 @@
 import type { RelayHalf } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
-import { normalizeAddress } from "../../net/address.ts";
+import { normalizeAddress } from "../../addresses.ts";
 import type { ByteStream } from "../../net/connection.ts";
 import { closeQuietly, writeAll } from "../../net/streams.ts";
 import { SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
