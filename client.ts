@@ -11,7 +11,7 @@ import { Command, CommanderError, Option } from "commander";
 import { join } from "node:path";
 import {
   ChatError,
-  LinkError,
+  ConnectionError,
   messageOf,
   OutputError,
   TrustError,
@@ -127,7 +127,7 @@ function onEnd(run: () => Promise<void>): Disposable {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof NotSignedInError) return EXIT.notSignedIn;
-  if (error instanceof LinkError) return EXIT.unreachable;
+  if (error instanceof ConnectionError) return EXIT.unreachable;
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof UndeliveredError) return EXIT.undelivered;
   if (error instanceof OutputError) return EXIT.outputFailed;
@@ -187,7 +187,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const isExpected = [
       ChatError,
-      LinkError,
+      ConnectionError,
       TrustError,
       UndeliveredError,
       UsageError,

@@ -82,9 +82,9 @@ export class ProtocolError extends Error {
 }
 
 /** A connection that could not be made, or was lost. Callers back off and try again. */
-export class LinkError extends Error {
+export class ConnectionError extends Error {
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
-  override readonly name = "LinkError";
+  override readonly name = "ConnectionError";
 }
 
 /** The server's certificate is not the one that was pinned (DESIGN §8). Never retried without a person. */

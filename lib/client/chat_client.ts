@@ -5,7 +5,7 @@
  * time the mailbox goes on where it stopped and the outbox is emptied. It knows nothing of screens or of how things are kept.
  * @module
  */
-import { ChatError, LinkError } from "../errors.ts";
+import { ChatError, ConnectionError } from "../errors.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
 import {
@@ -33,7 +33,7 @@ const ACKNOWLEDGE_AFTER_MS = 20;
 
 /** What a chat client needs of the connection to its server. */
 export interface ChatLink {
-  /** Asks the server; rejects with `LinkError` while there is no connection. */
+  /** Asks the server; rejects with `ConnectionError` while there is no connection. */
   request(
     method: string,
     params?: unknown,
@@ -240,7 +240,7 @@ export class ChatClient implements Disposable {
    * Asks the server.
    *
    * @throws {ChatError} when the server refuses.
-   * @throws {LinkError} when there is no connection, or it is lost before the reply.
+   * @throws {ConnectionError} when there is no connection, or it is lost before the reply.
    */
   async call<M extends RequestName>(
     method: M,
@@ -290,7 +290,7 @@ export class ChatClient implements Disposable {
       await this.call("acknowledge", now);
     } catch (error) {
       if (this.#told === now) this.#told = before;
-      if (error instanceof LinkError || this.#isDisposed) return;
+      if (error instanceof ConnectionError || this.#isDisposed) return;
       const againMs = retryAfterMs(error);
       if (againMs === undefined) this.#listener.onFault?.(error);
       else this.#acknowledgeIn(againMs);
@@ -321,7 +321,7 @@ export class ChatClient implements Disposable {
   /** One after the other: to start before the server has stopped would leave something out. A new connection starts anew anyway. */
   #changeDelivery(change: () => Promise<void>): void {
     this.#deliveryChanged = this.#deliveryChanged.then(change).catch((error) => {
-      if (!(error instanceof LinkError) && !this.#isDisposed) this.#listener.onFault?.(error);
+      if (!(error instanceof ConnectionError) && !this.#isDisposed) this.#listener.onFault?.(error);
     });
   }
 

@@ -5,7 +5,7 @@
  * stores each id once, so sending again after a broken connection is always right (protocol README, "Messages").
  * @module
  */
-import { ChatError, isTemporary, LinkError } from "../errors.ts";
+import { ChatError, ConnectionError, isTemporary } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
 
 /** A message that was written and is not yet with the server. */
@@ -144,7 +144,7 @@ export class OutboxSender implements Disposable {
       acknowledgement = await send(message);
     } catch (error) {
       const hasLostSession = error instanceof ChatError && error.code === "unauthenticated";
-      if (error instanceof LinkError || hasLostSession) return false;
+      if (error instanceof ConnectionError || hasLostSession) return false;
       if (!(error instanceof ChatError)) throw error;
       const againMs = this.#pauseAfter(message, error);
       if (againMs !== null) {

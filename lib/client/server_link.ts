@@ -7,7 +7,7 @@
  * @module
  */
 import { watchMachine } from "./machine_watch.ts";
-import { ChatError, isTemporary, LinkError, messageOf } from "../errors.ts";
+import { ChatError, ConnectionError, isTemporary, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
 import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
 import { parseResult, type Result } from "../protocol/requests.ts";
@@ -133,11 +133,11 @@ export class ServerLink implements AsyncDisposable {
    * @param options Time limit and signal.
    * @returns The result, unchecked.
    * @throws {ChatError} What the server refused with; `timeout` – no reply in time.
-   * @throws {LinkError} When there is no connection, or it is lost before the reply.
+   * @throws {ConnectionError} When there is no connection, or it is lost before the reply.
    */
   request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown> {
     if (this.#state.kind !== "online" || !this.#rpc) {
-      return Promise.reject(new LinkError("Cannot ask the server as there is no connection to it"));
+      return Promise.reject(new ConnectionError("Cannot ask the server as there is no connection to it"));
     }
     return this.#rpc.request(method, params, options);
   }
@@ -171,7 +171,7 @@ export class ServerLink implements AsyncDisposable {
     if (!this.#stop.signal.aborted) {
       const rpc = this.#rpc;
       const isOnline = this.#state.kind === "online";
-      this.#stop.abort(new LinkError(`Connection to the server is closed: ${reason}`));
+      this.#stop.abort(new ConnectionError(`Connection to the server is closed: ${reason}`));
       this.#endPause?.();
       this.#enter({ kind: "stopped", reason });
       if (rpc && isOnline) {
@@ -235,7 +235,7 @@ export class ServerLink implements AsyncDisposable {
         this.#enter({ kind: "online", hello });
       }
       const { message, error } = await rpc.closed;
-      return new LinkError(`Connection to the server was lost: ${message}`, { cause: error });
+      return new ConnectionError(`Connection to the server was lost: ${message}`, { cause: error });
     } finally {
       if (onlineAt !== undefined && this.#now() - onlineAt >= GOOD_AFTER_MS) this.#failures = 0;
       // While close() says goodbye, the connection is its to end.
@@ -300,7 +300,7 @@ export class ServerLink implements AsyncDisposable {
   /** Gives up what there is of a connection, and tries again without a pause. */
   #startOver(why = "the network may have changed"): void {
     this.#isHurried = true;
-    this.#attempt?.giveUp.abort(new LinkError(`Connecting to the server begins anew: ${why}`));
+    this.#attempt?.giveUp.abort(new ConnectionError(`Connecting to the server begins anew: ${why}`));
     this.#rpc?.abort({ kind: "silent", message: why });
   }
 
@@ -336,12 +336,12 @@ export class ServerLink implements AsyncDisposable {
   #whyStopped(): unknown {
     const state = this.#state;
     if (state.kind !== "stopped") return undefined;
-    return state.error ?? new LinkError(`Connection to the server is closed: ${state.reason}`);
+    return state.error ?? new ConnectionError(`Connection to the server is closed: ${state.reason}`);
   }
 }
 
 /** Whether trying again cannot help without a person, or would only hide a fault of ours. */
 function isFinal(error: unknown): boolean {
   if (error instanceof ChatError) return !isTemporary(error);
-  return !(error instanceof LinkError);
+  return !(error instanceof ConnectionError);
 }

@@ -4,7 +4,7 @@
  */
 import { ChatClient } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
-import { ChatError, LinkError } from "../errors.ts";
+import { ChatError, ConnectionError } from "../errors.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 import type { AccountRecords, ProfileAccount } from "../profile/account_records.ts";
@@ -193,7 +193,7 @@ export class AccountSession implements AsyncDisposable {
   /** Lets something go on that nobody waits for; a connection that breaks is no fault, since the next one does it again. */
   #inBackground(work: Promise<unknown>): void {
     work.catch((error) => {
-      if (!(error instanceof LinkError)) this.news?.onFault(error);
+      if (!(error instanceof ConnectionError)) this.news?.onFault(error);
     });
   }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ChatClient, Sending, SendOutcome } from "../client/chat_client.ts";
-import { LinkError, messageOf, UsageError } from "../errors.ts";
+import { ConnectionError, messageOf, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
 import type { Profile } from "../profile/profile.ts";
@@ -134,11 +134,11 @@ export class App implements AsyncDisposable {
     return outcome;
   }
 
-  /** What became of a message of a script. Throws `LinkError` when that cannot be learned in time: the message stays queued. */
+  /** What became of a message of a script. Throws `ConnectionError` when that cannot be learned in time: the message stays queued. */
   async outcomeOrDisconnect(sending: Sending): Promise<SendOutcome> {
     const outcome = await this.outcomeWithin(sending, SCRIPT_OUTCOME_WITHIN_MS);
     if (outcome) return outcome;
-    throw new LinkError(
+    throw new ConnectionError(
       "Cannot say whether the message was stored: the connection broke. It is kept, and goes out, once, at the next connection",
     );
   }

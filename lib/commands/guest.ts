@@ -41,7 +41,7 @@ export class Guest implements AsyncDisposable {
   /**
    * Connects to a trusted server and says hello.
    *
-   * @throws {LinkError} when it cannot be reached.
+   * @throws {ConnectionError} when it cannot be reached.
    * @throws {TrustError} when its key is not the one that was pinned.
    * @throws {ChatError} `unsupported_version`.
    * @throws the signal's reason once that is aborted.

@@ -2,7 +2,7 @@
  * What the client's subcommands do. It is loaded only once it is known that one of them runs: flags and help do without.
  * @module
  */
-import { ChatError, LinkError, UsageError } from "../errors.ts";
+import { ChatError, ConnectionError, UsageError } from "../errors.ts";
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
@@ -38,7 +38,7 @@ const REACH_WITHIN_MS = 15_000;
  *
  * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
  * @throws {NotSignedInError} when none did, or its login has ended.
- * @throws {LinkError} when the server cannot be reached in time.
+ * @throws {ConnectionError} when the server cannot be reached in time.
  * @throws {Interrupt} at Ctrl+C.
  */
 export async function openSession(
@@ -53,7 +53,7 @@ export async function openSession(
   const outcome = await waitFor(app, what, (signal) => session.firstOutcome(REACH_WITHIN_MS, signal));
   if (outcome.kind === "online") return app.enter(session);
   await session[Symbol.asyncDispose]();
-  if (outcome.kind === "waiting") throw new LinkError(outcome.reason);
+  if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);
   if (outcome.kind === "interrupted") throw new Interrupt();
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
     throw new NotSignedInError(

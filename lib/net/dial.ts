@@ -4,7 +4,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { LinkError, messageOf } from "../errors.ts";
+import { ConnectionError, messageOf } from "../errors.ts";
 import { Limit, unlessAborted, within } from "../waiting.ts";
 import { formatHostAndPort } from "../addresses.ts";
 
@@ -31,7 +31,7 @@ const ATTEMPT_DELAY_MS = 250;
  *
  * @param options See {@linkcode DialOptions}.
  * @returns The connection; every other attempt is called off.
- * @throws {LinkError} When the name is unknown or no address answers; one sentence says which.
+ * @throws {ConnectionError} When the name is unknown or no address answers; one sentence says which.
  */
 export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
   const { host, port, signal } = options;
@@ -54,15 +54,15 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
  *
  * @param error What was thrown on the way to or through TLS.
  * @param options Where the call went.
- * @returns What to throw: a {@linkcode LinkError}, or the caller's own reason when its signal called it off.
+ * @returns What to throw: a {@linkcode ConnectionError}, or the caller's own reason when its signal called it off.
  */
 export function describeDialFailure(error: unknown, options: DialOptions): unknown {
   const { host, port, signal } = options;
   if (signal?.aborted) return signal.reason;
-  if (error instanceof LinkError) return error;
+  if (error instanceof ConnectionError) return error;
   const place = formatHostAndPort(host, port);
   const seconds = Math.round((options.timeoutMs ?? DIAL_TIMEOUT_MS) / 100) / 10;
-  return new LinkError(`Cannot reach ${place}: ${describeCause(error, seconds)}`, { cause: error });
+  return new ConnectionError(`Cannot reach ${place}: ${describeCause(error, seconds)}`, { cause: error });
 }
 
 function describeCause(error: unknown, seconds: number): string {

@@ -5,7 +5,7 @@
  * requests, the heartbeat, and which faults end a connection (STYLE §6); nothing of what a method means.
  * @module
  */
-import { ChatError, LinkError, ProtocolError } from "../errors.ts";
+import { ChatError, ConnectionError, ProtocolError } from "../errors.ts";
 import { DEAD_AFTER_MS, MAX_PENDING_REQUESTS, PING_AFTER_MS } from "../protocol/limits.ts";
 import {
   encodeFailure,
@@ -132,7 +132,7 @@ export class RpcConnection implements AsyncDisposable {
    * @param options Time limit and signal.
    * @returns The result, unchecked.
    * @throws {ChatError} What the other end refused with; `timeout` – no reply in time.
-   * @throws {LinkError} When the connection is or gets lost: the request may or may not have been carried out.
+   * @throws {ConnectionError} When the connection is or gets lost: the request may or may not have been carried out.
    * @throws {RangeError} When the request is longer than a frame may be.
    */
   request(method: string, params?: unknown, options: RequestOptions = {}): Promise<unknown> {
@@ -333,8 +333,8 @@ export class RpcConnection implements AsyncDisposable {
     this.#wakeReader?.();
   }
 
-  #lost(reason: CloseReason): LinkError {
-    return new LinkError(`Connection is closed: ${reason.message}`, { cause: reason.error });
+  #lost(reason: CloseReason): ConnectionError {
+    return new ConnectionError(`Connection is closed: ${reason.message}`, { cause: reason.error });
   }
 }
 

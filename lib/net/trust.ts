@@ -8,7 +8,7 @@
 import { X509Certificate } from "node:crypto";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { formatHostAndPort } from "../addresses.ts";
-import { LinkError, messageOf, TrustError } from "../errors.ts";
+import { ConnectionError, messageOf, TrustError } from "../errors.ts";
 import { Limit, unlessAborted } from "../waiting.ts";
 import { describeDialFailure, dial, DIAL_TIMEOUT_MS, type DialOptions } from "./dial.ts";
 import { CERTIFICATE_NAME, fingerprintOf } from "./identity.ts";
@@ -29,7 +29,7 @@ export interface PinnedOptions extends DialOptions {
  *
  * @param options Where to call.
  * @returns The server's certificate in PEM.
- * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function fetchCertificate(options: DialOptions): Promise<string> {
   // The first call finds the address that works, and the words for it when none does.
@@ -69,7 +69,7 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
  *
  * @param options Where to call.
  * @returns False when it answers with a certificate that none vouches for.
- * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function verifyWithSystemRoots(options: DialOptions): Promise<boolean> {
   try {
@@ -87,7 +87,7 @@ export async function verifyWithSystemRoots(options: DialOptions): Promise<boole
  * @param options Where to call.
  * @returns The connection, its handshake done.
  * @throws {TrustError} When none does, or no longer.
- * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function connectVerified(options: DialOptions): Promise<Deno.TlsConn> {
   try {
@@ -108,7 +108,7 @@ export async function connectVerified(options: DialOptions): Promise<Deno.TlsCon
  * @param options Where to call, and the pin.
  * @returns The connection, its handshake done, to the holder of the pinned key.
  * @throws {TrustError} When the server has another key; the message shows both.
- * @throws {LinkError} When it cannot be reached, or does not speak TLS.
+ * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function connectPinned(options: PinnedOptions): Promise<Deno.TlsConn> {
   const { certificatePem } = options;
@@ -151,7 +151,7 @@ async function connectRenewed(
 ): Promise<Deno.TlsConn> {
   const place = formatHostAndPort(options.host, options.port);
   if (shown.trim() === options.certificatePem.trim()) {
-    throw new LinkError(
+    throw new ConnectionError(
       `Cannot use the certificate of ${place}, though its key is the known one: ${tidy(refusal)}`,
       {
         cause: refusal,
@@ -163,7 +163,7 @@ async function connectRenewed(
     connection = await openTls(options, nameIn(shown), [shown]);
   } catch (error) {
     if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
-    throw new LinkError(
+    throw new ConnectionError(
       `Cannot use the new certificate of ${place}, though its key is the known one: ${tidy(error)}`,
       {
         cause: error,
@@ -236,11 +236,11 @@ function describeTlsFailure(error: unknown, options: DialOptions): unknown {
   const isTlsFault = error instanceof Deno.errors.InvalidData ||
     /ssl|tls|record|wrong version|corrupt message/i.test(messageOf(error)) ||
     error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.ConnectionReset;
-  if (options.signal?.aborted || error instanceof LinkError || !isTlsFault) {
+  if (options.signal?.aborted || error instanceof ConnectionError || !isTlsFault) {
     return describeDialFailure(error, options);
   }
   const place = formatHostAndPort(options.host, options.port);
-  return new LinkError(
+  return new ConnectionError(
     `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; check the port`,
     {
       cause: error,

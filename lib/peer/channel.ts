@@ -5,7 +5,7 @@
  * not answered (PEER.md, "Channel"). Knows nothing of how links come about, and little of what the requests mean.
  * @module
  */
-import { ChatError, LinkError, messageOf, ProtocolError } from "../errors.ts";
+import { ChatError, ConnectionError, messageOf, ProtocolError } from "../errors.ts";
 import {
   parsePeerMessage,
   type PeerContent,
@@ -138,7 +138,7 @@ export class PeerChannel {
   /** Says something to the other side, now or once there is a link again. */
   send<M extends PeerMethod>(method: M, content: PeerContent<M>): Promise<void> {
     if (this.#end) {
-      return Promise.reject(new LinkError(`Cannot send as the chat is over: ${this.#end.message}`));
+      return Promise.reject(new ConnectionError(`Cannot send as the chat is over: ${this.#end.message}`));
     }
     if (sizeOf(content) > SMALL_BYTES && this.#isNarrow()) return Promise.reject(tooLarge());
     const outgoing = this.#window.add(method, content);
@@ -190,7 +190,7 @@ export class PeerChannel {
       (error) => {
         if (outgoing.isConfirmed || this.#end || link !== this.#link) return;
         // A lost link is noticed where it closes; what was not answered goes out again on the next one.
-        if (error instanceof LinkError) return;
+        if (error instanceof ConnectionError) return;
         if (error instanceof ChatError && error.code === "unavailable") {
           return this.#finish({ kind: "closed", message: "the other side has ended it" });
         }
@@ -321,7 +321,7 @@ export class PeerChannel {
     const link = this.#link;
     this.#link = undefined;
     link?.close(end.message);
-    this.#window.drop(new LinkError(`The chat is over: ${end.message}`));
+    this.#window.drop(new ConnectionError(`The chat is over: ${end.message}`));
     this.#ended.resolve(end);
   }
 }

@@ -1,4 +1,4 @@
-import { ChatError, LinkError } from "../errors.ts";
+import { ChatError, ConnectionError } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
 import type { ChatJoined, Place } from "../protocol/chat_messages.ts";
 import { ownAddresses } from "./route/addresses.ts";
@@ -30,7 +30,7 @@ export interface HostedChat extends AsyncDisposable {
   readonly mapped: MappedPort | undefined; // what the router forwards; undefined when it was not asked
   readonly mappingFailure: string | undefined; // one clause; undefined when the router was not asked, or did it
   readonly isFriendOnline: boolean; // when the chat was opened
-  /** Resolves with the first link; rejects with a `LinkError` when the chat ends before. */
+  /** Resolves with the first link; rejects with a `ConnectionError` when the chat ends before. */
   readonly linked: Promise<void>;
   /** Takes the invitation back, or says goodbye; then nothing listens any more. */
   close(): Promise<void>;
@@ -82,7 +82,7 @@ class Host implements HostedChat {
     });
     this.#cleanup.use(this.#doorway);
     this.chat.ended.then((end) => {
-      this.#linked.reject(new LinkError(end.message));
+      this.#linked.reject(new ConnectionError(end.message));
       return this.#tidy();
     });
   }

@@ -1,4 +1,4 @@
-import { ChatError, LinkError, messageOf } from "../errors.ts";
+import { ChatError, ConnectionError, messageOf } from "../errors.ts";
 import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
@@ -81,7 +81,7 @@ class Joiner {
     const callOff = () => this.#first.reject(signal.reason);
     signal.addEventListener("abort", callOff, { once: true });
     if (signal.aborted) callOff();
-    channel.ended.then((end) => this.#first.reject(new LinkError(end.message)));
+    channel.ended.then((end) => this.#first.reject(new ConnectionError(end.message)));
     const seeking = this.#seek();
     try {
       return await this.#first.promise;
@@ -151,7 +151,7 @@ class Joiner {
       return { joined: this.#joined, isPunching: true };
     } catch (error) {
       // Without the server, or before the host is back at it, the addresses from before may still lead there.
-      const isPassing = error instanceof LinkError ||
+      const isPassing = error instanceof ConnectionError ||
         (error instanceof ChatError && error.code !== "not_found");
       if (!before || !this.chat.terms || !isPassing) throw error;
       const { relayTicket: _used, ...rest } = before;
@@ -223,7 +223,7 @@ class Joiner {
     const { channel } = this.chat;
     if (channel.isLinked) return void channel.probe();
     this.#tryAt = 0;
-    this.#round?.abort(new LinkError("A new round begins"));
+    this.#round?.abort(new ConnectionError("A new round begins"));
     this.#wake?.();
   }
 
@@ -235,7 +235,7 @@ class Joiner {
     }
     if (!channel.isLinked) {
       this.#tryAt = 0;
-      this.#round?.abort(new LinkError("The link is lost"));
+      this.#round?.abort(new ConnectionError("The link is lost"));
     }
     this.#wake?.();
   }

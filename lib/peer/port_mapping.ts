@@ -3,7 +3,7 @@
  * @module
  */
 import { type Gateway, pmpNat, upnpNat } from "@achingbrain/nat-port-mapper";
-import { LinkError, messageOf } from "../errors.ts";
+import { ConnectionError, messageOf } from "../errors.ts";
 import type { Endpoint } from "../protocol/chat_messages.ts";
 import { scopeOf } from "./route/addresses.ts";
 
@@ -33,14 +33,16 @@ const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
 export const routerPortMapper: PortMapper = {
   async map(port: number, addresses: readonly string[]): Promise<PortMapping> {
     const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
-    if (!inside) throw new LinkError("this machine is not behind a home router");
+    if (!inside) throw new ConnectionError("this machine is not behind a home router");
     try {
       return await mapByUpnp(port, inside);
     } catch (upnpError) {
       try {
         return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
       } catch (error) {
-        throw new LinkError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, { cause: error });
+        throw new ConnectionError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, {
+          cause: error,
+        });
       }
     }
   },
@@ -48,7 +50,7 @@ export const routerPortMapper: PortMapper = {
 
 async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
   const signal = AbortSignal.timeout(SEARCH_MS);
-  let failure: unknown = new LinkError("no router answered");
+  let failure: unknown = new ConnectionError("no router answered");
   for await (const gateway of upnpNat().findGateways({ signal })) {
     if (gateway.family !== "IPv4") continue;
     try {
@@ -74,7 +76,7 @@ async function mapAt(
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     if (scopeOf(mapping.externalHost) !== "public") {
-      throw new LinkError(`the router itself is behind another one, at ${mapping.externalHost}`);
+      throw new ConnectionError(`the router itself is behind another one, at ${mapping.externalHost}`);
     }
     return { outside: { address: mapping.externalHost, port: mapping.externalPort }, remove };
   } catch (error) {

@@ -32,7 +32,7 @@ export interface Rendezvous {
    * Asks the server.
    *
    * @throws {ChatError} What the server refused with.
-   * @throws {LinkError} When it cannot be reached now.
+   * @throws {ConnectionError} When it cannot be reached now.
    */
   request<M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>>;
   /** Hears every event about direct chats from now on; call what it returns to stop. */

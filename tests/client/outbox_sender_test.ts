@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Outbox, type OutboxMessage, OutboxSender } from "../../lib/client/outbox_sender.ts";
-import { ChatError, LinkError } from "../../lib/errors.ts";
+import { ChatError, ConnectionError } from "../../lib/errors.ts";
 
 /** An outbox in memory. */
 class FakeOutbox implements Outbox {
@@ -69,7 +69,7 @@ Deno.test("OutboxSender keeps what a broken connection interrupted, and sends it
   const { sender, until } = senderOf(outbox, () => {
     if (!isBroken) return;
     failed.resolve();
-    return new LinkError("lost");
+    return new ConnectionError("lost");
   });
   using _ = sender;
   outbox.add("a", "b");
@@ -202,7 +202,7 @@ Deno.test("OutboxSender does not read back the only message in the outbox, unles
   const { sender, until } = senderOf(outbox, () => {
     if (!isBroken) return;
     failed.resolve();
-    return new LinkError("lost");
+    return new ConnectionError("lost");
   });
   using _ = sender;
   const write = (id: string) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type LinkState, ServerLink, type ServerLinkOptions } from "../../lib/client/server_link.ts";
-import { ChatError, LinkError, TrustError } from "../../lib/errors.ts";
+import { ChatError, ConnectionError, TrustError } from "../../lib/errors.ts";
 import { Connection } from "../../lib/net/connection.ts";
 import { createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";
@@ -114,14 +114,14 @@ async function openLink(server: TestServer, options: Partial<ServerLinkOptions> 
 Deno.test("ServerLink greets, signs in, and then lets requests through", async () => {
   const server = await TestServer.start();
   const { link, states } = await openLink(server);
-  await assert.rejects(link.request("list_users"), LinkError, "not before it is online");
+  await assert.rejects(link.request("list_users"), ConnectionError, "not before it is online");
   assert.equal((await link.ready()).server.name, "test");
   assert.deepEqual(await link.request("list_users"), { method: "list_users" });
   await link.close("done");
   assert.deepEqual(server.requests, ["hello", "resume", "list_users", "bye"]);
   assert.deepEqual(states.map(({ kind }) => kind), ["connecting", "online", "stopped"]);
-  await assert.rejects(link.request("list_users"), LinkError);
-  await assert.rejects(link.ready(), LinkError);
+  await assert.rejects(link.request("list_users"), ConnectionError);
+  await assert.rejects(link.ready(), ConnectionError);
   await link.close("again");
   await server.stop();
 });
@@ -151,7 +151,7 @@ Deno.test("ServerLink comes back by itself after a lost connection, and after a 
   let online = next("online");
   const lost = link.request("slow", {}, { timeoutMs: 5_000 });
   server.sessions[0]!.abort();
-  await assert.rejects(lost, LinkError);
+  await assert.rejects(lost, ConnectionError);
   await online;
 
   online = next("online");
@@ -181,7 +181,7 @@ Deno.test("ServerLink waits longer with each failure, at random up to the limit"
       if (pauses.length === 5) queueMicrotask(() => link.close());
     },
   });
-  await assert.rejects(link.ready(), LinkError);
+  await assert.rejects(link.ready(), ConnectionError);
   await link.close();
   assert.deepEqual(pauses, [4, 8, 15, 15, 15]);
 });

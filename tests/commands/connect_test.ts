@@ -4,7 +4,7 @@ import { connect } from "../../lib/commands/chat/connect.ts";
 import { printInbox } from "../../lib/commands/chat/inbox.ts";
 import { openSession } from "../../lib/commands/scripts.ts";
 import { isServerName } from "../../lib/commands/chat/servers.ts";
-import { LinkError, TrustError, UsageError } from "../../lib/errors.ts";
+import { ConnectionError, TrustError, UsageError } from "../../lib/errors.ts";
 import { createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
@@ -118,7 +118,7 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
 Deno.test("connect() says in words that nothing listens there", async () => {
   await using desk = new ChatDesk();
   await assert.rejects(connect(desk.app, "127.0.0.1:1"), (error: Error) => {
-    assert.ok(error instanceof LinkError, String(error));
+    assert.ok(error instanceof ConnectionError, String(error));
     assert.match(error.message, /127\.0\.0\.1:1/);
     return true;
   });
@@ -266,7 +266,7 @@ Deno.test("printInbox() fails with words when the connection breaks before all h
   const printing = printInbox(desk.app, { json: false, keep: false });
   server.cut();
   await assert.rejects(printing, (error: Error) => {
-    assert.ok(error instanceof LinkError, String(error));
+    assert.ok(error instanceof ConnectionError, String(error));
     assert.match(error.message, /Cannot fetch the messages/);
     return true;
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LinkError } from "../../lib/errors.ts";
+import { ConnectionError } from "../../lib/errors.ts";
 import { connectToFirst, dial } from "../../lib/net/dial.ts";
 import { testWith } from "../helpers/needs.ts";
 import { runProgram } from "../helpers/program.ts";
@@ -141,6 +141,6 @@ testWith(["linux"], "dial() says that a silent machine gave no answer, and when 
   using addresses = await Addresses.open(["silent"]);
   await assert.rejects(
     dial({ host: addresses.list[0]!, port: addresses.port, timeoutMs: 300 }),
-    (error: unknown) => error instanceof LinkError && /no answer within 0\.3 s$/.test(error.message),
+    (error: unknown) => error instanceof ConnectionError && /no answer within 0\.3 s$/.test(error.message),
   );
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ChatError, LinkError, ProtocolError } from "../../lib/errors.ts";
+import { ChatError, ConnectionError, ProtocolError } from "../../lib/errors.ts";
 import { Connection, type ConnectionOptions } from "../../lib/net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../../lib/net/rpc_connection.ts";
 import { openTcpPair, openTlsPair } from "../helpers/socket_pair.ts";
@@ -105,14 +105,14 @@ Deno.test("request() gives up when its signal is aborted, before or after", asyn
   await Promise.all([near.close(), far.closed]);
 });
 
-Deno.test("request() rejects with LinkError when the connection is lost, and afterwards", async () => {
+Deno.test("request() rejects with ConnectionError when the connection is lost, and afterwards", async () => {
   const [near, far] = await openRpcPair({}, { onRequest: () => new Promise(() => {}) });
   const waiting = near.request("slow");
   await near.request("ping");
   far.abort();
-  await assert.rejects(waiting, LinkError);
+  await assert.rejects(waiting, ConnectionError);
   await near.closed;
-  await assert.rejects(near.request("slow"), LinkError);
+  await assert.rejects(near.request("slow"), ConnectionError);
   assert.equal(near.notify("event"), false);
 });
 
@@ -160,7 +160,7 @@ Deno.test("heartbeat pings a quiet peer, which stays connected", async () => {
 Deno.test("heartbeat ends a connection whose peer says nothing any more", async () => {
   const [near, silent] = await openTcpPair();
   const rpc = new RpcConnection(new Connection(near), { quietMs: 20, deadMs: 80 });
-  const waiting = assert.rejects(rpc.request("hello"), LinkError);
+  const waiting = assert.rejects(rpc.request("hello"), ConnectionError);
   const reason = await rpc.closed;
   assert.equal(reason.kind, "silent");
   await waiting;

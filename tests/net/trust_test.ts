@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { LinkError, TrustError } from "../../lib/errors.ts";
+import { ConnectionError, TrustError } from "../../lib/errors.ts";
 import { dial } from "../../lib/net/dial.ts";
 import {
   CERTIFICATE_NAME,
@@ -106,7 +106,7 @@ Deno.test("connectPinned() says in words why a server cannot be reached", async 
   for (const [name, port, message] of cases) {
     for (const attempt of [connectPinned, fetchCertificate, verifyWithSystemRoots]) {
       await assert.rejects(attempt({ host: name, port, certificatePem, timeoutMs: 200 }), (error: Error) => {
-        assert.ok(error instanceof LinkError, String(error));
+        assert.ok(error instanceof ConnectionError, String(error));
         assert.match(error.message, message);
         return true;
       });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LinkError } from "../../lib/errors.ts";
+import { ConnectionError } from "../../lib/errors.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatPair, NO_RELAY, withoutPunch } from "../helpers/chat_pair.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
@@ -85,7 +85,7 @@ Deno.test("A refused relay ticket once passed for the host's goodbye", async () 
 Deno.test("joinChat() says why the relay was refused where nothing else leads", async () => {
   await using pair = await ChatPair.invite({ server: { ...RELAY_ONLY, relay: NO_RELAY } });
   await assert.rejects(pair.join(), (error) => {
-    assert.ok(error instanceof LinkError);
+    assert.ok(error instanceof ConnectionError);
     assert.match(error.message, /no way leads there: Cannot relay: this server does not/);
     return true;
   });

@@ -11,7 +11,7 @@
 import { ChatClient } from "../../lib/client/chat_client.ts";
 import { ServerLink } from "../../lib/client/server_link.ts";
 import { reachServer } from "../../lib/commands/reach.ts";
-import { LinkError } from "../../lib/errors.ts";
+import { ConnectionError } from "../../lib/errors.ts";
 import { parseResult, type SignedIn } from "../../lib/protocol/requests.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import { type Entry, textOf } from "./history.ts";
@@ -42,7 +42,7 @@ const link: ServerLink = new ServerLink({
   onState: (state) => {
     if (state.kind === "online") {
       client.signedIn(signedIn).catch((error) => {
-        if (!(error instanceof LinkError)) throw error;
+        if (!(error instanceof ConnectionError)) throw error;
       });
     }
     if (state.kind === "stopped" && state.error) throw state.error;

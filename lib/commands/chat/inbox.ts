@@ -2,7 +2,7 @@
  * Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
  * @module
  */
-import { LinkError, OutputError } from "../../errors.ts";
+import { ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import type { App } from "../app.ts";
@@ -35,7 +35,7 @@ export function inboxOption(app: App): MenuCommand {
 /**
  * The subcommand: prints what waits and, unless `keep`, notes it as read.
  *
- * @throws {LinkError} when the connection breaks before all has arrived.
+ * @throws {ConnectionError} when the connection breaks before all has arrived.
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
  */
 export async function printInbox(
@@ -58,7 +58,7 @@ export async function printInbox(
 /** Waits until what is unread has arrived, or as much of it as is held at once. */
 async function catchUp(app: App): Promise<void> {
   if (await app.session!.caughtUp()) return;
-  throw new LinkError("Cannot fetch the messages: the connection broke. They stay unread; try again");
+  throw new ConnectionError("Cannot fetch the messages: the connection broke. They stay unread; try again");
 }
 
 /** Messages that are printed before they are noted as read: one is noted at once, a crowd with one write to the disk. */

@@ -1,4 +1,4 @@
-import { LinkError, UsageError } from "../../errors.ts";
+import { ConnectionError, UsageError } from "../../errors.ts";
 import { hostChat, type HostedChat } from "../../peer/host.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
@@ -66,7 +66,7 @@ export async function runHost(
 export function signedIn(app: App): AccountSession {
   if (!app.session) throw new NotSignedInError("Cannot chat before you are connected: 0 connects");
   if (!app.isOnline) {
-    throw new LinkError("Cannot begin a chat as there is no connection to the server right now");
+    throw new ConnectionError("Cannot begin a chat as there is no connection to the server right now");
   }
   return app.session;
 }

@@ -3,7 +3,7 @@
  * the host's own proof, and `take` puts the link in use (PEER.md, "Links").
  * @module
  */
-import { ChatError, LinkError, messageOf, ProtocolError } from "../../errors.ts";
+import { ChatError, ConnectionError, messageOf, ProtocolError } from "../../errors.ts";
 import type { Connection } from "../../net/connection.ts";
 import { RpcConnection } from "../../net/rpc_connection.ts";
 import { type Greet, LINK_REQUESTS, PEER_PROTOCOL_VERSION, type Take } from "../../protocol/peer_messages.ts";
@@ -73,17 +73,19 @@ interface Greeting {
 
 async function readGreeting(connection: Connection, secrets: LinkSecrets): Promise<Greeting> {
   const lines = await connection.readLines();
-  if (lines?.length !== 1) throw new LinkError("The caller did not greet");
+  if (lines?.length !== 1) throw new ConnectionError("The caller did not greet");
   const envelope = parseEnvelope(lines[0]!);
   if (envelope.kind !== "request" || envelope.method !== "greet") {
-    throw new LinkError("The caller did not greet");
+    throw new ConnectionError("The caller did not greet");
   }
   const greet = checked(LINK_REQUESTS.greet.params, envelope.params, "greet");
   const context = contextOf(greet.isResume ? secrets : { ...secrets, channelKey: undefined });
-  if (greet.isResume && secrets.channelKey === undefined) throw new LinkError("There is no channel yet");
-  if (greet.chatId !== secrets.chatId) throw new LinkError("The caller means another chat");
+  if (greet.isResume && secrets.channelKey === undefined) {
+    throw new ConnectionError("There is no channel yet");
+  }
+  if (greet.chatId !== secrets.chatId) throw new ConnectionError("The caller means another chat");
   if (!isSameProof(greet.proof, proveAsJoiner(context, greet.commitment))) {
-    throw new LinkError("The caller does not have the secret");
+    throw new ConnectionError("The caller does not have the secret");
   }
   return { id: envelope.id, greet, context };
 }

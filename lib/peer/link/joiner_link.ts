@@ -3,7 +3,7 @@
  * into use (PEER.md, "Links").
  * @module
  */
-import { LinkError, messageOf } from "../../errors.ts";
+import { ConnectionError, messageOf } from "../../errors.ts";
 import type { Connection } from "../../net/connection.ts";
 import { RpcConnection } from "../../net/rpc_connection.ts";
 import { LINK_REQUESTS, PEER_PROTOCOL_VERSION, type Route } from "../../protocol/peer_messages.ts";
@@ -58,7 +58,7 @@ export class ProvenConnection {
    *
    * @param connection A TLS connection that was checked against `secrets.certificatePem`.
    * @throws {ChatError} What the host refused with.
-   * @throws {LinkError} When the other end has not the secret, or hung up.
+   * @throws {ConnectionError} When the other end has not the secret, or hung up.
    */
   static async prove(connection: Connection, secrets: LinkSecrets): Promise<ProvenConnection> {
     const server = Promise.withResolvers<LinkServer>();
@@ -80,7 +80,7 @@ export class ProvenConnection {
       }, { timeoutMs: GREET_TIMEOUT_MS });
       const { client, nonce, proof } = checked(LINK_REQUESTS.greet.result, reply, "the reply to greet");
       if (!isSameProof(proof, proveAsHost(context, commitment, nonce))) {
-        throw new LinkError("Cannot trust the other end: it does not have the secret of this chat");
+        throw new ConnectionError("Cannot trust the other end: it does not have the secret of this chat");
       }
       const isResume = secrets.channelKey !== undefined;
       return new ProvenConnection(rpc, {

@@ -3,7 +3,7 @@
  * present link, and what goes out next. Knows no link and no timer.
  * @module
  */
-import { LinkError } from "../../errors.ts";
+import { ConnectionError } from "../../errors.ts";
 import type { PeerMethod } from "../../protocol/peer_messages.ts";
 
 /** Text that every network carries in one packet, whatever it does to larger ones, with envelope and two layers of TLS. */
@@ -128,7 +128,7 @@ export class SendWindow {
     }
   }
 
-  drop(error: LinkError): void {
+  drop(error: ConnectionError): void {
     for (const outgoing of this.#unconfirmed.values()) {
       outgoing.confirmed.promise.catch(() => {}); // it may have no listener any more
       outgoing.confirmed.reject(error);
@@ -137,8 +137,10 @@ export class SendWindow {
   }
 }
 
-export function tooLarge(): LinkError {
-  return new LinkError(`Cannot send it: the network between you carries nothing over ${SMALL_BYTES} bytes`);
+export function tooLarge(): ConnectionError {
+  return new ConnectionError(
+    `Cannot send it: the network between you carries nothing over ${SMALL_BYTES} bytes`,
+  );
 }
 
 /** The texts of a message; the rest is small. */

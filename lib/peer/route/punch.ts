@@ -7,7 +7,7 @@
  * @module
  */
 import { connect, type Socket } from "node:net";
-import { LinkError, messageOf } from "../../errors.ts";
+import { ConnectionError, messageOf } from "../../errors.ts";
 import type { ByteStream } from "../../net/connection.ts";
 import { type Endpoint, MAX_CHAT_ADDRESSES } from "../../protocol/chat_messages.ts";
 import { ownAddresses, scopeOf, usableEndpoints } from "./addresses.ts";
@@ -37,7 +37,7 @@ export interface PunchRound {
  * Punches when the server says so.
  *
  * @returns Resolves when nothing is tried any more.
- * @throws {LinkError} When the server cannot be asked, or does not agree.
+ * @throws {ConnectionError} When the server cannot be asked, or does not agree.
  */
 export async function punch(
   { rendezvous, chatId, round, onBegin, onStream, signal }: PunchRound,
@@ -59,7 +59,7 @@ export async function punch(
     await port.punch(usableEndpoints(endpoints, { isLoopbackFine }), onStream, signal);
   } catch (error) {
     signal.throwIfAborted();
-    throw new LinkError(`Cannot punch: ${messageOf(error)}`, { cause: error });
+    throw new ConnectionError(`Cannot punch: ${messageOf(error)}`, { cause: error });
   } finally {
     port.close();
   }
@@ -186,7 +186,7 @@ function dialFrom(localPort: number, to: Endpoint, signal: AbortSignal): Promise
       socket.destroy();
       reject(error);
     };
-    const onAbort = () => fail(signal.reason ?? new LinkError("Connecting was called off"));
+    const onAbort = () => fail(signal.reason ?? new ConnectionError("Connecting was called off"));
     signal.addEventListener("abort", onAbort, { once: true });
     socket.once("error", fail);
     socket.once("connect", () => {

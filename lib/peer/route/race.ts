@@ -6,7 +6,7 @@
  * until something better is found.
  * @module
  */
-import { ChatError, LinkError } from "../../errors.ts";
+import { ChatError, ConnectionError } from "../../errors.ts";
 import { Connection } from "../../net/connection.ts";
 import { CERTIFICATE_NAME } from "../../net/identity.ts";
 import type { JoinedChat, Place } from "../../protocol/chat_messages.ts";
@@ -202,8 +202,8 @@ class Contest implements Disposable {
   #runOut(): void {
     if (this.#isRelayed) return this.#end();
     const { signal, joined } = this.#options;
-    const why = this.#lastError instanceof LinkError ? `: ${this.#lastError.message}` : "";
-    const error = new LinkError(`Cannot reach ${joined.host}: no way leads there${why}`, {
+    const why = this.#lastError instanceof ConnectionError ? `: ${this.#lastError.message}` : "";
+    const error = new ConnectionError(`Cannot reach ${joined.host}: no way leads there${why}`, {
       cause: this.#lastError,
     });
     this.#end(signal.aborted ? signal.reason : error);
@@ -217,7 +217,7 @@ class Contest implements Disposable {
   }
 }
 
-/** Whether the host itself has said no, for good. What the server refuses of its help comes as a `LinkError`. */
+/** Whether the host itself has said no, for good. What the server refuses of its help comes as a `ConnectionError`. */
 function isFinal(error: unknown): boolean {
   return error instanceof ChatError && error.code !== "timeout" && error.code !== "unavailable";
 }

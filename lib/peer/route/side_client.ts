@@ -1,4 +1,4 @@
-import { LinkError, messageOf } from "../../errors.ts";
+import { ConnectionError, messageOf } from "../../errors.ts";
 import type { ByteStream } from "../../net/connection.ts";
 import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
 import { checked } from "../../protocol/requests.ts";
@@ -68,16 +68,16 @@ async function readReply(stream: ByteStream): Promise<{ result: unknown; rest: U
   let filled = 0;
   for (;;) {
     const count = await stream.read(buffer.subarray(filled));
-    if (count === null || count === 0) throw new LinkError("The server hung up without an answer");
+    if (count === null || count === 0) throw new ConnectionError("The server hung up without an answer");
     filled += count;
     const end = buffer.subarray(0, filled).indexOf(LF);
     if (end === -1) continue;
     const reply = parseEnvelope(new TextDecoder().decode(buffer.subarray(0, end)));
     if (reply.kind === "failure") {
       const refusal = fromRpcError(reply.error);
-      throw new LinkError(messageOf(refusal), { cause: refusal });
+      throw new ConnectionError(messageOf(refusal), { cause: refusal });
     }
-    if (reply.kind !== "success") throw new LinkError("The server sent something else than an answer");
+    if (reply.kind !== "success") throw new ConnectionError("The server sent something else than an answer");
     return { result: reply.result, rest: buffer.slice(end + 1, filled) };
   }
 }
