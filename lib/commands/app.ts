@@ -8,7 +8,7 @@ import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
 import type { Profile } from "../profile/profile.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import type { AccountSession } from "./account_session.ts";
+import type { Account } from "./account.ts";
 import { NotSignedInError } from "./not_signed_in.ts";
 
 export { NotSignedInError };
@@ -35,7 +35,7 @@ export class App implements AsyncDisposable {
   readonly #options: AppOptions;
   readonly #names = new Set<string>();
   readonly #goodbyes = new Set<() => Promise<void>>();
-  #session: AccountSession | null = null;
+  #session: Account | null = null;
 
   constructor(terminal: Terminal, profile: Profile, options: AppOptions) {
     this.terminal = terminal;
@@ -56,7 +56,7 @@ export class App implements AsyncDisposable {
     return this.#options.readInput();
   }
 
-  get session(): AccountSession | null {
+  get session(): Account | null {
     return this.#session;
   }
 
@@ -70,7 +70,7 @@ export class App implements AsyncDisposable {
     return this.#session.client;
   }
 
-  enter(session: AccountSession): void {
+  enter(session: Account): void {
     if (this.#session) {
       throw new UsageError(`Cannot connect: connected as ${this.#session.name} already; 7 disconnects`);
     }

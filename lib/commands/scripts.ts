@@ -8,7 +8,7 @@ import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { safeText } from "../terminal/safe_text.ts";
-import { AccountSession } from "./account_session.ts";
+import { Account } from "./account.ts";
 import type { App } from "./app.ts";
 import { signInAs } from "./chat/connect.ts";
 import { Guest } from "./guest.ts";
@@ -48,7 +48,7 @@ export async function openSession(
 ): Promise<void> {
   const { server, login } = findLogin(app, options);
   const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
-  const session = new AccountSession({ profile: app.profile, server, name: login.name, news });
+  const session = new Account({ profile: app.profile, server, name: login.name, news });
   const what = `Connecting to ${safeText(server.host)}`;
   const outcome = await waitFor(app, what, (signal) => session.firstOutcome(REACH_WITHIN_MS, signal));
   if (outcome.kind === "online") return app.enter(session);

@@ -13,7 +13,7 @@ import { Interrupt } from "../../terminal/interrupt.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { green, yellow } from "../../terminal/style.ts";
-import { AccountSession } from "../account_session.ts";
+import { Account } from "../account.ts";
 import type { App } from "../app.ts";
 import { count } from "../format.ts";
 import { type Credentials, Guest } from "../guest.ts";
@@ -232,14 +232,14 @@ async function enter(app: App, server: KnownServer, name: string, withinMs: numb
   }
 }
 
-function startSession(app: App, server: KnownServer, name: string): AccountSession {
+function startSession(app: App, server: KnownServer, name: string): Account {
   const news = new News(app.terminal, (seen) => app.learnName(seen));
-  const session = new AccountSession({ profile: app.profile, server, name, news });
+  const session = new Account({ profile: app.profile, server, name, news });
   announceInvitations(app.terminal, session, (seen) => app.learnName(seen));
   return session;
 }
 
-async function welcome(app: App, session: AccountSession): Promise<void> {
+async function welcome(app: App, session: Account): Promise<void> {
   const { terminal } = app;
   await terminal.print(green(`Connected to ${safeText(session.server.host)} as ${safeText(session.name)}.`));
   for (const refused of session.records.listRefused()) {

@@ -5,7 +5,7 @@ import { Interrupt } from "../../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
-import type { AccountSession } from "../account_session.ts";
+import type { Account } from "../account.ts";
 import { type App, NotSignedInError } from "../app.ts";
 import { type ChatFlags, parseChatFlags, parsePort } from "./flags.ts";
 import { ChatScreen } from "./screen.ts";
@@ -63,7 +63,7 @@ export async function runHost(
   return await screen.run(hosted.chat);
 }
 
-export function signedIn(app: App): AccountSession {
+export function signedIn(app: App): Account {
   if (!app.session) throw new NotSignedInError("Cannot chat before you are connected: 0 connects");
   if (!app.isOnline) {
     throw new ConnectionError("Cannot begin a chat as there is no connection to the server right now");

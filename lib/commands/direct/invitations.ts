@@ -6,19 +6,19 @@ import { messageOf } from "../../errors.ts";
 import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import type { AccountSession } from "../account_session.ts";
+import type { Account } from "../account.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
 /** Names of hosts by chat, of the invitations that a session's person was told of and that are open. */
-const toldBySession = new WeakMap<AccountSession, Map<string, string>>();
+const toldBySession = new WeakMap<Account, Map<string, string>>();
 
-export function forgetInvitation(session: AccountSession, chatId: string): void {
+export function forgetInvitation(session: Account, chatId: string): void {
   toldBySession.get(session)?.delete(chatId);
 }
 
 export function announceInvitations(
   terminal: Terminal,
-  session: AccountSession,
+  session: Account,
   learnName: (name: string) => void,
 ): void {
   const rendezvous = rendezvousOf(session);

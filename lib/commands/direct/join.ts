@@ -6,7 +6,7 @@ import { Interrupt } from "../../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { bold, cyan, dim } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
-import type { AccountSession } from "../account_session.ts";
+import type { Account } from "../account.ts";
 import type { App } from "../app.ts";
 import { type ChatFlags, parseChatFlags } from "./flags.ts";
 import { signedIn } from "./host.ts";
@@ -53,7 +53,7 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
   return await screen.run(chat, linkedAfterMs);
 }
 
-async function choose(app: App, session: AccountSession, flags: ChatFlags): Promise<Invitation | null> {
+async function choose(app: App, session: Account, flags: ChatFlags): Promise<Invitation | null> {
   const { terminal } = app;
   const { chats } = await rendezvousOf(session).request("list_chats", {});
   if (flags.friend !== undefined) return pick(chats, flags.friend, flags.port);

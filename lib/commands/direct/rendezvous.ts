@@ -9,9 +9,9 @@ import { startTrustedTls } from "../../net/trust.ts";
 import { CHAT_EVENTS } from "../../protocol/chat_messages.ts";
 import { parseEvent } from "../../protocol/events.ts";
 import { type Params, parseResult } from "../../protocol/requests.ts";
-import type { AccountSession } from "../account_session.ts";
+import type { Account } from "../account.ts";
 
-export function rendezvousOf(session: AccountSession): Rendezvous {
+export function rendezvousOf(session: Account): Rendezvous {
   const { host, port } = session.server;
   return {
     server: {

@@ -18,14 +18,14 @@ export type FirstOutcome =
   | { readonly kind: "refused"; readonly error: unknown } // the link has stopped, and will not come back by itself
   | { readonly kind: "interrupted" }; // the person did not want to wait
 
-export interface AccountSessionOptions {
+export interface AccountOptions {
   readonly profile: Profile;
   readonly server: KnownServer;
   readonly name: string;
   readonly news: News | null; // who tells the person what happens; null in a script
 }
 
-export class AccountSession implements AsyncDisposable {
+export class Account implements AsyncDisposable {
   readonly server: KnownServer;
   readonly name: string;
   readonly account: ProfileAccount;
@@ -46,7 +46,7 @@ export class AccountSession implements AsyncDisposable {
   #wasOnline = false;
   #isOutage = false;
 
-  constructor({ profile, server, name, news }: AccountSessionOptions) {
+  constructor({ profile, server, name, news }: AccountOptions) {
     this.server = server;
     this.name = name;
     this.account = { serverId: server.serverId, name };
@@ -197,7 +197,7 @@ export class AccountSession implements AsyncDisposable {
     });
   }
 
-  /** Waits for {@linkcode AccountSession.#wake}, at most so long. */
+  /** Waits for {@linkcode Account.#wake}, at most so long. */
   #change(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
