@@ -2,14 +2,14 @@
  * One socket as lines in and frames out.
  *
  * Knows bytes, backpressure and why a connection ended; nothing of JSON-RPC. Reading happens only when it is asked
- * for, so a reader that stops asking slows its peer down. Writing goes through a bounded outbox: everything queued
+ * for, so a reader that stops asking slows its peer down. Writing goes through a bounded queue: everything queued
  * in one turn of the event loop leaves in one write. A peer that stops reading is cut, so that it costs others nothing.
  * @module
  */
 import { normalizeAddress } from "../addresses.ts";
 import { messageOf } from "../errors.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
-import { Outbox } from "./send_queue.ts";
+import { SendQueue } from "./send_queue.ts";
 
 /** What a connection needs of a socket; `Deno.TcpConn` and `Deno.TlsConn` have it. */
 export interface ByteStream {
@@ -50,10 +50,10 @@ export interface CloseReason {
 export interface ConnectionOptions {
   /** Longest frame taken from the peer, in bytes; `MAX_FRAME_BYTES` by default. */
   readonly maxFrameBytes?: number;
-  /** Outbox size at which {@linkcode Connection.isBacklogged} turns true, in bytes; 256 KiB by default. */
+  /** Bytes waiting to be sent at which {@linkcode Connection.isBacklogged} turns true, in bytes; 256 KiB by default. */
   readonly backlogBytes?: number;
-  /** Outbox size that ends the connection as a slow consumer, in bytes; 4 MiB by default. */
-  readonly maxOutboxBytes?: number;
+  /** Bytes waiting to be sent that ends the connection as a slow consumer, in bytes; 4 MiB by default. */
+  readonly maxQueuedBytes?: number;
   /** How long the peer may take nothing of what is written, in milliseconds; 30 s by default. */
   readonly stallTimeoutMs?: number;
   /** How long {@linkcode Connection.close} may take to flush and part, in milliseconds; 2 s by default. */
@@ -63,7 +63,7 @@ export interface ConnectionOptions {
 }
 
 const BACKLOG_BYTES = 256 * 1024;
-const MAX_OUTBOX_BYTES = 4 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 const STALL_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 /** A read that waits holds this much; most requests fit, and thousands of idle connections stay cheap. */
@@ -97,7 +97,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
 
   readonly #stream: ByteStream;
   readonly #decoder: FrameDecoder;
-  readonly #outbox: Outbox;
+  readonly #queue: SendQueue;
   readonly #closeTimeoutMs: number;
   readonly #resolveClosed: (reason: CloseReason) => void;
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(IDLE_READ_BYTES);
@@ -127,13 +127,13 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     const { promise, resolve } = Promise.withResolvers<CloseReason>();
     this.closed = promise;
     this.released = promise.then(async () => {
-      await this.#outbox.settled();
+      await this.#queue.settled();
       await this.#reading?.catch(() => null);
     });
     this.#resolveClosed = resolve;
-    this.#outbox = new Outbox((bytes) => stream.write(bytes), {
+    this.#queue = new SendQueue((bytes) => stream.write(bytes), {
       backlogBytes: options.backlogBytes ?? BACKLOG_BYTES,
-      maxBytes: options.maxOutboxBytes ?? MAX_OUTBOX_BYTES,
+      maxBytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,
       stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
       onSlow: (message) => this.abort({ kind: "slow_consumer", message }),
       onError: (error) => this.#lose(error),
@@ -151,8 +151,8 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
   }
 
   /** Bytes waiting to be written, about: a queued string counts its UTF-16 units. */
-  get outboxBytes(): number {
-    return this.#outbox.bytes;
+  get queuedBytes(): number {
+    return this.#queue.bytes;
   }
 
   /** True once nothing more is sent: this side is closing, or the socket is closed. */
@@ -162,12 +162,12 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
 
   /** Whether the peer reads more slowly than it is written to: stop producing, and wait for {@linkcode drained}. */
   get isBacklogged(): boolean {
-    return this.#outbox.isBacklogged;
+    return this.#queue.isBacklogged;
   }
 
-  /** Resolves once the outbox is at most half of the backlog mark, or the connection is closed. */
+  /** Resolves once the queue is at most half of the backlog mark, or the connection is closed. */
   drained(): Promise<void> {
-    return this.#outbox.drained();
+    return this.#queue.drained();
   }
 
   /**
@@ -177,7 +177,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
    * @returns False when the connection is ending, and the frame will not be sent.
    */
   send(frame: string | Uint8Array): boolean {
-    return !this.#isClosing && this.#outbox.push(frame);
+    return !this.#isClosing && this.#queue.push(frame);
   }
 
   /**
@@ -240,7 +240,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     if (!this.#isClosing) {
       this.#isClosing = true;
       this.#reason ??= toReason(reason);
-      this.#outbox.end();
+      this.#queue.end();
       this.#part();
     }
     return this.closed;
@@ -256,7 +256,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     this.#isClosing = true;
     if (this.#isSocketClosed) return;
     this.#isSocketClosed = true;
-    this.#outbox.drop();
+    this.#queue.drop();
     // Deno 2.8's plain TCP sockets stay open while a read waits, whatever close() says (denoland/deno#35292): ending
     // our half lets the peer end its own, which ends the read. A TLS socket cancels its reads.
     if (this.#reading && !("handshake" in this.#stream)) this.#stream.closeWrite().catch(() => {});
@@ -278,7 +278,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
   async #part(): Promise<void> {
     const timer = setTimeout(() => this.abort(), this.#closeTimeoutMs);
     try {
-      await this.#outbox.flushed();
+      await this.#queue.flushed();
       if (!this.#isSocketClosed) await this.#stream.closeWrite();
       // Closing a socket with unread bytes makes the kernel send RST, which can destroy our last frame on its way
       // (RFC 1122 §4.2.2.13): so what the peer still sends is read and thrown away until it has seen the end.

@@ -73,7 +73,7 @@ const FINISH_TIMEOUT_MS = 2_000;
 
 /** A connection that asks, answers and tells. Owns the connection, and reads it from the next turn on. */
 export class RpcConnection implements AsyncDisposable {
-  /** The socket underneath: its id, its peer's address, its outbox. */
+  /** The socket underneath: its id, its peer's address, what waits to be sent. */
   readonly connection: Connection;
   /** Resolves once the socket is closed. Never rejects. */
   readonly closed: Promise<CloseReason>;

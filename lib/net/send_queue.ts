@@ -6,9 +6,9 @@
  * @module
  */
 
-/** What an {@linkcode Outbox} needs to know. */
-export interface OutboxOptions {
-  /** Size at which {@linkcode Outbox.isBacklogged} turns true, in bytes. */
+/** What an {@linkcode SendQueue} needs to know. */
+export interface SendQueueOptions {
+  /** Size at which {@linkcode SendQueue.isBacklogged} turns true, in bytes. */
   readonly backlogBytes: number;
   /** Size that is too much, in bytes. */
   readonly maxBytes: number;
@@ -26,9 +26,9 @@ const MAX_WRITE_BYTES = 64 * 1024;
 const encoder = new TextEncoder();
 
 /** Frames that wait for a socket. */
-export class Outbox {
+export class SendQueue {
   readonly #write: (bytes: Uint8Array) => Promise<number>;
-  readonly #options: OutboxOptions;
+  readonly #options: SendQueueOptions;
   #queue: (string | Uint8Array)[] = [];
   #bytes = 0;
   #isWriting = false;
@@ -37,15 +37,15 @@ export class Outbox {
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // runs at most one at a time, and only after a write
   #drainWaiters: (() => void)[] = [];
   #flushWaiters: (() => void)[] = [];
-  #running: Promise<void> | undefined; // the latest run, which may outlast the outbox where a write is stuck
+  #running: Promise<void> | undefined; // the latest run, which may outlast the queue where a write is stuck
 
   /**
    * Starts empty.
    *
    * @param write Writes some of the bytes and says how many, as `Deno.Conn` does.
-   * @param options See {@linkcode OutboxOptions}.
+   * @param options See {@linkcode SendQueueOptions}.
    */
-  constructor(write: (bytes: Uint8Array) => Promise<number>, options: OutboxOptions) {
+  constructor(write: (bytes: Uint8Array) => Promise<number>, options: SendQueueOptions) {
     this.#write = write;
     this.#options = options;
   }
@@ -60,7 +60,7 @@ export class Outbox {
     return this.#bytes > this.#options.backlogBytes;
   }
 
-  /** Queues frames; false when the outbox has ended, or ends here because it holds too much. */
+  /** Queues frames; false when the queue has ended, or ends here because it holds too much. */
   push(frame: string | Uint8Array): boolean {
     if (!this.#isOpen) return false;
     this.#queue.push(frame);
@@ -76,13 +76,13 @@ export class Outbox {
     return true;
   }
 
-  /** Resolves once at most half of the backlog mark waits, or the outbox is dropped. */
+  /** Resolves once at most half of the backlog mark waits, or the queue is dropped. */
   drained(): Promise<void> {
     if (!this.#isOpen || this.#bytes <= this.#options.backlogBytes / 2) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
-  /** Resolves once everything is written, or the outbox is dropped. */
+  /** Resolves once everything is written, or the queue is dropped. */
   flushed(): Promise<void> {
     if (!this.#isWriting) return Promise.resolve();
     return new Promise((resolve) => this.#flushWaiters.push(resolve));
@@ -150,7 +150,7 @@ export class Outbox {
     return [encoder.encode(count === 1 ? first : taken.join("")), weight];
   }
 
-  /** One timer for any number of writes: it looks back when it fires, so that a busy outbox does not pay for it. */
+  /** One timer for any number of writes: it looks back when it fires, so that a busy queue does not pay for it. */
   #watch(): void {
     this.#progressAt = performance.now();
     this.#stallTimer ??= setTimeout(() => this.#check(), this.#options.stallTimeoutMs);

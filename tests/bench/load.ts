@@ -53,7 +53,7 @@ export class LoadConnection {
       caCerts: [target.certificatePem],
     });
     await secure.handshake();
-    return new LoadConnection(new Connection(secure, { maxOutboxBytes: 64 * 1024 * 1024 }));
+    return new LoadConnection(new Connection(secure, { maxQueuedBytes: 64 * 1024 * 1024 }));
   }
 
   /** Connects and signs in with a token. */

@@ -62,7 +62,7 @@ Deno.test("close() flushes 1 MB queued before it, and the peer sees a clean end"
 
 Deno.test("close() takes at most closeTimeoutMs when the peer neither reads nor ends", async () => {
   const [a, b] = await openTcpPair();
-  const near = new Connection(a, { closeTimeoutMs: 50, maxOutboxBytes: 64e6 });
+  const near = new Connection(a, { closeTimeoutMs: 50, maxQueuedBytes: 64e6 });
   for (let n = 0; n < 2_000; n++) near.send("x".repeat(10_000));
   const startedAt = performance.now();
   assert.equal((await near.close()).kind, "closed");
@@ -136,20 +136,20 @@ Deno.test("closed is `lost` when TCP ends without TLS's goodbye, as after SIGKIL
 
 Deno.test("a slow reader is cut when it takes nothing for stallTimeoutMs", async () => {
   const [a, b] = await openTlsPair();
-  const near = new Connection(a, { stallTimeoutMs: 100, maxOutboxBytes: 64e6 });
+  const near = new Connection(a, { stallTimeoutMs: 100, maxQueuedBytes: 64e6 });
   for (let n = 0; n < 1_000; n++) near.send("x".repeat(20_000));
   assert.ok(near.isBacklogged);
   const drained = near.drained();
   assert.equal((await near.closed).kind, "slow_consumer");
   await drained;
-  assert.equal(near.outboxBytes, 0);
+  assert.equal(near.queuedBytes, 0);
   b.close();
   await near.released;
 });
 
-Deno.test("a slow reader is cut when more than maxOutboxBytes wait for it", async () => {
+Deno.test("a slow reader is cut when more than maxQueuedBytes wait for it", async () => {
   const [a, b] = await openTcpPair();
-  const near = new Connection(a, { maxOutboxBytes: 1_000 });
+  const near = new Connection(a, { maxQueuedBytes: 1_000 });
   assert.equal(near.send("x".repeat(1_000)), true);
   assert.equal(near.send("x"), false);
   assert.equal((await near.closed).kind, "slow_consumer");
@@ -159,13 +159,13 @@ Deno.test("a slow reader is cut when more than maxOutboxBytes wait for it", asyn
 
 Deno.test("drained() resolves when the peer has read on", async () => {
   const [a, b] = await openTlsPair();
-  const near = new Connection(a, { backlogBytes: 100_000, maxOutboxBytes: 64e6 });
+  const near = new Connection(a, { backlogBytes: 100_000, maxQueuedBytes: 64e6 });
   const far = new Connection(b);
   for (let n = 0; n < 1_000; n++) near.send("x".repeat(19_999) + "\n");
   assert.ok(near.isBacklogged);
   const reading = readAll(far);
   await near.drained();
-  assert.ok(near.outboxBytes <= 50_000);
+  assert.ok(near.queuedBytes <= 50_000);
   await near.close();
   assert.equal((await reading).length, 1_000);
 });

@@ -17,7 +17,7 @@ const REPLY_TIMEOUT_MS = 600_000;
 export const LINK_CONNECTION = {
   // Over the channel's window, so that two who send files to each other do not both stop reading.
   backlogBytes: 3 * 1024 * 1024,
-  maxOutboxBytes: 6 * 1024 * 1024,
+  maxQueuedBytes: 6 * 1024 * 1024,
   stallTimeoutMs: 20_000,
 } as const;
 
