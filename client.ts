@@ -13,6 +13,7 @@ import {
   ChatError,
   ConnectionError,
   messageOf,
+  NotSignedInError,
   OutputError,
   TrustError,
   UndeliveredError,
@@ -23,22 +24,25 @@ import { addChatCommands } from "./lib/commands/direct/program.ts";
 import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import type { EmailSurroundings } from "./lib/commands/email/parts.ts";
 import { addEmailCommand } from "./lib/commands/email/program.ts";
-import { NotSignedInError } from "./lib/commands/not_signed_in.ts";
 import { browserOpener } from "./lib/commands/email/open_browser.ts";
 import { addScriptCommands } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
 import { VERSION } from "./lib/version.ts";
 
-const EXIT = {
-  done: 0,
-  refused: 1,
-  usage: 2,
-  unreachable: 3,
-  notSignedIn: 4,
-  undelivered: 5,
-  outputFailed: 6,
-  interrupted: 130,
-} as const;
+const FAULT_EXIT_CODE = 1;
+const USAGE_EXIT_CODE = 2;
+
+/** Exit codes of what a person or another machine has caused. */
+const EXIT_CODES = new Map<new (...args: never[]) => Error, number>([
+  [ChatError, 1],
+  [TrustError, 1],
+  [UsageError, USAGE_EXIT_CODE],
+  [ConnectionError, 3],
+  [NotSignedInError, 4],
+  [UndeliveredError, 5],
+  [OutputError, 6],
+  [Interrupt, 130],
+]);
 
 interface ProgramOptions {
   readonly profile: string;
@@ -68,12 +72,13 @@ async function withApp(
   isScript: boolean,
   work: (app: App) => Promise<void>,
 ): Promise<void> {
-  const { App, defaultDownloadFolder, IdleWatch, openProfile, processIo, readPasswordCommand, Terminal } =
-    await import("./lib/commands/app_parts.ts");
+  const { App, defaultDownloadFolder, IdleWatch, openProfile, readPasswordCommand, Terminal } = await import(
+    "./lib/commands/app_parts.ts"
+  );
   const { passwordCommand } = options;
-  using idle = new IdleWatch();
+  using idle = new IdleWatch((isIdle) => app.session?.setIdle(isIdle));
   await using terminal = new Terminal({
-    io: idle.watching(processIo()),
+    onInput: () => idle.touched(),
     term: Deno.env.get("TERM"),
     noColor: Deno.env.get("NO_COLOR"),
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
@@ -86,7 +91,6 @@ async function withApp(
     downloadFolder: defaultDownloadFolder(homeFolder(), Deno.env.get("XDG_DOWNLOAD_DIR")),
     ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
   });
-  idle.onChange = (isIdle) => app.session?.setIdle(isIdle);
   using _goodbye = onEnd(async () => {
     await app.leave();
     terminal.restore();
@@ -125,16 +129,6 @@ function onEnd(run: () => Promise<void>): Disposable {
   return { [Symbol.dispose]: () => listeners.forEach((remove) => remove()) };
 }
 
-function exitCodeOf(error: unknown): number {
-  if (error instanceof NotSignedInError) return EXIT.notSignedIn;
-  if (error instanceof ConnectionError) return EXIT.unreachable;
-  if (error instanceof UsageError) return EXIT.usage;
-  if (error instanceof UndeliveredError) return EXIT.undelivered;
-  if (error instanceof OutputError) return EXIT.outputFailed;
-  if (error instanceof Interrupt) return EXIT.interrupted;
-  return EXIT.refused;
-}
-
 /** Whether a word that is no subcommand names a server: by its form, or as one that is known already. */
 async function isServer(word: string, program: Command): Promise<boolean> {
   const { isServerName, openProfile } = await import("./lib/commands/app_parts.ts");
@@ -170,7 +164,7 @@ async function main(args: readonly string[]): Promise<number> {
   );
   addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
   addChatCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
-  let code: number = EXIT.done;
+  let code = 0;
   addEmailCommand(program, (work) => {
     const options = program.opts<ProgramOptions>();
     return withApp(options, true, async (app) => {
@@ -184,25 +178,11 @@ async function main(args: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const isExpected = [
-      ChatError,
-      ConnectionError,
-      TrustError,
-      UndeliveredError,
-      UsageError,
-      OutputError,
-      NotSignedInError,
-      Interrupt,
-    ]
-      .some((kind) => error instanceof kind);
-    const shown = isExpected
-      ? messageOf(error)
-      : error instanceof Error
-      ? error.stack ?? error.message
-      : String(error);
-    if (!(error instanceof Interrupt)) await printError(shown);
-    return exitCodeOf(error);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
+    const [, exitCode] = EXIT_CODES.entries().find(([kind]) => error instanceof kind) ?? [];
+    if (exitCode === undefined && error instanceof Error) await printError(error.stack ?? error.message);
+    else if (!(error instanceof Interrupt)) await printError(messageOf(error));
+    return exitCode ?? FAULT_EXIT_CODE;
   }
 }
 

@@ -108,6 +108,12 @@ export class OutputError extends Error {
   override readonly name = "OutputError";
 }
 
+/** Nobody is signed in: the person has to log in first. */
+export class NotSignedInError extends Error {
+  /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
+  override readonly name = "NotSignedInError";
+}
+
 /** A direct chat ended before all of one's lines had reached the other side. */
 export class UndeliveredError extends Error {
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */

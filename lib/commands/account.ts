@@ -5,12 +5,12 @@
 import { ChatClient } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
 import { ChatError, ConnectionError } from "../errors.ts";
+import { unlessAborted, within } from "../waiting.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 import type { AccountRecords, ProfileAccount } from "../profile/account_records.ts";
-import { HELLO } from "./guest.ts";
+import { HELLO, reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
-import { reachServer } from "./reach.ts";
 
 export type FirstOutcome =
   | { readonly kind: "online" }
@@ -37,9 +37,9 @@ export class Account implements AsyncDisposable {
   readonly #profile: Profile;
   readonly #link: ServerLink;
   readonly #ended = new AbortController();
-  readonly #changed = new Set<() => void>();
   readonly #hearers = new Set<(method: string, params: unknown) => void>();
   readonly #signInHearers = new Set<() => void>();
+  #changed = Promise.withResolvers<void>();
   #signedIn: SignedIn | null = null;
   #serverAddress = "";
   #isIdle = false;
@@ -198,21 +198,13 @@ export class Account implements AsyncDisposable {
   }
 
   /** Waits for {@linkcode Account.#wake}, at most so long. */
-  #change(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#changed.delete(done);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = ms === Infinity ? undefined : setTimeout(done, ms);
-      this.#changed.add(done);
-      signal?.addEventListener("abort", done);
-    });
+  async #change(ms: number, signal?: AbortSignal): Promise<void> {
+    const { promise } = this.#changed;
+    await within(ms, signal ? unlessAborted(signal, promise).catch(() => {}) : promise);
   }
 
   #wake(): void {
-    for (const wake of [...this.#changed]) wake();
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 }

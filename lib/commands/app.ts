@@ -3,21 +3,23 @@
  * @module
  */
 import type { ChatClient, Sending, SendOutcome } from "../client/chat_client.ts";
-import { ConnectionError, messageOf, UsageError } from "../errors.ts";
+import { ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
 import type { Profile } from "../profile/profile.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
 import type { Terminal } from "../terminal/terminal.ts";
+import { within } from "../waiting.ts";
 import type { Account } from "./account.ts";
-import { NotSignedInError } from "./not_signed_in.ts";
-
-export { NotSignedInError };
 
 /** How often a new password may fail to meet the rules before the question is given up. */
 const PASSWORD_ATTEMPTS = 3;
 
 /** How long a script waits for the server's word about a message, in milliseconds, through reconnects. */
 const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
+
+/** What is over sooner needs no line, in milliseconds: less than people take for a pause. */
+const SHOWN_AFTER_MS = 300;
 
 export interface AppOptions {
   readonly isScript: boolean;
@@ -123,11 +125,8 @@ export class App implements AsyncDisposable {
   async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
     const session = this.#session;
     const news = session?.news;
-    const timer = Promise.withResolvers<null>();
-    const handle = setTimeout(() => timer.resolve(null), ms);
     news?.awaits(sending.id);
-    const outcome = await Promise.race([sending.outcome, timer.promise]);
-    clearTimeout(handle);
+    const outcome = await within(ms, sending.outcome) ?? null;
     news?.awaitsNoMore(sending.id, outcome === null);
     // The caller tells the person, so it need not be told at the next connection.
     if (outcome?.kind === "refused") session?.records.dismissRefused(sending.id);
@@ -146,6 +145,26 @@ export class App implements AsyncDisposable {
   /** Resolves when a message arrives, or the signal is aborted. */
   async nextMessage(signal: AbortSignal): Promise<void> {
     await this.#session?.nextMessage(signal);
+  }
+
+  /**
+   * Waits for something that may take long, or for ever: a line says for what. A script whose output a program reads shows none.
+   *
+   * @param what What is done, such as `Connecting to chat.example.org`; made safe by the caller.
+   * @param work Does it, and rejects with the signal's reason soon after that is aborted.
+   * @throws {Interrupt} at Ctrl+C, if the work rejects with the signal's reason.
+   */
+  async waitFor<Result>(what: string, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const stop = new AbortController();
+    if (this.isScript && !this.terminal.isInteractive) return await work(stop.signal);
+    using _interrupt = this.terminal.onInterrupt(() => stop.abort(new Interrupt()));
+    const timer = setTimeout(() => this.terminal.status(`${what}… (Ctrl+C stops)`), SHOWN_AFTER_MS);
+    try {
+      return await work(stop.signal);
+    } finally {
+      clearTimeout(timer);
+      this.terminal.status("");
+    }
   }
 
   /**

@@ -4,7 +4,6 @@
  */
 export { readPasswordCommand } from "../mail/password_command.ts";
 export { openProfile } from "../profile/profile.ts";
-export { processIo } from "../terminal/io.ts";
 export { Terminal } from "../terminal/terminal.ts";
 export { App } from "./app.ts";
 export { defaultDownloadFolder } from "./direct/screen.ts";

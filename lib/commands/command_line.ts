@@ -3,6 +3,7 @@
  * @module
  */
 import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
 import { writeToOutput } from "../terminal/standard_output.ts";
 
 /** Narrowest column of descriptions that are wrapped: beside our longest flag there are 40 of 80. */
@@ -34,6 +35,10 @@ export async function checkFirstWord(
   const [word] = program.parseOptions([...args]).operands;
   const names = program.commands.map((command) => command.name());
   if (word === undefined || names.includes(word) || await isOther(word)) return;
-  const { unknownSubcommand } = await import("./unknown_subcommand.ts");
-  throw unknownSubcommand(word, names);
+  // Loaded here, as no other start needs them.
+  const { nearestName } = await import("../terminal/nearest_name.ts");
+  const { oneLine } = await import("../terminal/safe_text.ts");
+  const near = nearestName(word, names);
+  const hint = near === null ? "--help lists them" : `did you mean ${near}?`;
+  throw new UsageError(`Cannot find subcommand ${oneLine(word, 40)}: ${hint}`);
 }

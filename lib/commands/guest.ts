@@ -1,8 +1,10 @@
 /**
- * A connection on which nobody is signed in yet: the greeting, and the ways to become somebody.
+ * The way to a server that is trusted, and a connection on which nobody is signed in yet: its greeting, and the ways to sign in.
  * @module
  */
-import type { RpcConnection } from "../net/rpc_connection.ts";
+import { Connection } from "../net/connection.ts";
+import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
+import { connectPinned, connectVerified } from "../net/trust.ts";
 import { PROTOCOL_VERSION } from "../protocol/limits.ts";
 import {
   type Params,
@@ -11,9 +13,8 @@ import {
   type Result,
   type SignedIn,
 } from "../protocol/requests.ts";
-import type { KnownServer } from "../profile/profile.ts";
+import type { KnownServer, Profile } from "../profile/profile.ts";
 import { VERSION } from "../version.ts";
-import { type Pins, reachServer } from "./reach.ts";
 
 export const HELLO: Params<"hello"> = {
   protocol: PROTOCOL_VERSION,
@@ -22,6 +23,27 @@ export const HELLO: Params<"hello"> = {
 
 /** How the server is asked to call this device. */
 const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
+
+/** Where the pins of servers are kept. */
+type Pins = Pick<Profile, "certificateOf" | "renewCertificate">;
+
+/** Connects with TLS: to the pinned key, or to a certificate that the system's authorities vouch for. */
+export async function reachServer(
+  server: KnownServer,
+  pins: Pins,
+  options: RpcOptions,
+  signal?: AbortSignal,
+): Promise<RpcConnection> {
+  const { host, port } = server;
+  const certificatePem = pins.certificateOf(server);
+  const address = { host, port, ...(signal && { signal }) };
+  const stream = certificatePem === null ? await connectVerified(address) : await connectPinned({
+    ...address,
+    certificatePem,
+    onRenewed: (renewed) => pins.renewCertificate(server, renewed),
+  });
+  return new RpcConnection(new Connection(stream), { ...options, nudges: true });
+}
 
 export interface Credentials {
   readonly name: string;

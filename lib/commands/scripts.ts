@@ -2,7 +2,7 @@
  * What the client's subcommands do. It is loaded only once it is known that one of them runs: flags and help do without.
  * @module
  */
-import { ChatError, ConnectionError, UsageError } from "../errors.ts";
+import { ChatError, ConnectionError, NotSignedInError, UsageError } from "../errors.ts";
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
@@ -13,9 +13,7 @@ import type { App } from "./app.ts";
 import { signInAs } from "./chat/connect.ts";
 import { Guest } from "./guest.ts";
 import { News } from "./chat/news.ts";
-import { NotSignedInError } from "./not_signed_in.ts";
 import { trustServer } from "./chat/trust.ts";
-import { waitFor } from "./waiting.ts";
 
 export { printHistory } from "./chat/history.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
@@ -50,7 +48,7 @@ export async function openSession(
   const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
   const session = new Account({ profile: app.profile, server, name: login.name, news });
   const what = `Connecting to ${safeText(server.host)}`;
-  const outcome = await waitFor(app, what, (signal) => session.firstOutcome(REACH_WITHIN_MS, signal));
+  const outcome = await app.waitFor(what, (signal) => session.firstOutcome(REACH_WITHIN_MS, signal));
   if (outcome.kind === "online") return app.enter(session);
   await session[Symbol.asyncDispose]();
   if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);
@@ -101,7 +99,7 @@ export async function signIn(
   const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
   if (!password) throw new UsageError("Cannot go on without a password");
   const what = `Connecting to ${safeText(server.host)}`;
-  await using guest = await waitFor(app, what, (signal) => Guest.connect(server, app.profile, signal));
+  await using guest = await app.waitFor(what, (signal) => Guest.connect(server, app.profile, signal));
   await signInAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
   if (!options.json) return;
   await openSession(app, { server: formatHostAndPort(server.host, server.port), user: name });

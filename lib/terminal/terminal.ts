@@ -34,6 +34,8 @@ import { layOut } from "./width.ts";
 export interface TerminalOptions {
   /** Keyboard, screen and signals; this process's by default. */
   readonly io?: TerminalIo;
+  /** Told each time that something was typed, or came out of a pipe. */
+  readonly onInput?: () => void;
   /** The value of `TERM`: `dumb` or empty means plain lines. Unset (as on Windows) means a terminal like others. */
   readonly term?: string | undefined;
   /** The value of `NO_COLOR`: any but the empty string takes all colours away. */
@@ -72,11 +74,7 @@ export class Terminal implements AsyncDisposable {
   #wakeUp: (() => void) | undefined; // set while Ctrl+Z has stopped the process
   #isClosed = false;
 
-  /**
-   * Takes keyboard and screen; nothing is written yet.
-   *
-   * @param options See {@linkcode TerminalOptions}.
-   */
+  /** Takes keyboard and screen; nothing is written yet. */
   constructor(options: TerminalOptions = {}) {
     this.#io = options.io ?? processIo();
     this.#editor = options.editor;
@@ -85,7 +83,7 @@ export class Terminal implements AsyncDisposable {
     const canRedraw = options.term !== "dumb" && options.term !== "";
     this.isInteractive = input.isTerminal() && output.isTerminal() && canRedraw;
     this.#useColor = output.isTerminal() && options.term !== "dumb" && (options.noColor ?? "") === "";
-    const source = new InputSource(input);
+    const source = new InputSource(input, options.onInput);
     const prompt = () => this.#prompts.at(-1);
     const isSuspended = () => this.#suspensions > 0;
     this.#attention = new Attention(

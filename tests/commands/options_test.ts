@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { accountCommands } from "../../lib/commands/chat/account.ts";
-import { connect } from "../../lib/commands/chat/connect.ts";
-import { disconnectOption } from "../../lib/commands/chat/disconnect.ts";
+import { connect, disconnectOption } from "../../lib/commands/chat/connect.ts";
 import { historyCommand } from "../../lib/commands/chat/history.ts";
 import { inboxOption } from "../../lib/commands/chat/inbox.ts";
 import { sendOption } from "../../lib/commands/chat/send.ts";

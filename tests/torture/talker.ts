@@ -10,7 +10,7 @@
  */
 import { ChatClient } from "../../lib/client/chat_client.ts";
 import { ServerLink } from "../../lib/client/server_link.ts";
-import { reachServer } from "../../lib/commands/reach.ts";
+import { reachServer } from "../../lib/commands/guest.ts";
 import { ConnectionError } from "../../lib/errors.ts";
 import { parseResult, type SignedIn } from "../../lib/protocol/requests.ts";
 import { openProfile } from "../../lib/profile/profile.ts";

@@ -1,5 +1,5 @@
 /**
- * Option 0: connect to the server, and log in; on the first visit, decide about trust and register.
+ * Option 0: connect to the server, and log in; on the first visit, decide about trust and register. Option 7: disconnect.
  * @module
  */
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
@@ -21,7 +21,6 @@ import { announceInvitations } from "../direct/invitations.ts";
 import { News } from "./news.ts";
 import { isServerName } from "./servers.ts";
 import { trustServer } from "./trust.ts";
-import { waitFor } from "../waiting.ts";
 
 /** How long option 0 waits for the first connection before it goes on trying behind the menu, in milliseconds. */
 const CONNECT_WITHIN_MS = 10_000;
@@ -44,6 +43,20 @@ export function connectOption(app: App): MenuCommand {
     details:
       "Alone, it goes to the server you have a login for, or asks. An invite link also lets you register.",
     run: (args, { instead }) => connect(app, args.trim(), { instead }),
+  };
+}
+
+export function disconnectOption(app: App): MenuCommand {
+  return {
+    number: 7,
+    name: "disconnect",
+    aliases: ["quit", "exit", "bye"],
+    summary: "Disconnect and leave",
+    run: async (_args, context) => {
+      await app.leave();
+      await context.terminal.print("Goodbye.");
+      context.leave();
+    },
   };
 }
 
@@ -121,7 +134,7 @@ async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs
 async function firstVisit(app: App, server: KnownServer, link: InviteLink, withinMs: number): Promise<void> {
   const { terminal } = app;
   const what = `Connecting to ${safeText(server.host)}`;
-  await using guest = await waitFor(app, what, (signal) => Guest.connect(server, app.profile, signal));
+  await using guest = await app.waitFor(what, (signal) => Guest.connect(server, app.profile, signal));
   const { registration } = guest.greeting;
   const mayRegister = registration === "open" || (registration === "invite" && link.joinCode !== undefined);
   if (!mayRegister && registration === "invite") {
@@ -192,8 +205,7 @@ export async function signInAs(
   const deviceId = app.profile.findLogin(account)?.deviceId;
   const credentials = { name, password, ...(deviceId === undefined ? {} : { deviceId }) };
   const what = `${registration ? "Registering" : "Logging in"} as ${safeText(name)}`;
-  const signedIn = await waitFor(
-    app,
+  const signedIn = await app.waitFor(
     what,
     (signal) =>
       registration
@@ -213,7 +225,7 @@ async function enter(app: App, server: KnownServer, name: string, withinMs: numb
   const { terminal } = app;
   const session = startSession(app, server, name);
   const what = `Connecting to ${safeText(server.host)} as ${safeText(name)}`;
-  const outcome = await waitFor(app, what, (signal) => session.firstOutcome(withinMs, signal));
+  const outcome = await app.waitFor(what, (signal) => session.firstOutcome(withinMs, signal));
   switch (outcome.kind) {
     case "online":
       app.enter(session);
@@ -246,7 +258,7 @@ async function welcome(app: App, session: Account): Promise<void> {
     session.news?.refused(refused.to, refused.text, refused.reason);
     session.records.dismissRefused(refused.id);
   }
-  if (!await waitFor(app, "Fetching your messages", (signal) => session.caughtUp(signal))) {
+  if (!await app.waitFor("Fetching your messages", (signal) => session.caughtUp(signal))) {
     await terminal.print("Your messages are still on their way; 3 shows those that have come.");
     return;
   }

@@ -10,7 +10,6 @@ import type { KnownServer } from "../../profile/profile.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
-import { waitFor } from "../waiting.ts";
 
 /** Finds the server in the profile, or decides about it and remembers the decision. */
 export async function trustServer(app: App, link: InviteLink): Promise<KnownServer | null> {
@@ -27,7 +26,7 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
     profile.markServerUsed(known.serverId);
     return known;
   }
-  const certificate = await waitFor(app, `Connecting to ${safeText(host)}`, async (signal) => { // null where an authority vouches for it
+  const certificate = await app.waitFor(`Connecting to ${safeText(host)}`, async (signal) => { // null where an authority vouches for it
     if (fingerprint === undefined && await verifyWithSystemRoots({ host, port, signal })) return null;
     return await fetchCertificate({ host, port, signal });
   });

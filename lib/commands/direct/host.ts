@@ -1,4 +1,4 @@
-import { ConnectionError, UsageError } from "../../errors.ts";
+import { ConnectionError, NotSignedInError, UsageError } from "../../errors.ts";
 import { hostChat, type HostedChat } from "../../peer/host.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
@@ -6,7 +6,7 @@ import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Account } from "../account.ts";
-import { type App, NotSignedInError } from "../app.ts";
+import type { App } from "../app.ts";
 import { type ChatFlags, parseChatFlags, parsePort } from "./flags.ts";
 import { ChatScreen } from "./screen.ts";
 import { assertDelivered } from "./words.ts";

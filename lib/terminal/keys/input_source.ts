@@ -16,12 +16,15 @@ const READ_BYTES = 16 * 1024;
 
 export class InputSource {
   readonly #input: TerminalInput;
+  readonly #onRead: () => void;
   #pending: Promise<Uint8Array | null> | undefined;
   #held: Uint8Array[] = []; // read, but not asked for yet
   #hasEnded = false;
 
-  constructor(input: TerminalInput) {
+  /** @param onRead Told each time that bytes were read. */
+  constructor(input: TerminalInput, onRead: () => void = () => {}) {
     this.#input = input;
+    this.#onRead = onRead;
   }
 
   get isReading(): boolean {
@@ -98,6 +101,7 @@ export class InputSource {
       this.#hasEnded = true;
       return null;
     }
+    this.#onRead();
     const bytes = buffer.subarray(0, count);
     this.#held.push(bytes);
     return bytes;
