@@ -8,16 +8,12 @@ const SUSPENDED_MS = 10_000;
 
 export interface MachineWatchOptions {
   readonly everyMs: number;
-  /** The time in epoch milliseconds. */
   readonly now: () => number;
-  /** Addresses of this machine; those of its interfaces by default. */
   readonly listAddresses: (() => readonly string[]) | undefined;
   readonly onMoved: (addresses: readonly string[]) => void;
-  /** The wall clock has gone on further than our timer. */
-  readonly onWokenUp: () => void;
+  readonly onWokenUp: () => void; // the wall clock has gone on further than our timer
 }
 
-/** Watches until it is disposed of. */
 export function watchMachine(options: MachineWatchOptions): Disposable {
   const { everyMs, now, listAddresses = listOwnAddresses } = options;
   let lastAt = now();

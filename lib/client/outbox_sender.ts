@@ -30,17 +30,13 @@ export type Acknowledgement = Result<"send_message">;
 export interface OutboxSenderOptions {
   readonly outbox: Outbox;
   readonly send: (message: OutboxMessage) => Promise<Acknowledgement>;
-  /** Told of each message that the server has stored. */
   readonly onAccepted: (message: OutboxMessage, acknowledgement: Acknowledgement) => void;
-  /** Told of each message that the server will not take. */
   readonly onRefused: (message: OutboxMessage, error: ChatError) => void;
   /** Told of a fault that stopped the sender: until the next {@linkcode OutboxSender.wake}, or for a while where it may pass. */
   readonly onFault: (error: unknown) => void;
-  /** Pause before a temporary refusal is tried again when the server names none, in milliseconds; 2 s by default. */
-  readonly retryMs?: number;
+  readonly retryMs?: number; // pause before a temporary refusal is tried again where the server names none; 2 s by default
 }
 
-/** Pause before a temporary refusal is tried again when the server names none, in milliseconds. */
 const RETRY_MS = 2_000;
 
 /**
@@ -84,11 +80,7 @@ export class OutboxSender implements Disposable {
     this.wake();
   }
 
-  /**
-   * Starts to send what waits, unless the server has asked for a pause.
-   *
-   * @param added Message that was just put into the outbox.
-   */
+  /** Starts to send what waits, unless the server has asked for a pause. */
   wake(added?: OutboxMessage): void {
     this.#isWoken = true;
     if (added) {
@@ -106,7 +98,6 @@ export class OutboxSender implements Disposable {
     });
   }
 
-  /** Sends nothing more. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     clearTimeout(this.#timer);

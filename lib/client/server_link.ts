@@ -36,13 +36,9 @@ export interface ServerLinkOptions {
    * good.
    */
   readonly authenticate: (rpc: RpcConnection, hello: Hello) => Promise<void>;
-  /** Takes each event, in order; those that come while signing in too. */
-  readonly onEvent?: (method: string, params: unknown) => void;
-  /** Answers the server's own requests; without it they are refused. */
-  readonly onRequest?: (method: string, params: unknown) => unknown;
-  /** Told of each change, at once and in order. */
-  readonly onState?: (state: LinkState) => void;
-  /** Told of faults in the handlers above. */
+  readonly onEvent?: (method: string, params: unknown) => void; // takes each event, in order; those that come while signing in too
+  readonly onRequest?: (method: string, params: unknown) => unknown; // answers the server's own requests; without it they are refused
+  readonly onState?: (state: LinkState) => void; // told of each change, at once and in order
   readonly onFault?: (error: unknown) => void;
   /** Longest pause before the first new try, in milliseconds; doubled with each failure. 1 s by default. */
   readonly firstPauseMs?: number;
@@ -50,11 +46,8 @@ export interface ServerLinkOptions {
   readonly longestPauseMs?: number;
   /** How often this machine is looked at: whether it was suspended, and its addresses; in milliseconds, 1 s by default. */
   readonly watchMs?: number;
-  /** Addresses of this machine; those of its interfaces by default. */
-  readonly listAddresses?: () => readonly string[];
-  /** A number from 0 to below 1; `Math.random` by default. */
-  readonly random?: () => number;
-  /** The time in epoch milliseconds; `Date.now` by default. */
+  readonly listAddresses?: () => readonly string[]; // addresses of this machine; those of its interfaces by default
+  readonly random?: () => number; // a number from 0 to below 1; `Math.random` by default
   readonly now?: () => number;
 }
 
@@ -86,7 +79,6 @@ export class ServerLink implements AsyncDisposable {
   #endPause: (() => void) | undefined; // set while waiting
   #readyWaiters: { resolve: (hello: Hello) => void; reject: (error: unknown) => void }[] = [];
 
-  /** Does nothing yet: see {@linkcode start}. */
   constructor(options: ServerLinkOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
@@ -128,9 +120,7 @@ export class ServerLink implements AsyncDisposable {
   /**
    * Asks the server.
    *
-   * @param method Name of the request.
    * @param params Named parameters.
-   * @param options Time limit and signal.
    * @returns The result, unchecked.
    * @throws {ChatError} What the server refused with; `timeout` – no reply in time.
    * @throws {ConnectionError} When there is no connection, or it is lost before the reply.

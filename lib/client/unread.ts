@@ -25,7 +25,6 @@ export class Unread {
   #caughtUp = Promise.withResolvers<number>();
   #isCaughtUp = false; // whether that is resolved
 
-  /** Begins empty. */
   constructor(shownUpTo: number, maxBytes: number = MAX_HELD_BYTES) {
     this.#received = shownUpTo;
     this.#maxBytes = maxBytes;

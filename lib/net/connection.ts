@@ -13,17 +13,11 @@ import { SendQueue } from "./send_queue.ts";
 
 /** What a connection needs of a socket; `Deno.TcpConn` and `Deno.TlsConn` have it. */
 export interface ByteStream {
-  /** Fills some of the buffer; null at the end of the stream. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of the bytes, and says how many. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Ends the outgoing half; the peer sees the end of the stream. */
   closeWrite(): Promise<void>;
-  /** Ends both halves at once. */
   close(): void;
-  /** Where the other end is; unset for streams that are not sockets. */
-  readonly remoteAddr?: Deno.Addr;
-  /** Where this end is; unset for streams that are not sockets. */
+  readonly remoteAddr?: Deno.Addr; // unset for streams that are not sockets
   readonly localAddr?: Deno.Addr;
 }
 
@@ -36,30 +30,19 @@ export interface ByteStream {
  */
 export type CloseKind = "closed" | "ended" | "cut" | "lost" | "silent" | "slow_consumer" | "protocol";
 
-/** Why a connection ended, for programs and for people. */
 export interface CloseReason {
-  /** What programs look at. */
   readonly kind: CloseKind;
-  /** One clause without a final period, fit for a log line. */
-  readonly message: string;
-  /** What was thrown underneath, where something was. */
-  readonly error?: unknown;
+  readonly message: string; // one clause without a final period, fit for a log line
+  readonly error?: unknown; // what was thrown underneath, where something was
 }
 
-/** Settings of a {@linkcode Connection}; each has a default that suits a server. */
 export interface ConnectionOptions {
-  /** Longest frame taken from the peer, in bytes; `MAX_FRAME_BYTES` by default. */
-  readonly maxFrameBytes?: number;
-  /** Bytes waiting to be sent at which {@linkcode Connection.isBacklogged} turns true, in bytes; 256 KiB by default. */
-  readonly backlogBytes?: number;
-  /** Bytes waiting to be sent that ends the connection as a slow consumer, in bytes; 4 MiB by default. */
-  readonly maxQueuedBytes?: number;
-  /** How long the peer may take nothing of what is written, in milliseconds; 30 s by default. */
-  readonly stallTimeoutMs?: number;
-  /** How long {@linkcode Connection.close} may take to flush and part, in milliseconds; 2 s by default. */
-  readonly closeTimeoutMs?: number;
-  /** Where the other end is; what the socket says by default. */
-  readonly remoteAddr?: Deno.NetAddr;
+  readonly maxFrameBytes?: number; // `MAX_FRAME_BYTES` by default
+  readonly backlogBytes?: number; // bytes that wait when the peer counts as backlogged; 256 KiB by default
+  readonly maxQueuedBytes?: number; // bytes that wait when the peer is cut as a slow consumer; 4 MiB by default
+  readonly stallTimeoutMs?: number; // how long the peer may take nothing; 30 s by default
+  readonly closeTimeoutMs?: number; // how long close() may take to flush and part; 2 s by default
+  readonly remoteAddr?: Deno.NetAddr; // what the socket says by default
 }
 
 const BACKLOG_BYTES = 256 * 1024;
@@ -70,7 +53,6 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const IDLE_READ_BYTES = 1024;
 /** A read that follows a full one gets this much, so that 50 pipelined frames cost one wake-up. */
 const BUSY_READ_BYTES = 64 * 1024;
-/** Large buffers kept for the next busy connection. */
 const MAX_SPARE_BUFFERS = 16;
 
 const spareBuffers: Uint8Array<ArrayBuffer>[] = [];
@@ -78,14 +60,10 @@ let lastConnectionNumber = 0;
 
 /** A socket that carries frames. Owns the socket: nobody else may read, write or close it. */
 export class Connection implements AsyncIterable<readonly string[]>, AsyncDisposable {
-  /** Names this connection in the log: `c1`, `c2`, … within this process. */
-  readonly id: string = `c${++lastConnectionNumber}`;
-  /** Address of the other end, IPv4 in dotted form; empty when the stream is not a socket. */
-  readonly remoteAddress: string;
-  /** Address of this end, written as {@linkcode Connection.remoteAddress} is. */
+  readonly id: string = `c${++lastConnectionNumber}`; // for the log; counted within this process
+  readonly remoteAddress: string; // as normalizeAddress() writes it; empty when the stream is not a socket
   readonly localAddress: string;
-  /** Port of the other end; 0 when the stream is not a socket. */
-  readonly remotePort: number;
+  readonly remotePort: number; // 0 when the stream is not a socket
   /** Resolves once the socket is closed, with the first reason given. Never rejects. */
   readonly closed: Promise<CloseReason>;
   /**
@@ -108,12 +86,6 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
   #isClosing = false; // nothing more is sent
   #isSocketClosed = false;
 
-  /**
-   * Takes over a socket.
-   *
-   * @param stream The socket, its TLS handshake done.
-   * @param options See {@linkcode ConnectionOptions}.
-   */
   constructor(stream: ByteStream, options: ConnectionOptions = {}) {
     const address = options.remoteAddr ?? stream.remoteAddr;
     this.remoteAddress = hostOf(address);
@@ -269,7 +241,6 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     this.#resolveClosed(this.#reason);
   }
 
-  /** The same as {@linkcode close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -8,19 +8,13 @@ import { ConnectionError, messageOf } from "../errors.ts";
 import { Limit, unlessAborted, within } from "../waiting.ts";
 import { formatHostAndPort } from "../addresses.ts";
 
-/** Where to call, and for how long. */
 export interface DialOptions {
-  /** Host name, or IP address without brackets. */
-  readonly host: string;
-  /** TCP port. */
+  readonly host: string; // a name, or an IP address without brackets
   readonly port: number;
-  /** How long all of it may take, in milliseconds; 10 s by default. */
-  readonly timeoutMs?: number;
-  /** Calls it off; the promise rejects with its reason. */
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number; // for all of it; 10 s by default
+  readonly signal?: AbortSignal; // calls it off; the promise rejects with its reason
 }
 
-/** Time limit where a caller names none, in milliseconds. */
 export const DIAL_TIMEOUT_MS: number = 10_000;
 /** Head start of each address over the next one, in milliseconds (RFC 8305 §5, "Connection Attempt Delay"). */
 const ATTEMPT_DELAY_MS = 250;
@@ -29,7 +23,6 @@ const ATTEMPT_DELAY_MS = 250;
  * Opens a TCP connection to whichever address of a host answers first, IPv6 and IPv4 in turn (RFC 8305, without its
  * sorting by history). Nagle's algorithm is off and keep-alive on.
  *
- * @param options See {@linkcode DialOptions}.
  * @returns The connection; every other attempt is called off.
  * @throws {ConnectionError} When the name is unknown or no address answers; one sentence says which.
  */
@@ -53,7 +46,6 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
  * What a failed call means, for a person.
  *
  * @param error What was thrown on the way to or through TLS.
- * @param options Where the call went.
  * @returns What to throw: a {@linkcode ConnectionError}, or the caller's own reason when its signal called it off.
  */
 export function describeDialFailure(error: unknown, options: DialOptions): unknown {
@@ -96,7 +88,6 @@ async function findAddresses(host: string): Promise<string[]> {
  * once when that has failed; all go on until one of them answers, so a silent one costs the others nothing.
  *
  * @param addresses IP addresses in the order of preference; at least one.
- * @param port TCP port.
  * @param signal Calls all of it off; the promise rejects with its reason.
  * @returns The connection; every other attempt is called off.
  * @throws What the first address failed with, when all have failed.

@@ -3,19 +3,12 @@
  * @module
  */
 
-/** What a {@linkcode Heartbeat} watches and does. */
 export interface HeartbeatOptions {
-  /** Silence after which the other end is asked, in milliseconds. */
-  readonly quietMs: number;
-  /** Silence after which the other end counts as gone, in milliseconds; more than `quietMs`. */
-  readonly deadMs: number;
-  /** When bytes last arrived, on the clock of `performance.now()`. */
-  readonly heardAt: () => number;
-  /** Whether nobody reads at the moment, so that silence proves nothing. */
-  readonly isDeaf?: () => boolean;
-  /** Asks the other end for a sign of life; called again every `quietMs` of silence. */
-  readonly onQuiet: () => void;
-  /** Called once, with the milliseconds of silence. */
+  readonly quietMs: number; // silence after which the other end is asked
+  readonly deadMs: number; // silence after which it counts as gone; more than `quietMs`
+  readonly heardAt: () => number; // when bytes last arrived, on the clock of `performance.now()`
+  readonly isDeaf?: () => boolean; // whether nobody reads at the moment, so that silence proves nothing
+  readonly onQuiet: () => void; // asks the other end for a sign of life; called again every `quietMs` of silence
   readonly onDead: (silenceMs: number) => void;
 }
 
@@ -26,23 +19,16 @@ export class Heartbeat implements Disposable {
   #dueAt = 0; // when the timer should fire
   #excusedAt = -Infinity; // silence before this moment was our own
 
-  /**
-   * Starts at once.
-   *
-   * @param options See {@linkcode HeartbeatOptions}.
-   */
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#wake(options.quietMs);
   }
 
-  /** Stops for good. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  /** The same as {@linkcode stop}. */
   [Symbol.dispose](): void {
     this.stop();
   }

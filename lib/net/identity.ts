@@ -11,22 +11,16 @@ import { messageOf, UsageError } from "../errors.ts";
 import { formatFingerprint } from "../protocol/invite_link.ts";
 import { renameAndSync } from "../sync_folder.ts";
 
-/** What a TLS listener shows to callers. */
 export interface Identity {
-  /** The certificate, and those of its issuers if there are any, in PEM. */
-  readonly certificatePem: string;
-  /** The private key in PEM (PKCS #8 where we made it). Secret: never log it. */
-  readonly privateKeyPem: string;
-  /** SHA-256 of the public key, as `formatFingerprint` writes it. */
-  readonly fingerprint: string;
+  readonly certificatePem: string; // the certificate, and those of its issuers if there are any, in PEM
+  readonly privateKeyPem: string; // the private key in PEM (PKCS #8 where we made it). Secret: never log it
+  readonly fingerprint: string; // SHA-256 of the public key, as `formatFingerprint` writes it
 }
 
 /** The name in every certificate we make; `.internal` is reserved, so no authority can vouch for another. */
 export const CERTIFICATE_NAME: string = "mini-chat.internal";
 
-/** File of the private key in the data folder. */
 export const KEY_FILE: string = "server.key";
-/** File of the certificate in the data folder. */
 export const CERTIFICATE_FILE: string = "server.crt";
 
 // Trust comes from the pin, so the dates only must not get in the way, whatever a caller's clock says.
@@ -37,7 +31,6 @@ const VALID_TO = new Date("9999-12-31T23:59:59Z");
 /**
  * The identity of a server whose operator brought none: loaded, or made on the first start.
  *
- * @param folder The data folder; it exists.
  * @returns The identity. Two starts with the same folder have the same fingerprint.
  * @throws {UsageError} When the files are there but cannot be used; they are never overwritten.
  */
@@ -58,7 +51,6 @@ export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
  *
  * @param certificatePath PEM file: the certificate first, then its issuers' without the root.
  * @param keyPath PEM file of its private key, not encrypted.
- * @returns The identity.
  * @throws {UsageError} When a file cannot be read or is not what it should be, or the two do not belong together.
  */
 export async function loadIdentity(certificatePath: string, keyPath: string): Promise<Identity> {

@@ -106,8 +106,6 @@ export class Listener implements AsyncDisposable {
   /**
    * Starts to listen.
    *
-   * @param options See {@linkcode ListenerOptions}.
-   * @returns The listener, accepting already.
    * @throws {UsageError} When the port is in use or not allowed, the host is not one of this machine, or the key and
    *   certificate cannot be used; one sentence each.
    */

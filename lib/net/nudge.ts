@@ -9,7 +9,6 @@
  * @module
  */
 
-/** How long to wait for something better to say, in milliseconds. */
 const SILENCE_MS = 1;
 
 /** Says an empty line soon, unless something else is said first. */
@@ -17,7 +16,6 @@ export class Nudge {
   readonly #send: (frame: string) => void;
   #timer: ReturnType<typeof setTimeout> | undefined; // set while silence is being measured
 
-  /** Sends nothing yet. @param send Queues a frame. */
   constructor(send: (frame: string) => void) {
     this.#send = send;
   }

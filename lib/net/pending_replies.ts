@@ -20,16 +20,10 @@ export class PendingReplies {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Infinity; // when the timer fires
 
-  /**
-   * Starts empty.
-   *
-   * @param defaultTimeoutMs Time limit of requests that name none, in milliseconds.
-   */
   constructor(defaultTimeoutMs: number) {
     this.#defaultTimeoutMs = defaultTimeoutMs;
   }
 
-  /** How many requests wait. */
   get size(): number {
     return this.#waiters.size;
   }
@@ -39,7 +33,6 @@ export class PendingReplies {
    *
    * @param id Id of the request, not in use.
    * @param method For the message when no reply comes.
-   * @param options Time limit and signal of this request.
    * @returns The result; rejects with what the reply says, with `ChatError` `timeout`, or with the signal's reason.
    */
   wait(
@@ -66,12 +59,10 @@ export class PendingReplies {
     this.#take(id)?.resolve(result);
   }
 
-  /** Hands an error to the one who waits for this id; a late or unasked reply is ignored. */
   reject(id: RpcId | null, error: unknown): void {
     if (id !== null) this.#take(id)?.reject(error);
   }
 
-  /** Hands an error to everyone, and rests. */
   rejectAll(error: unknown): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

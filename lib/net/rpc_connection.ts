@@ -88,12 +88,7 @@ export class RpcConnection implements AsyncDisposable {
   #isPaused = false; // nobody reads, since too much is under way
   #wakeReader: (() => void) | undefined; // set while the reader waits for requests to finish
 
-  /**
-   * Takes over a connection.
-   *
-   * @param connection A fresh connection.
-   * @param options Who handles what arrives, and the limits.
-   */
+  /** Takes over a connection. */
   constructor(connection: Connection, options: RpcOptions = {}) {
     this.connection = connection;
     this.closed = connection.closed;
@@ -127,9 +122,6 @@ export class RpcConnection implements AsyncDisposable {
   /**
    * Asks the other end.
    *
-   * @param method Name of the method.
-   * @param params Named parameters; none when undefined.
-   * @param options Time limit and signal.
    * @returns The result, unchecked.
    * @throws {ChatError} What the other end refused with; `timeout` – no reply in time.
    * @throws {ConnectionError} When the connection is or gets lost: the request may or may not have been carried out.
@@ -154,8 +146,6 @@ export class RpcConnection implements AsyncDisposable {
   /**
    * Tells the other end something that needs no reply.
    *
-   * @param method Name of the event.
-   * @param params Named parameters; none when undefined.
    * @returns False when the connection is ending and nothing is sent.
    * @throws {RangeError} When the event is longer than a frame may be.
    */
@@ -166,7 +156,6 @@ export class RpcConnection implements AsyncDisposable {
   /**
    * Sends a frame made before: `encodeNotification` once, sent to many.
    *
-   * @param frame A whole frame with its line end.
    * @returns False when the connection is ending and nothing is sent.
    */
   send(frame: string | Uint8Array): boolean {

@@ -6,21 +6,14 @@
  * @module
  */
 
-/** What an {@linkcode SendQueue} needs to know. */
 export interface SendQueueOptions {
-  /** Size at which {@linkcode SendQueue.isBacklogged} turns true, in bytes. */
-  readonly backlogBytes: number;
-  /** Size that is too much, in bytes. */
-  readonly maxBytes: number;
-  /** How long a write may wait without one byte taken, in milliseconds. */
-  readonly stallTimeoutMs: number;
-  /** Called once when the peer reads too slowly; the text says how slowly. */
-  readonly onSlow: (message: string) => void;
-  /** Called once when a write fails. */
+  readonly backlogBytes: number; // above it the queue counts as backlogged
+  readonly maxBytes: number; // more is too much
+  readonly stallTimeoutMs: number; // how long a write may wait without one byte taken
+  readonly onSlow: (message: string) => void; // called once when the peer reads too slowly; the text says how slowly
   readonly onError: (error: unknown) => void;
 }
 
-/** Most bytes given to one write. */
 const MAX_WRITE_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
@@ -39,12 +32,6 @@ export class SendQueue {
   #flushWaiters: (() => void)[] = [];
   #running: Promise<void> | undefined; // the latest run, which may outlast the queue where a write is stuck
 
-  /**
-   * Starts empty.
-   *
-   * @param write Writes some of the bytes and says how many, as `Deno.Conn` does.
-   * @param options See {@linkcode SendQueueOptions}.
-   */
   constructor(write: (bytes: Uint8Array) => Promise<number>, options: SendQueueOptions) {
     this.#write = write;
     this.#options = options;
@@ -55,7 +42,6 @@ export class SendQueue {
     return this.#bytes;
   }
 
-  /** Whether more waits than the backlog mark. */
   get isBacklogged(): boolean {
     return this.#bytes > this.#options.backlogBytes;
   }

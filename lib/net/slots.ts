@@ -6,12 +6,7 @@ import { addressGroup } from "../addresses.ts";
 
 /** A caller that got no connection. */
 export interface RefusedCaller {
-  /** Its address; empty when it was not even accepted. */
-  readonly address: string;
-  /**
-   * Why: too many connections, a handshake that failed, took too long or had to make room for others, or the system
-   * refused to accept.
-   */
+  readonly address: string; // its address; empty when it was not even accepted
   readonly reason:
     | "too_many"
     | "too_many_from_address"
@@ -19,29 +14,20 @@ export interface RefusedCaller {
     | "handshake_timeout"
     | "put_out"
     | "accept_failed";
-  /** One clause for the log. */
   readonly message: string;
 }
 
-/** Counts who holds a place. */
 export class Slots {
   readonly #most: number;
   readonly #mostPerAddress: number;
   readonly #countByGroup = new Map<string, number>();
   #count = 0;
 
-  /**
-   * Starts with every place free.
-   *
-   * @param most Places in all.
-   * @param mostPerAddress Places for one address (IPv6: one /64).
-   */
   constructor(most: number, mostPerAddress: number) {
     this.#most = most;
     this.#mostPerAddress = mostPerAddress;
   }
 
-  /** Places held now. */
   get count(): number {
     return this.#count;
   }

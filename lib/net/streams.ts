@@ -18,7 +18,6 @@ export class SocketStream implements ByteStream {
   #isEnded = false;
   #wake: (() => void) | undefined;
 
-  /** Takes over a connected socket. */
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on("readable", () => this.#wake?.());
@@ -30,7 +29,6 @@ export class SocketStream implements ByteStream {
     socket.on("close", () => this.#fail(new Error("the connection was closed")));
   }
 
-  /** Fills some of the buffer; null at the end of the stream. */
   async read(buffer: Uint8Array): Promise<number | null> {
     for (;;) {
       const waiting = this.#socket.readableLength;
@@ -63,12 +61,10 @@ export class SocketStream implements ByteStream {
     });
   }
 
-  /** Ends the outgoing half. */
   closeWrite(): Promise<void> {
     return new Promise((resolve) => this.#socket.end(resolve));
   }
 
-  /** Ends both halves at once. */
   close(): void {
     this.#socket.destroy();
   }
@@ -89,17 +85,14 @@ abstract class ReadingStream implements ByteStream {
 
   abstract read(buffer: Uint8Array): Promise<number | null>;
 
-  /** Writes some of the bytes. */
   write(bytes: Uint8Array): Promise<number> {
     return this.stream.write(bytes);
   }
 
-  /** Ends the outgoing half. */
   closeWrite(): Promise<void> {
     return this.stream.closeWrite();
   }
 
-  /** Ends both halves at once. */
   close(): void {
     this.stream.close();
   }
@@ -115,7 +108,6 @@ export class PrefixedStream extends ReadingStream {
     this.#prefix = prefix.slice();
   }
 
-  /** Fills some of the buffer; null at the end of the stream. */
   override read(buffer: Uint8Array): Promise<number | null> {
     if (this.#prefix.length === 0) return this.stream.read(buffer);
     const count = Math.min(buffer.length, this.#prefix.length);
@@ -139,7 +131,6 @@ export class WatchedStream extends ReadingStream {
     reading.then((count) => count === null && ended(), ended);
   }
 
-  /** Fills some of the buffer; null at the end of the stream. */
   override async read(buffer: Uint8Array): Promise<number | null> {
     const reading = this.#reading;
     if (!reading) return await this.stream.read(buffer);
@@ -153,8 +144,6 @@ export class WatchedStream extends ReadingStream {
 /**
  * Copies bytes both ways until both directions have ended or one has failed; then both streams are closed.
  *
- * @param a One stream; owned from now on.
- * @param b The other.
  * @param onBytes Told of each piece that was copied.
  */
 export async function joinStreams(
@@ -174,7 +163,6 @@ export async function joinStreams(
 
 /** A TCP connection whose bytes are those of something else. */
 export interface Bridge {
-  /** To speak TLS on. */
   readonly tcp: Deno.TcpConn;
   /**
    * Ends it from behind. Closing a TLS connection in the middle of its handshake leaves the socket open in Deno 2.8, so
@@ -187,7 +175,6 @@ export interface Bridge {
  * Makes a TCP connection within this machine whose far end is the given stream.
  *
  * @param stream Owned from now on; closed when the connection is.
- * @returns The connection.
  */
 export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
   const [near, far] = await connectPair();
@@ -213,7 +200,6 @@ export function closeQuietly(stream: ByteStream): void {
   }
 }
 
-/** Writes all of the bytes. */
 export async function writeAll(stream: Pick<ByteStream, "write">, bytes: Uint8Array): Promise<void> {
   for (let sent = 0; sent < bytes.length;) sent += await stream.write(bytes.subarray(sent));
 }

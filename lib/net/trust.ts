@@ -27,8 +27,6 @@ export interface PinnedOptions extends DialOptions {
 /**
  * Looks at the certificate of a server without trusting it. Sends nothing but the TLS handshake.
  *
- * @param options Where to call.
- * @returns The server's certificate in PEM.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function fetchCertificate(options: DialOptions): Promise<string> {
@@ -67,7 +65,6 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
 /**
  * Whether an authority that this system trusts vouches for the server under the name it is called by.
  *
- * @param options Where to call.
  * @returns False when it answers with a certificate that none vouches for.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
@@ -84,8 +81,6 @@ export async function verifyWithSystemRoots(options: DialOptions): Promise<boole
 /**
  * Connects to a server that an authority vouches for.
  *
- * @param options Where to call.
- * @returns The connection, its handshake done.
  * @throws {TrustError} When none does, or no longer.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
@@ -105,7 +100,6 @@ export async function connectVerified(options: DialOptions): Promise<Deno.TlsCon
 /**
  * Connects to a server whose certificate is pinned.
  *
- * @param options Where to call, and the pin.
  * @returns The connection, its handshake done, to the holder of the pinned key.
  * @throws {TrustError} When the server has another key; the message shows both.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.

@@ -169,7 +169,6 @@ export function encodeFrame(value: unknown): string {
  * Adds the line end to JSON text made by the caller, and checks the length.
  *
  * @param json One JSON value without a raw LF.
- * @returns The frame.
  * @throws {RangeError} When the frame would be over `MAX_FRAME_BYTES`.
  */
 export function finishFrame(json: string): string {

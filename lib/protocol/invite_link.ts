@@ -35,7 +35,6 @@ const JOIN_CODE = /^[A-Za-z0-9_-]{1,128}$/;
  *
  * Spaces around it, `<>` and quotes from a mail, capitals in the scheme and a `/` at the end are forgiven.
  *
- * @param text What was pasted.
  * @returns Its parts, port 7667 where none was given.
  * @throws {UsageError} When a part is wrong; the sentence names it.
  */
@@ -84,7 +83,6 @@ export function formatInviteLink(link: InviteLink): string {
 /**
  * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
  *
- * @param text What was typed.
  * @returns The host in lower case and without brackets, and the port, 7667 where none was given.
  * @throws {UsageError} When the host or the port is wrong.
  */
@@ -121,7 +119,6 @@ export function formatFingerprint(digest: Uint8Array): string {
  * Reads a fingerprint as people paste it: with or without the prefix, in base64 or base64url, padded or not, or as
  * 64 hexadecimal digits with or without colons. Two fingerprints are the same key when this gives the same string.
  *
- * @param text What was pasted.
  * @returns The form that {@linkcode formatFingerprint} writes.
  * @throws {UsageError} When it is none.
  */

@@ -194,7 +194,6 @@ export function isRequestName(method: string): method is RequestName {
 /**
  * Checks the parameters of a request.
  *
- * @param method Name of the request.
  * @param params What came on the wire; absent parameters count as `{}`.
  * @throws {ChatError} `invalid` when a field is missing, unknown, of another type or against a rule; `too_large` when
  * a text is over its limit.

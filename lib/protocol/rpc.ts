@@ -78,8 +78,6 @@ const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
  *
  * Unknown members of the envelope are ignored. Which parameters a method takes is for its schema to say.
  *
- * @param line One frame without its line end.
- * @returns The envelope.
  * @throws {ProtocolError} `invalid` – -32700 when it is not JSON, -32600 when it is not one JSON-RPC 2.0 object.
  */
 export function parseEnvelope(line: string): Envelope {
@@ -115,9 +113,6 @@ export function parseEnvelope(line: string): Envelope {
  * Makes the frame of a request.
  *
  * @param id Unique among the requests of this connection that wait for a reply.
- * @param method Name of the method.
- * @param params Named parameters; left out when undefined.
- * @returns The frame with its line end.
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeRequest(id: RpcId, method: string, params?: unknown): string {
@@ -128,9 +123,6 @@ export function encodeRequest(id: RpcId, method: string, params?: unknown): stri
 /**
  * Makes the frame of a notification (an event, on this wire). One frame can be sent to many connections.
  *
- * @param method Name of the event.
- * @param params Named parameters; left out when undefined.
- * @returns The frame with its line end.
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeNotification(method: string, params?: unknown): string {
@@ -141,9 +133,7 @@ export function encodeNotification(method: string, params?: unknown): string {
 /**
  * Makes the frame of a successful reply.
  *
- * @param id Id of the request.
  * @param result What the method gave; `undefined` becomes `{}`, as JSON-RPC asks for a result always.
- * @returns The frame with its line end.
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeSuccess(id: RpcId, result: unknown): string {
@@ -156,7 +146,6 @@ export function encodeSuccess(id: RpcId, result: unknown): string {
  *
  * @param id Id of the request; null when it could not be read.
  * @param error See {@linkcode toRpcError}.
- * @returns The frame with its line end.
  */
 export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
   return finishFrame(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${JSON.stringify(error)}}`);

@@ -16,39 +16,24 @@ import { addressGroup, normalizeAddress } from "../../addresses.ts";
 import { closeQuietly } from "./handshakes.ts";
 import type { RefusedCaller, Slots } from "../slots.ts";
 
-/** A caller whose handshake is done. */
 export interface GuardedCaller {
-  /** Its connection. The other end of the socket is on loopback. */
-  readonly socket: Deno.TlsConn;
-  /** Where the caller is. */
+  readonly socket: Deno.TlsConn; // its other end is on loopback
   readonly remoteAddr: Deno.NetAddr;
-  /** What ALPN has settled. */
   readonly alpnProtocol: string | null;
-  /** Gives the caller's place back. */
   readonly release: () => void;
 }
 
-/** What a {@linkcode GuardedEntrance} needs. */
 export interface GuardedOptions {
-  /** Address to listen on. */
   readonly host: string;
-  /** TCP port to listen on. */
   readonly port: number;
-  /** Makes the TLS listener on loopback. */
   readonly listenInside: () => Deno.Listener<Deno.Conn>;
-  /** Unfinished handshakes that there is room for. */
-  readonly maxUnfinished: number;
-  /** How long a handshake may take, in milliseconds. */
+  readonly maxUnfinished: number; // unfinished handshakes that there is room for
   readonly handshakeTimeoutMs: number;
-  /** Places of all callers, those of the listener's other entrance included. */
-  readonly slots: Slots;
-  /** Takes each caller, its handshake done. */
+  readonly slots: Slots; // places of all callers, those of the listener's other entrance included
   readonly onCaller: (caller: GuardedCaller) => void;
-  /** Told of each caller that got no connection. */
   readonly onRefused: (refused: RefusedCaller) => void;
 }
 
-/** A caller in its handshake. */
 class Guest {
   readonly address: string;
   readonly group: string;

@@ -15,17 +15,11 @@ interface Handshake {
   isGivenUp: boolean;
 }
 
-/** Counts handshakes. */
 export class Handshakes {
   readonly #underWay = new Set<Handshake>();
   readonly #onEnd: () => void;
   #isClosed = false;
 
-  /**
-   * Starts with none.
-   *
-   * @param onEnd Called after each that has ended, one way or the other.
-   */
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
@@ -65,7 +59,6 @@ export class Handshakes {
     }
   }
 
-  /** Wants nothing of a caller. */
   turnAway(socket: Deno.TlsConn): void {
     const handshake = { socket, since: performance.now(), isGivenUp: false };
     this.#watch(handshake).catch(() => {});
