@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { Database } from "../sqlite/database.ts";
 import { PROFILE_MIGRATIONS } from "./migrations.ts";
 import { AccountRecords, type ProfileAccount } from "./account_records.ts";
-import type { ProfileTables, ServersTable } from "./schema.ts";
+import type { ProfileTables } from "./schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
 
@@ -24,34 +24,26 @@ const MAX_HISTORY_LINES = 1_000;
 
 /** A server that was trusted once. */
 export interface KnownServer {
-  /** Its id in this profile. */
   readonly serverId: number;
-  /** As the person gave it. */
-  readonly host: string;
-  /** TCP port. */
+  readonly host: string; // as the person gave it
   readonly port: number;
-  /** Pinned certificate (PEM); null when the system's authorities vouch for it. */
-  readonly certificate: string | null;
-  /** Fingerprint of the pinned certificate; null without a pin. */
-  readonly fingerprint: string | null;
-  /** Last use, in epoch milliseconds. */
-  readonly lastUsedAt: number;
+  readonly certificate: string | null; // the pinned one (PEM); null when the system's authorities vouch for it
+  readonly fingerprint: string | null; // of the pinned certificate
 }
 
 /** An account that has signed in on this machine. */
 export interface SavedLogin extends ProfileAccount {
-  /** Session token; null after signing out. */
-  readonly token: string | null;
-  /** Given by the server; to be sent with the next login, so that its cursors are found again. */
-  readonly deviceId: string;
-  /** Last use, in epoch milliseconds. */
-  readonly lastUsedAt: number;
+  readonly token: string | null; // of its login on the server; null after signing out
+  readonly deviceId: string; // from the server; sent with the next login, so that its cursors are found again
 }
+
+const SERVER_COLUMNS = ["id as serverId", "host", "port", "certificate", "fingerprint"] as const;
 
 /** An open profile. Disposing it closes the file. */
 export class Profile implements Disposable {
   /** The file itself, for parts of the client that add tables of their own in `migrations.ts`. */
   readonly database: Database<ProfileTables>;
+  readonly #tables: Database<ProfileTables>["tables"];
   readonly #marks: ProgramMarks;
   readonly #now: () => number;
 
@@ -69,96 +61,69 @@ export class Profile implements Disposable {
     this.database = new Database<ProfileTables>(path, PROFILE_MIGRATIONS, {
       describe: (error) => fileErrorFrom(error, path),
     });
+    this.#tables = this.database.tables;
     this.#marks = new ProgramMarks(join(dirname(path), MARKS_FOLDER));
     this.#now = now;
   }
 
   /** Servers by last use, newest first. */
   listServers(): readonly KnownServer[] {
-    const { tables } = this.database;
-    return this.database.all(tables.selectFrom("servers").selectAll().orderBy("last_used_at", "desc")).map(
-      serverFrom,
+    return this.database.all(
+      this.#tables.selectFrom("servers").select(SERVER_COLUMNS).orderBy("last_used_at", "desc"),
     );
   }
 
   /** The server at an address; null when it was never trusted. */
   findServer(host: string, port: number): KnownServer | null {
-    const { tables } = this.database;
-    const row = this.database.get(
-      tables.selectFrom("servers").selectAll().where("host", "=", host).where("port", "=", port),
+    const found = this.database.get(
+      this.#tables.selectFrom("servers").select(SERVER_COLUMNS).where("host", "=", host)
+        .where("port", "=", port),
     );
-    return row === undefined ? null : serverFrom(row);
+    return found ?? null;
   }
 
-  /**
-   * Remembers a server that the person trusts, with its pin, and notes that it was used. A known one gets the new pin.
-   *
-   * @param server.certificate Certificate to pin (PEM); null when the system's authorities vouch for it.
-   */
-  saveServer(server: {
-    readonly host: string;
-    readonly port: number;
-    readonly certificate: string | null;
-    readonly fingerprint: string | null;
-  }): KnownServer {
+  /** Remembers a server that the person trusts, with its pin, and notes that it was used. A known one gets the new pin. */
+  saveServer(server: Omit<KnownServer, "serverId">): KnownServer {
     const { host, port, certificate, fingerprint } = server;
-    const last_used_at = this.#now();
-    const row = this.database.get(
-      this.database.tables.insertInto("servers").values({
-        host,
-        port,
-        certificate,
-        fingerprint,
-        last_used_at,
-      })
-        .onConflict((known) =>
-          known.columns(["host", "port"]).doUpdateSet({ certificate, fingerprint, last_used_at })
-        ).returningAll(),
+    const pin = { certificate, fingerprint, last_used_at: this.#now() };
+    return this.database.get(
+      this.#tables.insertInto("servers").values({ host, port, ...pin })
+        .onConflict((known) => known.columns(["host", "port"]).doUpdateSet(pin)).returning(SERVER_COLUMNS),
     )!;
-    return serverFrom(row);
   }
 
   /** The pin of a server as it is kept now, null without one; that of `server` itself when it was forgotten meanwhile. */
   certificateOf(server: KnownServer): string | null {
-    const { tables } = this.database;
     const row = this.database.get(
-      tables.selectFrom("servers").select("certificate").where("id", "=", server.serverId),
+      this.#tables.selectFrom("servers").select("certificate").where("id", "=", server.serverId),
     );
     return row === undefined ? server.certificate : row.certificate;
   }
 
   /** Keeps a new certificate of a server with a pin. Its key, and so its fingerprint, must be the one that was pinned. */
   renewCertificate({ serverId }: KnownServer, certificate: string): void {
-    const { tables } = this.database;
-    this.database.run(tables.updateTable("servers").set({ certificate }).where("id", "=", serverId));
+    this.database.run(this.#tables.updateTable("servers").set({ certificate }).where("id", "=", serverId));
   }
 
   /** Notes that a server was used. */
   markServerUsed(serverId: number): void {
-    const { tables } = this.database;
     this.database.run(
-      tables.updateTable("servers").set("last_used_at", this.#now()).where("id", "=", serverId),
+      this.#tables.updateTable("servers").set("last_used_at", this.#now()).where("id", "=", serverId),
     );
   }
 
   /** Forgets a server, and with it its logins, cursors and everything that waits to be sent there. */
   forgetServer(serverId: number): void {
-    this.database.run(this.database.tables.deleteFrom("servers").where("id", "=", serverId));
+    this.database.run(this.#tables.deleteFrom("servers").where("id", "=", serverId));
   }
 
   /** Accounts that signed in on a server, by last use, newest first. */
   listLogins(serverId: number): readonly SavedLogin[] {
-    const rows = this.database.all(
-      this.database.tables.selectFrom("logins").selectAll().where("server_id", "=", serverId)
-        .orderBy("last_used_at", "desc"),
+    return this.database.all(
+      this.#tables.selectFrom("logins")
+        .select(["server_id as serverId", "name", "token", "device_id as deviceId"])
+        .where("server_id", "=", serverId).orderBy("last_used_at", "desc"),
     );
-    return rows.map((row) => ({
-      serverId,
-      name: row.name,
-      token: row.token,
-      deviceId: row.device_id,
-      lastUsedAt: row.last_used_at,
-    }));
   }
 
   /** The login of an account; null when it never signed in here. */
@@ -170,7 +135,7 @@ export class Profile implements Disposable {
   saveLogin(account: ProfileAccount, login: { readonly token: string; readonly deviceId: string }): void {
     const values = { token: login.token, device_id: login.deviceId, last_used_at: this.#now() };
     this.database.run(
-      this.database.tables.insertInto("logins").values({
+      this.#tables.insertInto("logins").values({
         server_id: account.serverId,
         name: account.name,
         ...values,
@@ -182,7 +147,7 @@ export class Profile implements Disposable {
   /** Drops the token of an account. Its device stays, so that the next login goes on where this one was. */
   dropToken(account: ProfileAccount): void {
     this.database.run(
-      this.database.tables.updateTable("logins").set("token", null)
+      this.#tables.updateTable("logins").set("token", null)
         .where("server_id", "=", account.serverId).where("name", "=", account.name),
     );
   }
@@ -194,19 +159,17 @@ export class Profile implements Disposable {
 
   /** Lines that were typed, oldest first. */
   listHistory(): readonly string[] {
-    const { tables } = this.database;
-    const query = tables.selectFrom("command_history").select("line").orderBy("position");
+    const query = this.#tables.selectFrom("command_history").select("line").orderBy("position");
     return this.database.all(query).map((row) => row.line);
   }
 
   /** Adds a line to the history; the oldest beyond 1,000 go. */
   addHistory(line: string): void {
-    const { tables } = this.database;
     this.database.transaction(() => {
-      this.database.run(tables.insertInto("command_history").values({ line }));
-      const kept = tables.selectFrom("command_history").select("position").orderBy("position", "desc")
+      this.database.run(this.#tables.insertInto("command_history").values({ line }));
+      const kept = this.#tables.selectFrom("command_history").select("position").orderBy("position", "desc")
         .limit(MAX_HISTORY_LINES);
-      this.database.run(tables.deleteFrom("command_history").where("position", "not in", kept));
+      this.database.run(this.#tables.deleteFrom("command_history").where("position", "not in", kept));
     });
   }
 
@@ -236,15 +199,4 @@ export function openProfile(folder: string, options: { readonly now?: () => numb
   // A copy from elsewhere may have come with a wider mode; Windows has none.
   if (Deno.build.os !== "windows") Deno.chmodSync(path, 0o600);
   return profile;
-}
-
-function serverFrom(row: ServersTable): KnownServer {
-  return {
-    serverId: row.id,
-    host: row.host,
-    port: row.port,
-    certificate: row.certificate,
-    fingerprint: row.fingerprint,
-    lastUsedAt: row.last_used_at,
-  };
 }
