@@ -76,7 +76,7 @@ async function withApp(
     "./lib/commands/app_parts.ts"
   );
   const { passwordCommand } = options;
-  using idle = new IdleWatch((isIdle) => app.session?.setIdle(isIdle));
+  using idle = new IdleWatch((isIdle) => app.account?.setIdle(isIdle));
   await using terminal = new Terminal({
     onInput: () => idle.touched(),
     term: Deno.env.get("TERM"),

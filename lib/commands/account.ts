@@ -8,15 +8,14 @@ import { ChatError, ConnectionError } from "../errors.ts";
 import { unlessAborted, within } from "../waiting.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
-import type { AccountRecords, ProfileAccount } from "../profile/account_records.ts";
+import type { AccountKey, AccountRecords } from "../profile/account_records.ts";
 import { HELLO, reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
 
 export type FirstOutcome =
   | { readonly kind: "online" }
   | { readonly kind: "waiting"; readonly reason: string }
-  | { readonly kind: "refused"; readonly error: unknown } // the link has stopped, and will not come back by itself
-  | { readonly kind: "interrupted" }; // the person did not want to wait
+  | { readonly kind: "ended"; readonly error: unknown }; // the link has stopped for good, or the person did not want to wait
 
 export interface AccountOptions {
   readonly profile: Profile;
@@ -28,11 +27,11 @@ export interface AccountOptions {
 export class Account implements AsyncDisposable {
   readonly server: KnownServer;
   readonly name: string;
-  readonly account: ProfileAccount;
+  readonly key: AccountKey;
   readonly records: AccountRecords;
   readonly client: ChatClient;
   readonly news: News | null;
-  /** Aborted once the session can do no more; its reason is the error, if one ended it. */
+  /** Aborted once it can do no more; the reason is the error, if one ended it. */
   readonly ended: AbortSignal;
   readonly #profile: Profile;
   readonly #link: ServerLink;
@@ -49,7 +48,7 @@ export class Account implements AsyncDisposable {
   constructor({ profile, server, name, news }: AccountOptions) {
     this.server = server;
     this.name = name;
-    this.account = { serverId: server.serverId, name };
+    this.key = { serverId: server.serverId, name };
     this.news = news;
     this.ended = this.#ended.signal;
     this.#profile = profile;
@@ -61,12 +60,12 @@ export class Account implements AsyncDisposable {
       },
       client: HELLO.client,
       authenticate: async (rpc) => {
-        const token = this.#profile.findLogin(this.account)?.token;
+        const token = this.#profile.findLogin(this.key)?.token;
         if (!token) {
           throw new ChatError("unauthenticated", `Nobody is logged in as ${name} on this device any more`);
         }
         this.#signedIn = parseResult("resume", await rpc.request("resume", { token }));
-        this.#profile.saveLogin(this.account, this.#signedIn);
+        this.#profile.saveLogin(this.key, this.#signedIn);
         this.#profile.markServerUsed(server.serverId);
       },
       onEvent: (method, params) => {
@@ -76,7 +75,7 @@ export class Account implements AsyncDisposable {
       },
       onState: (state) => this.#become(state),
     });
-    this.records = profile.recordsOf(this.account);
+    this.records = profile.recordsOf(this.key);
     this.client = new ChatClient(this.#link, this.records, news ?? {});
     this.#link.start();
   }
@@ -91,8 +90,8 @@ export class Account implements AsyncDisposable {
     for (;;) {
       const { state } = this.#link;
       if (state.kind === "online") return { kind: "online" };
-      if (state.kind === "stopped") return { kind: "refused", error: state.error };
-      if (signal?.aborted) return { kind: "interrupted" };
+      if (state.kind === "stopped") return { kind: "ended", error: state.error };
+      if (signal?.aborted) return { kind: "ended", error: signal.reason };
       const left = deadline - performance.now();
       if (left <= 0) {
         return { kind: "waiting", reason: state.kind === "waiting" ? state.reason : "no answer yet" };
@@ -114,7 +113,7 @@ export class Account implements AsyncDisposable {
     return isCaughtUp;
   }
 
-  /** Resolves when an event has arrived, the session has changed or ended, or the signal is aborted. */
+  /** Resolves when an event has arrived, the connection has changed or ended, or the signal is aborted. */
   async nextMessage(signal: AbortSignal): Promise<void> {
     if (!this.ended.aborted) await this.#change(Infinity, signal);
   }

@@ -37,7 +37,7 @@ export class App implements AsyncDisposable {
   readonly #options: AppOptions;
   readonly #names = new Set<string>();
   readonly #goodbyes = new Set<() => Promise<void>>();
-  #session: Account | null = null;
+  #account: Account | null = null;
 
   constructor(terminal: Terminal, profile: Profile, options: AppOptions) {
     this.terminal = terminal;
@@ -58,47 +58,47 @@ export class App implements AsyncDisposable {
     return this.#options.readInput();
   }
 
-  get session(): Account | null {
-    return this.#session;
+  get account(): Account | null {
+    return this.#account;
   }
 
   get isOnline(): boolean {
-    return this.#session?.isOnline ?? false;
+    return this.#account?.isOnline ?? false;
   }
 
   /** The chat of the account that is signed in. Throws `NotSignedInError` when none is. */
   client(): ChatClient {
-    if (!this.#session) throw new NotSignedInError("Cannot do that before you are connected: 0 connects");
-    return this.#session.client;
+    if (!this.#account) throw new NotSignedInError("Cannot do that before you are connected: 0 connects");
+    return this.#account.client;
   }
 
-  enter(session: Account): void {
-    if (this.#session) {
-      throw new UsageError(`Cannot connect: connected as ${this.#session.name} already; 7 disconnects`);
+  enter(account: Account): void {
+    if (this.#account) {
+      throw new UsageError(`Cannot connect: connected as ${this.#account.name} already; 7 disconnects`);
     }
-    this.#session = session;
-    this.learnName(session.name);
+    this.#account = account;
+    this.learnName(account.name);
   }
 
   async leave(): Promise<void> {
-    const session = this.#session;
-    this.#session = null;
+    const account = this.#account;
+    this.#account = null;
     await Promise.all([...this.#goodbyes].map((say) => say()));
-    await session?.[Symbol.asyncDispose]();
+    await account?.[Symbol.asyncDispose]();
     this.terminal.refresh();
   }
 
-  /** Has something said before the session ends, such as a chat's goodbye; dispose of what it returns to call it off. */
+  /** Has something said before the connection ends, such as a chat's goodbye; dispose of what it returns to call it off. */
   beforeLeaving(say: () => Promise<void>): Disposable {
     this.#goodbyes.add(say);
     return { [Symbol.dispose]: () => void this.#goodbyes.delete(say) };
   }
 
   async logOut(): Promise<void> {
-    const session = this.#session;
-    if (!session) throw new NotSignedInError("Cannot log out: nobody is signed in");
-    await session.client.call("logout", {});
-    this.profile.dropToken(session.account);
+    const account = this.#account;
+    if (!account) throw new NotSignedInError("Cannot log out: nobody is signed in");
+    await account.client.call("logout", {});
+    this.profile.dropToken(account.key);
     await this.leave();
   }
 
@@ -112,24 +112,24 @@ export class App implements AsyncDisposable {
 
   /** The menu's prompt: who is signed in, whether there is a connection, how much is unread. */
   prompt(): string {
-    if (!this.#session) return "mini-chat> ";
-    const { unread: { length: unread }, hasMore } = this.#session.client;
+    if (!this.#account) return "mini-chat> ";
+    const { unread: { length: unread }, hasMore } = this.#account.client;
     const state = [this.isOnline ? "" : "offline", unread > 0 ? `${unread}${hasMore ? "+" : ""} new` : ""]
       .filter(Boolean).join(
         ", ",
       );
-    return `${this.#session.name}${state && ` (${state})`}> `;
+    return `${this.#account.name}${state && ` (${state})`}> `;
   }
 
   /** What became of a message, if that is known soon; otherwise null, and the person is told later. */
   async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
-    const session = this.#session;
-    const news = session?.news;
+    const account = this.#account;
+    const news = account?.news;
     news?.awaits(sending.id);
     const outcome = await within(ms, sending.outcome) ?? null;
     news?.awaitsNoMore(sending.id, outcome === null);
     // The caller tells the person, so it need not be told at the next connection.
-    if (outcome?.kind === "refused") session?.records.dismissRefused(sending.id);
+    if (outcome?.kind === "refused") account?.records.dismissRefused(sending.id);
     return outcome;
   }
 
@@ -144,7 +144,7 @@ export class App implements AsyncDisposable {
 
   /** Resolves when a message arrives, or the signal is aborted. */
   async nextMessage(signal: AbortSignal): Promise<void> {
-    await this.#session?.nextMessage(signal);
+    await this.#account?.nextMessage(signal);
   }
 
   /**

@@ -52,10 +52,12 @@ export interface Credentials {
 }
 
 export class Guest implements AsyncDisposable {
+  readonly server: KnownServer;
   readonly greeting: Result<"hello">;
   readonly #rpc: RpcConnection;
 
-  private constructor(rpc: RpcConnection, greeting: Result<"hello">) {
+  private constructor(server: KnownServer, rpc: RpcConnection, greeting: Result<"hello">) {
+    this.server = server;
     this.#rpc = rpc;
     this.greeting = greeting;
   }
@@ -71,7 +73,7 @@ export class Guest implements AsyncDisposable {
   static async connect(server: KnownServer, pins: Pins, signal: AbortSignal): Promise<Guest> {
     const rpc = await reachServer(server, pins, {}, signal);
     try {
-      return new Guest(rpc, parseResult("hello", await rpc.request("hello", HELLO, { signal })));
+      return new Guest(server, rpc, parseResult("hello", await rpc.request("hello", HELLO, { signal })));
     } catch (error) {
       rpc.abort();
       throw error;

@@ -21,7 +21,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   ): Promise<void> {
     return withApp(async (app) => {
       const scripts = await import("./scripts.ts");
-      await scripts.openSession(app, options);
+      await scripts.openAccount(app, options);
       await work(app, scripts);
     });
   }
@@ -58,7 +58,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     );
   signedIn("tail", "print what arrives, until it is stopped; each message is read once printed")
     .action((options: ScriptOptions) =>
-      as(options, (app, { followInbox }) => followInbox(app, options, app.session!.ended))
+      as(options, (app, { followInbox }) => followInbox(app, options, app.account!.ended))
     );
   signedIn("whoami", "print who is signed in, and where")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));

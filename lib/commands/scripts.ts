@@ -6,12 +6,10 @@ import { ChatError, ConnectionError, NotSignedInError, UsageError } from "../err
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
-import { Interrupt } from "../terminal/interrupt.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import { Account } from "./account.ts";
 import type { App } from "./app.ts";
-import { signInAs } from "./chat/connect.ts";
-import { Guest } from "./guest.ts";
+import { signInAs, visit } from "./chat/connect.ts";
 import { News } from "./chat/news.ts";
 import { trustServer } from "./chat/trust.ts";
 
@@ -32,27 +30,26 @@ export interface ScriptOptions {
 const REACH_WITHIN_MS = 15_000;
 
 /**
- * Opens the session of the account that signed in before.
+ * Connects as the account that signed in before.
  *
  * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
  * @throws {NotSignedInError} when none did, or its login has ended.
  * @throws {ConnectionError} when the server cannot be reached in time.
  * @throws {Interrupt} at Ctrl+C.
  */
-export async function openSession(
+export async function openAccount(
   app: App,
   options: Pick<ScriptOptions, "server" | "user">,
   tellsNews = false,
 ): Promise<void> {
   const { server, login } = findLogin(app, options);
   const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
-  const session = new Account({ profile: app.profile, server, name: login.name, news });
+  const account = new Account({ profile: app.profile, server, name: login.name, news });
   const what = `Connecting to ${safeText(server.host)}`;
-  const outcome = await app.waitFor(what, (signal) => session.firstOutcome(REACH_WITHIN_MS, signal));
-  if (outcome.kind === "online") return app.enter(session);
-  await session[Symbol.asyncDispose]();
+  const outcome = await app.waitFor(what, (signal) => account.firstOutcome(REACH_WITHIN_MS, signal));
+  if (outcome.kind === "online") return app.enter(account);
+  await account[Symbol.asyncDispose]();
   if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);
-  if (outcome.kind === "interrupted") throw new Interrupt();
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
     throw new NotSignedInError(
       `${outcome.error.message}: mini-chat-client login ${server.host} ${login.name}`,
@@ -98,20 +95,19 @@ export async function signIn(
   if (!server) throw new UsageError(`Stopped: ${link.host} is not trusted`);
   const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
   if (!password) throw new UsageError("Cannot go on without a password");
-  const what = `Connecting to ${safeText(server.host)}`;
-  await using guest = await app.waitFor(what, (signal) => Guest.connect(server, app.profile, signal));
-  await signInAs(app, server, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
+  await using guest = await visit(app, server);
+  await signInAs(app, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
   if (!options.json) return;
-  await openSession(app, { server: formatHostAndPort(server.host, server.port), user: name });
+  await openAccount(app, { server: formatHostAndPort(server.host, server.port), user: name });
   await printWho(app, options);
 }
 
 export async function printWho(app: App, options: ScriptOptions): Promise<void> {
-  const session = app.session!;
+  const account = app.account!;
   const { shareRead, email } = await app.client().call("update_settings", {});
-  const { host, port } = session.server;
+  const { host, port } = account.server;
   const who = {
-    name: session.name,
+    name: account.name,
     server: formatHostAndPort(host, port),
     readReceipts: shareRead,
     email,

@@ -12,7 +12,7 @@ import type { OutboxTable, ProfileTables } from "./schema.ts";
 import type { ProgramMarks } from "./program_marks.ts";
 
 /** An account on a server. */
-export interface ProfileAccount {
+export interface AccountKey {
   readonly serverId: number;
   readonly name: string;
 }
@@ -34,14 +34,14 @@ type Row = Pick<OutboxTable, "id" | "recipient" | "claimed_by" | "rejected_reaso
 /** What a profile keeps for the chat of one account. Every change is on disk when its method returns. */
 export class AccountRecords {
   readonly #database: Database<ProfileTables>;
-  readonly #account: ProfileAccount;
+  readonly #account: AccountKey;
   readonly #marks: ProgramMarks;
   readonly #now: () => number;
   readonly #waiting: PreparedQuery<object, Row>;
 
   constructor(
     database: Database<ProfileTables>,
-    account: ProfileAccount,
+    account: AccountKey,
     options: { readonly marks: ProgramMarks; readonly now: () => number },
   ) {
     this.#database = database;

@@ -8,7 +8,7 @@
 import { dirname, join } from "node:path";
 import { Database } from "../sqlite/database.ts";
 import { PROFILE_MIGRATIONS } from "./migrations.ts";
-import { AccountRecords, type ProfileAccount } from "./account_records.ts";
+import { type AccountKey, AccountRecords } from "./account_records.ts";
 import type { ProfileTables } from "./schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
@@ -24,17 +24,24 @@ const MAX_HISTORY_LINES = 1_000;
 
 /** A server that was trusted once. */
 export interface KnownServer {
+  /** Its id in this profile. */
   readonly serverId: number;
-  readonly host: string; // as the person gave it
+  /** As the person gave it. */
+  readonly host: string;
+  /** TCP port. */
   readonly port: number;
-  readonly certificate: string | null; // the pinned one (PEM); null when the system's authorities vouch for it
-  readonly fingerprint: string | null; // of the pinned certificate
+  /** Pinned certificate (PEM); null when the system's authorities vouch for it. */
+  readonly certificate: string | null;
+  /** Fingerprint of the pinned certificate; null without a pin. */
+  readonly fingerprint: string | null;
 }
 
 /** An account that has signed in on this machine. */
-export interface SavedLogin extends ProfileAccount {
-  readonly token: string | null; // of its login on the server; null after signing out
-  readonly deviceId: string; // from the server; sent with the next login, so that its cursors are found again
+export interface SavedLogin extends AccountKey {
+  /** Token of its login on the server; null after signing out. */
+  readonly token: string | null;
+  /** From the server; sent with the next login, so that its cursors are found again. */
+  readonly deviceId: string;
 }
 
 const SERVER_COLUMNS = ["id as serverId", "host", "port", "certificate", "fingerprint"] as const;
@@ -127,12 +134,12 @@ export class Profile implements Disposable {
   }
 
   /** The login of an account; null when it never signed in here. */
-  findLogin(account: ProfileAccount): SavedLogin | null {
+  findLogin(account: AccountKey): SavedLogin | null {
     return this.listLogins(account.serverId).find((login) => login.name === account.name) ?? null;
   }
 
   /** Keeps the token and the device of an account that has just signed in, and notes that it was used. */
-  saveLogin(account: ProfileAccount, login: { readonly token: string; readonly deviceId: string }): void {
+  saveLogin(account: AccountKey, login: { readonly token: string; readonly deviceId: string }): void {
     const values = { token: login.token, device_id: login.deviceId, last_used_at: this.#now() };
     this.database.run(
       this.#tables.insertInto("logins").values({
@@ -145,7 +152,7 @@ export class Profile implements Disposable {
   }
 
   /** Drops the token of an account. Its device stays, so that the next login goes on where this one was. */
-  dropToken(account: ProfileAccount): void {
+  dropToken(account: AccountKey): void {
     this.database.run(
       this.#tables.updateTable("logins").set("token", null)
         .where("server_id", "=", account.serverId).where("name", "=", account.name),
@@ -153,7 +160,7 @@ export class Profile implements Disposable {
   }
 
   /** What is kept for the chat of an account: its outbox, and how far its messages were shown. */
-  recordsOf(account: ProfileAccount): AccountRecords {
+  recordsOf(account: AccountKey): AccountRecords {
     return new AccountRecords(this.database, account, { marks: this.#marks, now: this.#now });
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { connect } from "../../lib/commands/chat/connect.ts";
 import { printInbox } from "../../lib/commands/chat/inbox.ts";
-import { openSession } from "../../lib/commands/scripts.ts";
+import { openAccount } from "../../lib/commands/scripts.ts";
 import { isServerName } from "../../lib/commands/chat/servers.ts";
 import { ConnectionError, TrustError, UsageError } from "../../lib/errors.ts";
 import { createEphemeralIdentity } from "../../lib/net/identity.ts";
@@ -161,7 +161,7 @@ Deno.test("connect() alone asks where several servers have a login, and takes a 
   const mistyping = connect(desk.app, "", { instead });
   await desk.screen.answers(["Server or invite link", "chatbox"]);
   await assert.rejects(mistyping, /Cannot take chatbox for a server: .* a dot or a port/);
-  assert.equal(desk.app.session, null);
+  assert.equal(desk.app.account, null);
   assert.equal(isServerName(desk.profile, "chatbox"), false);
   desk.profile.saveServer({ host: "chatbox", port: 7667, certificate: null, fingerprint: null });
   assert.equal(isServerName(desk.profile, "ChatBox"), true, "known from an earlier visit");
@@ -214,7 +214,7 @@ Deno.test("connect() to a server that accepts and stays silent says so, and Ctrl
     await assert.rejects(connecting, Interrupt, stage);
     // Far below every limit of the network, of which the shortest is 10 s.
     assert.ok(performance.now() - at < 5_000, stage);
-    assert.equal(desk.app.session, null, stage);
+    assert.equal(desk.app.account, null, stage);
     await desk.tty.settle();
     assert.ok(!desk.tty.screen.text().includes("Ctrl+C stops"), stage);
     proxy.unclog();
@@ -253,7 +253,7 @@ Deno.test("connect() does not hold the menu for messages that do not come", asyn
     else server.cut();
     await connecting;
     await desk.screen.sees("Your messages are still on their way");
-    assert.equal(desk.app.session?.name, "ana");
+    assert.equal(desk.app.account?.name, "ana");
   }
 });
 
@@ -262,7 +262,7 @@ Deno.test("printInbox() fails with words when the connection breaks before all h
   await using desk = new ChatDesk();
   const { serverId } = desk.profile.saveServer({ ...server, host: "127.0.0.1" });
   desk.profile.saveLogin({ serverId, name: "ana" }, { token: "token", deviceId: crypto.randomUUID() });
-  await openSession(desk.app, {});
+  await openAccount(desk.app, {});
   const printing = printInbox(desk.app, { json: false, keep: false });
   server.cut();
   await assert.rejects(printing, (error: Error) => {

@@ -42,12 +42,12 @@ Deno.test("a renewed certificate is kept by the session: the next connection cos
   assert.equal(known?.certificate?.trim(), renewed.trim());
   assert.equal(known?.fingerprint, server.fingerprint);
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port: proxy.port });
-  using tls = await rendezvousOf(desk.app.session!).server.startTls(tcp, []);
+  using tls = await rendezvousOf(desk.app.account!).server.startTls(tcp, []);
   await tls.handshake();
 
   proxy.cut(); // the session comes back by itself
   const again = Promise.withResolvers<void>();
-  desk.app.session!.onSignedIn(() => again.resolve());
+  desk.app.account!.onSignedIn(() => again.resolve());
   assert.equal(await callsOf(proxy, () => again.promise), 1);
   await desk.app.leave();
   assert.equal(await callsOf(proxy, () => connect(desk.app, `127.0.0.1:${proxy.port}`)), 1);

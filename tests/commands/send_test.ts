@@ -18,15 +18,15 @@ Deno.test("a message of a program that has ended and that the server refuses is 
   await using server = await startLocalServer(folder.path);
   await using desk = new ChatDesk();
   await desk.register(server.inviteLink, "ana");
-  const { account } = desk.app.session!;
+  const { key } = desk.app.account!;
   await desk.app.leave();
   {
     using other = openProfile(desk.profileFolder);
-    other.recordsOf(account).add({ id: newMessageId(), to: "nobody", text: "are you there" });
+    other.recordsOf(key).add({ id: newMessageId(), to: "nobody", text: "are you there" });
   }
   for (let time = 1; time <= 2; time++) {
     await connect(desk.app, `127.0.0.1:${server.port}`);
-    const records = desk.profile.recordsOf(account);
+    const records = desk.profile.recordsOf(key);
     await waitUntil(
       "nothing is left to send or to tell",
       () => records.first() === null && records.listRefused().length === 0,
@@ -42,7 +42,7 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
   await using server = await startLocalServer(folder.path);
   await using desk = new ChatDesk();
   await desk.register(server.inviteLink, "ana");
-  const { account } = desk.app.session!;
+  const { key } = desk.app.account!;
   const context = {
     terminal: desk.tty.terminal,
     signal: new AbortController().signal,
@@ -53,7 +53,7 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
     async () => await sendOption(desk.app).run("nobody are you there", context),
     (error: unknown) => error instanceof ChatError && error.code === "not_found",
   );
-  assert.deepEqual(desk.profile.recordsOf(account).listRefused(), []);
+  assert.deepEqual(desk.profile.recordsOf(key).listRefused(), []);
   await desk.app.leave();
   await connect(desk.app, `127.0.0.1:${server.port}`);
   assert.equal(countOf(desk, "Not sent to"), 0);

@@ -9,7 +9,6 @@ import { type InviteLink, parseInviteLink } from "../../protocol/invite_link.ts"
 import { DEFAULT_PORT } from "../../protocol/limits.ts";
 import { checked } from "../../protocol/requests.ts";
 import type { KnownServer, SavedLogin } from "../../profile/profile.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { green, yellow } from "../../terminal/style.ts";
@@ -67,8 +66,8 @@ export function disconnectOption(app: App): MenuCommand {
  * @throws {Interrupt} at Ctrl+C.
  */
 export async function connect(app: App, where: string, options: ConnectOptions = {}): Promise<void> {
-  if (app.session) {
-    throw new UsageError(`Cannot connect: connected as ${app.session.name} already; 7 disconnects`);
+  if (app.account) {
+    throw new UsageError(`Cannot connect: connected as ${app.account.name} already; 7 disconnects`);
   }
   const link = where ? parseInviteLink(where) : onlyServer(app) ?? await askServer(app, options);
   if (!link) return;
@@ -133,8 +132,7 @@ async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs
 
 async function firstVisit(app: App, server: KnownServer, link: InviteLink, withinMs: number): Promise<void> {
   const { terminal } = app;
-  const what = `Connecting to ${safeText(server.host)}`;
-  await using guest = await app.waitFor(what, (signal) => Guest.connect(server, app.profile, signal));
+  await using guest = await visit(app, server);
   const { registration } = guest.greeting;
   const mayRegister = registration === "open" || (registration === "invite" && link.joinCode !== undefined);
   if (!mayRegister && registration === "invite") {
@@ -147,7 +145,7 @@ async function firstVisit(app: App, server: KnownServer, link: InviteLink, withi
       checked(nameField, name, "the name");
       const password = await app.askPassword("Password: ");
       if (password === null) return;
-      if (!await logInOrRegister(app, server, guest, { name, password }, mayRegister ? link : null)) return;
+      if (!await logInOrRegister(app, guest, { name, password }, mayRegister ? link : null)) return;
       return await enter(app, server, name, withinMs);
     } catch (error) {
       const canTryAgain = error instanceof ChatError &&
@@ -158,6 +156,12 @@ async function firstVisit(app: App, server: KnownServer, link: InviteLink, withi
   }
 }
 
+/** Connects to a trusted server, on which nobody is signed in yet. */
+export async function visit(app: App, server: KnownServer): Promise<Guest> {
+  const what = `Connecting to ${safeText(server.host)}`;
+  return await app.waitFor(what, (signal) => Guest.connect(server, app.profile, signal));
+}
+
 /**
  * Logs in or, where no account has this name and password, registers: the server tells no stranger which names there are.
  *
@@ -166,26 +170,23 @@ async function firstVisit(app: App, server: KnownServer, link: InviteLink, withi
  */
 async function logInOrRegister(
   app: App,
-  server: KnownServer,
   guest: Guest,
   credentials: Pick<Credentials, "name" | "password">,
   link: InviteLink | null,
 ): Promise<boolean> {
   try {
-    await signInAs(app, server, guest, credentials, null);
+    await signInAs(app, guest, credentials, null);
     return true;
   } catch (error) {
     if (!link || !(error instanceof ChatError && error.code === "unauthenticated")) throw error;
-    const name = safeText(credentials.name);
-    if (
-      !await app.terminal.confirm(`There is no account ${name} with this password. Make a new account?`, true)
-    ) {
-      throw error;
-    }
+    const question = `There is no account ${
+      safeText(credentials.name)
+    } with this password. Make a new account?`;
+    if (!await app.terminal.confirm(question, true)) throw error;
   }
   const password = await app.askNewPassword("Password: ", credentials.password);
   if (password === null) return false;
-  await signInAs(app, server, guest, { ...credentials, password }, { joinCode: link.joinCode });
+  await signInAs(app, guest, { ...credentials, password }, { joinCode: link.joinCode });
   return true;
 }
 
@@ -196,13 +197,12 @@ async function logInOrRegister(
  */
 export async function signInAs(
   app: App,
-  server: KnownServer,
   guest: Guest,
   { name, password }: Pick<Credentials, "name" | "password">,
   registration: { readonly joinCode: string | undefined } | null,
 ): Promise<void> {
-  const account = { serverId: server.serverId, name };
-  const deviceId = app.profile.findLogin(account)?.deviceId;
+  const key = { serverId: guest.server.serverId, name };
+  const deviceId = app.profile.findLogin(key)?.deviceId;
   const credentials = { name, password, ...(deviceId === undefined ? {} : { deviceId }) };
   const what = `${registration ? "Registering" : "Logging in"} as ${safeText(name)}`;
   const signedIn = await app.waitFor(
@@ -212,60 +212,57 @@ export async function signInAs(
         ? guest.register(credentials, registration.joinCode, signal)
         : guest.login(credentials, signal),
   );
-  app.profile.saveLogin(account, signedIn);
+  app.profile.saveLogin(key, signedIn);
 }
 
 /**
- * Starts the session of a saved login, and enters it: online, or going on to try behind the menu.
+ * Connects as the account of a saved login: online, or going on to try behind the menu.
  *
  * @throws what the server refused with.
  * @throws {Interrupt} at Ctrl+C.
  */
 async function enter(app: App, server: KnownServer, name: string, withinMs: number): Promise<void> {
   const { terminal } = app;
-  const session = startSession(app, server, name);
+  const account = startAccount(app, server, name);
   const what = `Connecting to ${safeText(server.host)} as ${safeText(name)}`;
-  const outcome = await app.waitFor(what, (signal) => session.firstOutcome(withinMs, signal));
+  const outcome = await app.waitFor(what, (signal) => account.firstOutcome(withinMs, signal));
   switch (outcome.kind) {
     case "online":
-      app.enter(session);
-      return await welcome(app, session);
+      app.enter(account);
+      return await welcome(app, account);
     case "waiting":
-      app.enter(session);
+      app.enter(account);
       await terminal.print(yellow(`${safeText(outcome.reason)}.`));
       await terminal.print("Trying again until it is there; what you write meanwhile is kept and sent then.");
       return;
-    case "refused":
-      await session[Symbol.asyncDispose]();
+    default:
+      await account[Symbol.asyncDispose]();
       throw outcome.error;
-    case "interrupted":
-      await session[Symbol.asyncDispose]();
-      throw new Interrupt();
   }
 }
 
-function startSession(app: App, server: KnownServer, name: string): Account {
+function startAccount(app: App, server: KnownServer, name: string): Account {
   const news = new News(app.terminal, (seen) => app.learnName(seen));
-  const session = new Account({ profile: app.profile, server, name, news });
-  announceInvitations(app.terminal, session, (seen) => app.learnName(seen));
-  return session;
+  const account = new Account({ profile: app.profile, server, name, news });
+  announceInvitations(app.terminal, account, (seen) => app.learnName(seen));
+  return account;
 }
 
-async function welcome(app: App, session: Account): Promise<void> {
+async function welcome(app: App, account: Account): Promise<void> {
   const { terminal } = app;
-  await terminal.print(green(`Connected to ${safeText(session.server.host)} as ${safeText(session.name)}.`));
-  for (const refused of session.records.listRefused()) {
-    session.news?.refused(refused.to, refused.text, refused.reason);
-    session.records.dismissRefused(refused.id);
+  await terminal.print(green(`Connected to ${safeText(account.server.host)} as ${safeText(account.name)}.`));
+  for (const refused of account.records.listRefused()) {
+    account.news?.refused(refused.to, refused.text, refused.reason);
+    account.records.dismissRefused(refused.id);
   }
-  if (!await app.waitFor("Fetching your messages", (signal) => session.caughtUp(signal))) {
+  if (!await app.waitFor("Fetching your messages", (signal) => account.caughtUp(signal))) {
     await terminal.print("Your messages are still on their way; 3 shows those that have come.");
     return;
   }
-  const unread = session.client.unread.length;
+  const unread = account.client.unread.length;
   await terminal.print(
     unread > 0
-      ? `${session.client.hasMore ? "More than " : ""}${count(unread, "new message")}; 3 shows ${
+      ? `${account.client.hasMore ? "More than " : ""}${count(unread, "new message")}; 3 shows ${
         unread === 1 ? "it" : "them"
       }.`
       : "No new messages.",

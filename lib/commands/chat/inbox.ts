@@ -57,7 +57,7 @@ export async function printInbox(
 
 /** Waits until what is unread has arrived, or as much of it as is held at once. */
 async function catchUp(app: App): Promise<void> {
-  if (await app.session!.caughtUp()) return;
+  if (await app.account!.caughtUp()) return;
   throw new ConnectionError("Cannot fetch the messages: the connection broke. They stay unread; try again");
 }
 

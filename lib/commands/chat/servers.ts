@@ -22,7 +22,7 @@ export function forgetServerCommand(app: App): MenuCommand {
     usage: "SERVER",
     summary: "Forget a server, its key, your logins and what waits to be sent there",
     run: async (args, { terminal }) => {
-      if (app.session) throw new UsageError("Cannot forget a server while connected: 7 disconnects");
+      if (app.account) throw new UsageError("Cannot forget a server while connected: 7 disconnects");
       const { host, port } = parseInviteLink(args);
       const server = app.profile.findServer(host, port);
       if (!server) throw new UsageError(`Cannot forget ${safeText(host)}: it is not known`);

@@ -64,11 +64,11 @@ export async function runHost(
 }
 
 export function signedIn(app: App): Account {
-  if (!app.session) throw new NotSignedInError("Cannot chat before you are connected: 0 connects");
+  if (!app.account) throw new NotSignedInError("Cannot chat before you are connected: 0 connects");
   if (!app.isOnline) {
     throw new ConnectionError("Cannot begin a chat as there is no connection to the server right now");
   }
-  return app.session;
+  return app.account;
 }
 
 async function ask(

@@ -39,8 +39,8 @@ function run(
     ...(flags.port === undefined ? {} : { port: parsePort(flags.port) }),
   };
   return withApp(async (app) => {
-    const { openSession } = await import("../scripts.ts");
-    await openSession(app, flags, true);
+    const { openAccount } = await import("../scripts.ts");
+    await openAccount(app, flags, true);
     const work = await loadWork();
     await work(app, chatFlags);
   });

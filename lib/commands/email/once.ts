@@ -14,7 +14,7 @@ import { Interrupt } from "../../terminal/interrupt.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { printable } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
-import { openSession } from "../scripts.ts";
+import { openAccount } from "../scripts.ts";
 import { readPath } from "./attachments.ts";
 import { type EmailScript, type EmailSurroundings, findAccount, makeEmailParts } from "./parts.ts";
 import { resolveRecipients } from "./recipients.ts";
@@ -46,7 +46,7 @@ export async function runEmailOnce(
     triesAgain: false,
     // A script connects only when a name has to be looked up, as the account that signed in last.
     findPublishedAddress: async (name) => {
-      if (app.session === null) await openSession(app, {});
+      if (app.account === null) await openAccount(app, {});
       return (await app.client().findUser(name))?.email ?? null;
     },
   });

@@ -24,7 +24,7 @@ export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailPar
     profile,
     triesAgain: true,
     findPublishedAddress: async (name) =>
-      app.session === null ? null : (await app.client().findUser(name))?.email ?? null,
+      app.account === null ? null : (await app.client().findUser(name))?.email ?? null,
   });
 }
 
