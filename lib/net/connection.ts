@@ -8,18 +8,9 @@
  */
 import { normalizeAddress } from "../addresses.ts";
 import { messageOf } from "../errors.ts";
+import { type ByteStream, closeQuietly } from "./byte_stream.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
 import { SendQueue } from "./send_queue.ts";
-
-/** What a connection needs of a socket; `Deno.TcpConn` and `Deno.TlsConn` have it. */
-export interface ByteStream {
-  read(buffer: Uint8Array): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-  closeWrite(): Promise<void>;
-  close(): void;
-  readonly remoteAddr?: Deno.Addr; // unset for streams that are not sockets
-  readonly localAddr?: Deno.Addr;
-}
 
 /**
  * Why a connection ended.
@@ -59,7 +50,7 @@ const spareBuffers: Uint8Array<ArrayBuffer>[] = [];
 let lastConnectionNumber = 0;
 
 /** A socket that carries frames. Owns the socket: nobody else may read, write or close it. */
-export class Connection implements AsyncIterable<readonly string[]>, AsyncDisposable {
+export class Connection implements AsyncDisposable {
   readonly id: string = `c${++lastConnectionNumber}`; // for the log; counted within this process
   readonly remoteAddress: string; // as normalizeAddress() writes it; empty when the stream is not a socket
   readonly localAddress: string;
@@ -192,15 +183,6 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     }
   }
 
-  /** The batches of {@linkcode readLines} until null; then, or when the loop is left, the connection is closed. */
-  async *[Symbol.asyncIterator](): AsyncIterator<readonly string[]> {
-    try {
-      for (let lines = await this.readLines(); lines !== null; lines = await this.readLines()) yield lines;
-    } finally {
-      await this.close();
-    }
-  }
-
   /**
    * Parts in good order: what is queued is still written, then both halves end. Takes at most `closeTimeoutMs`.
    * Calling it again changes nothing.
@@ -229,14 +211,7 @@ export class Connection implements AsyncIterable<readonly string[]>, AsyncDispos
     if (this.#isSocketClosed) return;
     this.#isSocketClosed = true;
     this.#queue.drop();
-    // Deno 2.8's plain TCP sockets stay open while a read waits, whatever close() says (denoland/deno#35292): ending
-    // our half lets the peer end its own, which ends the read. A TLS socket cancels its reads.
-    if (this.#reading && !("handshake" in this.#stream)) this.#stream.closeWrite().catch(() => {});
-    try {
-      this.#stream.close();
-    } catch {
-      // The runtime throws when the socket is gone already: that is what was wanted.
-    }
+    closeQuietly(this.#stream);
     this.#releaseBuffer();
     this.#resolveClosed(this.#reason);
   }

@@ -24,13 +24,8 @@ export class Heartbeat implements Disposable {
     this.#wake(options.quietMs);
   }
 
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
   [Symbol.dispose](): void {
-    this.stop();
+    clearTimeout(this.#timer);
   }
 
   #wake(inMs: number): void {

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import { formatFingerprint } from "../protocol/invite_link.ts";
 import { renameAndSync } from "../sync_folder.ts";
+import { writeAll } from "./byte_stream.ts";
 
 export interface Identity {
   readonly certificatePem: string; // the certificate, and those of its issuers if there are any, in PEM
@@ -142,8 +143,7 @@ async function writeWhole(path: string, text: string, mode: number): Promise<voi
   const temporaryPath = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
   try {
     using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
-    const bytes = new TextEncoder().encode(text);
-    for (let sent = 0; sent < bytes.length;) sent += await file.write(bytes.subarray(sent));
+    await writeAll(file, new TextEncoder().encode(text));
     await file.sync();
     await renameAndSync(temporaryPath, path);
   } catch (error) {

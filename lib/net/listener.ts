@@ -11,9 +11,11 @@
  */
 import { formatHostAndPort, normalizeAddress } from "../addresses.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { type ByteStream, Connection, type ConnectionOptions } from "./connection.ts";
+import { within } from "../waiting.ts";
+import { type ByteStream, closeQuietly } from "./byte_stream.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type GuardedCaller, GuardedEntrance } from "./accept/guarded_entrance.ts";
-import { closeQuietly, Handshakes } from "./accept/handshakes.ts";
+import { Handshakes } from "./accept/handshakes.ts";
 import type { Identity } from "./identity.ts";
 import { type RefusedCaller, Slots } from "./slots.ts";
 
@@ -266,14 +268,10 @@ export class Listener implements AsyncDisposable {
     this.#options.onConnection(connection);
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await within(ms, promise);
   }
 }
 

@@ -24,10 +24,6 @@ export class PendingReplies {
     this.#defaultTimeoutMs = defaultTimeoutMs;
   }
 
-  get size(): number {
-    return this.#waiters.size;
-  }
-
   /**
    * Waits for one reply.
    *

@@ -5,7 +5,8 @@
  * requests, the heartbeat, and which faults end a connection (STYLE §6); nothing of what a method means.
  * @module
  */
-import { ChatError, ConnectionError, ProtocolError } from "../errors.ts";
+import { ChatError, ConnectionError, messageOf, ProtocolError } from "../errors.ts";
+import { within } from "../waiting.ts";
 import { DEAD_AFTER_MS, MAX_PENDING_REQUESTS, PING_AFTER_MS } from "../protocol/limits.ts";
 import {
   encodeFailure,
@@ -198,27 +199,24 @@ export class RpcConnection implements AsyncDisposable {
     if (reason.error instanceof ProtocolError) this.#fail(null, reason.error);
     this.#stop(reason);
     // A peer that only ended its own half still gets the replies to what it asked: `printf … | openssl s_client`.
-    if (reason.kind === "ended" && this.#pendingCount > 0) await this.#finish();
+    if (reason.kind === "ended" && this.#pendingCount > 0) {
+      await within(FINISH_TIMEOUT_MS, this.#fewerThan(1));
+    }
     await this.connection.close(reason);
   }
 
   /** Waits until the peer may be read again: requests answered, and their replies taken by the peer. */
   async #pause(): Promise<void> {
     this.#isPaused = true;
-    while (this.#pendingCount >= this.#maxPending && !this.closeReason) {
-      await new Promise<void>((resolve) => this.#wakeReader = resolve);
-    }
+    await this.#fewerThan(this.#maxPending, () => this.closeReason !== undefined);
     await this.connection.drained();
     this.#isPaused = false;
   }
 
-  async #finish(): Promise<void> {
-    const deadline = performance.now() + FINISH_TIMEOUT_MS;
-    const timer = setTimeout(() => this.#wakeReader?.(), FINISH_TIMEOUT_MS);
-    while (this.#pendingCount > 0 && performance.now() < deadline) {
+  async #fewerThan(count: number, isOver?: () => boolean): Promise<void> {
+    while (this.#pendingCount >= count && !isOver?.()) {
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
-    clearTimeout(timer);
   }
 
   #take(line: string): void {
@@ -307,7 +305,7 @@ export class RpcConnection implements AsyncDisposable {
 
   #endWith(id: RpcId | null, error: unknown): void {
     this.#fail(id, error);
-    this.close({ kind: "protocol", message: error instanceof Error ? error.message : String(error), error });
+    this.close({ kind: "protocol", message: messageOf(error), error });
   }
 
   #ping(): void {
@@ -316,7 +314,7 @@ export class RpcConnection implements AsyncDisposable {
   }
 
   #stop(reason: CloseReason): void {
-    this.#heartbeat.stop();
+    this.#heartbeat[Symbol.dispose]();
     this.#nudge?.needless();
     this.#replies.rejectAll(this.#lost(reason));
     this.#wakeReader?.();

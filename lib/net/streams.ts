@@ -7,7 +7,7 @@
  * @module
  */
 import type { Socket } from "node:net";
-import type { ByteStream } from "./connection.ts";
+import { type ByteStream, closeQuietly, writeAll } from "./byte_stream.ts";
 
 const COPY_BYTES = 64 * 1024;
 
@@ -75,70 +75,41 @@ export class SocketStream implements ByteStream {
   }
 }
 
-/** A stream that reads otherwise than the one underneath, and does all else as that does. */
-abstract class ReadingStream implements ByteStream {
-  protected readonly stream: ByteStream;
-
-  constructor(stream: ByteStream) {
-    this.stream = stream;
-  }
-
-  abstract read(buffer: Uint8Array): Promise<number | null>;
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.stream.write(bytes);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.stream.closeWrite();
-  }
-
-  close(): void {
-    this.stream.close();
-  }
+/** A stream whose first bytes, `prefix`, were read already. */
+export function prefixed(prefix: Uint8Array, stream: ByteStream): ByteStream {
+  let left = prefix.slice();
+  return withRead(stream, async (buffer) => {
+    if (left.length === 0) return await stream.read(buffer);
+    const piece = left.subarray(0, buffer.length);
+    buffer.set(piece);
+    left = left.subarray(piece.length);
+    return piece.length;
+  });
 }
 
-/** A stream whose first bytes were read already, with what else came along. */
-export class PrefixedStream extends ReadingStream {
-  #prefix: Uint8Array;
-
-  /** Gives `prefix` first, then what the stream gives. */
-  constructor(prefix: Uint8Array, stream: ByteStream) {
-    super(stream);
-    this.#prefix = prefix.slice();
-  }
-
-  override read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#prefix.length === 0) return this.stream.read(buffer);
-    const count = Math.min(buffer.length, this.#prefix.length);
-    buffer.set(this.#prefix.subarray(0, count));
-    this.#prefix = this.#prefix.subarray(count);
-    return Promise.resolve(count);
-  }
-}
-
-/** A stream of which a byte is read before anybody wants it, so that a hang-up is noticed while nobody reads. */
-export class WatchedStream extends ReadingStream {
-  readonly #ahead = new Uint8Array(1);
-  #reading: Promise<number | null> | undefined; // the read ahead, until somebody has its outcome
-
-  /** Calls `onHangUp` when the stream ends or breaks before {@linkcode read} is called. */
-  constructor(stream: ByteStream, onHangUp: () => void) {
-    super(stream);
-    const reading = stream.read(this.#ahead);
-    this.#reading = reading;
-    const ended = () => this.#reading && onHangUp();
-    reading.then((count) => count === null && ended(), ended);
-  }
-
-  override async read(buffer: Uint8Array): Promise<number | null> {
-    const reading = this.#reading;
-    if (!reading) return await this.stream.read(buffer);
-    this.#reading = undefined;
-    const count = await reading;
-    if (count !== null) buffer.set(this.#ahead);
+/** A stream of which a byte is read at once, so that `onHangUp` is called when it ends or breaks before anybody reads. */
+export function watched(stream: ByteStream, onHangUp: () => void): ByteStream {
+  const ahead = new Uint8Array(1);
+  let reading: Promise<number | null> | undefined = stream.read(ahead); // until somebody has its outcome
+  const ended = () => reading && onHangUp();
+  reading.then((count) => count === null && ended(), ended);
+  return withRead(stream, async (buffer) => {
+    if (!reading) return await stream.read(buffer);
+    const first = reading;
+    reading = undefined;
+    const count = await first;
+    if (count !== null) buffer.set(ahead);
     return count;
-  }
+  });
+}
+
+function withRead(stream: ByteStream, read: ByteStream["read"]): ByteStream {
+  return {
+    read,
+    write: (bytes) => stream.write(bytes),
+    closeWrite: () => stream.closeWrite(),
+    close: () => stream.close(),
+  };
 }
 
 /**
@@ -186,22 +157,6 @@ export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
       closeQuietly(stream);
     },
   };
-}
-
-/** Closes a stream that may be closed already. */
-export function closeQuietly(stream: ByteStream): void {
-  // Deno 2.8's plain TCP sockets stay open while a read waits, whatever close() says (denoland/deno#35292): ending our
-  // half lets the other end its own, which ends the read.
-  if (!("handshake" in stream)) stream.closeWrite().catch(() => {});
-  try {
-    stream.close();
-  } catch {
-    // Closed already.
-  }
-}
-
-export async function writeAll(stream: Pick<ByteStream, "write">, bytes: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < bytes.length;) sent += await stream.write(bytes.subarray(sent));
 }
 
 /** Two ends of one TCP connection on loopback. */

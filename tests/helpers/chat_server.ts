@@ -6,12 +6,12 @@
  */
 import { type ChatParty, DirectChats } from "../../lib/chat/direct_chats.ts";
 import { ChatError } from "../../lib/errors.ts";
-import { type ByteStream, Connection } from "../../lib/net/connection.ts";
+import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
 import type { ChatEvent, ChatRequestName, Rendezvous } from "../../lib/peer/rendezvous.ts";
-import { closeQuietly } from "../../lib/net/streams.ts";
+import { type ByteStream, closeQuietly } from "../../lib/net/byte_stream.ts";
 import { type ChatEvents, SIDE_ALPN } from "../../lib/protocol/chat_messages.ts";
 import { parseEvent } from "../../lib/protocol/events.ts";
 import { parseParams, parseResult } from "../../lib/protocol/requests.ts";

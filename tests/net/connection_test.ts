@@ -8,7 +8,10 @@ const encoder = new TextEncoder();
 /** Reads until the end, and gives all lines. */
 async function readAll(connection: Connection): Promise<string[]> {
   const lines: string[] = [];
-  for await (const batch of connection) lines.push(...batch);
+  for (let batch = await connection.readLines(); batch; batch = await connection.readLines()) {
+    lines.push(...batch);
+  }
+  await connection.close();
   return lines;
 }
 

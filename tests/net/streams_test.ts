@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import {
-  joinStreams,
-  PrefixedStream,
-  SocketStream,
-  throughLoopback,
-  writeAll,
-} from "../../lib/net/streams.ts";
+import { joinStreams, prefixed, SocketStream, throughLoopback } from "../../lib/net/streams.ts";
+import { writeAll } from "../../lib/net/byte_stream.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
 /** A `node:net` socket as a stream, and its other end. */
@@ -96,7 +91,7 @@ Deno.test("joinStreams() tells how much it copied, and hands on what was read ah
   const two = await connectSocket();
   let copied = 0;
   const joined = joinStreams(
-    new PrefixedStream(bytes("ahead "), one.stream),
+    prefixed(bytes("ahead "), one.stream),
     two.stream,
     (count) => copied += count,
   );

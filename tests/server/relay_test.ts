@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RelayHalf } from "../../lib/chat/direct_chats.ts";
-import type { ByteStream } from "../../lib/net/connection.ts";
+import type { ByteStream } from "../../lib/net/byte_stream.ts";
 import { DEFAULT_RELAY_LIMITS, Relay, type RelayLimits } from "../../lib/server/relay/relay.ts";
 import { SideRequests } from "../../lib/server/relay/side_requests.ts";
 import { SILENT_LOG } from "../helpers/chat_server.ts";

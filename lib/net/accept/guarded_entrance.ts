@@ -13,7 +13,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../errors.ts";
 import { addressGroup, normalizeAddress } from "../../addresses.ts";
-import { closeQuietly } from "./handshakes.ts";
+import { closeQuietly } from "../byte_stream.ts";
 import type { RefusedCaller, Slots } from "../slots.ts";
 
 export interface GuardedCaller {

@@ -5,6 +5,8 @@
  * each is counted until it really is gone, also when nobody wants it any more.
  * @module
  */
+import { within } from "../../waiting.ts";
+import { closeQuietly } from "../byte_stream.ts";
 
 /** A handshake that has taken so long is stuck, in milliseconds: that of an honest caller takes two round trips. */
 const STUCK_AFTER_MS = 1_000;
@@ -47,16 +49,9 @@ export class Handshakes {
    */
   async wait(socket: Deno.TlsConn, timeoutMs: number): Promise<Deno.TlsHandshakeInfo | undefined> {
     const handshake = { socket, since: performance.now(), isGivenUp: false };
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => {
-      this.#giveUp(handshake);
-      resolve(undefined);
-    }, timeoutMs);
-    try {
-      return await Promise.race([this.#watch(handshake), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const info = await within(timeoutMs, this.#watch(handshake));
+    if (!info) this.#giveUp(handshake);
+    return info;
   }
 
   turnAway(socket: Deno.TlsConn): void {
@@ -89,14 +84,5 @@ export class Handshakes {
     handshake.isGivenUp = true;
     // Otherwise it is closed later: now that would only hide when the system has it back.
     if (this.#isClosed) closeQuietly(handshake.socket);
-  }
-}
-
-/** Closes what may be closed already. */
-export function closeQuietly(socket: { close(): void }): void {
-  try {
-    socket.close();
-  } catch {
-    // Closed already.
   }
 }

@@ -5,12 +5,13 @@
  * they are put out; there is room for a bounded number of them, and they cannot take the room of bridged connections.
  * @module
  */
-import type { ByteStream, Connection } from "../../net/connection.ts";
+import type { Connection } from "../../net/connection.ts";
 import type { Identity } from "../../net/identity.ts";
 import { Listener } from "../../net/listener.ts";
 import { awaitLink, type LinkTaker } from "../link/host_link.ts";
 import { GREET_TIMEOUT_MS, LINK_CONNECTION } from "../link/peer_link.ts";
-import { closeQuietly, joinStreams } from "../../net/streams.ts";
+import { type ByteStream, closeQuietly } from "../../net/byte_stream.ts";
+import { joinStreams } from "../../net/streams.ts";
 
 /** Callers at once on the open port, whatever they have shown so far. */
 const MAX_CALLERS = 32;

@@ -8,13 +8,13 @@
  */
 import { connect, type Socket } from "node:net";
 import { ConnectionError, messageOf } from "../../errors.ts";
-import type { ByteStream } from "../../net/connection.ts";
 import { type Endpoint, MAX_CHAT_ADDRESSES } from "../../protocol/chat_messages.ts";
 import { ownAddresses, scopeOf, usableEndpoints } from "./addresses.ts";
 import { limit, pause } from "../pause.ts";
 import { nextEvent, type Rendezvous, type ServerDoor } from "../rendezvous.ts";
 import { findAddress } from "./side_client.ts";
-import { closeQuietly, SocketStream, throughLoopback } from "../../net/streams.ts";
+import { type ByteStream, closeQuietly } from "../../net/byte_stream.ts";
+import { SocketStream, throughLoopback } from "../../net/streams.ts";
 
 const ATTEMPT_MS = 1_500; // how long one attempt may hang in silence before the next, in milliseconds
 const PROBE_MS = 3_000; // how long asking the server for the outside address may take

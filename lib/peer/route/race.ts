@@ -18,7 +18,8 @@ import { limit, pause } from "../pause.ts";
 import { punch } from "./punch.ts";
 import { openRelay } from "./side_client.ts";
 import type { Rendezvous } from "../rendezvous.ts";
-import { type Bridge, closeQuietly, throughLoopback } from "../../net/streams.ts";
+import { closeQuietly } from "../../net/byte_stream.ts";
+import { type Bridge, throughLoopback } from "../../net/streams.ts";
 
 /** When the relay joins the race, in milliseconds: what is on the same network is proven by then, and costs no relay. */
 const RELAY_AFTER_MS = 100;

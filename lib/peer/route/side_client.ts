@@ -1,10 +1,10 @@
 import { ConnectionError, messageOf } from "../../errors.ts";
-import type { ByteStream } from "../../net/connection.ts";
 import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
 import { checked } from "../../protocol/requests.ts";
 import { encodeRequest, fromRpcError, parseEnvelope } from "../../protocol/rpc.ts";
 import type { ServerDoor } from "../rendezvous.ts";
-import { type Bridge, closeQuietly, PrefixedStream, writeAll } from "../../net/streams.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
+import { type Bridge, prefixed } from "../../net/streams.ts";
 
 const MAX_REPLY_BYTES = 4 * 1024;
 const LF = 0x0a;
@@ -21,7 +21,7 @@ export async function openRelay(
     params: { ticket },
     signal,
   });
-  return new PrefixedStream(rest, stream);
+  return prefixed(rest, stream);
 }
 
 export async function findAddress(

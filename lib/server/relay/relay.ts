@@ -7,8 +7,8 @@
 import type { RelayHalf } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError } from "../../errors.ts";
-import type { ByteStream } from "../../net/connection.ts";
-import { closeQuietly, joinStreams, WatchedStream } from "../../net/streams.ts";
+import { type ByteStream, closeQuietly } from "../../net/byte_stream.ts";
+import { joinStreams, watched } from "../../net/streams.ts";
 
 export interface RelayLimits {
   readonly bytesPerDay: number; // of one account, both ways together; 0 turns the relay off
@@ -161,7 +161,7 @@ export class Relay implements AsyncDisposable {
     const nobody = new ChatError("timeout", "Cannot relay: the other side did not come");
     const timer = setTimeout(() => finish(nobody), this.#options.waitMs ?? WAIT_MS);
     // Whoever found another way hangs up, and its slot is free again.
-    const stream = new WatchedStream(side.stream, () => finish());
+    const stream = watched(side.stream, () => finish());
     this.#waiting.set(pair, { ...side, stream, leave, finish });
     await promise;
   }

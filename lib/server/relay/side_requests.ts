@@ -9,8 +9,7 @@ import type { RelayHalf } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
 import { normalizeAddress } from "../../addresses.ts";
-import type { ByteStream } from "../../net/connection.ts";
-import { closeQuietly, writeAll } from "../../net/streams.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
 import { SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
 import { checked } from "../../protocol/requests.ts";
 import {
