@@ -9,16 +9,22 @@
 import { watchMachine } from "./machine_watch.ts";
 import { ChatError, ConnectionError, isTemporary, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
+import { VERSION } from "../version.ts";
+import { within } from "../waiting.ts";
 import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
-import { parseResult, type Result } from "../protocol/requests.ts";
+import { type Params, parseResult } from "../protocol/requests.ts";
 
-export type Hello = Result<"hello">;
+/** How every connection begins. */
+export const HELLO: Params<"hello"> = {
+  protocol: PROTOCOL_VERSION,
+  client: { name: "mini-chat", version: VERSION },
+};
 
 export type LinkState =
   /** Connecting, greeting or signing in; `attempt` counts from 1 since it was last online for a while. */
   | { readonly kind: "connecting"; readonly attempt: number }
   /** Signed in: requests go through. */
-  | { readonly kind: "online"; readonly hello: Hello }
+  | { readonly kind: "online" }
   /** Not connected; the next try is at `retryAtMs`, in epoch milliseconds. `reason` is one sentence for people. */
   | { readonly kind: "waiting"; readonly retryAtMs: number; readonly reason: string; readonly error: unknown }
   /** Given up, or closed; `error` is unset when the owner closed it. */
@@ -30,14 +36,12 @@ export interface ServerLinkOptions {
    * try off. A `TrustError` stops the link for good.
    */
   readonly connect: (rpc: RpcOptions, signal: AbortSignal) => Promise<RpcConnection>;
-  readonly client: { readonly name: string; readonly version: string };
   /**
    * Signs in on a fresh connection: login, register or resume. A refusal that time does not mend stops the link for
    * good.
    */
-  readonly authenticate: (rpc: RpcConnection, hello: Hello) => Promise<void>;
+  readonly authenticate: (rpc: RpcConnection) => Promise<void>;
   readonly onEvent?: (method: string, params: unknown) => void; // takes each event, in order; those that come while signing in too
-  readonly onRequest?: (method: string, params: unknown) => unknown; // answers the server's own requests; without it they are refused
   readonly onState?: (state: LinkState) => void; // told of each change, at once and in order
   readonly onFault?: (error: unknown) => void;
   /** Longest pause before the first new try, in milliseconds; doubled with each failure. 1 s by default. */
@@ -77,7 +81,6 @@ export class ServerLink implements AsyncDisposable {
   #isHurried = false; // the next try follows without a pause
   #isChecking = false;
   #endPause: (() => void) | undefined; // set while waiting
-  #readyWaiters: { resolve: (hello: Hello) => void; reject: (error: unknown) => void }[] = [];
 
   constructor(options: ServerLinkOptions) {
     this.#options = options;
@@ -95,26 +98,6 @@ export class ServerLink implements AsyncDisposable {
 
   start(): void {
     this.#running ??= this.#run();
-  }
-
-  /** Waits until requests go through; throws the error that the link has stopped with. */
-  ready(options: { signal?: AbortSignal } = {}): Promise<Hello> {
-    const { signal } = options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#state.kind === "online") return Promise.resolve(this.#state.hello);
-    if (this.#state.kind === "stopped") return Promise.reject(this.#whyStopped());
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        this.#readyWaiters = this.#readyWaiters.filter((other) => other !== waiter);
-        reject(signal?.reason);
-      };
-      const waiter = {
-        resolve: (hello: Hello) => (signal?.removeEventListener("abort", onAbort), resolve(hello)),
-        reject: (error: unknown) => (signal?.removeEventListener("abort", onAbort), reject(error)),
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#readyWaiters.push(waiter);
-    });
   }
 
   /**
@@ -160,7 +143,7 @@ export class ServerLink implements AsyncDisposable {
   async close(reason = "closed by this side"): Promise<void> {
     if (!this.#stop.signal.aborted) {
       const rpc = this.#rpc;
-      const isOnline = this.#state.kind === "online";
+      const { isOnline } = this;
       this.#stop.abort(new ConnectionError(`Connection to the server is closed: ${reason}`));
       this.#endPause?.();
       this.#enter({ kind: "stopped", reason });
@@ -205,7 +188,7 @@ export class ServerLink implements AsyncDisposable {
 
   /** From connecting to losing it; gives, or throws, why it is over. */
   async #holdOneConnection(): Promise<unknown> {
-    const { connect, client, authenticate } = this.#options;
+    const { connect, authenticate } = this.#options;
     const giveUp = new AbortController();
     this.#attempt = { startedAt: performance.now(), giveUp };
     const rpc = await connect(this.#rpcOptions(), AbortSignal.any([this.#stop.signal, giveUp.signal]));
@@ -213,16 +196,15 @@ export class ServerLink implements AsyncDisposable {
     this.#rpc = rpc;
     let onlineAt: number | undefined;
     try {
-      const params = { protocol: PROTOCOL_VERSION, client };
-      const hello = parseResult("hello", await rpc.request("hello", params, { timeoutMs: HELLO_TIMEOUT_MS }));
-      await authenticate(rpc, hello);
+      parseResult("hello", await rpc.request("hello", HELLO, { timeoutMs: HELLO_TIMEOUT_MS }));
+      await authenticate(rpc);
       this.#stop.signal.throwIfAborted();
       // Signing in may have been the last thing that the server did.
       if (!rpc.closeReason) {
         onlineAt = this.#now();
         this.#attempt = undefined;
         this.#isHurried = false;
-        this.#enter({ kind: "online", hello });
+        this.#enter({ kind: "online" });
       }
       const { message, error } = await rpc.closed;
       return new ConnectionError(`Connection to the server was lost: ${message}`, { cause: error });
@@ -234,7 +216,7 @@ export class ServerLink implements AsyncDisposable {
   }
 
   #rpcOptions(): RpcOptions {
-    const { onRequest, onFault } = this.#options;
+    const { onFault } = this.#options;
     return {
       onNotification: (method, params) => {
         if (method === "server_stopping") {
@@ -242,8 +224,7 @@ export class ServerLink implements AsyncDisposable {
         }
         this.#options.onEvent?.(method, params);
       },
-      ...(onRequest ? { onRequest: (method: string, params: unknown) => onRequest(method, params) } : {}),
-      ...(onFault ? { onFault: (error: unknown) => onFault(error) } : {}),
+      ...(onFault ? { onFault } : {}),
     };
   }
 
@@ -255,15 +236,11 @@ export class ServerLink implements AsyncDisposable {
     const now = this.#now();
     const retryAtMs = Math.max(now, this.#noSoonerThan) + this.#random() * limitMs;
     this.#failures += 1;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#endPause?.(), retryAtMs - now);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        this.#endPause = undefined;
-        resolve();
-      };
-      this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error });
-    });
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#endPause = resolve;
+    this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error });
+    await within(retryAtMs - now, ended);
+    this.#endPause = undefined;
   }
 
   #stayAway(retryAfterMs: unknown): void {
@@ -308,25 +285,11 @@ export class ServerLink implements AsyncDisposable {
   #enter(state: LinkState): void {
     if (this.#state.kind === "stopped") return;
     this.#state = state;
-    if (state.kind === "online" || state.kind === "stopped") {
-      const waiters = this.#readyWaiters;
-      this.#readyWaiters = [];
-      for (const waiter of waiters) {
-        if (state.kind === "online") waiter.resolve(state.hello);
-        else waiter.reject(this.#whyStopped());
-      }
-    }
     try {
       this.#options.onState?.(state);
     } catch (error) {
       this.#options.onFault?.(error);
     }
-  }
-
-  #whyStopped(): unknown {
-    const state = this.#state;
-    if (state.kind !== "stopped") return undefined;
-    return state.error ?? new ConnectionError(`Connection to the server is closed: ${state.reason}`);
   }
 }
 

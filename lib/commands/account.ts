@@ -9,7 +9,7 @@ import { unlessAborted, within } from "../waiting.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 import type { AccountKey, AccountRecords } from "../profile/account_records.ts";
-import { HELLO, reachServer } from "./guest.ts";
+import { reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
 
 export type FirstOutcome =
@@ -58,7 +58,6 @@ export class Account implements AsyncDisposable {
         this.#serverAddress = rpc.connection.remoteAddress;
         return rpc;
       },
-      client: HELLO.client,
       authenticate: async (rpc) => {
         const token = this.#profile.findLogin(this.key)?.token;
         if (!token) {

@@ -2,10 +2,10 @@
  * The way to a server that is trusted, and a connection on which nobody is signed in yet: its greeting, and the ways to sign in.
  * @module
  */
+import { HELLO } from "../client/server_link.ts";
 import { Connection } from "../net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
 import { connectPinned, connectVerified } from "../net/trust.ts";
-import { PROTOCOL_VERSION } from "../protocol/limits.ts";
 import {
   type Params,
   parseResult,
@@ -14,12 +14,6 @@ import {
   type SignedIn,
 } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
-import { VERSION } from "../version.ts";
-
-export const HELLO: Params<"hello"> = {
-  protocol: PROTOCOL_VERSION,
-  client: { name: "mini-chat", version: VERSION },
-};
 
 /** How the server is asked to call this device. */
 const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";

@@ -84,7 +84,6 @@ async function openLink(server: TestServer, options: Partial<ServerLinkOptions> 
       const stream = await connectPinned({ host: "127.0.0.1", port, certificatePem, signal });
       return new RpcConnection(new Connection(stream), { quietMs: 1e6, deadMs: 2e6, ...rpc });
     },
-    client: { name: "test", version: "1" },
     authenticate: async (rpc) => void await rpc.request("resume", { token: "t" }),
     firstPauseMs: 20,
     longestPauseMs: 40,
@@ -111,17 +110,26 @@ async function openLink(server: TestServer, options: Partial<ServerLinkOptions> 
   return { link, states, next };
 }
 
+/** Waits until requests go through; throws the error that the link has stopped with. */
+async function ready(link: ServerLink): Promise<void> {
+  await waitUntil(
+    "the link is online, or has stopped",
+    () => ["online", "stopped"].includes(link.state.kind),
+  );
+  if (link.state.kind === "stopped") throw link.state.error ?? new ConnectionError(link.state.reason);
+}
+
 Deno.test("ServerLink greets, signs in, and then lets requests through", async () => {
   const server = await TestServer.start();
   const { link, states } = await openLink(server);
   await assert.rejects(link.request("list_users"), ConnectionError, "not before it is online");
-  assert.equal((await link.ready()).server.name, "test");
+  await ready(link);
   assert.deepEqual(await link.request("list_users"), { method: "list_users" });
   await link.close("done");
   assert.deepEqual(server.requests, ["hello", "resume", "list_users", "bye"]);
   assert.deepEqual(states.map(({ kind }) => kind), ["connecting", "online", "stopped"]);
   await assert.rejects(link.request("list_users"), ConnectionError);
-  await assert.rejects(link.ready(), ConnectionError);
+  await assert.rejects(ready(link), ConnectionError);
   await link.close("again");
   await server.stop();
 });
@@ -134,7 +142,7 @@ Deno.test("ServerLink hands on events in order, those before it is online too", 
     return method === "hello" ? HELLO : {};
   };
   const { link } = await openLink(server, { onEvent: (method, params) => events.push([method, params]) });
-  await link.ready();
+  await ready(link);
   server.sessions[0]!.notify("late", { n: 1 });
   server.sessions[0]!.notify("late", { n: 2 });
   await server.sessions[0]!.request("ping");
@@ -147,7 +155,7 @@ Deno.test("ServerLink comes back by itself after a lost connection, and after a 
   const server = await TestServer.start();
   server.answer = (method) => method === "slow" ? new Promise(() => {}) : HELLO;
   const { link, states, next } = await openLink(server);
-  await link.ready();
+  await ready(link);
   let online = next("online");
   const lost = link.request("slow", {}, { timeoutMs: 5_000 });
   server.sessions[0]!.abort();
@@ -161,7 +169,8 @@ Deno.test("ServerLink comes back by itself after a lost connection, and after a 
   assert.match((await next("waiting")).reason, /^Cannot reach 127\.0\.0\.1:\d+: nothing listens there/);
   server.restart();
   await online;
-  assert.equal(await link.ready().then(() => link.isOnline), true);
+  await ready(link);
+  assert.equal(link.isOnline, true);
   assert.equal(states.some(({ kind }) => kind === "stopped"), false);
   await link.close();
   await server.stop();
@@ -181,7 +190,7 @@ Deno.test("ServerLink waits longer with each failure, at random up to the limit"
       if (pauses.length === 5) queueMicrotask(() => link.close());
     },
   });
-  await assert.rejects(link.ready(), ConnectionError);
+  await assert.rejects(ready(link), ConnectionError);
   await link.close();
   assert.deepEqual(pauses, [4, 8, 15, 15, 15]);
 });
@@ -198,7 +207,7 @@ Deno.test("ServerLink stops for good when trying again cannot help", async () =>
       return HELLO;
     };
     const { link, states } = await openLink(server);
-    await assert.rejects(link.ready(), { message: error.message });
+    await assert.rejects(ready(link), { message: error.message });
     await link.close();
     assert.deepEqual(states.map(({ kind }) => kind), ["connecting", "stopped"]);
     await server.stop();
@@ -208,7 +217,7 @@ Deno.test("ServerLink stops for good when trying again cannot help", async () =>
 Deno.test("ServerLink stops for good when the server's key has changed", async () => {
   const server = await TestServer.start();
   const { link, next } = await openLink(server);
-  await link.ready();
+  await ready(link);
   const stopped = next("stopped");
   await server.stop();
   server.restart(await createEphemeralIdentity());
@@ -227,7 +236,7 @@ Deno.test("ServerLink tries again after a passing refusal, no sooner than the se
   };
   const startedAt = performance.now();
   const { link } = await openLink(server);
-  await link.ready();
+  await ready(link);
   assert.ok(performance.now() - startedAt >= 70);
   await link.close();
   await server.stop();
@@ -236,13 +245,13 @@ Deno.test("ServerLink tries again after a passing refusal, no sooner than the se
 Deno.test("ServerLink stays away for as long as a stopping server asks, unless a person is impatient", async () => {
   const server = await TestServer.start();
   const { link, next } = await openLink(server);
-  await link.ready();
+  await ready(link);
   const waiting = next("waiting");
   server.sessions[0]!.notify("server_stopping", { retryAfterMs: 60_000 });
   await server.sessions[0]!.close();
   assert.ok((await waiting).retryAtMs >= Date.now() + 50_000);
   link.retryNow();
-  await link.ready();
+  await ready(link);
   await link.close();
   await server.stop();
 });
@@ -251,7 +260,7 @@ Deno.test("ServerLink stays away for a day at most, whatever the server asks for
   // A timer of more than 2^31 ms fires at once: such a server once had its client call it without a pause.
   const server = await TestServer.start();
   const { link, next } = await openLink(server);
-  await link.ready();
+  await ready(link);
   const waiting = next("waiting");
   server.sessions[0]!.notify("server_stopping", { retryAfterMs: 2 ** 40 });
   await server.sessions[0]!.close();
@@ -268,7 +277,7 @@ Deno.test("ServerLink notices that the machine slept: it retries at once, or ask
   const server = await TestServer.start();
   let offsetMs = 0;
   const { link, next } = await openLink(server, { now: () => Date.now() + offsetMs, watchMs: 10 });
-  await link.ready();
+  await ready(link);
   offsetMs += 600_000;
   // The connection still works, so it is kept: a clock that was set forward costs nothing.
   const { connection } = server.sessions[0]!;
@@ -281,7 +290,7 @@ Deno.test("ServerLink notices that the machine slept: it retries at once, or ask
   await server.sessions[0]!.close();
   await waiting;
   offsetMs += 600_000;
-  await link.ready();
+  await ready(link);
   await link.close();
   await server.stop();
 });
@@ -295,7 +304,7 @@ Deno.test("ServerLink once held on to a connection from an address that the mach
     firstPauseMs: 60_000,
     longestPauseMs: 60_000,
   });
-  await link.ready();
+  await ready(link);
   const { connection } = server.sessions[0]!;
   const heardAt = connection.heardAt;
   addresses = ["127.0.0.1"];
@@ -303,7 +312,7 @@ Deno.test("ServerLink once held on to a connection from an address that the mach
   assert.equal(server.sessions.length, 1, "the connection works, so it is kept");
   addresses = ["198.51.100.7"];
   await waitUntil("it has connected again", async () => await server.sessions.length === 2);
-  await link.ready();
+  await ready(link);
   await link.close();
   await server.stop();
 });
@@ -316,7 +325,7 @@ Deno.test("ServerLink.check() replaces a connection that answers nothing, and tr
     firstPauseMs: 60_000,
     longestPauseMs: 60_000,
   }, cable.port);
-  await link.ready();
+  await ready(link);
   const [first] = server.sessions;
   cable.clog();
   const startedAt = performance.now();
@@ -325,7 +334,7 @@ Deno.test("ServerLink.check() replaces a connection that answers nothing, and tr
   await again;
   assert.ok(performance.now() - startedAt < 15_000);
   cable.unclog();
-  await link.ready();
+  await ready(link);
   const waiting = next("waiting");
   await first!.close();
   cable.leadTo(null);
@@ -333,7 +342,7 @@ Deno.test("ServerLink.check() replaces a connection that answers nothing, and tr
   await waiting;
   cable.leadTo(server.port);
   link.check();
-  await link.ready();
+  await ready(link);
   await link.close();
   await server.stop();
 });

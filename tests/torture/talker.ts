@@ -32,7 +32,6 @@ let isQuiet = false;
 let arrived = Promise.withResolvers<void>();
 
 const link: ServerLink = new ServerLink({
-  client: { name: "talker", version: "0" },
   connect: (rpc, signal) => reachServer(server, profile, rpc, signal),
   authenticate: async (rpc) => {
     const token = profile.findLogin(account)!.token;
