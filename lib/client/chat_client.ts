@@ -6,6 +6,7 @@
  * @module
  */
 import { ChatError, ConnectionError } from "../errors.ts";
+import type { RequestOptions } from "../net/rpc_connection.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type SignedIn,
   type UserEntry,
 } from "../protocol/requests.ts";
+import type { ServerLink } from "./server_link.ts";
 import { Unread } from "./unread.ts";
 import {
   type Acknowledgement,
@@ -30,16 +32,6 @@ import {
 
 /** How long delivered messages are gathered before the server is told, in milliseconds. */
 const ACKNOWLEDGE_AFTER_MS = 20;
-
-/** What a chat client needs of the connection to its server. */
-export interface ChatLink {
-  /** Asks the server; rejects with `ConnectionError` while there is no connection. */
-  request(
-    method: string,
-    params?: unknown,
-    options?: { timeoutMs?: number; signal?: AbortSignal },
-  ): Promise<unknown>;
-}
 
 /** What a chat client keeps on disk, for one account on one server. */
 export interface ChatRecords extends Outbox {
@@ -82,7 +74,7 @@ export interface Sending {
 
 /** The chat of one signed-in account. */
 export class ChatClient implements Disposable {
-  readonly #link: ChatLink;
+  readonly #link: Pick<ServerLink, "request">;
   readonly #records: ChatRecords;
   readonly #listener: ChatListener;
   readonly #sender: OutboxSender;
@@ -102,7 +94,7 @@ export class ChatClient implements Disposable {
    * @param options.maxHeldBytes Most memory for unread messages; 16 MiB by default.
    */
   constructor(
-    link: ChatLink,
+    link: Pick<ServerLink, "request">,
     records: ChatRecords,
     listener: ChatListener = {},
     options: { readonly maxHeldBytes?: number } = {},
@@ -245,7 +237,7 @@ export class ChatClient implements Disposable {
   async call<M extends RequestName>(
     method: M,
     params: Params<M>,
-    options: { timeoutMs?: number; signal?: AbortSignal } = {},
+    options?: RequestOptions,
   ): Promise<Result<M>> {
     return parseResult(method, await this.#link.request(method, params, options));
   }

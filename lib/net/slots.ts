@@ -1,5 +1,5 @@
 /**
- * Places for callers: so many in all, and so many for one address.
+ * Places, and who holds them.
  * @module
  */
 import { addressGroup } from "../addresses.ts";
@@ -17,11 +17,37 @@ export interface RefusedCaller {
   readonly message: string;
 }
 
+/** Counts who holds a place, in all and by key. */
+export class Places<Key> {
+  readonly #countByKey = new Map<Key, number>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  heldBy(key: Key): number {
+    return this.#countByKey.get(key) ?? 0;
+  }
+
+  /** Takes a place; give it back once, with what this returns. */
+  take(key: Key): () => void {
+    this.#count += 1;
+    this.#countByKey.set(key, this.heldBy(key) + 1);
+    return () => {
+      this.#count -= 1;
+      const left = this.heldBy(key) - 1;
+      if (left > 0) this.#countByKey.set(key, left);
+      else this.#countByKey.delete(key);
+    };
+  }
+}
+
+/** Places for callers: so many in all, and so many for one address (IPv6: one /64). */
 export class Slots {
   readonly #most: number;
   readonly #mostPerAddress: number;
-  readonly #countByGroup = new Map<string, number>();
-  #count = 0;
+  readonly #places = new Places<string>();
 
   constructor(most: number, mostPerAddress: number) {
     this.#most = most;
@@ -29,15 +55,15 @@ export class Slots {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#places.count;
   }
 
   /** What keeps an address from a place, for the log; undefined when it can have one. */
   refusal(address: string): { reason: "too_many" | "too_many_from_address"; message: string } | undefined {
-    if (this.#count >= this.#most) {
+    if (this.count >= this.#most) {
       return { reason: "too_many", message: `${this.#most} connections are the most taken` };
     }
-    if ((this.#countByGroup.get(addressGroup(address)) ?? 0) >= this.#mostPerAddress) {
+    if (this.#places.heldBy(addressGroup(address)) >= this.#mostPerAddress) {
       const message = `${this.#mostPerAddress} connections are the most taken from one address`;
       return { reason: "too_many_from_address", message };
     }
@@ -46,14 +72,6 @@ export class Slots {
 
   /** Takes a place; give it back once, with what this returns. */
   take(address: string): () => void {
-    const group = addressGroup(address);
-    this.#count += 1;
-    this.#countByGroup.set(group, (this.#countByGroup.get(group) ?? 0) + 1);
-    return () => {
-      this.#count -= 1;
-      const left = (this.#countByGroup.get(group) ?? 1) - 1;
-      if (left > 0) this.#countByGroup.set(group, left);
-      else this.#countByGroup.delete(group);
-    };
+    return this.#places.take(addressGroup(address));
   }
 }

@@ -8,6 +8,7 @@ import type { RelayHalf } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError } from "../../errors.ts";
 import { type ByteStream, closeQuietly } from "../../net/byte_stream.ts";
+import { Places } from "../../net/slots.ts";
 import { joinStreams, watched } from "../../net/streams.ts";
 
 export interface RelayLimits {
@@ -60,9 +61,8 @@ export class Relay implements AsyncDisposable {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #waiting = new Map<object, WaitingSide>();
-  readonly #countByAccount = new Map<number, number>(); // sides under way, waiting or not
+  readonly #places = new Places<number>(); // of accounts: sides under way, waiting or not
   readonly #usedToday = new Map<number, { bytes: number; readonly since: number }>();
-  #count = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -71,7 +71,7 @@ export class Relay implements AsyncDisposable {
 
   /** Sides under way now, waiting ones included. */
   get count(): number {
-    return this.#count;
+    return this.#places.count;
   }
 
   /**
@@ -101,22 +101,14 @@ export class Relay implements AsyncDisposable {
   }
 
   #takeSlot(accountId: number): () => void {
-    const held = this.#countByAccount.get(accountId) ?? 0;
-    if (held >= this.#limits.perAccount) {
+    if (this.#places.heldBy(accountId) >= this.#limits.perAccount) {
       throw new ChatError("rate_limited", `Cannot relay more than ${this.#limits.perAccount} chats at once`);
     }
-    if (this.#count >= this.#limits.total * 2) {
+    if (this.#places.count >= this.#limits.total * 2) {
       throw new ChatError("unavailable", "Cannot relay: the server relays as many chats as it can");
     }
     this.#leftToday(accountId);
-    this.#count += 1;
-    this.#countByAccount.set(accountId, held + 1);
-    return () => {
-      this.#count -= 1;
-      const left = (this.#countByAccount.get(accountId) ?? 1) - 1;
-      if (left > 0) this.#countByAccount.set(accountId, left);
-      else this.#countByAccount.delete(accountId);
-    };
+    return this.#places.take(accountId);
   }
 
   /** Bytes that an account may still have relayed today; throws when there are none. */
