@@ -20,7 +20,7 @@ export interface DirectChatListener extends TransferListener {
   onLost(why: string): void;
 }
 
-/** What a chat counted. */
+/** What a chat counted so far. */
 export interface Tally {
   /** Lines that the other side has shown. */
   readonly linesSent: number;
@@ -59,8 +59,9 @@ export class DirectChat {
   readonly files: FileTransfers;
   /** Resolves once the chat is over and no file is open. Never rejects. */
   readonly ended: Promise<ChatEnd>;
+  /** What the first link fixed; set before the channel gets that, undefined until then. */
+  terms: ChatTerms | undefined;
   readonly #listener: DirectChatListener;
-  #terms: ChatTerms | undefined; // set with the first link
   #startedAt: number | undefined; // set with the first link; on the clock of performance.now()
   #endedAt: number | undefined;
   #checks: ReturnType<typeof setInterval> | undefined; // set while the link is lost
@@ -68,11 +69,7 @@ export class DirectChat {
   #linesUnderWay = 0;
   #linesReceived = 0;
 
-  /**
-   * Starts without a link.
-   *
-   * @param onLinkChange Called after the listener, each time a link is in use or lost.
-   */
+  /** Starts without a link; `onLinkChange` is called after the listener, each time a link is in use or lost. */
   constructor(
     listener: DirectChatListener,
     options: DirectChatOptions,
@@ -103,21 +100,7 @@ export class DirectChat {
     });
   }
 
-  /** What the first link fixed; undefined before it. */
-  get terms(): ChatTerms | undefined {
-    return this.#terms;
-  }
-
-  /** Must be called with the terms of the first link before the channel gets it. */
-  agree(terms: ChatTerms): void {
-    this.#terms = terms;
-  }
-
-  /**
-   * Sends a line.
-   *
-   * @returns Resolves once the other side has shown it; rejects when the chat ends before, or the network does not carry it.
-   */
+  /** Resolves once the other side has shown it; rejects when the chat ends before, or the network does not carry it. */
   async say(text: string): Promise<void> {
     this.#linesUnderWay += 1;
     await this.channel.send("line", { text });
@@ -130,7 +113,7 @@ export class DirectChat {
     return this.channel.bye();
   }
 
-  /** What was counted so far. */
+  /** A copy, of this moment. */
   get tally(): Tally {
     return {
       linesSent: this.#linesSent,

@@ -1,15 +1,14 @@
-import { ChatError, ConnectionError } from "../errors.ts";
+import { ChatError, ConnectionError, messageOf } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
-import type { ChatJoined, Place } from "../protocol/chat_messages.ts";
-import { ownAddresses } from "./route/addresses.ts";
+import type { ChatJoined, Endpoint, Place } from "../protocol/chat_messages.ts";
+import { Limit } from "../waiting.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
-import { Doorway } from "./route/doorway.ts";
 import type { ChatTerms, LinkSecrets, PeerLink } from "./link/peer_link.ts";
-import { limit } from "./pause.ts";
-import type { MappedPort, PortMapper } from "./port_mapping.ts";
 import { makeSecret } from "./link/proof.ts";
-import { punch } from "./route/punch.ts";
 import type { Rendezvous } from "./rendezvous.ts";
+import { ownAddresses } from "./route/addresses.ts";
+import { Doorway } from "./route/doorway.ts";
+import { punch } from "./route/punch.ts";
 import { openRelay } from "./route/side_client.ts";
 
 const ROUND_WITHIN_MS = 15_000;
@@ -18,42 +17,19 @@ const PUNCH_WITHIN_MS = 10_000;
 export interface HostOptions extends DirectChatOptions {
   readonly rendezvous: Rendezvous;
   readonly port: number;
-  readonly portMapper?: PortMapper; // only when the router is to forward the port
+  readonly isMapped?: boolean; // the router is to forward the port
   readonly greetTimeoutMs?: number;
 }
 
-export interface HostedChat extends AsyncDisposable {
+/** The host's side of a direct chat: listens, invites, and meets the friend half-way. */
+export class HostedChat implements AsyncDisposable {
   readonly chat: DirectChat;
-  readonly port: number;
-  readonly addresses: readonly string[];
-  readonly seenAddress: string; // address that the server sees
-  readonly mapped: MappedPort | undefined; // what the router forwards; undefined when it was not asked
-  readonly mappingFailure: string | undefined; // one clause; undefined when the router was not asked, or did it
-  readonly isFriendOnline: boolean; // when the chat was opened
   /** Resolves with the first link; rejects with a `ConnectionError` when the chat ends before. */
   readonly linked: Promise<void>;
-  /** Takes the invitation back, or says goodbye; then nothing listens any more. */
-  close(): Promise<void>;
-}
-
-export async function hostChat(listener: DirectChatListener, options: HostOptions): Promise<HostedChat> {
-  const host = new Host(listener, options, await createEphemeralIdentity());
-  try {
-    await host.open();
-  } catch (error) {
-    await host.close();
-    throw error;
-  }
-  return host;
-}
-
-class Host implements HostedChat {
-  readonly chat: DirectChat;
-  readonly linked: Promise<void>;
-  mapped: MappedPort | undefined;
-  mappingFailure: string | undefined;
-  seenAddress = "";
-  isFriendOnline = false;
+  mapped: Endpoint | undefined; // what the router forwards; undefined when it was not asked
+  mappingFailure: string | undefined; // one clause; undefined when the router was not asked, or did it
+  seenAddress = ""; // address that the server sees
+  isFriendOnline = false; // when the chat was opened
   readonly #options: HostOptions;
   readonly #identity: Identity;
   readonly #chatId = crypto.randomUUID();
@@ -61,11 +37,11 @@ class Host implements HostedChat {
   readonly #doorway: Doorway;
   readonly #linked = Promise.withResolvers<void>();
   readonly #cleanup = new AsyncDisposableStack();
-  readonly #work = new Set<Promise<void>>();
-  #round: { readonly end: (reason?: unknown) => void } | undefined; // the one under way
+  #round: Limit | undefined; // of the round under way, or of the last one
+  #rounds: Promise<unknown> = Promise.resolve(); // ends when none is under way
   #isOpen = false;
 
-  constructor(listener: DirectChatListener, options: HostOptions, identity: Identity) {
+  private constructor(listener: DirectChatListener, options: HostOptions, identity: Identity) {
     this.#options = options;
     this.#identity = identity;
     this.linked = this.#linked.promise;
@@ -74,7 +50,7 @@ class Host implements HostedChat {
     this.#doorway = new Doorway({
       port: options.port,
       identity,
-      ...(options.greetTimeoutMs === undefined ? {} : { greetTimeoutMs: options.greetTimeoutMs }),
+      greetTimeoutMs: options.greetTimeoutMs,
       taker: {
         secretsOf: () => this.#secrets(),
         onLink: (link, terms) => this.#take(link, terms),
@@ -87,6 +63,18 @@ class Host implements HostedChat {
     });
   }
 
+  /** Listens, and invites the friend. */
+  static async open(listener: DirectChatListener, options: HostOptions): Promise<HostedChat> {
+    const host = new HostedChat(listener, options, await createEphemeralIdentity());
+    try {
+      await host.#open();
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    return host;
+  }
+
   get port(): number {
     return this.#doorway.port;
   }
@@ -96,24 +84,7 @@ class Host implements HostedChat {
     return ownAddresses();
   }
 
-  async open(): Promise<void> {
-    const { rendezvous, portMapper } = this.#options;
-    this.#cleanup.defer(rendezvous.onEvent(({ name, content }) => {
-      if (content.chatId !== this.#chatId) return;
-      if (name === "chat_joined") this.#meet(content);
-      else if (name === "chat_closed") this.#closedElsewhere(content.by);
-    }));
-    this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
-      this.#register().catch(() => {}); // the next time the server is there, or the chat goes on without
-      this.chat.channel.probe(); // what broke that connection may have broken this one
-    }));
-    if (portMapper) await this.#map(portMapper);
-    const { seenAddress, isFriendOnline } = await this.#register();
-    this.#isOpen = true;
-    this.seenAddress = seenAddress;
-    this.isFriendOnline = isFriendOnline;
-  }
-
+  /** Takes the invitation back, or says goodbye; then nothing listens any more. */
   async close(): Promise<void> {
     if (this.chat.terms) await this.chat.bye();
     else this.chat.channel.close({ kind: "said_bye", message: "you took the invitation back" });
@@ -123,6 +94,24 @@ class Host implements HostedChat {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #open(): Promise<void> {
+    const { rendezvous, isMapped } = this.#options;
+    this.#cleanup.defer(rendezvous.onEvent(({ name, content }) => {
+      if (content.chatId !== this.#chatId) return;
+      if (name === "chat_joined") this.#rounds = Promise.all([this.#rounds, this.#meet(content)]);
+      else if (name === "chat_closed") this.#closedElsewhere(content.by);
+    }));
+    this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
+      this.#register().catch(() => {}); // the next time the server is there, or the chat goes on without
+      this.chat.channel.probe(); // what broke that connection may have broken this one
+    }));
+    if (isMapped) await this.#map();
+    const { seenAddress, isFriendOnline } = await this.#register();
+    this.#isOpen = true;
+    this.seenAddress = seenAddress;
+    this.isFriendOnline = isFriendOnline;
   }
 
   #register(): Promise<{ seenAddress: string; isFriendOnline: boolean }> {
@@ -139,13 +128,14 @@ class Host implements HostedChat {
     });
   }
 
-  async #map(mapper: PortMapper): Promise<void> {
+  async #map(): Promise<void> {
+    const { mapPort } = await import("./port_mapping.ts"); // few ask for it, and it takes a while to load
     try {
-      const mapping = await mapper.map(this.port, this.addresses);
+      const mapping = await mapPort(this.port, this.addresses);
       this.#cleanup.defer(() => mapping.remove());
       this.mapped = mapping.outside;
     } catch (error) {
-      this.mappingFailure = error instanceof Error ? error.message : String(error);
+      this.mappingFailure = messageOf(error);
     }
   }
 
@@ -166,41 +156,31 @@ class Host implements HostedChat {
     }
     if (terms) {
       if (this.chat.terms) throw new ChatError("conflict", "Cannot join: the chat has begun already");
-      this.chat.agree(terms);
+      this.chat.terms = terms;
     }
     // The link is used from the next turn on: a large thing sent before the reply to `take` could hold that back for good.
     queueMicrotask(() => {
       channel.attach(link);
-      if (link.route !== "relayed") this.#round?.end("linked directly");
+      if (link.route !== "relayed") this.#round?.abort("linked directly");
       this.#linked.resolve();
     });
     return channel.received;
   }
 
-  /** The friend begins a round of attempts: punch, and have the relay ready. */
-  #meet(joined: ChatJoined): void {
+  /** The friend has begun a round of attempts: punches, and has the relay ready. */
+  async #meet(joined: ChatJoined): Promise<void> {
     if (this.chat.channel.isEnded) return;
-    this.#round?.end("a new round begins");
-    const round = limit(new AbortController().signal, ROUND_WITHIN_MS);
-    this.#round = round;
+    this.#round?.abort("a new round begins");
+    using round = this.#round = new Limit(ROUND_WITHIN_MS);
+    using punching = new Limit(PUNCH_WITHIN_MS, round.signal);
     // Whatever does not work out here, the joiner hears of it by its own attempts.
-    const work = Promise.allSettled([this.#punch(joined, round.signal), this.#relay(joined, round.signal)])
-      .then(() => {
-        round.end();
-        this.#work.delete(work);
-      });
-    this.#work.add(work);
-  }
-
-  async #punch({ chatId, round }: ChatJoined, signal: AbortSignal): Promise<void> {
-    const limited = limit(signal, PUNCH_WITHIN_MS);
-    await punch({
-      rendezvous: this.#options.rendezvous,
-      chatId,
-      round,
-      onStream: (stream) => this.#doorway.admit(stream),
-      signal: limited.signal,
-    }).finally(() => limited.end());
+    await Promise.allSettled([
+      punch(this.#options.rendezvous, joined, {
+        onStream: (stream) => this.#doorway.admit(stream),
+        signal: punching.signal,
+      }),
+      this.#relay(joined, round.signal),
+    ]);
   }
 
   async #relay({ relayTicket }: ChatJoined, signal: AbortSignal): Promise<void> {
@@ -216,13 +196,13 @@ class Host implements HostedChat {
   }
 
   async #tidy(): Promise<void> {
-    this.#round?.end("the chat is over");
+    this.#round?.abort("the chat is over");
     await this.#cleanup.disposeAsync();
     if (this.#isOpen) {
       this.#isOpen = false;
       // The server forgets it in time even when it cannot be told.
       await this.#options.rendezvous.request("close_chat", { chatId: this.#chatId }).catch(() => {});
     }
-    await Promise.all(this.#work);
+    await this.#rounds;
   }
 }

@@ -1,11 +1,12 @@
 import { ChatError, ConnectionError, messageOf } from "../errors.ts";
 import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
+import { unlessAborted, within } from "../waiting.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
 import type { ProvenConnection } from "./link/joiner_link.ts";
 import type { LinkSecrets } from "./link/peer_link.ts";
-import { raceToHost } from "./route/race.ts";
 import type { Rendezvous } from "./rendezvous.ts";
+import { raceToHost } from "./route/race.ts";
 
 /** While a chat is relayed: when a direct way is looked for again, in milliseconds since it is. The race itself has looked for six seconds. */
 const IMPROVE_AT_MS = [7_000, 14_000, 22_000, 45_000, 90_000, 180_000];
@@ -13,49 +14,42 @@ const IMPROVE_WITHIN_MS = 6_000;
 const RETRY_MS = 1_000;
 
 export interface JoinListener extends DirectChatListener {
-  onTrying(what: string): void; // what is being tried, in a few words for one changing line
+  onTrying(what: string): void; // a few words for one changing line
 }
 
 export interface JoinOptions extends DirectChatOptions {
   readonly rendezvous: Rendezvous;
   readonly chatId: string;
   readonly relayAfterMs?: number;
-  readonly isDialing?: boolean;
-  readonly improveAtMs?: readonly number[]; // by default `IMPROVE_AT_MS`
+  readonly isDialing?: boolean; // unless it is false
+  readonly improveAtMs?: readonly number[];
   /** Calls off the search for the first link; later, {@linkcode DirectChat.bye} ends the chat. */
   readonly signal: AbortSignal;
 }
 
-export interface JoinedDirectChat {
-  readonly chat: DirectChat;
-  readonly route: Route;
-  readonly linkedAfterMs: number; // from accepting the invitation to the first link, in milliseconds
-}
-
-export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<JoinedDirectChat> {
-  const startedAt = performance.now();
+/** Accepts an invitation, links to the host, and keeps a link from then on. */
+export async function joinChat(listener: JoinListener, options: JoinOptions): Promise<DirectChat> {
   const joiner = new Joiner(listener, options);
-  const route = await joiner.linkFirst();
-  return { chat: joiner.chat, route, linkedAfterMs: performance.now() - startedAt };
+  await joiner.linkFirst();
+  return joiner.chat;
 }
 
 class Joiner {
   readonly chat: DirectChat;
   readonly #options: JoinOptions;
   readonly #listener: JoinListener;
-  readonly #first = Promise.withResolvers<Route>(); // settles with the first link
+  readonly #first = Promise.withResolvers<void>(); // settles with the first link
   #joined: JoinedChat | undefined; // what the server said last
   #round: AbortController | undefined; // of the round under way
   #tryAt = 0; // when the next round may begin while there is no link, on the clock of performance.now()
   #relayedAt = 0; // when the relay took over, on the same clock
   #improvements = 0; // rounds since then
-  #wake: (() => void) | undefined; // set while nothing is to be done
+  #wake: (() => void) | undefined; // ends the present or last rest
 
   constructor(listener: JoinListener, options: JoinOptions) {
     this.#options = options;
     this.#listener = listener;
     this.chat = new DirectChat(listener, options, () => this.#changed());
-    const { channel } = this.chat;
     const { rendezvous, chatId } = options;
     const stops = [
       rendezvous.onEvent(({ name, content }) => {
@@ -65,7 +59,8 @@ class Joiner {
       }),
       rendezvous.onSignedInAgain(() => this.#beginAfresh()),
     ];
-    channel.ended.then(() => {
+    this.chat.channel.ended.then((end) => {
+      this.#first.reject(new ConnectionError(end.message));
       for (const stop of stops) stop();
       this.#changed();
     });
@@ -75,34 +70,31 @@ class Joiner {
   }
 
   /** Looks for the first link; from then on it goes on looking whenever there is none, or only the relay. */
-  async linkFirst(): Promise<Route> {
-    const { signal } = this.#options;
-    const { channel } = this.chat;
-    const callOff = () => this.#first.reject(signal.reason);
-    signal.addEventListener("abort", callOff, { once: true });
-    if (signal.aborted) callOff();
-    channel.ended.then((end) => this.#first.reject(new ConnectionError(end.message)));
+  async linkFirst(): Promise<void> {
     const seeking = this.#seek();
     try {
-      return await this.#first.promise;
+      await unlessAborted(this.#options.signal, this.#first.promise);
     } catch (error) {
-      channel.close({ kind: "closed", message: messageOf(error) });
+      this.chat.channel.close({ kind: "closed", message: messageOf(error) });
       await seeking;
       throw error;
-    } finally {
-      signal.removeEventListener("abort", callOff);
     }
   }
 
   async #seek(): Promise<void> {
-    const { channel } = this.chat;
-    while (!channel.isEnded) {
+    while (!this.chat.channel.isEnded) {
       const waitMs = this.#waitMs();
-      if (waitMs > 0) await this.#rest(waitMs);
-      else await this.#playRound();
+      if (waitMs <= 0) {
+        await this.#playRound();
+        continue;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await within(waitMs, promise);
     }
   }
 
+  /** How long until there is something to be done. */
   #waitMs(): number {
     const { channel } = this.chat;
     if (!channel.isLinked) return this.#tryAt - performance.now();
@@ -111,26 +103,32 @@ class Joiner {
     return atMs === undefined ? Infinity : this.#relayedAt + atMs - performance.now();
   }
 
-  async #rest(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
-    this.#wake = resolve;
-    await promise;
-    this.#wake = undefined;
-    clearTimeout(timer);
-  }
-
   /** One round: ask the server, and race. With a link over the relay it only looks for something better. */
   async #playRound(): Promise<void> {
     const { channel } = this.chat;
-    const round = this.#round = new AbortController();
+    const { signal } = this.#round = new AbortController();
     const isImproving = channel.isLinked;
     if (isImproving) this.#improvements += 1;
     try {
       const { joined, isPunching } = await this.#join(!isImproving);
-      await this.#race(joined, { signal: round.signal, isPunching, isImproving });
+      const { rendezvous, relayAfterMs, isDialing } = this.#options;
+      await raceToHost({
+        rendezvous,
+        joined,
+        secretsOf: () => this.#secretsFor(joined),
+        routes: channel.routes,
+        take: (proven, route) => this.#take(proven, route),
+        relayAfterMs,
+        withinMs: isImproving ? IMPROVE_WITHIN_MS : undefined,
+        isDialing: isDialing ?? true,
+        isPunching,
+        onTrying: (what) => {
+          if (!channel.isLinked) this.#listener.onTrying(what);
+        },
+        signal,
+      });
     } catch (error) {
-      if (!round.signal.aborted && !isImproving && !channel.isLinked) this.#failed(error);
+      if (!signal.aborted && !isImproving && !channel.isLinked) this.#failed(error);
     } finally {
       this.#round = undefined;
     }
@@ -141,11 +139,7 @@ class Joiner {
     const { rendezvous, chatId } = this.#options;
     const before = this.#joined;
     try {
-      const joined = await rendezvous.request("join_chat", {
-        chatId,
-        wantsRelay,
-        ...(before ? { secret: before.secret } : {}),
-      });
+      const joined = await rendezvous.request("join_chat", { chatId, wantsRelay, secret: before?.secret });
       // A server that shows another key now is not believed: both have compared the code of the first one.
       this.#joined = before ? { ...joined, certificate: before.certificate, secret: before.secret } : joined;
       return { joined: this.#joined, isPunching: true };
@@ -159,36 +153,8 @@ class Joiner {
     }
   }
 
-  async #race(
-    joined: JoinedChat,
-    { signal, isPunching, isImproving }: { signal: AbortSignal; isPunching: boolean; isImproving: boolean },
-  ): Promise<void> {
-    const { rendezvous, relayAfterMs, isDialing } = this.#options;
-    const { channel } = this.chat;
-    await raceToHost({
-      rendezvous,
-      joined,
-      signal,
-      isPunching,
-      secretsOf: () => this.#secretsFor(joined),
-      isWorthwhile: (route) => !channel.routes.isAvoided(route),
-      take: (proven, route) => this.#take(proven, route),
-      onTrying: (what) => {
-        if (!channel.isLinked) this.#listener.onTrying(what);
-      },
-      ...(relayAfterMs === undefined ? {} : { relayAfterMs }),
-      ...(isDialing === undefined ? {} : { isDialing }),
-      ...(isImproving ? { withinMs: IMPROVE_WITHIN_MS } : {}),
-    });
-  }
-
   #secretsFor({ chatId, certificate, secret }: JoinedChat): LinkSecrets {
-    return {
-      chatId,
-      certificatePem: certificate,
-      secret,
-      channelKey: this.chat.terms?.channelKey,
-    };
+    return { chatId, certificatePem: certificate, secret, channelKey: this.chat.terms?.channelKey };
   }
 
   async #take(proven: ProvenConnection, route: Route): Promise<void> {
@@ -198,9 +164,9 @@ class Joiner {
     if (channel.isEnded || isNoBetter) return proven.drop("another way was faster");
     try {
       const { link, terms } = await proven.take(route, channel.received, chat.terms?.channelKey);
-      if (terms) chat.agree(terms);
+      if (terms) chat.terms = terms;
       channel.attach(link);
-      this.#first.resolve(route);
+      this.#first.resolve();
     } catch (error) {
       if (error instanceof ChatError && error.code === "unavailable") channel.routes.avoid(route);
       throw error;
@@ -208,8 +174,7 @@ class Joiner {
   }
 
   #failed(error: unknown): void {
-    const { chat } = this;
-    if (!chat.terms) {
+    if (!this.chat.terms) {
       this.#tryAt = Infinity;
       return this.#first.reject(error);
     }
@@ -227,15 +192,15 @@ class Joiner {
     this.#wake?.();
   }
 
+  /** A link is in use, or lost, or the chat is over. */
   #changed(): void {
     const { channel } = this.chat;
-    if (channel.isLinked && channel.route === "relayed") {
-      this.#relayedAt = performance.now();
-      this.#improvements = 0;
-    }
     if (!channel.isLinked) {
       this.#tryAt = 0;
       this.#round?.abort(new ConnectionError("The link is lost"));
+    } else if (channel.route === "relayed") {
+      this.#relayedAt = performance.now();
+      this.#improvements = 0;
     }
     this.#wake?.();
   }
@@ -247,9 +212,6 @@ class Joiner {
   }
 
   #hostHasEnded(): void {
-    this.chat.channel.close({
-      kind: "closed",
-      message: `${this.chat.friend} has ended the chat`,
-    });
+    this.chat.channel.close({ kind: "closed", message: `${this.chat.friend} has ended the chat` });
   }
 }

@@ -3,19 +3,13 @@
  * @module
  */
 import { type Gateway, pmpNat, upnpNat } from "@achingbrain/nat-port-mapper";
+import { scopeOf } from "../addresses.ts";
 import { ConnectionError, messageOf } from "../errors.ts";
 import type { Endpoint } from "../protocol/chat_messages.ts";
-import { scopeOf } from "./route/addresses.ts";
-
-export type MappedPort = Endpoint;
 
 export interface PortMapping {
-  readonly outside: MappedPort;
+  readonly outside: Endpoint;
   remove(): Promise<void>; // takes it back; never rejects
-}
-
-export interface PortMapper {
-  map(port: number, addresses: readonly string[]): Promise<PortMapping>;
 }
 
 /** How long the search for a router that speaks UPnP may take, and how long any router's answer. */
@@ -30,23 +24,27 @@ const UPNP_LEASE = { ttl: 60 * 60_000, autoRefresh: true };
  */
 const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
 
-export const routerPortMapper: PortMapper = {
-  async map(port: number, addresses: readonly string[]): Promise<PortMapping> {
-    const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
-    if (!inside) throw new ConnectionError("this machine is not behind a home router");
+/**
+ * Asks the router.
+ *
+ * @param addresses Those of this machine.
+ * @throws {ConnectionError} When there is none, or it does not do it; the message is one clause.
+ */
+export async function mapPort(port: number, addresses: readonly string[]): Promise<PortMapping> {
+  const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
+  if (!inside) throw new ConnectionError("this machine is not behind a home router");
+  try {
+    return await mapByUpnp(port, inside);
+  } catch (upnpError) {
     try {
-      return await mapByUpnp(port, inside);
-    } catch (upnpError) {
-      try {
-        return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
-      } catch (error) {
-        throw new ConnectionError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, {
-          cause: error,
-        });
-      }
+      return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
+    } catch (error) {
+      throw new ConnectionError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, {
+        cause: error,
+      });
     }
-  },
-};
+  }
+}
 
 async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
   const signal = AbortSignal.timeout(SEARCH_MS);

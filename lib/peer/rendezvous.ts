@@ -45,28 +45,3 @@ export interface Rendezvous {
    */
   checkConnection(): void;
 }
-
-export function nextEvent<T>(
-  rendezvous: Rendezvous,
-  pick: (event: ChatEvent) => T | undefined,
-  signal: AbortSignal,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = rendezvous.onEvent((event) => {
-      const picked = pick(event);
-      if (picked === undefined) return;
-      end();
-      resolve(picked);
-    });
-    const onAbort = () => {
-      end();
-      reject(signal.reason);
-    };
-    const end = () => {
-      stop();
-      signal.removeEventListener("abort", onAbort);
-    };
-    signal.addEventListener("abort", onAbort);
-  });
-}

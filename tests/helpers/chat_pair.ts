@@ -2,16 +2,13 @@
  * Two friends in a direct chat, each with a record of what they were shown.
  * @module
  */
-import { hostChat, type HostedChat, type HostOptions } from "../../lib/peer/host.ts";
-import {
-  joinChat,
-  type JoinedDirectChat,
-  type JoinListener,
-  type JoinOptions,
-} from "../../lib/peer/joiner.ts";
+import { HostedChat, type HostOptions } from "../../lib/peer/host.ts";
+import type { DirectChat } from "../../lib/peer/direct_chat.ts";
+import { joinChat, type JoinListener, type JoinOptions } from "../../lib/peer/joiner.ts";
 import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
 import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
+import type { Route } from "../../lib/protocol/peer_messages.ts";
 import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay/relay.ts";
 import { ChatServer, type ChatServerOptions, type TestRendezvous } from "./chat_server.ts";
 import { CuttableProxy } from "./cuttable_proxy.ts";
@@ -111,6 +108,13 @@ export interface PairOptions {
   readonly isCuttable?: boolean;
 }
 
+/** The joiner's half, and how it came about. */
+interface Joined {
+  readonly chat: DirectChat;
+  readonly route: Route;
+  readonly linkedAfterMs: number;
+}
+
 /** A host and a joiner on one server. */
 export class ChatPair implements AsyncDisposable {
   readonly server: ChatServer;
@@ -124,7 +128,7 @@ export class ChatPair implements AsyncDisposable {
   readonly #cable: CuttableProxy | undefined;
   readonly #joinOptions: Partial<JoinOptions>;
   readonly #folder: string;
-  #joined: JoinedDirectChat | undefined;
+  #joined: Joined | undefined;
 
   private constructor(made: {
     server: ChatServer;
@@ -155,7 +159,7 @@ export class ChatPair implements AsyncDisposable {
     const [ana, bob] = [await server.connectAs("ana"), await server.connectAs("bob")];
     const folder = await Deno.makeTempDir({ prefix: "mini-chat-pair-" });
     const atAna = new Recorder();
-    const hosted = await hostChat(atAna, {
+    const hosted = await HostedChat.open(atAna, {
       rendezvous: ana,
       friend: "bob",
       port: 0,
@@ -175,10 +179,11 @@ export class ChatPair implements AsyncDisposable {
   }
 
   /** Bob joins. @param changes What his side does otherwise than the pair's options say. */
-  async join(changes: Partial<JoinOptions> = {}): Promise<JoinedDirectChat> {
+  async join(changes: Partial<JoinOptions> = {}): Promise<Joined> {
     const invited = this.bob.events.find(({ name }) => name === "chat_invited");
     if (!invited) throw new Error("Bob was not invited");
-    this.#joined = await joinChat(this.atBob, {
+    const startedAt = performance.now();
+    const chat = await joinChat(this.atBob, {
       rendezvous: this.bob,
       chatId: invited.content.chatId,
       friend: "ana",
@@ -187,12 +192,13 @@ export class ChatPair implements AsyncDisposable {
       ...this.#joinOptions,
       ...changes,
     });
+    this.#joined = { chat, route: chat.channel.route!, linkedAfterMs: performance.now() - startedAt };
     await this.hosted.linked;
     return this.#joined;
   }
 
   /** The joiner's half. */
-  get joined(): JoinedDirectChat {
+  get joined(): Joined {
     if (!this.#joined) throw new Error("Bob has not joined");
     return this.#joined;
   }

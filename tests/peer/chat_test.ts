@@ -3,7 +3,7 @@ import { ChatError, UsageError } from "../../lib/errors.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatPair, leadThrough, NO_RELAY, withoutPunch } from "../helpers/chat_pair.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
-import { hostChat } from "../../lib/peer/host.ts";
+import { HostedChat } from "../../lib/peer/host.ts";
 import { joinChat } from "../../lib/peer/joiner.ts";
 import { Recorder } from "../helpers/chat_pair.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
@@ -170,7 +170,7 @@ Deno.test("DirectChat goes on without the server, and comes back after it", asyn
   assert.deepEqual(pair.atAna.lines, ["who needs a server", "still here"]);
 });
 
-Deno.test("hostChat() takes an invitation back, and nothing listens any more", async () => {
+Deno.test("HostedChat takes an invitation back, and nothing listens any more", async () => {
   await using pair = await ChatPair.invite();
   assert.equal(pair.hosted.isFriendOnline, true);
   assert.deepEqual(pair.bob.events.map(({ name }) => name), ["chat_invited"]);
@@ -185,10 +185,10 @@ Deno.test("hostChat() takes an invitation back, and nothing listens any more", a
   );
 });
 
-Deno.test("hostChat() says what is wrong with a port, and leaves nothing behind", async () => {
+Deno.test("HostedChat says what is wrong with a port, and leaves nothing behind", async () => {
   await using pair = await ChatPair.invite();
   await assert.rejects(
-    hostChat(new Recorder(), {
+    HostedChat.open(new Recorder(), {
       rendezvous: pair.ana,
       friend: "bob",
       port: pair.hosted.port,

@@ -1,5 +1,5 @@
 import { ConnectionError, NotSignedInError, UsageError } from "../../errors.ts";
-import { hostChat, type HostedChat } from "../../peer/host.ts";
+import { HostedChat } from "../../peer/host.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
@@ -44,17 +44,13 @@ export async function runHost(
     downloadFolder: app.downloadFolder,
     homeFolder: app.homeFolder,
   });
-  // Loaded only when wanted: few ask for it, and it takes a while.
-  const portMapper = flags.isMapped
-    ? (await import("../../peer/port_mapping.ts")).routerPortMapper
-    : undefined;
-  if (portMapper) terminal.status("Asking the router to forward a port…");
-  await using hosted = await hostChat(screen, {
+  if (flags.isMapped) terminal.status("Asking the router to forward a port…");
+  await using hosted = await HostedChat.open(screen, {
     rendezvous: rendezvousOf(session),
     friend,
     port: flags.port ?? 0,
     downloadFolder: app.downloadFolder,
-    ...(portMapper ? { portMapper } : {}),
+    isMapped: flags.isMapped,
   }).finally(() => terminal.status(""));
   using _goodbye = app.beforeLeaving(() => hosted.close());
   app.learnName(friend);

@@ -40,7 +40,8 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
     downloadFolder: app.downloadFolder,
     homeFolder: app.homeFolder,
   });
-  const { chat, linkedAfterMs } = await joinChat(screen, {
+  const startedAt = performance.now();
+  const chat = await joinChat(screen, {
     rendezvous: rendezvousOf(session),
     chatId: invitation.chatId,
     friend: invitation.from,
@@ -50,7 +51,7 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
   using _goodbye = app.beforeLeaving(() => chat.bye());
   forgetInvitation(session, invitation.chatId);
   app.learnName(invitation.from);
-  return await screen.run(chat, linkedAfterMs);
+  return await screen.run(chat, performance.now() - startedAt);
 }
 
 async function choose(app: App, session: Account, flags: ChatFlags): Promise<Invitation | null> {

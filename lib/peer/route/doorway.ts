@@ -29,7 +29,7 @@ export interface DoorwayOptions {
   readonly port: number;
   readonly identity: Identity;
   readonly taker: LinkTaker;
-  readonly greetTimeoutMs?: number;
+  readonly greetTimeoutMs?: number | undefined;
 }
 
 export class Doorway implements AsyncDisposable {

@@ -6,27 +6,25 @@
  * `node:net`. A port that listens cannot dial, so punching has a port of its own.
  * @module
  */
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { ConnectionError, messageOf } from "../../errors.ts";
-import { type Endpoint, MAX_CHAT_ADDRESSES } from "../../protocol/chat_messages.ts";
-import { ownAddresses, scopeOf, usableEndpoints } from "./addresses.ts";
-import { limit, pause } from "../pause.ts";
-import { nextEvent, type Rendezvous, type ServerDoor } from "../rendezvous.ts";
-import { findAddress } from "./side_client.ts";
 import { type ByteStream, closeQuietly } from "../../net/byte_stream.ts";
 import { SocketStream, throughLoopback } from "../../net/streams.ts";
+import { type Endpoint, MAX_CHAT_ADDRESSES } from "../../protocol/chat_messages.ts";
+import { Limit, sleep, unlessAborted } from "../../waiting.ts";
+import type { Rendezvous, ServerDoor } from "../rendezvous.ts";
+import { ownAddresses, usableEndpoints } from "./addresses.ts";
+import { findAddress } from "./side_client.ts";
 
-const ATTEMPT_MS = 1_500; // how long one attempt may hang in silence before the next, in milliseconds
+const ATTEMPT_MS = 1_500; // how long one attempt may hang in silence before the next
 const PROBE_MS = 3_000; // how long asking the server for the outside address may take
 /** Attempts on one endpoint; where refusals come back within a millisecond, they go quickly. */
 const MAX_ATTEMPTS = 1_500;
 /** Attempts that follow a refusal at once; after that each waits a little longer. */
 const HASTY_ATTEMPTS = 600;
 
-export interface PunchRound {
-  readonly rendezvous: Rendezvous;
-  readonly chatId: string;
-  readonly round: number;
+export interface PunchOptions {
   readonly onBegin?: () => void; // told when both begin
   /** Gets every connection that came about; both sides may have several, and agree later. */
   readonly onStream: (stream: SocketStream) => void;
@@ -40,95 +38,73 @@ export interface PunchRound {
  * @throws {ConnectionError} When the server cannot be asked, or does not agree.
  */
 export async function punch(
-  { rendezvous, chatId, round, onBegin, onStream, signal }: PunchRound,
+  rendezvous: Rendezvous,
+  { chatId, round }: { readonly chatId: string; readonly round: number },
+  { onBegin, onStream, signal }: PunchOptions,
 ): Promise<void> {
-  const told = nextEvent(
-    rendezvous,
-    ({ name, content }) =>
-      name === "chat_punch" && content.chatId === chatId && content.round === round ? content : undefined,
-    signal,
-  );
-  told.catch(() => {}); // awaited below, unless something fails first
-  const port = await PunchPort.open(rendezvous.server, signal);
+  const told = Promise.withResolvers<{ endpoints: readonly Endpoint[]; startInMs: number }>();
+  const stop = rendezvous.onEvent(({ name, content }) => {
+    if (name === "chat_punch" && content.chatId === chatId && content.round === round) told.resolve(content);
+  });
+  const port = findFreePort();
+  const own = ownAddresses();
+  let probe: ByteStream | undefined;
   try {
-    await rendezvous.request("offer_punch", { chatId, round, endpoints: [...port.endpoints] });
-    const { endpoints, startInMs } = await told;
-    await pause(startInMs, signal);
+    const endpoints = own.map((address) => ({ address, port }));
+    const outside = await askOutside(rendezvous.server, port, signal);
+    if (outside) endpoints.unshift(outside.seen);
+    probe = outside?.stream;
+    await rendezvous.request("offer_punch", {
+      chatId,
+      round,
+      endpoints: endpoints.slice(0, MAX_CHAT_ADDRESSES),
+    });
+    const { endpoints: theirs, startInMs } = await unlessAborted(signal, told.promise);
+    await sleep(startInMs, signal);
     onBegin?.();
-    const isLoopbackFine = scopeOf(rendezvous.server.address) === "loopback";
-    await port.punch(usableEndpoints(endpoints, { isLoopbackFine }), onStream, signal);
+    // To our own address a connection from the same port could meet itself.
+    const others = usableEndpoints(theirs, rendezvous.server.address)
+      .filter(({ address }) => !own.includes(address));
+    await Promise.all(others.map(async (endpoint) => {
+      const socket = await knock(port, endpoint, signal);
+      if (socket) onStream(new SocketStream(socket));
+    }));
   } catch (error) {
     signal.throwIfAborted();
     throw new ConnectionError(`Cannot punch: ${messageOf(error)}`, { cause: error });
   } finally {
-    port.close();
+    stop();
+    if (probe) closeQuietly(probe); // it has kept the router's mapping alive until now
   }
 }
 
-class PunchPort {
-  /** Where this port appears, from outside and on this machine. */
-  readonly endpoints: readonly Endpoint[];
-  readonly #port: number;
-  readonly #probe: ByteStream | undefined;
-
-  private constructor(port: number, endpoints: readonly Endpoint[], probe: ByteStream | undefined) {
-    this.#port = port;
-    this.endpoints = endpoints;
-    this.#probe = probe;
+/** Where the port appears from outside, and the connection that the server sees it on; undefined when it cannot say. */
+async function askOutside(
+  server: ServerDoor,
+  port: number,
+  signal: AbortSignal,
+): Promise<{ stream: ByteStream; seen: Endpoint } | undefined> {
+  using limit = new Limit(PROBE_MS, signal);
+  try {
+    const socket = await dialFrom(port, server, limit.signal);
+    return await findAddress(server, await throughLoopback(new SocketStream(socket)), limit.signal);
+  } catch {
+    signal.throwIfAborted();
   }
+}
 
-  static async open(server: ServerDoor, signal: AbortSignal): Promise<PunchPort> {
-    const port = findFreePort();
-    const own = ownAddresses().map((address) => ({ address, port }));
-    const limited = limit(signal, PROBE_MS);
+/** Connects again and again until it works; undefined when it never does, or the signal says stop. */
+async function knock(port: number, endpoint: Endpoint, signal: AbortSignal): Promise<Socket | undefined> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS && !signal.aborted; attempt++) {
+    const startedAt = performance.now();
     try {
-      const { stream, seen } = await askOutside(server, port, limited.signal);
-      const endpoints = [seen, ...own].slice(0, MAX_CHAT_ADDRESSES);
-      return new PunchPort(port, endpoints, stream);
-    } catch {
-      signal.throwIfAborted();
-      return new PunchPort(port, own, undefined);
-    } finally {
-      limited.end();
+      using limit = new Limit(ATTEMPT_MS, signal);
+      return await dialFrom(port, endpoint, limit.signal);
+    } catch (error) {
+      if (signal.aborted || isHopeless(error)) return;
     }
-  }
-
-  /** Connects to all of the other side's endpoints, again and again until it works or the signal says stop. */
-  async punch(
-    endpoints: readonly Endpoint[],
-    onStream: (stream: SocketStream) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    // To our own address a connection from the same port could meet itself.
-    const own = new Set(ownAddresses());
-    const others = endpoints.filter((endpoint) => !own.has(endpoint.address));
-    await Promise.all(others.map(async (endpoint) => {
-      const socket = await this.#knock(endpoint, signal);
-      if (socket) onStream(new SocketStream(socket));
-    }));
-  }
-
-  close(): void {
-    // The connection to the server has kept the router's mapping alive until now.
-    if (this.#probe) closeQuietly(this.#probe);
-  }
-
-  async #knock(endpoint: Endpoint, signal: AbortSignal): Promise<Socket | undefined> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS && !signal.aborted; attempt++) {
-      const startedAt = performance.now();
-      const limited = limit(signal, ATTEMPT_MS);
-      try {
-        return await dialFrom(this.#port, endpoint, limited.signal);
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        if (isHopeless(error)) return undefined;
-      } finally {
-        limited.end();
-      }
-      const waitMs = waitAfter(attempt, performance.now() - startedAt);
-      if (waitMs > 0) await pause(waitMs, signal).catch(() => {});
-    }
-    return undefined;
+    const waitMs = waitAfter(attempt, performance.now() - startedAt);
+    if (waitMs > 0) await sleep(waitMs, signal).catch(() => {});
   }
 }
 
@@ -161,38 +137,21 @@ function findFreePort(): number {
   }
 }
 
-async function askOutside(
-  server: ServerDoor,
-  port: number,
-  signal: AbortSignal,
-): Promise<{ stream: ByteStream; seen: Endpoint }> {
-  const socket = await dialFrom(port, server, signal);
-  return await findAddress(server, await throughLoopback(new SocketStream(socket)), signal);
-}
-
-function dialFrom(localPort: number, to: Endpoint, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = connect({
-      host: to.address,
-      port: to.port,
-      localAddress: to.address.includes(":") ? "::" : "0.0.0.0",
-      localPort,
-      noDelay: true,
-      allowHalfOpen: true, // otherwise the end of the other half would end ours, with bytes still to be sent
-    });
-    const fail = (error: unknown) => {
-      signal.removeEventListener("abort", onAbort);
-      socket.destroy();
-      reject(error);
-    };
-    const onAbort = () => fail(signal.reason ?? new ConnectionError("Connecting was called off"));
-    signal.addEventListener("abort", onAbort, { once: true });
-    socket.once("error", fail);
-    socket.once("connect", () => {
-      signal.removeEventListener("abort", onAbort);
-      socket.off("error", fail);
-      resolve(socket);
-    });
+async function dialFrom(localPort: number, to: Endpoint, signal: AbortSignal): Promise<Socket> {
+  signal.throwIfAborted();
+  const socket = connect({
+    host: to.address,
+    port: to.port,
+    localAddress: to.address.includes(":") ? "::" : "0.0.0.0",
+    localPort,
+    noDelay: true,
+    allowHalfOpen: true, // otherwise the end of the other half would end ours, with bytes still to be sent
   });
+  try {
+    await once(socket, "connect", { signal });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }

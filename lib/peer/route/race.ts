@@ -9,17 +9,17 @@
 import { ChatError, ConnectionError } from "../../errors.ts";
 import { Connection } from "../../net/connection.ts";
 import { CERTIFICATE_NAME } from "../../net/identity.ts";
+import { type Bridge, throughLoopback } from "../../net/streams.ts";
 import type { JoinedChat, Place } from "../../protocol/chat_messages.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
-import { routeTo, scopeOf, usableEndpoints } from "./addresses.ts";
+import { Limit, sleep } from "../../waiting.ts";
 import { ProvenConnection } from "../link/joiner_link.ts";
 import { LINK_CONNECTION, type LinkSecrets } from "../link/peer_link.ts";
-import { limit, pause } from "../pause.ts";
-import { punch } from "./punch.ts";
-import { openRelay } from "./side_client.ts";
 import type { Rendezvous } from "../rendezvous.ts";
-import { closeQuietly } from "../../net/byte_stream.ts";
-import { type Bridge, throughLoopback } from "../../net/streams.ts";
+import { routeTo, usableEndpoints } from "./addresses.ts";
+import { punch } from "./punch.ts";
+import type { RouteHealth } from "./route_health.ts";
+import { openRelay, speakTls } from "./side_client.ts";
 
 /** When the relay joins the race, in milliseconds: what is on the same network is proven by then, and costs no relay. */
 const RELAY_AFTER_MS = 100;
@@ -34,37 +34,45 @@ export interface RaceOptions {
   readonly rendezvous: Rendezvous;
   readonly joined: JoinedChat;
   readonly secretsOf: () => LinkSecrets;
-  readonly isWorthwhile: (route: Route) => boolean;
+  readonly routes: RouteHealth;
   /**
    * Puts a proven connection in use, or drops it. Called for one at a time. A direct one that it has put in use ends the
    * race; what it throws counts as the failure of that attempt.
    */
   readonly take: (proven: ProvenConnection, route: Route) => Promise<void>;
-  readonly relayAfterMs?: number; // when the relay joins in, in milliseconds; 100 by default
-  readonly withinMs?: number;
-  readonly isDialing?: boolean;
-  readonly isPunching: boolean; // whether both punch: only where the server has begun a round for both
+  readonly relayAfterMs: number | undefined;
+  readonly withinMs: number | undefined;
+  readonly isDialing: boolean;
+  readonly isPunching: boolean; // only where the server has begun a round for both
   readonly onTrying: (what: string) => void;
   readonly signal: AbortSignal;
 }
 
 export async function raceToHost(options: RaceOptions): Promise<void> {
-  const { joined, rendezvous, isWorthwhile, onTrying } = options;
+  const { joined, rendezvous, routes, onTrying } = options;
   const { relayTicket } = joined;
   using contest = new Contest(options);
-  const isLoopbackFine = scopeOf(rendezvous.server.address) === "loopback";
-  const places = options.isDialing === false ? [] : usableEndpoints(joined.places, { isLoopbackFine });
+  const places = options.isDialing ? usableEndpoints(joined.places, rendezvous.server.address) : [];
   onTrying(describePlaces(places.length));
   for (const place of places) {
     const route = routeTo(place);
-    if (isWorthwhile(route)) contest.enter(route, (signal) => dialAndProve(place, options, signal));
+    if (!routes.isAvoided(route)) contest.enter(route, (signal) => dialAndProve(place, options, signal));
   }
-  if (options.isPunching && isWorthwhile("direct, punched")) {
-    contest.run((signal) => punchInto(contest, options, signal));
+  if (options.isPunching && !routes.isAvoided("direct, punched")) {
+    contest.run((signal) =>
+      punch(rendezvous, joined, {
+        onBegin: () => onTrying("opening a way through both routers"),
+        onStream: (stream) =>
+          contest.enter("direct, punched", async (signal) => {
+            return await proveOver(await throughLoopback(stream), options, signal);
+          }),
+        signal,
+      })
+    );
   }
   if (relayTicket !== undefined) {
     contest.enter("relayed", async (signal) => {
-      await pause(options.relayAfterMs ?? RELAY_AFTER_MS, signal);
+      await sleep(options.relayAfterMs ?? RELAY_AFTER_MS, signal);
       onTrying("asking the server to relay");
       const stream = await openRelay(rendezvous.server, relayTicket, signal);
       return await proveOver(await throughLoopback(stream), options, signal);
@@ -74,79 +82,47 @@ export async function raceToHost(options: RaceOptions): Promise<void> {
   await contest.over;
 }
 
-/** Dials a place; a failure may pass, as when a machine has just changed its network. */
+/** A failure may pass, as when a machine has just changed its network. */
 async function dialAndProve(
   place: Place,
   options: RaceOptions,
   signal: AbortSignal,
 ): Promise<ProvenConnection> {
-  for (const pauseMs of DIAL_AGAIN_AFTER_MS) {
+  for (let attempt = 0;; attempt++) {
     try {
-      return await dialOnce(place, options, signal);
+      const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
+      return await proveOver({ tcp, cut: () => {} }, options, signal);
     } catch (error) {
-      if (error instanceof ChatError && error.code !== "timeout") throw error;
-      await pause(pauseMs, signal);
+      const pauseMs = DIAL_AGAIN_AFTER_MS[attempt];
+      if (pauseMs === undefined || (error instanceof ChatError && error.code !== "timeout")) throw error;
+      await sleep(pauseMs, signal);
     }
   }
-  return await dialOnce(place, options, signal);
-}
-
-async function dialOnce(place: Place, options: RaceOptions, signal: AbortSignal): Promise<ProvenConnection> {
-  const tcp = await Deno.connect({ hostname: place.address, port: place.port, signal });
-  return await proveOver({ tcp, cut: () => {} }, options, signal);
-}
-
-async function punchInto(contest: Contest, options: RaceOptions, signal: AbortSignal): Promise<void> {
-  const { rendezvous, joined: { chatId, round }, onTrying } = options;
-  await punch({
-    rendezvous,
-    chatId,
-    round,
-    signal,
-    onBegin: () => onTrying("opening a way through both routers"),
-    onStream: (stream) =>
-      contest.enter("direct, punched", async (signal) => {
-        return await proveOver(await throughLoopback(stream), options, signal);
-      }),
-  });
 }
 
 /** Speaks TLS to the host's key, and proves the secret inside. */
 async function proveOver(
-  { tcp, cut }: Bridge,
+  bridge: Bridge,
   { secretsOf }: RaceOptions,
   signal: AbortSignal,
 ): Promise<ProvenConnection> {
-  let socket: Deno.Conn = tcp;
-  const limited = limit(signal, ATTEMPT_MS);
-  const onAbort = () => {
-    closeQuietly(socket);
-    cut();
-  };
-  limited.signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    limited.signal.throwIfAborted();
+  using limit = new Limit(ATTEMPT_MS, signal);
+  const startTls = (tcp: Deno.TcpConn) => {
     tcp.setNoDelay(true);
-    const tls = await Deno.startTls(tcp, {
-      hostname: CERTIFICATE_NAME,
-      caCerts: [secretsOf().certificatePem],
-    });
-    socket = tls;
-    await tls.handshake();
-    return await ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secretsOf());
-  } catch (error) {
-    onAbort();
-    throw error;
-  } finally {
-    limited.signal.removeEventListener("abort", onAbort);
-    limited.end();
-  }
+    return Deno.startTls(tcp, { hostname: CERTIFICATE_NAME, caCerts: [secretsOf().certificatePem] });
+  };
+  return await speakTls(
+    bridge,
+    limit.signal,
+    startTls,
+    (tls) => ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secretsOf()),
+  );
 }
 
 class Contest implements Disposable {
   readonly over: Promise<void>;
   readonly #options: RaceOptions;
-  readonly #limit: ReturnType<typeof limit>;
+  readonly #limit: Limit;
   readonly #over = Promise.withResolvers<void>();
   #taking: Promise<void> = Promise.resolve(); // ends when no connection is being put in use
   #running = 0;
@@ -159,7 +135,7 @@ class Contest implements Disposable {
     this.#options = options;
     this.over = this.#over.promise;
     this.over.catch(() => {}); // whoever waits for it hears of it
-    this.#limit = limit(options.signal, options.withinMs ?? RACE_WITHIN_MS);
+    this.#limit = new Limit(options.withinMs ?? RACE_WITHIN_MS, options.signal);
     const { signal } = this.#limit;
     if (signal.aborted) this.#runOut();
     else signal.addEventListener("abort", () => this.#runOut(), { once: true });
@@ -187,7 +163,7 @@ class Contest implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#relayedTimer);
-    this.#limit.end("the race is over");
+    this.#limit.abort("the race is over");
   }
 
   async #take(proven: ProvenConnection, route: Route): Promise<void> {

@@ -1,9 +1,9 @@
 import { ConnectionError, messageOf } from "../../errors.ts";
+import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
 import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
 import { checked } from "../../protocol/requests.ts";
 import { encodeRequest, fromRpcError, parseEnvelope } from "../../protocol/rpc.ts";
 import type { ServerDoor } from "../rendezvous.ts";
-import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
 import { type Bridge, prefixed } from "../../net/streams.ts";
 
 const MAX_REPLY_BYTES = 4 * 1024;
@@ -16,11 +16,7 @@ export async function openRelay(
 ): Promise<ByteStream> {
   const tcp = await Deno.connect({ hostname: server.address, port: server.port, signal });
   tcp.setNoDelay(true);
-  const { stream, rest } = await ask(server, { tcp, cut: () => {} }, {
-    method: "relay",
-    params: { ticket },
-    signal,
-  });
+  const { stream, rest } = await ask(server, { tcp, cut: () => {} }, "relay", { ticket }, signal);
   return prefixed(rest, stream);
 }
 
@@ -29,16 +25,30 @@ export async function findAddress(
   bridge: Bridge,
   signal: AbortSignal,
 ): Promise<{ seen: Endpoint; stream: ByteStream }> {
-  const { result, stream } = await ask(server, bridge, { method: "find_address", params: {}, signal });
+  const { result, stream } = await ask(server, bridge, "find_address", {}, signal);
   return { seen: checked(SIDE_REQUESTS.find_address.result, result, "the reply to find_address"), stream };
 }
 
 async function ask(
   server: ServerDoor,
-  { tcp, cut }: Bridge,
-  request: { method: keyof typeof SIDE_REQUESTS; params: unknown; signal: AbortSignal },
+  bridge: Bridge,
+  method: keyof typeof SIDE_REQUESTS,
+  params: unknown,
+  signal: AbortSignal,
 ): Promise<{ result: unknown; stream: ByteStream; rest: Uint8Array }> {
-  const { method, params, signal } = request;
+  return await speakTls(bridge, signal, (tcp) => server.startTls(tcp, [SIDE_ALPN]), async (stream) => {
+    await writeAll(stream, new TextEncoder().encode(encodeRequest(1, method, params)));
+    return { ...await readReply(stream), stream };
+  });
+}
+
+/** Speaks TLS over a bridge, which is closed when that fails or the signal is aborted meanwhile. */
+export async function speakTls<T>(
+  { tcp, cut }: Bridge,
+  signal: AbortSignal,
+  startTls: (tcp: Deno.TcpConn) => Promise<Deno.TlsConn>,
+  speak: (tls: Deno.TlsConn) => Promise<T>,
+): Promise<T> {
   let stream: ByteStream = tcp;
   const close = () => {
     closeQuietly(stream);
@@ -47,16 +57,14 @@ async function ask(
   signal.addEventListener("abort", close, { once: true });
   try {
     signal.throwIfAborted();
-    const tls = await server.startTls(tcp, [SIDE_ALPN]);
+    const tls = await startTls(tcp);
     stream = tls;
     signal.throwIfAborted();
     // Before the first write: closing cancels a handshake that waits, but not a write.
     await tls.handshake();
-    await writeAll(stream, new TextEncoder().encode(encodeRequest(1, method, params)));
-    return { ...await readReply(stream), stream };
+    return await speak(tls);
   } catch (error) {
     close();
-    signal.throwIfAborted();
     throw error;
   } finally {
     signal.removeEventListener("abort", close);
