@@ -7,7 +7,7 @@
  * @module
  */
 import * as z from "zod";
-import { nameField, timeField } from "./fields.ts";
+import { nameField, timeField, uuidField } from "./fields.ts";
 
 /** ALPN name (RFC 7301) of a TLS connection for one of the {@linkcode SIDE_REQUESTS}: it never says `hello`. */
 export const SIDE_ALPN = "mini-chat-direct";
@@ -16,42 +16,24 @@ export const SIDE_ALPN = "mini-chat-direct";
 export const MAX_CHAT_ADDRESSES = 16;
 
 /** Longest certificate in PEM, in characters: a P-256 one has about 700. */
-export const MAX_CERTIFICATE_CHARS = 4_096;
+const MAX_CERTIFICATE_CHARS = 4_096;
 
 const done = z.object({});
 
 /** Names a chat: a UUID made by the host. */
-export const chatIdField: z.ZodString = z.string().regex(
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
-  "a chat id is a UUID in lower case",
-);
+export const chatIdField: z.ZodString = uuidField("a chat id");
 
 /** 128 random bits, base64url without padding. */
-export const chatSecretField: z.ZodString = z.string().regex(
-  /^[A-Za-z0-9_-]{22}$/,
-  "a secret is 128 bits in base64url",
-);
+const secretField = z.string().regex(/^[A-Za-z0-9_-]{22}$/, "a secret is 128 bits in base64url");
 
-/** TCP port. */
-export const portField: z.ZodInt = z.int().min(1).max(65_535);
-
+const portField = z.int().min(1).max(65_535);
 const addressField = z.union([z.ipv4(), z.ipv6()]);
 
 /** Where something can be reached: an IP address as text, and a TCP port. */
-export const endpointField: z.ZodObject<
-  { address: typeof addressField; port: z.ZodInt },
-  z.core.$strict
-> = z.strictObject({ address: addressField, port: portField });
+const endpointField = z.strictObject({ address: addressField, port: portField });
 
 /** A place to reach the host of a chat at, and how it came to be known. */
-export const placeField: z.ZodObject<
-  {
-    address: typeof addressField;
-    port: z.ZodInt;
-    kind: z.ZodEnum<{ own: "own"; mapped: "mapped"; seen: "seen" }>;
-  },
-  z.core.$strict
-> = z.strictObject({
+const placeField = z.strictObject({
   address: addressField,
   port: portField,
   /** `own`: on an interface of the machine. `mapped`: its router forwards it. `seen`: where the server saw it. */
@@ -81,7 +63,7 @@ export const CHAT_REQUESTS = {
       /** The host's certificate for this chat alone, in PEM. */
       certificate: z.string().max(MAX_CERTIFICATE_CHARS),
       /** What the friend proves in the chat; given to the friend alone, and only on joining. */
-      secret: chatSecretField,
+      secret: secretField,
       /** True when the friend has joined before: the chat goes on, and nobody is invited to it. */
       isJoined: z.boolean().optional(),
     }),
@@ -103,7 +85,7 @@ export const CHAT_REQUESTS = {
     params: z.strictObject({
       chatId: chatIdField,
       /** The chat's secret, from the second round on: proves that the caller is in it, on whichever connection. */
-      secret: chatSecretField.optional(),
+      secret: secretField.optional(),
       /** False when this round needs no relay; true when it is left out. */
       wantsRelay: z.boolean().optional(),
     }),
@@ -112,10 +94,10 @@ export const CHAT_REQUESTS = {
       host: nameField,
       places: z.array(placeField).max(MAX_CHAT_ADDRESSES + 1),
       certificate: z.string().max(MAX_CERTIFICATE_CHARS),
-      secret: chatSecretField,
+      secret: secretField,
       round: roundField,
       /** Opens the joiner's half of the relay in this round; left out where none is wanted. */
-      relayTicket: chatSecretField.optional(),
+      relayTicket: secretField.optional(),
     }),
   },
   /** Tells where this side's punching port appears from outside; both told, the server says when to punch. */
@@ -141,7 +123,7 @@ export const CHAT_EVENTS = {
     by: nameField,
     round: roundField,
     /** Opens the host's half of the relay in this round; left out where the friend wants none. */
-    relayTicket: chatSecretField.optional(),
+    relayTicket: secretField.optional(),
   }),
   /** To the friend who has joined: the host is back, perhaps elsewhere; whoever has no link begins a new round. */
   chat_reopened: z.object({ chatId: chatIdField }),
@@ -161,7 +143,7 @@ export const SIDE_REQUESTS = {
   find_address: { params: z.strictObject({}), result: endpointField },
   /** Turns this connection into one half of a relay. */
   relay: {
-    params: z.strictObject({ ticket: chatSecretField }),
+    params: z.strictObject({ ticket: secretField }),
     /** Comes when both sides are there; every byte after its line end is from the other side. */
     result: z.object({
       /** Most bytes that the relay copies, both ways together. */

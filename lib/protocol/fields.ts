@@ -27,6 +27,12 @@ function fitsText(text: string): boolean {
   return JSON.stringify(text).length <= MAX_ESCAPED_TEXT_UNITS;
 }
 
+/** A UUID in lower case; `what` names it in the refusal. */
+export function uuidField(what: string): z.ZodString {
+  const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+  return z.string().regex(uuid, `${what} is a UUID in lower case`);
+}
+
 /** Account name: 1 to 32 of `a-z 0-9 _ . -`. */
 export const nameField: z.ZodString = z.string().regex(new RegExp(`^[a-z0-9_.-]{1,${MAX_NAME_CHARS}}$`), {
   error: (issue) =>
@@ -45,10 +51,7 @@ export const anyPasswordField: z.ZodString = z.string().max(
 );
 
 /** Message id, made by the sending client: a UUID, version 7 so that ids sort by time (RFC 9562 §5.7). */
-export const messageIdField: z.ZodString = z.string().regex(
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
-  "a message id is a UUID in lower case",
-);
+export const messageIdField: z.ZodString = uuidField("a message id");
 
 /**
  * Makes the id of a new message: a UUID of version 7, which is its time in milliseconds and random bits (RFC 9562 §5.7).

@@ -152,26 +152,13 @@ export class FrameDecoder {
 }
 
 /**
- * Makes one frame of a value.
+ * Makes one frame of a value; JSON escapes a raw LF, so none can be inside the frame.
  *
- * @param value Anything JSON can hold; JSON escapes a raw LF, so none can be inside the frame.
- * @returns The JSON text and its LF.
  * @throws {TypeError} When JSON has no form for the value.
  * @throws {RangeError} When the frame would be over `MAX_FRAME_BYTES`: the other end would hang up on it.
  */
 export function encodeFrame(value: unknown): string {
   const json = JSON.stringify(value);
-  if (json === undefined) throw new TypeError(`Cannot encode frame as JSON has no form for ${typeof value}`);
-  return finishFrame(json);
-}
-
-/**
- * Adds the line end to JSON text made by the caller, and checks the length.
- *
- * @param json One JSON value without a raw LF.
- * @throws {RangeError} When the frame would be over `MAX_FRAME_BYTES`.
- */
-export function finishFrame(json: string): string {
   // A UTF-16 unit takes at most 3 bytes of UTF-8: short frames need no counting.
   if (json.length * 3 >= MAX_FRAME_BYTES) {
     const frameBytes = encoder.encode(json).length + 1;

@@ -7,9 +7,8 @@
  * @module
  */
 import { ChatError, ERROR_CODES, type ErrorCode, ProtocolError } from "../errors.ts";
-import { finishFrame } from "./frame.ts";
-import { MAX_ID_CHARS } from "./limits.ts";
-import { MAX_RETRY_AFTER_MS } from "./limits.ts";
+import { encodeFrame } from "./frame.ts";
+import { MAX_ID_CHARS, MAX_RETRY_AFTER_MS } from "./limits.ts";
 
 /** What ties a reply to its request: a string of at most `MAX_ID_CHARS`, or a safe integer. */
 export type RpcId = string | number;
@@ -65,7 +64,7 @@ export const RPC_CODES: Readonly<Record<ErrorCode, number>> = {
 };
 
 /** JSON-RPC 2.0 §5.1: the text is not JSON. */
-export const RPC_PARSE_ERROR: number = -32700;
+const RPC_PARSE_ERROR = -32700;
 /** JSON-RPC 2.0 §5.1: JSON, but not a request. */
 export const RPC_INVALID_REQUEST: number = -32600;
 /** JSON-RPC 2.0 §5.1: no such method. */
@@ -116,8 +115,7 @@ export function parseEnvelope(line: string): Envelope {
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeRequest(id: RpcId, method: string, params?: unknown): string {
-  const tail = params === undefined ? "}" : `,"params":${JSON.stringify(params)}}`;
-  return finishFrame(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)}${tail}`);
+  return encodeFrame({ jsonrpc: "2.0", id, method, params });
 }
 
 /**
@@ -126,8 +124,7 @@ export function encodeRequest(id: RpcId, method: string, params?: unknown): stri
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeNotification(method: string, params?: unknown): string {
-  const tail = params === undefined ? "}" : `,"params":${JSON.stringify(params)}}`;
-  return finishFrame(`{"jsonrpc":"2.0","method":${JSON.stringify(method)}${tail}`);
+  return encodeFrame({ jsonrpc: "2.0", method, params });
 }
 
 /**
@@ -137,8 +134,7 @@ export function encodeNotification(method: string, params?: unknown): string {
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeSuccess(id: RpcId, result: unknown): string {
-  const json = result === undefined ? "{}" : JSON.stringify(result);
-  return finishFrame(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${json}}`);
+  return encodeFrame({ jsonrpc: "2.0", id, result: result === undefined ? {} : result });
 }
 
 /**
@@ -148,7 +144,7 @@ export function encodeSuccess(id: RpcId, result: unknown): string {
  * @param error See {@linkcode toRpcError}.
  */
 export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
-  return finishFrame(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${JSON.stringify(error)}}`);
+  return encodeFrame({ jsonrpc: "2.0", id, error });
 }
 
 /**
