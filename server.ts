@@ -24,17 +24,17 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   return await serve(checkServeOptions(options), log);
 }
 
-/** What a person needs who has just started a server. */
+/** What is printed once the server accepts. */
 export function greeting(server: RunningServer, options: ServeOptions): string {
   const who = {
-    open: "anybody who finds it may register",
+    open: "anyone who finds it may register",
     invite: "the link lets people register",
     closed: "",
   };
   const reach = server.addresses.map((address) => formatHostAndPort(address, server.port)).join(", ");
   return [
     `Mini-Chat server ${VERSION}, data in ${server.dataFolder}`,
-    `  Reached at   ${reach}`,
+    `  Address      ${reach}`,
     `  Fingerprint  ${server.fingerprint}`,
     `  Invite link  ${server.inviteLink}`,
     who[options.registration] && `               (${who[options.registration]})`,
@@ -46,7 +46,7 @@ export function greeting(server: RunningServer, options: ServeOptions): string {
 
 async function run(options: ServeOptions, openTerminal: () => Promise<Terminal>): Promise<void> {
   // Before the first caller can get in: whoever stops a server that has just started gets a clean stop too.
-  using stop = new StopSignal();
+  using stop = listenForStop();
   {
     await using server = await startServer(options);
     const terminal = await openTerminal();
@@ -56,25 +56,20 @@ async function run(options: ServeOptions, openTerminal: () => Promise<Terminal>)
   await stopLog();
 }
 
-/** The signals by which a server is asked to stop. */
-class StopSignal implements Disposable {
-  /** Resolves at the first of them. */
-  readonly received: Promise<void>;
-  readonly #listener: () => void;
-  static readonly #SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+/** Listens for the signals by which a server is asked to stop; `received` resolves at the first of them. */
+function listenForStop(): Disposable & { readonly received: Promise<void> } {
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
-
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.received = promise;
-    this.#listener = resolve;
-    for (const signal of StopSignal.#SIGNALS) Deno.addSignalListener(signal, this.#listener);
-  }
-
-  [Symbol.dispose](): void {
-    for (const signal of StopSignal.#SIGNALS) Deno.removeSignalListener(signal, this.#listener);
-  }
+  const { promise: received, resolve } = Promise.withResolvers<void>();
+  const onSignal = () => resolve();
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  return {
+    received,
+    [Symbol.dispose]() {
+      for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+    },
+  };
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -87,9 +82,7 @@ async function main(args: readonly string[]): Promise<number> {
     );
   };
   const program = prepareProgram(new Command("mini-chat-server")).version(VERSION)
-    .description(
-      "A chat server in one file: accounts, mailboxes, presence. Started without arguments, it serves.",
-    );
+    .description("A chat server in one file: accounts, mailboxes, presence. Without arguments, it serves.");
   addServeOptions(program).action((options: ServeOptions) => run(options, openTerminal));
   addAdminCommands(program, openTerminal);
   try {

@@ -7,7 +7,8 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { type BinaryLike, randomBytes, scrypt, type ScryptOptions, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
 import { ChatError } from "../errors.ts";
 import { FairLine, type TurnTaker } from "./fair_line.ts";
 
@@ -31,13 +32,10 @@ const RETRY_AFTER_MS = 5_000; // for those who had to leave the line
 /** Who waits where nobody else does: the operator at the keyboard. */
 const OPERATOR: TurnTaker = { addressGroup: "", hasEnded: false };
 
+const scryptKey = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
+
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
-
-export interface PasswordCheck {
-  readonly isRight: boolean;
-  readonly needsRehash: boolean; // right, and its hash was made at another cost than new ones: store a new hash
-}
 
 /** Hashes and checks passwords, a bounded number at a time, for each address group in turn. */
 export class Passwords {
@@ -75,13 +73,14 @@ export class Passwords {
    * Compares a password with a stored hash, in constant time.
    *
    * @param stored PHC string, or `null` for a name that does not exist: the answer is then no, after the same work.
-   * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
+   * @returns `needsRehash`: right, and the hash was made at another cost than new ones, so store a new one.
+   * @throws {ChatError} As {@linkcode Passwords.hash}.
    */
   async check(
     password: string,
     stored: string | null,
     taker: TurnTaker = OPERATOR,
-  ): Promise<PasswordCheck> {
+  ): Promise<{ readonly isRight: boolean; readonly needsRehash: boolean }> {
     const { cost, salt, hash } = parse(stored ?? this.#nobody);
     const derived = await this.#inTurn(taker, () => derive(password, salt, cost, hash.length));
     const isRight = timingSafeEqual(derived, hash) && stored !== null;
@@ -103,20 +102,15 @@ export class Passwords {
 function derive(password: string, salt: Buffer, cost: ScryptCost, bytes: number): Promise<Buffer> {
   const N = 2 ** cost.logN;
   const options = { N, r: cost.r, p: cost.p, maxmem: 256 * N * cost.r };
-  return new Promise((resolve, reject) => {
-    scrypt(password.normalize("NFKC"), salt, bytes, options, (error, key) => {
-      if (error) reject(error);
-      else resolve(key);
-    });
-  });
+  return scryptKey(password.normalize("NFKC"), salt, bytes, options);
 }
 
 function format(cost: ScryptCost, salt: Buffer, hash: Buffer): string {
-  return `$scrypt$ln=${cost.logN},r=${cost.r},p=${cost.p}$${unpadded(salt)}$${unpadded(hash)}`;
+  return `$scrypt$ln=${cost.logN},r=${cost.r},p=${cost.p}$${base64(salt)}$${base64(hash)}`;
 }
 
-function unpadded(bytes: Buffer): string {
-  return bytes.toString("base64").replace(/=+$/, "");
+function base64(bytes: Uint8Array): string {
+  return bytes.toBase64({ omitPadding: true });
 }
 
 function parse(stored: string): { cost: ScryptCost; salt: Buffer; hash: Buffer } {
