@@ -1,5 +1,11 @@
 /**
  * Schemas of the fields that requests, results and events share.
+ *
+ * They are zod's. Weighed against valibot 1.5.0 (2026-11, `tests/bench/schemas.ts`), million parses a second: `send_message`
+ * 2.7 against 2.8, `acknowledge` 6.1 against 6.2, `message_received` 3.1 against 2.7. At start valibot is lighter: import
+ * 13 against 5 ms, 36 schemas 6 against 1 ms, their first parse 4 against 1 ms. So valibot would save a start 16 ms and no
+ * frame anything; that is not worth new words for every refusal, which programs and people have seen. Look again when a
+ * start has nothing dearer.
  * @module
  */
 import * as z from "zod";
