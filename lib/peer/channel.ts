@@ -14,6 +14,7 @@ import {
   type Route,
 } from "../protocol/peer_messages.ts";
 import { RPC_INVALID_REQUEST } from "../protocol/rpc.ts";
+import { sleep, within } from "../waiting.ts";
 import type { PeerLink } from "./link/peer_link.ts";
 import { type Outgoing, SendWindow, sizeOf, SMALL_BYTES, tooLarge } from "./link/send_window.ts";
 import { RouteHealth } from "./route/route_health.ts";
@@ -21,6 +22,8 @@ import { RouteHealth } from "./route/route_health.ts";
 /** How long a lost channel may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
 export const COME_BACK_WITHIN_MS = 90_000;
 const STALL_MS = 10_000; // nothing that was sent got through for so long: the link is stuck
+/** For one reply; the channel watches its progress itself. */
+const REPLY_TIMEOUT_MS = 600_000;
 const PROBE_MS = 2_000; // how soon a link must answer when it is in doubt
 const ANSWER_WITHIN_MS = 500; // how long a goodbye waits for what the other side said to be shown
 const BYE_WITHIN_MS = 3_000; // how long a goodbye may take to reach the other side
@@ -98,19 +101,19 @@ export class PeerChannel {
   }
 
   get remoteAddress(): string | undefined {
-    return this.#link?.remoteAddress;
+    return this.#link?.rpc.connection.remoteAddress;
   }
 
   /** Goes on over this link from now on; the one before is closed, and nothing is lost or said twice. */
   attach(link: PeerLink): void {
-    if (this.#end) return void link.close(this.#end.message);
+    if (this.#end) return void link.rpc.close(this.#end.message);
     const before = this.#link;
     clearTimeout(this.#lostTimer);
     this.#link = link;
     this.#route = link.route;
     this.#window.restart(link.theirReceived);
     link.serve((method, params) => this.#take(method, params));
-    link.closed.then((reason) => {
+    link.rpc.closed.then((reason) => {
       if (link !== this.#link) return;
       if (reason.kind === "protocol") this.#finish({ kind: "protocol", message: reason.message });
       else this.#lose(link, reason.message);
@@ -118,20 +121,21 @@ export class PeerChannel {
     this.#listener.onLinked?.(link.route);
     this.#pump();
     // Nothing else before its answer: where large packets vanish, so does the proof of the link that shares one with them.
-    link.ping(this.#stallMs).then(() => {
+    ping(link, this.#stallMs).then(() => {
       if (link !== this.#link) return;
       this.#window.open();
       this.#pump();
     }, () => {}) // a link that is lost is noticed where it closes
       // Not before: its end could overtake the reply to `take`, and look like a loss to the other side.
-      .finally(() => before?.close("another way is used now"));
+      .finally(() => before?.rpc.close("another way is used now"));
   }
 
   /** Asks the link for a sign of life, and gives it up when none comes soon. */
   async probe(): Promise<void> {
     const link = this.#link;
-    await link?.ping(PROBE_MS).catch(() => {
-      link.abort({ kind: "silent", message: "the other side does not answer any more" });
+    if (!link) return;
+    await ping(link, PROBE_MS).catch(() => {
+      link.rpc.abort({ kind: "silent", message: "the other side does not answer any more" });
     });
   }
 
@@ -149,22 +153,15 @@ export class PeerChannel {
   /** Says goodbye after all that was said before, and ends; takes three seconds at most. */
   async bye(): Promise<void> {
     if (this.#end) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#link ? BYE_WITHIN_MS : 0);
     const said = this.#answered().then(() => this.send("bye", {})).catch(() => {});
-    await Promise.race([said, promise]);
-    clearTimeout(timer);
+    await within(this.#link ? BYE_WITHIN_MS : 0, said);
     this.#finish({ kind: "said_bye", message: "you said goodbye" });
   }
 
   /** Waits for a moment until what was shown is answered, as the other side would take it for undelivered behind a goodbye. */
   async #answered(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ANSWER_WITHIN_MS);
-    await Promise.race([this.#handling.catch(() => {}), promise]);
-    clearTimeout(timer);
-    // The answer leaves in this turn, after those who wait for the same.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await within(ANSWER_WITHIN_MS, this.#handling.catch(() => {}));
+    await sleep(0); // the answer leaves in this turn, after those who wait for the same
   }
 
   close(end: ChatEnd): void {
@@ -180,7 +177,11 @@ export class PeerChannel {
 
   #transmit(link: PeerLink, outgoing: Outgoing): void {
     const { bytes } = outgoing;
-    link.request(outgoing.method, { seq: outgoing.seq, ...outgoing.content }).then(
+    link.rpc.request(
+      outgoing.method,
+      { seq: outgoing.seq, ...outgoing.content },
+      { timeoutMs: REPLY_TIMEOUT_MS },
+    ).then(
       () => {
         this.#window.confirm(outgoing);
         if (link !== this.#link) return;
@@ -249,7 +250,7 @@ export class PeerChannel {
     const link = this.#link;
     this.#link = undefined;
     this.#finish(end);
-    setTimeout(() => link?.close(end.message), 0);
+    setTimeout(() => link?.rpc.close(end.message), 0);
   }
 
   #lose(link: PeerLink, why: string): void {
@@ -276,7 +277,7 @@ export class PeerChannel {
     const longMs = this.#stallMs / 2;
     const { isEmpty, progressAt, bytesInFlight } = this.#window;
     if (isEmpty || performance.now() - progressAt < longMs) return false;
-    return link.heardAt - progressAt >= longMs || bytesInFlight > SMALL_BYTES;
+    return link.rpc.connection.heardAt - progressAt >= longMs || bytesInFlight > SMALL_BYTES;
   }
 
   /** Leaves the way alone that got stuck. What got stuck twice is too large for any: it is taken back. */
@@ -304,9 +305,9 @@ export class PeerChannel {
       const silenceMs = performance.now() - this.#window.progressAt;
       if (silenceMs >= this.#stallMs) {
         const seconds = Math.round(silenceMs / 1000);
-        return link.abort({ kind: "silent", message: `the other side took nothing for ${seconds} s` });
+        return link.rpc.abort({ kind: "silent", message: `the other side took nothing for ${seconds} s` });
       }
-      link.ping(this.#stallMs).then(() => {
+      ping(link, this.#stallMs).then(() => {
         if (link === this.#link) this.#window.noteProgress();
       }, () => {}); // a link that is lost is noticed where it closes
       this.#watchProgress();
@@ -320,10 +321,15 @@ export class PeerChannel {
     clearTimeout(this.#stallTimer);
     const link = this.#link;
     this.#link = undefined;
-    link?.close(end.message);
+    link?.rpc.close(end.message);
     this.#window.drop(new ConnectionError(`The chat is over: ${end.message}`));
     this.#ended.resolve(end);
   }
+}
+
+/** Asks for a sign of life. */
+function ping(link: PeerLink, timeoutMs: number): Promise<unknown> {
+  return link.rpc.request("ping", undefined, { timeoutMs });
 }
 
 /** What the other side is told of what comes too late: it was not shown. */

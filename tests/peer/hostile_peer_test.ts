@@ -51,7 +51,7 @@ for (
     assert.ok(end.message.length > 10 && end.message.length < 300, end.message);
     await pair.hosted.close();
     await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: pair.hosted.port }));
-    await link.closed;
+    await link.rpc.closed;
   });
 }
 

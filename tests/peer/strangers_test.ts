@@ -155,9 +155,9 @@ Deno.test("ProvenConnection.take() puts a link in use that was proven before the
   const better = await second.take("direct, LAN", 0, terms!.channelKey);
   assert.equal(better.terms, undefined);
   better.link.serve(() => ({}));
-  await link.closed;
+  await link.rpc.closed;
   await pair.hosted.chat.say("over the better one");
-  await better.link.close("the test is over");
+  await better.link.rpc.close("the test is over");
 });
 
 Deno.test("ProvenConnection.prove() trusts nobody who has the certificate's name but not the secret", async () => {
@@ -213,8 +213,8 @@ Deno.test("A server that puts itself in between with a key of its own makes the 
   const tls = await callPort(pair.hosted.port, liar.joined!.certificate);
   const towardsAna = await ProvenConnection.prove(new Connection(tls), secretsOf(liar.joined!));
   const { link, terms } = await towardsAna.take("direct, LAN", 0);
-  liar.link!.serve((method, params) => link.request(method, params));
-  link.serve((method, params) => liar.link!.request(method, params));
+  liar.link!.serve((method, params) => link.rpc.request(method, params));
+  link.serve((method, params) => liar.link!.rpc.request(method, params));
   const { chat } = await joining;
   await chat.say("is that you, ana?");
   assert.deepEqual(pair.atAna.lines, ["is that you, ana?"], "the lie works so far");

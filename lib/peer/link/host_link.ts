@@ -11,13 +11,13 @@ import { checked } from "../../protocol/requests.ts";
 import { encodeSuccess, parseEnvelope, RPC_INVALID_REQUEST, type RpcId } from "../../protocol/rpc.ts";
 import {
   type ChatTerms,
-  clientLabel,
+  CLIENT_LABEL,
   contextOf,
   GREET_TIMEOUT_MS,
   LINK_RPC,
   type LinkSecrets,
   type LinkServer,
-  PeerLink,
+  type PeerLink,
   termsOf,
 } from "./peer_link.ts";
 import {
@@ -109,11 +109,7 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
           "Cannot take the link: the nonce is not the promised one",
         );
       }
-      const link = new PeerLink(rpc, {
-        route: take.route,
-        theirReceived: take.received,
-        setServer: server.resolve,
-      });
+      const link = { rpc, route: take.route, theirReceived: take.received, serve: server.resolve };
       const isResume = greet.isResume || isResumedBy(take, context, nonce, taker.secretsOf().channelKey);
       const terms = isResume ? undefined : termsOf(context, nonce, take.nonce, greet.client);
       try {
@@ -136,7 +132,7 @@ function answerGreeting(connection: Connection, taker: LinkTaker, { id, greet, c
     return;
   }
   connection.send(encodeSuccess(id, {
-    client: clientLabel(),
+    client: CLIENT_LABEL,
     nonce,
     proof: proveAsHost(context, greet.commitment, nonce),
   }));

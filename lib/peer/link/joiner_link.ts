@@ -10,13 +10,13 @@ import { LINK_REQUESTS, PEER_PROTOCOL_VERSION, type Route } from "../../protocol
 import { checked } from "../../protocol/requests.ts";
 import {
   type ChatTerms,
-  clientLabel,
+  CLIENT_LABEL,
   contextOf,
   GREET_TIMEOUT_MS,
   LINK_RPC,
   type LinkSecrets,
   type LinkServer,
-  PeerLink,
+  type PeerLink,
   termsOf,
 } from "./peer_link.ts";
 import {
@@ -29,28 +29,22 @@ import {
   proveResume,
 } from "./proof.ts";
 
+interface Proven {
+  readonly rpc: RpcConnection;
+  readonly context: ProofContext;
+  readonly ownNonce: string;
+  readonly hostNonce: string;
+  readonly theirClient: string;
+  readonly isResume: boolean;
+  readonly serve: (server: LinkServer) => void;
+}
+
 /** The joiner's side of a connection whose host has proven the secret; not in use yet. */
 export class ProvenConnection {
-  readonly #rpc: RpcConnection;
-  readonly #context: ProofContext;
-  readonly #nonces: { readonly own: string; readonly host: string };
-  readonly #theirClient: string;
-  readonly #server = Promise.withResolvers<LinkServer>();
-  readonly #isResume: boolean;
+  readonly #proven: Proven;
 
-  private constructor(rpc: RpcConnection, made: {
-    context: ProofContext;
-    nonces: { own: string; host: string };
-    theirClient: string;
-    isResume: boolean;
-    server: PromiseWithResolvers<LinkServer>;
-  }) {
-    this.#rpc = rpc;
-    this.#context = made.context;
-    this.#nonces = made.nonces;
-    this.#theirClient = made.theirClient;
-    this.#isResume = made.isResume;
-    this.#server = made.server;
+  private constructor(proven: Proven) {
+    this.#proven = proven;
   }
 
   /**
@@ -68,27 +62,33 @@ export class ProvenConnection {
     });
     try {
       const context = contextOf(secrets);
-      const own = makeNonce();
-      const commitment = commitTo(own);
+      const ownNonce = makeNonce();
+      const commitment = commitTo(ownNonce);
+      const isResume = secrets.channelKey !== undefined;
       const reply = await rpc.request("greet", {
         protocol: PEER_PROTOCOL_VERSION,
-        client: clientLabel(),
+        client: CLIENT_LABEL,
         chatId: secrets.chatId,
-        isResume: secrets.channelKey !== undefined,
+        isResume,
         commitment,
         proof: proveAsJoiner(context, commitment),
       }, { timeoutMs: GREET_TIMEOUT_MS });
-      const { client, nonce, proof } = checked(LINK_REQUESTS.greet.result, reply, "the reply to greet");
-      if (!isSameProof(proof, proveAsHost(context, commitment, nonce))) {
+      const { client: theirClient, nonce: hostNonce, proof } = checked(
+        LINK_REQUESTS.greet.result,
+        reply,
+        "the reply to greet",
+      );
+      if (!isSameProof(proof, proveAsHost(context, commitment, hostNonce))) {
         throw new ConnectionError("Cannot trust the other end: it does not have the secret of this chat");
       }
-      const isResume = secrets.channelKey !== undefined;
-      return new ProvenConnection(rpc, {
+      return new ProvenConnection({
+        rpc,
         context,
-        nonces: { own, host: nonce },
-        theirClient: client,
+        ownNonce,
+        hostNonce,
+        theirClient,
         isResume,
-        server,
+        serve: server.resolve,
       });
     } catch (error) {
       rpc.abort(messageOf(error));
@@ -100,24 +100,22 @@ export class ProvenConnection {
   async take(
     route: Route,
     received: number,
-    channelKey?: string | undefined,
+    channelKey?: string,
   ): Promise<{ link: PeerLink; terms: ChatTerms | undefined }> {
-    const hasBegun = channelKey !== undefined;
+    const { rpc, context, ownNonce, hostNonce, theirClient, isResume, serve } = this.#proven;
     try {
-      const reply = await this.#rpc.request("take", {
-        nonce: this.#nonces.own,
+      const reply = await rpc.request("take", {
+        nonce: ownNonce,
         route,
         received,
-        ...(hasBegun && !this.#isResume
-          ? {
-            resume: proveResume({ ...this.#context, key: channelKey }, this.#nonces.own, this.#nonces.host),
-          }
-          : {}),
+        resume: channelKey === undefined || isResume
+          ? undefined
+          : proveResume({ ...context, key: channelKey }, ownNonce, hostNonce),
       }, { timeoutMs: GREET_TIMEOUT_MS });
       const { received: theirReceived } = checked(LINK_REQUESTS.take.result, reply, "the reply to take");
-      const link = new PeerLink(this.#rpc, { route, theirReceived, setServer: this.#server.resolve });
-      if (hasBegun) return { link, terms: undefined };
-      return { link, terms: termsOf(this.#context, this.#nonces.host, this.#nonces.own, this.#theirClient) };
+      const link = { rpc, route, theirReceived, serve };
+      const terms = channelKey === undefined ? termsOf(context, hostNonce, ownNonce, theirClient) : undefined;
+      return { link, terms };
     } catch (error) {
       this.drop(messageOf(error));
       throw error;
@@ -125,6 +123,6 @@ export class ProvenConnection {
   }
 
   drop(reason: string): void {
-    this.#rpc.abort(reason);
+    this.#proven.rpc.abort(reason);
   }
 }

@@ -3,17 +3,14 @@
  * they prove it is in `joiner_link.ts` and `host_link.ts`; what is said on a link belongs to the channel.
  * @module
  */
-import type { CloseReason } from "../../net/connection.ts";
 import type { RpcConnection } from "../../net/rpc_connection.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { VERSION } from "../../version.ts";
 import { channelKey, comparisonCode, type ProofContext } from "./proof.ts";
 
+export const CLIENT_LABEL = `mini-chat ${VERSION}`;
 /** How long a caller has from the end of its TLS handshake to its proof, in milliseconds. */
 export const GREET_TIMEOUT_MS = 5_000;
-/** How long the channel waits at most for one reply; it watches its progress itself. */
-const REPLY_TIMEOUT_MS = 600_000;
-
 export const LINK_CONNECTION = {
   // Over the channel's window, so that two who send files to each other do not both stop reading.
   backlogBytes: 3 * 1024 * 1024,
@@ -43,64 +40,17 @@ export interface ChatTerms {
 
 export type LinkServer = (method: string, params: unknown) => unknown;
 
-export class PeerLink {
+/** A proven connection in use. */
+export interface PeerLink {
+  readonly rpc: RpcConnection;
   readonly route: Route;
   readonly theirReceived: number; // highest `seq` of ours that the other side had when the link was made
-  /** Resolves once it is closed. Never rejects. */
-  readonly closed: Promise<CloseReason>;
-  readonly #rpc: RpcConnection;
-  readonly #setServer: (server: LinkServer) => void;
-
-  constructor(
-    rpc: RpcConnection,
-    made: { route: Route; theirReceived: number; setServer: (server: LinkServer) => void },
-  ) {
-    this.route = made.route;
-    this.theirReceived = made.theirReceived;
-    this.closed = rpc.closed;
-    this.#rpc = rpc;
-    this.#setServer = made.setServer;
-  }
-
-  /** Where the other end of the socket is; a loopback address for a bridged one. */
-  get remoteAddress(): string {
-    return this.#rpc.connection.remoteAddress;
-  }
-
-  /** When bytes last came from the other side, on the clock of performance.now(). */
-  get heardAt(): number {
-    return this.#rpc.connection.heardAt;
-  }
-
-  async ping(timeoutMs: number): Promise<void> {
-    await this.#rpc.request("ping", undefined, { timeoutMs });
-  }
-
-  /** Who answers from now on; requests that came earlier are handed over in their order. */
-  serve(server: LinkServer): void {
-    this.#setServer(server);
-  }
-
-  request(method: string, params: unknown): Promise<unknown> {
-    return this.#rpc.request(method, params, { timeoutMs: REPLY_TIMEOUT_MS });
-  }
-
-  /** Parts in good order. */
-  close(reason: CloseReason | string): Promise<CloseReason> {
-    return this.#rpc.close(reason);
-  }
-
-  abort(reason: CloseReason | string): void {
-    this.#rpc.abort(reason);
-  }
+  /** Says who answers from now on; requests that came earlier are handed over in their order. */
+  readonly serve: (server: LinkServer) => void;
 }
 
-export function contextOf(secrets: LinkSecrets): ProofContext {
-  return {
-    chatId: secrets.chatId,
-    certificatePem: secrets.certificatePem,
-    key: secrets.channelKey ?? secrets.secret,
-  };
+export function contextOf({ chatId, certificatePem, secret, channelKey }: LinkSecrets): ProofContext {
+  return { chatId, certificatePem, key: channelKey ?? secret };
 }
 
 export function termsOf(
@@ -114,8 +64,4 @@ export function termsOf(
     code: comparisonCode(context, hostNonce, joinerNonce),
     theirClient,
   };
-}
-
-export function clientLabel(): string {
-  return `mini-chat ${VERSION}`;
 }
