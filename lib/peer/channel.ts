@@ -189,7 +189,7 @@ export class PeerChannel {
         this.#pump();
       },
       (error) => {
-        if (outgoing.isConfirmed || this.#end || link !== this.#link) return;
+        if (this.#end || link !== this.#link) return;
         // A lost link is noticed where it closes; what was not answered goes out again on the next one.
         if (error instanceof ConnectionError) return;
         if (error instanceof ChatError && error.code === "unavailable") {

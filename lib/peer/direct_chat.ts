@@ -91,7 +91,7 @@ export class DirectChat {
         onLinkChange();
       },
     }, options);
-    this.files = new FileTransfers(this.channel, listener, { downloadFolder: options.downloadFolder });
+    this.files = new FileTransfers(this.channel, listener, options.downloadFolder);
     this.ended = this.channel.ended.then(async (end) => {
       clearInterval(this.#checks);
       this.#endedAt = performance.now();

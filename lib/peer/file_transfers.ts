@@ -23,15 +23,23 @@ export interface TransferNews {
   readonly totalBytes: number;
 }
 
+export interface TransferProgress extends TransferNews {
+  readonly doneBytes: number;
+  readonly resumedBytes: number; // were there before this began
+}
+
+export interface TransferFailure extends TransferNews {
+  readonly reason: FileFailure;
+  readonly isOurs: boolean; // this side says so
+  readonly detail?: string;
+}
+
 export interface TransferListener {
   /** The other side wants to send; answer with `accept` or `refuse`. */
   onFileOffered(news: TransferNews): void;
-  /** More has come over; `resumedBytes` were there before this began. */
-  onFileProgress(news: TransferNews & { readonly doneBytes: number; readonly resumedBytes: number }): void;
+  onFileProgress(progress: TransferProgress): void;
   onFileDone(news: TransferNews & { readonly path?: string }): void; // `path`: where this side has saved it
-  onFileFailed(
-    news: TransferNews & { readonly reason: FileFailure; readonly isOurs: boolean; readonly detail?: string },
-  ): void;
+  onFileFailed(failure: TransferFailure): void;
 }
 
 interface Outgoing {
@@ -52,31 +60,19 @@ interface Incoming {
 }
 
 export class FileTransfers {
-  readonly #channel: Pick<PeerChannel, "send" | "isEnded">;
+  sentCount = 0; // files that went out whole
+  receivedCount = 0;
+  readonly #channel: PeerChannel;
   readonly #listener: TransferListener;
   readonly #downloadFolder: string;
   #outgoing: Outgoing | undefined;
   #incoming: Incoming | undefined;
-  #sentCount = 0;
-  #receivedCount = 0;
   #cleaning: Promise<unknown> = Promise.resolve(); // ends when no part file is being removed
 
-  constructor(
-    channel: Pick<PeerChannel, "send" | "isEnded">,
-    listener: TransferListener,
-    options: { downloadFolder: string },
-  ) {
+  constructor(channel: PeerChannel, listener: TransferListener, downloadFolder: string) {
     this.#channel = channel;
     this.#listener = listener;
-    this.#downloadFolder = options.downloadFolder;
-  }
-
-  get sentCount(): number {
-    return this.#sentCount;
-  }
-
-  get receivedCount(): number {
-    return this.#receivedCount;
+    this.#downloadFolder = downloadFolder;
   }
 
   /** The file that the person has been asked about; undefined when none waits for an answer. */
@@ -121,7 +117,7 @@ export class FileTransfers {
     try {
       target = await IncomingFile.open(this.#downloadFolder, { name, totalBytes, sha256: incoming.sha256 });
     } catch (error) {
-      this.#failIncoming(incoming, "cannot_write", { isOurs: true });
+      this.#fail(incoming, "cannot_write");
       throw new UsageError(`Cannot save ${name} in ${this.#downloadFolder}: ${messageOf(error)}`, {
         cause: error,
       });
@@ -137,16 +133,14 @@ export class FileTransfers {
   refuse(): void {
     const incoming = this.#incoming;
     if (!incoming || incoming.isAccepted) throw new UsageError("Cannot refuse: no file is offered");
-    this.#failIncoming(incoming, "refused", { isOurs: true });
+    this.#fail(incoming, "refused");
   }
 
   cancel(): void {
-    const { offered } = this;
-    if (!this.#outgoing && (!this.#incoming || offered)) {
-      throw new UsageError("Cannot cancel: no file is on its way");
-    }
-    if (this.#outgoing) this.#failOutgoing(this.#outgoing, "cancelled", { isOurs: true });
-    if (this.#incoming && !offered) this.#failIncoming(this.#incoming, "cancelled", { isOurs: true });
+    const incoming = this.#incoming?.isAccepted ? this.#incoming : undefined;
+    if (!this.#outgoing && !incoming) throw new UsageError("Cannot cancel: no file is on its way");
+    if (this.#outgoing) this.#fail(this.#outgoing, "cancelled");
+    if (incoming) this.#fail(incoming, "cancelled");
   }
 
   take(message: PeerMessage): void | Promise<void> {
@@ -188,11 +182,9 @@ export class FileTransfers {
     outgoing.isAccepted = true;
     outgoing.offset = offset;
     // Not awaited: the channel answers while the file is on its way.
-    this.#sendFrom(outgoing, offset).catch((error) => {
-      if (!outgoing.isOver && !this.#channel.isEnded) {
-        this.#failOutgoing(outgoing, "damaged", { isOurs: true, detail: messageOf(error) });
-      }
-    });
+    this.#sendFrom(outgoing, offset).catch((error) =>
+      this.#failSending(outgoing, "damaged", messageOf(error))
+    );
   }
 
   async #sendFrom(outgoing: Outgoing, offset: number): Promise<void> {
@@ -210,12 +202,7 @@ export class FileTransfers {
         .then(() => {
           confirmedBytes += count;
           if (!outgoing.isOver) this.#report(news, confirmedBytes, offset);
-        }, () => {
-          // A piece that was taken back; when the chat is over, the loop sees it below.
-          if (!outgoing.isOver && !this.#channel.isEnded) {
-            this.#failOutgoing(outgoing, "stuck", { isOurs: true });
-          }
-        });
+        }, () => this.#failSending(outgoing, "stuck")); // a piece that was taken back
       underWay.add(confirmed);
       confirmed.finally(() => underWay.delete(confirmed));
       if (underWay.size >= CHUNKS_UNDER_WAY) await Promise.race(underWay);
@@ -235,8 +222,7 @@ export class FileTransfers {
     try {
       await target.write(bytes);
     } catch (error) {
-      const reason = isDiskFull(error) ? "disk_full" : "cannot_write";
-      return this.#failIncoming(incoming, reason, { isOurs: true, detail: messageOf(error) });
+      return this.#failSaving(incoming, error);
     }
     if (this.#incoming !== incoming) return;
     this.#report(news, target.doneBytes, target.resumedBytes);
@@ -248,12 +234,11 @@ export class FileTransfers {
     try {
       path = await target.finish();
     } catch (error) {
-      const reason = isDiskFull(error) ? "disk_full" : "cannot_write";
-      return this.#failIncoming(incoming, reason, { isOurs: true, detail: messageOf(error) });
+      return this.#failSaving(incoming, error);
     }
-    if (path === null) return this.#failIncoming(incoming, "damaged", { isOurs: true });
+    if (path === null) return this.#fail(incoming, "damaged");
     this.#incoming = undefined;
-    this.#receivedCount += 1;
+    this.receivedCount += 1;
     this.#post("file_saved", { file: incoming.file });
     this.#listener.onFileDone({ ...incoming.news, path });
   }
@@ -261,7 +246,7 @@ export class FileTransfers {
   #saved(file: string): void {
     const outgoing = this.#outgoing;
     if (outgoing?.file !== file) return;
-    this.#sentCount += 1;
+    this.sentCount += 1;
     this.#closeOutgoing();
     // This word can be faster than the answers to the last pieces.
     this.#report(outgoing.news, outgoing.news.totalBytes, outgoing.offset);
@@ -269,29 +254,31 @@ export class FileTransfers {
   }
 
   #failed(file: string, reason: FileFailure): void {
-    if (this.#outgoing?.file === file) this.#failOutgoing(this.#outgoing, reason, { isOurs: false });
-    else if (this.#incoming?.file === file) this.#failIncoming(this.#incoming, reason, { isOurs: false });
+    const transfer = [this.#outgoing, this.#incoming].find((one) => one?.file === file);
+    if (!transfer) return;
+    this.#drop(transfer);
+    this.#listener.onFileFailed({ ...transfer.news, reason, isOurs: false });
   }
 
-  #failOutgoing(
-    outgoing: Outgoing,
-    reason: FileFailure,
-    options: { isOurs: boolean; detail?: string },
-  ): void {
-    this.#closeOutgoing();
-    if (options.isOurs) this.#post("file_failed", { file: outgoing.file, reason });
-    this.#listener.onFileFailed({ ...outgoing.news, reason, ...options });
+  #failSending(outgoing: Outgoing, reason: FileFailure, detail?: string): void {
+    if (!outgoing.isOver && !this.#channel.isEnded) this.#fail(outgoing, reason, detail);
   }
 
-  #failIncoming(
-    incoming: Incoming,
-    reason: FileFailure,
-    options: { isOurs: boolean; detail?: string },
-  ): void {
+  #failSaving(incoming: Incoming, error: unknown): void {
+    this.#fail(incoming, isDiskFull(error) ? "disk_full" : "cannot_write", messageOf(error));
+  }
+
+  #fail(transfer: Outgoing | Incoming, reason: FileFailure, detail?: string): void {
+    this.#drop(transfer);
+    this.#post("file_failed", { file: transfer.file, reason });
+    const news = { ...transfer.news, reason, isOurs: true };
+    this.#listener.onFileFailed(detail === undefined ? news : { ...news, detail });
+  }
+
+  #drop(transfer: Outgoing | Incoming): void {
+    if ("source" in transfer) return this.#closeOutgoing();
     this.#incoming = undefined;
-    if (incoming.target) this.#cleaning = Promise.all([this.#cleaning, incoming.target.discard()]);
-    if (options.isOurs) this.#post("file_failed", { file: incoming.file, reason });
-    this.#listener.onFileFailed({ ...incoming.news, reason, ...options });
+    if (transfer.target) this.#cleaning = Promise.all([this.#cleaning, transfer.target.discard()]);
   }
 
   #closeOutgoing(): void {
@@ -313,11 +300,10 @@ export class FileTransfers {
 }
 
 async function openToRead(path: string): Promise<Deno.FsFile> {
-  let file: Deno.FsFile;
   try {
     // Looked at first: opening a pipe would wait for its other end.
     if (!(await Deno.stat(path)).isFile) throw new UsageError("it is not a file");
-    file = await Deno.open(path);
+    return await Deno.open(path);
   } catch (error) {
     const why = error instanceof Deno.errors.NotFound
       ? "there is no such file"
@@ -326,7 +312,6 @@ async function openToRead(path: string): Promise<Deno.FsFile> {
       : messageOf(error);
     throw new UsageError(`Cannot send ${path}: ${why}`, { cause: error });
   }
-  return file;
 }
 
 function isDiskFull(error: unknown): boolean {

@@ -14,29 +14,25 @@ export interface OfferedFile {
   readonly sha256: string; // of the whole file, base64url
 }
 
+interface Part {
+  readonly folder: string;
+  readonly path: string;
+  readonly file: Deno.FsFile;
+  readonly hash: Hash;
+}
+
 export class IncomingFile {
   readonly resumedBytes: number; // bytes that an earlier try had brought
-  readonly #folder: string;
-  readonly #path: string;
   readonly #offered: OfferedFile;
-  readonly #file: Deno.FsFile;
-  readonly #hash: Hash;
+  readonly #part: Part;
   #doneBytes: number;
   #isClosed = false;
 
-  private constructor(
-    folder: string,
-    path: string,
-    offered: OfferedFile,
-    begun: { file: Deno.FsFile; hash: Hash; bytes: number },
-  ) {
-    this.#folder = folder;
-    this.#path = path;
+  private constructor(offered: OfferedFile, part: Part, resumedBytes: number) {
     this.#offered = offered;
-    this.#file = begun.file;
-    this.#hash = begun.hash;
-    this.#doneBytes = begun.bytes;
-    this.resumedBytes = begun.bytes;
+    this.#part = part;
+    this.#doneBytes = resumedBytes;
+    this.resumedBytes = resumedBytes;
   }
 
   /** Makes the part file, or goes on with the one that an earlier try of the same file has left. */
@@ -47,13 +43,11 @@ export class IncomingFile {
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
       const hash = createHash("sha256");
-      let bytes = await feed(hash, file);
-      if (bytes > offered.totalBytes) {
-        await file.truncate(0);
-        return new IncomingFile(folder, path, offered, { file, hash: createHash("sha256"), bytes: 0 });
-      }
-      bytes = await file.seek(bytes, Deno.SeekMode.Start);
-      return new IncomingFile(folder, path, offered, { file, hash, bytes });
+      const bytes = await feed(hash, file);
+      if (bytes <= offered.totalBytes) return new IncomingFile(offered, { folder, path, file, hash }, bytes);
+      await file.truncate(0);
+      await file.seek(0, Deno.SeekMode.Start);
+      return new IncomingFile(offered, { folder, path, file, hash: createHash("sha256") }, 0);
     } catch (error) {
       file.close();
       throw error;
@@ -72,37 +66,37 @@ export class IncomingFile {
   /** Adds the next bytes; throws what the file system says, such as that the disk is full. */
   async write(bytes: Uint8Array): Promise<void> {
     for (let written = 0; written < bytes.length;) {
-      written += await this.#file.write(bytes.subarray(written));
+      written += await this.#part.file.write(bytes.subarray(written));
     }
-    this.#hash.update(bytes);
+    this.#part.hash.update(bytes);
     this.#doneBytes += bytes.length;
   }
 
   async finish(): Promise<string | null> {
-    if (this.#hash.digest("base64url") !== this.#offered.sha256) {
+    if (this.#part.hash.digest("base64url") !== this.#offered.sha256) {
       await this.discard();
       return null;
     }
-    await this.#file.sync();
+    await this.#part.file.sync();
     this.#close();
-    return await placeFile(this.#path, this.#folder, this.#offered.name);
+    return await placeFile(this.#part.path, this.#part.folder, this.#offered.name);
   }
 
   async keep(): Promise<void> {
     if (this.#isClosed) return;
     this.#close();
-    if (this.#doneBytes === 0) await Deno.remove(this.#path).catch(() => {});
+    if (this.#doneBytes === 0) await Deno.remove(this.#part.path).catch(() => {});
   }
 
   async discard(): Promise<void> {
     this.#close();
-    await Deno.remove(this.#path).catch(() => {}); // gone already, or the folder is
+    await Deno.remove(this.#part.path).catch(() => {}); // gone already, or the folder is
   }
 
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#file.close();
+    this.#part.file.close();
   }
 }
 

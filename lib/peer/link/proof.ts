@@ -7,8 +7,16 @@
  * idea for calls).
  * @module
  */
-import { createHash, createHmac, hkdfSync, timingSafeEqual, X509Certificate } from "node:crypto";
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
+import {
+  createHash,
+  createHmac,
+  type Hash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+  X509Certificate,
+} from "node:crypto";
 
 export interface ProofContext {
   readonly chatId: string;
@@ -21,16 +29,16 @@ const CODE_DIGITS = 9;
 
 /** 256 random bits in base64url. */
 export function makeNonce(): string {
-  return randomBase64url(32);
+  return randomBytes(32).toString("base64url");
 }
 
 /** A secret for one chat: 128 random bits in base64url. */
 export function makeSecret(): string {
-  return randomBase64url(16);
+  return randomBytes(16).toString("base64url");
 }
 
 export function commitTo(nonce: string): string {
-  return createHash("sha256").update(`mini-chat commitment\n${nonce}`).digest("base64url");
+  return sha256(`mini-chat commitment\n${nonce}`).digest("base64url");
 }
 
 export function proveAsJoiner(context: ProofContext, commitment: string): string {
@@ -48,8 +56,7 @@ export function proveResume(context: ProofContext, joinerNonce: string, hostNonc
 
 /** Compares two proofs without telling by its time where they differ. */
 export function isSameProof(a: string, b: string): boolean {
-  const [first, second] = [digest(a), digest(b)];
-  return timingSafeEqual(first, second);
+  return timingSafeEqual(sha256(a).digest(), sha256(b).digest());
 }
 
 /** The code that both persons compare. */
@@ -61,8 +68,7 @@ export function comparisonCode(context: ProofContext, hostNonce: string, joinerN
 
 /** The key that proves later links of the same channel; the server never had what it is made of. Base64url. */
 export function channelKey(context: ProofContext, hostNonce: string, joinerNonce: string): string {
-  return new Uint8Array(derive(context, "session", hostNonce, joinerNonce, 32))
-    .toBase64({ alphabet: "base64url", omitPadding: true });
+  return Buffer.from(derive(context, "session", hostNonce, joinerNonce, 32)).toString("base64url");
 }
 
 function prove(context: ProofContext, role: string, ...parts: readonly string[]): string {
@@ -83,13 +89,9 @@ function derive(
 }
 
 function fingerprint({ certificatePem }: ProofContext): string {
-  return createHash("sha256").update(new X509Certificate(certificatePem).raw).digest("hex");
+  return sha256(new X509Certificate(certificatePem).raw).digest("hex");
 }
 
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
-}
-
-function randomBase64url(bytes: number): string {
-  return crypto.getRandomValues(new Uint8Array(bytes)).toBase64({ alphabet: "base64url", omitPadding: true });
+function sha256(data: string | Uint8Array): Hash {
+  return createHash("sha256").update(data);
 }

@@ -19,7 +19,6 @@ export interface Outgoing {
   content: object;
   bytes: number; // about
   readonly confirmed: PromiseWithResolvers<void>;
-  isConfirmed: boolean;
 }
 
 export class SendWindow {
@@ -59,7 +58,6 @@ export class SendWindow {
       content,
       bytes: sizeOf(content),
       confirmed: Promise.withResolvers<void>(),
-      isConfirmed: false,
     };
     if (this.isEmpty) this.noteProgress();
     this.#unconfirmed.set(outgoing.seq, outgoing);
@@ -110,9 +108,7 @@ export class SendWindow {
   }
 
   confirm(outgoing: Outgoing): void {
-    if (outgoing.isConfirmed) return;
-    outgoing.isConfirmed = true;
-    this.#unconfirmed.delete(outgoing.seq);
+    if (!this.#unconfirmed.delete(outgoing.seq)) return;
     this.noteProgress();
     outgoing.confirmed.resolve();
   }
