@@ -113,7 +113,7 @@ export class Account implements AsyncDisposable {
   }
 
   /** Resolves when an event has arrived, the connection has changed or ended, or the signal is aborted. */
-  async nextMessage(signal: AbortSignal): Promise<void> {
+  async nextEvent(signal: AbortSignal): Promise<void> {
     if (!this.ended.aborted) await this.#change(Infinity, signal);
   }
 

@@ -33,7 +33,9 @@ export interface AppOptions {
 export class App implements AsyncDisposable {
   readonly terminal: Terminal;
   readonly profile: Profile;
-  readonly isScript: boolean;
+  readonly downloadFolder: string;
+  readonly homeFolder: string;
+  readonly readInput: () => Promise<string>;
   readonly #options: AppOptions;
   readonly #names = new Set<string>();
   readonly #goodbyes = new Set<() => Promise<void>>();
@@ -42,20 +44,10 @@ export class App implements AsyncDisposable {
   constructor(terminal: Terminal, profile: Profile, options: AppOptions) {
     this.terminal = terminal;
     this.profile = profile;
-    this.isScript = options.isScript;
+    this.downloadFolder = options.downloadFolder;
+    this.homeFolder = options.homeFolder;
+    this.readInput = options.readInput;
     this.#options = options;
-  }
-
-  get downloadFolder(): string {
-    return this.#options.downloadFolder;
-  }
-
-  get homeFolder(): string {
-    return this.#options.homeFolder;
-  }
-
-  readInput(): Promise<string> {
-    return this.#options.readInput();
   }
 
   get account(): Account | null {
@@ -114,10 +106,8 @@ export class App implements AsyncDisposable {
   prompt(): string {
     if (!this.#account) return "mini-chat> ";
     const { unread: { length: unread }, hasMore } = this.#account.client;
-    const state = [this.isOnline ? "" : "offline", unread > 0 ? `${unread}${hasMore ? "+" : ""} new` : ""]
-      .filter(Boolean).join(
-        ", ",
-      );
+    const news = unread > 0 ? `${unread}${hasMore ? "+" : ""} new` : "";
+    const state = [this.isOnline ? "" : "offline", news].filter(Boolean).join(", ");
     return `${this.#account.name}${state && ` (${state})`}> `;
   }
 
@@ -142,11 +132,6 @@ export class App implements AsyncDisposable {
     );
   }
 
-  /** Resolves when a message arrives, or the signal is aborted. */
-  async nextMessage(signal: AbortSignal): Promise<void> {
-    await this.#account?.nextMessage(signal);
-  }
-
   /**
    * Waits for something that may take long, or for ever: a line says for what. A script whose output a program reads shows none.
    *
@@ -156,7 +141,7 @@ export class App implements AsyncDisposable {
    */
   async waitFor<Result>(what: string, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
     const stop = new AbortController();
-    if (this.isScript && !this.terminal.isInteractive) return await work(stop.signal);
+    if (this.#options.isScript && !this.terminal.isInteractive) return await work(stop.signal);
     using _interrupt = this.terminal.onInterrupt(() => stop.abort(new Interrupt()));
     const timer = setTimeout(() => this.terminal.status(`${what}… (Ctrl+C stops)`), SHOWN_AFTER_MS);
     try {
@@ -199,8 +184,8 @@ export class App implements AsyncDisposable {
   /** The password that a command prints, or that a script hands over on standard input; null where a person is to be asked. */
   async #givenPassword(): Promise<string | null> {
     if (this.#options.passwordCommand) return await this.#options.passwordCommand();
-    if (!this.isScript || this.terminal.isInteractive) return null;
-    return (await this.#options.readInput()).split(/\r?\n/, 1)[0] ?? "";
+    if (!this.#options.isScript || this.terminal.isInteractive) return null;
+    return (await this.readInput()).split(/\r?\n/, 1)[0] ?? "";
   }
 
   async #problemWith(password: string): Promise<string | null> {

@@ -6,13 +6,7 @@ import { HELLO } from "../client/server_link.ts";
 import { Connection } from "../net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
 import { connectPinned, connectVerified } from "../net/trust.ts";
-import {
-  type Params,
-  parseResult,
-  type RequestName,
-  type Result,
-  type SignedIn,
-} from "../protocol/requests.ts";
+import { parseResult, type Result, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 
 /** How the server is asked to call this device. */
@@ -45,6 +39,10 @@ export interface Credentials {
   readonly deviceId?: string; // device that an earlier login here was given
 }
 
+export interface Registration {
+  readonly joinCode: string | undefined; // from the invite link; none where the server is open to all
+}
+
 export class Guest implements AsyncDisposable {
   readonly server: KnownServer;
   readonly greeting: Result<"hello">;
@@ -74,29 +72,36 @@ export class Guest implements AsyncDisposable {
     }
   }
 
-  /** Registers; throws `conflict` for a taken name, `forbidden` where that is not allowed. */
-  register(credentials: Credentials, joinCode: string | undefined, signal: AbortSignal): Promise<SignedIn> {
-    const code = joinCode === undefined ? {} : { joinCode };
-    return this.#call("register", { ...credentials, deviceName: DEVICE_NAME, ...code }, signal);
-  }
-
-  /** Logs in; throws `unauthenticated` for a wrong name or password. */
-  login(credentials: Credentials, signal: AbortSignal): Promise<SignedIn> {
-    return this.#call("login", { ...credentials, deviceName: DEVICE_NAME }, signal);
+  /**
+   * Logs in, or registers.
+   *
+   * @param registration Null to log in.
+   * @throws {ChatError} `unauthenticated` – wrong name or password; `conflict` – the name is taken; `forbidden` – registering is
+   *   not allowed.
+   */
+  async signIn(
+    credentials: Credentials,
+    registration: Registration | null,
+    signal: AbortSignal,
+  ): Promise<SignedIn> {
+    const { joinCode } = registration ?? {};
+    const params = {
+      ...credentials,
+      deviceName: DEVICE_NAME,
+      ...(joinCode === undefined ? {} : { joinCode }),
+    };
+    const method = registration ? "register" : "login";
+    try {
+      return parseResult(method, await this.#rpc.request(method, params, { signal }));
+    } catch (error) {
+      // Nobody knows whether the server has done it.
+      if (signal.aborted) this.#rpc.abort();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rpc.request("bye", {}, { timeoutMs: 1_000 }).catch(() => {});
     await this.#rpc.close();
-  }
-
-  /** Asks; called off, the connection ends, as nobody knows what the server made of it. */
-  async #call<M extends RequestName>(method: M, params: Params<M>, signal: AbortSignal): Promise<Result<M>> {
-    try {
-      return parseResult(method, await this.#rpc.request(method, params, { signal }));
-    } catch (error) {
-      if (signal.aborted) this.#rpc.abort();
-      throw error;
-    }
   }
 }

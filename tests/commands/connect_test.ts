@@ -136,7 +136,7 @@ Deno.test("connect() to a known server that is away goes on behind the menu, and
   }
   const away = connect(desk.app, `127.0.0.1:${port}`, { withinMs: 50 });
   await away;
-  await desk.screen.sees("Trying again until it is there");
+  await desk.screen.sees("Still trying. Anything you write now is saved");
   const client = desk.app.client();
   const sending = client.send("ana", "to myself");
   await using _server = await startLocalServer(folder.path, { port });
@@ -233,7 +233,7 @@ Deno.test("connect() says connected only when it is", async () => {
   proxy.leadTo(null);
   await desk.screen.answers(["Once more:", PASSWORD]);
   await connecting;
-  await desk.screen.sees("Trying again until it is there");
+  await desk.screen.sees("Still trying. Anything you write now is saved");
   assert.ok(!desk.tty.screen.text().includes("Connected"));
   assert.equal(desk.app.prompt(), "ana (offline)> ");
   proxy.leadTo(server.port);

@@ -15,7 +15,7 @@ import { green, yellow } from "../../terminal/style.ts";
 import { Account } from "../account.ts";
 import type { App } from "../app.ts";
 import { count } from "../format.ts";
-import { type Credentials, Guest } from "../guest.ts";
+import { type Credentials, Guest, type Registration } from "../guest.ts";
 import { announceInvitations } from "../direct/invitations.ts";
 import { News } from "./news.ts";
 import { isServerName } from "./servers.ts";
@@ -193,25 +193,19 @@ async function logInOrRegister(
 /**
  * Logs in or registers over a guest's connection, and keeps the login.
  *
- * @param registration Null to log in; else how to register.
+ * @param registration Null to log in.
  */
 export async function signInAs(
   app: App,
   guest: Guest,
   { name, password }: Pick<Credentials, "name" | "password">,
-  registration: { readonly joinCode: string | undefined } | null,
+  registration: Registration | null,
 ): Promise<void> {
   const key = { serverId: guest.server.serverId, name };
   const deviceId = app.profile.findLogin(key)?.deviceId;
   const credentials = { name, password, ...(deviceId === undefined ? {} : { deviceId }) };
   const what = `${registration ? "Registering" : "Logging in"} as ${safeText(name)}`;
-  const signedIn = await app.waitFor(
-    what,
-    (signal) =>
-      registration
-        ? guest.register(credentials, registration.joinCode, signal)
-        : guest.login(credentials, signal),
-  );
+  const signedIn = await app.waitFor(what, (signal) => guest.signIn(credentials, registration, signal));
   app.profile.saveLogin(key, signedIn);
 }
 
@@ -223,29 +217,20 @@ export async function signInAs(
  */
 async function enter(app: App, server: KnownServer, name: string, withinMs: number): Promise<void> {
   const { terminal } = app;
-  const account = startAccount(app, server, name);
+  const learnName = (seen: string) => app.learnName(seen);
+  const news = new News(terminal, learnName);
+  const account = new Account({ profile: app.profile, server, name, news });
+  announceInvitations(terminal, account, learnName);
   const what = `Connecting to ${safeText(server.host)} as ${safeText(name)}`;
   const outcome = await app.waitFor(what, (signal) => account.firstOutcome(withinMs, signal));
-  switch (outcome.kind) {
-    case "online":
-      app.enter(account);
-      return await welcome(app, account);
-    case "waiting":
-      app.enter(account);
-      await terminal.print(yellow(`${safeText(outcome.reason)}.`));
-      await terminal.print("Trying again until it is there; what you write meanwhile is kept and sent then.");
-      return;
-    default:
-      await account[Symbol.asyncDispose]();
-      throw outcome.error;
+  if (outcome.kind === "ended") {
+    await account[Symbol.asyncDispose]();
+    throw outcome.error;
   }
-}
-
-function startAccount(app: App, server: KnownServer, name: string): Account {
-  const news = new News(app.terminal, (seen) => app.learnName(seen));
-  const account = new Account({ profile: app.profile, server, name, news });
-  announceInvitations(app.terminal, account, (seen) => app.learnName(seen));
-  return account;
+  app.enter(account);
+  if (outcome.kind === "online") return await welcome(app, account);
+  await terminal.print(yellow(`${safeText(outcome.reason)}.`));
+  await terminal.print("Still trying. Anything you write now is saved and sent once connected.");
 }
 
 async function welcome(app: App, account: Account): Promise<void> {

@@ -79,7 +79,7 @@ export async function followInbox(
   while (!signal.aborted) {
     await printMessages(app, client.unread.slice(0, NOTED_AT_ONCE), { ...options, keep: false });
     // What came meanwhile has woken nobody.
-    if (client.unread.length === 0) await app.nextMessage(signal);
+    if (client.unread.length === 0) await app.account?.nextEvent(signal);
   }
 }
 
@@ -96,15 +96,15 @@ async function printMessages(
   messages: readonly ReceivedMessage[],
   options: { readonly json: boolean; readonly keep: boolean },
 ): Promise<void> {
-  for (const message of messages) await printMessage(app, message, options.json);
+  for (const message of messages) {
+    const { from, text, storedAt } = message;
+    await app.terminal.print(
+      options.json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()),
+    );
+  }
   await app.terminal.flush();
   const last = messages.at(-1);
   if (!last) return;
   if (options.keep) app.client().passOver(last.sequence);
   else await app.client().shown(last.sequence);
-}
-
-async function printMessage(app: App, message: ReceivedMessage, json: boolean): Promise<void> {
-  const { from, text, storedAt } = message;
-  await app.terminal.print(json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()));
 }

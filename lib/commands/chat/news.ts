@@ -44,10 +44,9 @@ export class News implements ChatListener {
   onMessage({ from, text }: { readonly from: string; readonly text: string }): void {
     this.#learnName(from);
     const room = Math.max(PREVIEW_LEAST, this.#terminal.size.columns - PREVIEW_MARGIN);
-    this.#terminal.printAbove(
+    this.#tell(
       `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text, room)} ${dim("(3 reads it)")}`,
     );
-    this.#terminal.refresh();
   }
 
   /** Tells that the newest message to somebody has arrived, or was read. */
@@ -58,16 +57,16 @@ export class News implements ChatListener {
     if (newest === undefined) return;
     if (read !== undefined && read >= newest) {
       this.#sent.delete(by);
-      this.#terminal.printAbove(dim(`  ${safeText(by)} has read your message.`));
+      this.#tell(dim(`  ${safeText(by)} has read your message.`));
     } else if (delivered !== undefined && delivered >= newest) {
-      this.#terminal.printAbove(dim(`  ${safeText(by)} has your message.`));
+      this.#tell(dim(`  ${safeText(by)} has your message.`));
     }
   }
 
   onAccepted(message: OutboxMessage, { sequence }: { readonly sequence: number }): void {
     this.#sent.set(message.to, sequence);
     if (!this.#queued.delete(message.id)) return;
-    this.#terminal.printAbove(
+    this.#tell(
       green(`Sent: your queued message to ${safeText(message.to)} is in the mailbox now.`),
     );
   }
@@ -86,35 +85,37 @@ export class News implements ChatListener {
   }
 
   refused(to: string, text: string, reason: string): void {
-    this.#terminal.printAbove(
+    this.#tell(
       red(`Not sent to ${safeText(to)}: ${safeText(reason)}. It began: ${oneLine(text, 40)}`),
     );
   }
 
   disconnected(reason: string): void {
-    this.#terminal.printAbove(
+    this.#tell(
       yellow(
         `Connection lost: ${
           safeText(reason)
         }. Trying again; what you write is kept and sent once it is back.`,
       ),
     );
-    this.#terminal.refresh();
   }
 
   reconnected(): void {
-    this.#terminal.printAbove(green("Connected again."));
-    this.#terminal.refresh();
+    this.#tell(green("Connected again."));
   }
 
   ended(error: unknown): void {
-    this.#terminal.printAbove(red(safeText(messageOf(error))));
-    this.#terminal.refresh();
+    this.#tell(red(safeText(messageOf(error))));
   }
 
   onFault(error: unknown): void {
-    this.#terminal.printAbove(
+    this.#tell(
       red(`Something went wrong: ${safeText(messageOf(error))}`),
     );
+  }
+
+  #tell(line: string): void {
+    this.#terminal.printAbove(line);
+    this.#terminal.refresh(); // the prompt says whether there is a connection, and how much is unread
   }
 }
