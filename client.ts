@@ -147,13 +147,13 @@ async function main(args: readonly string[]): Promise<number> {
       "the invite link you were sent, or the server: an address, or a name with a dot or a port",
     )
     .addOption(
-      new Option("--profile <dir>", "folder of your logins and what waits to be sent").env(
+      new Option("--profile <dir>", "folder of your logins and unsent messages").env(
         "MINI_CHAT_PROFILE",
       )
         .default(defaultProfileFolder(), defaultProfileFolder().replace(homeFolder(), "~")),
     )
     .addOption(
-      new Option("--password-command <command>", "command that prints the password, in place of asking")
+      new Option("--password-command <command>", "command that prints the password, instead of asking")
         .env("MINI_CHAT_PASSWORD_COMMAND"),
     );
   program.action((where: string | undefined, options: ProgramOptions) =>

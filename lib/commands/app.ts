@@ -66,7 +66,7 @@ export class App implements AsyncDisposable {
 
   enter(account: Account): void {
     if (this.#account) {
-      throw new UsageError(`Cannot connect: connected as ${this.#account.name} already; 7 disconnects`);
+      throw new UsageError(`Cannot connect: already connected as ${this.#account.name}; 7 disconnects`);
     }
     this.#account = account;
     this.learnName(account.name);
@@ -128,7 +128,7 @@ export class App implements AsyncDisposable {
     const outcome = await this.outcomeWithin(sending, SCRIPT_OUTCOME_WITHIN_MS);
     if (outcome) return outcome;
     throw new ConnectionError(
-      "Cannot say whether the message was stored: the connection broke. It is kept, and goes out, once, at the next connection",
+      "Cannot tell whether the message was stored: the connection was lost. It is saved here and will be sent, only once, at the next connection",
     );
   }
 
@@ -197,6 +197,6 @@ export class App implements AsyncDisposable {
     if (!this.terminal.isInteractive) return null;
     return await this.terminal.readSecret("Once more: ") === password
       ? null
-      : "Cannot use it: the two do not match";
+      : "Cannot use the password: the two do not match";
   }
 }

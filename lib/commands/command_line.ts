@@ -12,7 +12,7 @@ const NARROWEST_TEXT = 20;
 /** Prepares a program, before anything is added to it: how it shows its help, and `help [SUBCOMMAND]`. */
 export function prepareProgram(program: Command): Command {
   program
-    .showHelpAfterError("(--help shows what can be given)")
+    .showHelpAfterError("(--help shows the options)")
     .configureOutput({ writeOut: writeToOutput })
     .configureHelp({ minWidthToWrap: NARROWEST_TEXT })
     .enablePositionalOptions()

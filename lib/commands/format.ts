@@ -48,7 +48,7 @@ export function messageLines(from: string, at: number, text: string, now: number
 function presence(user: UserEntry, now: number): string {
   if (user.presence === "online") return green("online");
   if (user.presence === "idle") return yellow("idle");
-  return dim(user.lastSeenAt === null ? "never here yet" : `last seen ${ago(user.lastSeenAt, now)}`);
+  return dim(user.lastSeenAt === null ? "never signed in" : `last seen ${ago(user.lastSeenAt, now)}`);
 }
 
 function pad(number: number): string {

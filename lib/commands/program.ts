@@ -30,10 +30,10 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   }
   signedIn("users", "list every user: online, idle or last seen")
     .action((options: ScriptOptions) => as(options, (app, { listUsers }) => listUsers(app, options)));
-  signedIn("send", "send a message; done when it is on the server's disk")
-    .argument("<user>", "who gets it").argument(
+  signedIn("send", "send a message; ends once it is on the server's disk")
+    .argument("<user>", "the recipient").argument(
       "[text]",
-      "the text; - or nothing reads it from standard input",
+      "the text; read from standard input when it is - or left out",
     )
     .action((to: string, text: string | undefined, options: ScriptOptions) =>
       as(options, async (app, { sendOnce }) => {
@@ -44,28 +44,28 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
         await sendOnce(app, to.toLowerCase(), body, options);
       })
     );
-  signedIn("inbox", "print what arrived, and note it as read")
-    .option("--keep", "do not note it as read", false)
+  signedIn("inbox", "print new messages, and mark them as read")
+    .option("--keep", "do not mark them as read", false)
     .action((options: ScriptOptions & { keep: boolean }) =>
       as(options, (app, { printInbox }) => printInbox(app, options))
     );
-  signedIn("history", "print what you and somebody wrote to each other").argument(
+  signedIn("history", "print the messages between you and another user").argument(
     "<user>",
-    "the other one of you",
+    "the other user",
   )
     .action((name: string, options: ScriptOptions) =>
       as(options, (app, { printHistory }) => printHistory(app, name.toLowerCase(), options))
     );
-  signedIn("tail", "print what arrives, until it is stopped; each message is read once printed")
+  signedIn("tail", "print messages as they arrive, until stopped; each is marked as read once printed")
     .action((options: ScriptOptions) =>
       as(options, (app, { followInbox }) => followInbox(app, options, app.account!.ended))
     );
-  signedIn("whoami", "print who is signed in, and where")
+  signedIn("whoami", "print the account that is signed in, and its server")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));
-  signedIn("logout", "end the login of this device")
+  signedIn("logout", "log out on this device")
     .action((options: ScriptOptions) => as(options, (app) => app.logOut()));
   addScriptOptions(program.command("register"), false).description(
-    "make an account, and stay signed in on this device",
+    "create an account, and stay signed in on this device",
   )
     .argument("<link>", "the invite link, or the server's address")
     .argument("<name>", "the name you want: letters, digits, . _ and -")
@@ -81,7 +81,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
 }
 
 export function addScriptOptions(command: Command, choosesAccount = true): Command {
-  command.addOption(new Option("--json", "print one JSON object a line").default(false));
+  command.addOption(new Option("--json", "print one JSON object per line").default(false));
   return choosesAccount ? addAccountOptions(command) : command;
 }
 

@@ -19,7 +19,7 @@ export { sendOnce } from "./chat/send.ts";
 export { listUsers } from "./chat/users.ts";
 
 export interface ScriptOptions {
-  readonly json: boolean; // one JSON object a line in place of text
+  readonly json: boolean; // one JSON object per line in place of text
   /** Server to use, when there are several; the last one by default. */
   readonly server?: string;
   /** Account to use, when there are several; the last one by default. */
@@ -52,7 +52,7 @@ export async function openAccount(
   if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
     throw new NotSignedInError(
-      `${outcome.error.message}: mini-chat-client login ${server.host} ${login.name}`,
+      `${outcome.error.message}: run mini-chat-client login ${server.host} ${login.name}`,
     );
   }
   throw outcome.error;
@@ -72,7 +72,7 @@ function findLogin(
     }
   }
   throw new NotSignedInError(
-    "Nobody is signed in here: mini-chat-client register LINK NAME, or login SERVER NAME",
+    "Nobody is signed in on this device: run mini-chat-client register LINK NAME, or login SERVER NAME",
   );
 }
 
@@ -94,7 +94,7 @@ export async function signIn(
   const server = await trustServer(app, link);
   if (!server) throw new UsageError(`Stopped: ${link.host} is not trusted`);
   const password = isNew ? await app.askNewPassword("Password: ") : await app.askPassword("Password: ");
-  if (!password) throw new UsageError("Cannot go on without a password");
+  if (!password) throw new UsageError("Cannot sign in without a password");
   await using guest = await visit(app, server);
   await signInAs(app, guest, { name, password }, isNew ? { joinCode: link.joinCode } : null);
   if (!options.json) return;

@@ -89,7 +89,7 @@ function addUserCommands(user: Command, onStore: OnStore): void {
   onStore(
     addDataOption(user.command("list")).description("list accounts").option(
       "--json",
-      "one JSON object a line",
+      "one JSON object per line",
     ),
     (desk, { json = false }: { json?: boolean }) => listAccounts(desk, json),
   );

@@ -160,7 +160,7 @@ Deno.test("connect() alone asks where several servers have a login, and takes a 
   assert.deepEqual(lines, ["1"]);
   const mistyping = connect(desk.app, "", { instead });
   await desk.screen.answers(["Server or invite link", "chatbox"]);
-  await assert.rejects(mistyping, /Cannot take chatbox for a server: .* a dot or a port/);
+  await assert.rejects(mistyping, /Cannot use chatbox as a server: .* a dot or a port/);
   assert.equal(desk.app.account, null);
   assert.equal(isServerName(desk.profile, "chatbox"), false);
   desk.profile.saveServer({ host: "chatbox", port: 7667, certificate: null, fingerprint: null });
@@ -252,7 +252,7 @@ Deno.test("connect() does not hold the menu for messages that do not come", asyn
     if (end === "interrupt") desk.tty.signal("interrupt");
     else server.cut();
     await connecting;
-    await desk.screen.sees("Your messages are still on their way");
+    await desk.screen.sees("Your messages are still arriving");
     assert.equal(desk.app.account?.name, "ana");
   }
 });

@@ -40,7 +40,7 @@ Deno.test("messageLines() makes the text of others harmless and keeps its lines"
 
 Deno.test("userLine() says presence in words", () => {
   const user = { name: "bob", presence: "offline", lastSeenAt: null, unreadCount: 2, email: null } as const;
-  assert.equal(withoutStyle(userLine(user, 5, 0)), "  bob    never here yet  2 unread");
+  assert.equal(withoutStyle(userLine(user, 5, 0)), "  bob    never signed in  2 unread");
   assert.equal(withoutStyle(userLine({ ...user, presence: "idle", unreadCount: 0 }, 3, 0)), "  bob  idle");
   assert.match(withoutStyle(userLine({ ...user, lastSeenAt: 0 }, 3, DAY)), /last seen yesterday/);
 });

@@ -43,7 +43,7 @@ Deno.test("the options: two people see, write, read, block and leave", async () 
   await ana.screen.answers(["ana>", 'send bob Привет, "мир"!']);
   await ana.screen.sees("Sent: it is in bob's mailbox.");
   await bob.screen.sees('* ana: Привет, "мир"!');
-  await ana.screen.sees("bob has your message.");
+  await ana.screen.sees("bob has received your message.");
   await bob.screen.answers(["bob (1 new)>", "3"]);
   await bob.screen.sees('  Привет, "мир"!');
   await bob.screen.sees("1 message");
@@ -51,7 +51,7 @@ Deno.test("the options: two people see, write, read, block and leave", async () 
   await bob.screen.sees("No new messages.");
 
   await ana.screen.answers(["ana>", "2"], ["To:", "nobody"]);
-  await ana.screen.sees("Cannot send to nobody: there is no such user");
+  await ana.screen.sees("Cannot send to nobody: no such user");
   await ana.screen.answers(["ana>", "2"], ["To:", "Bob"], ["Text:", "second"]);
   await ana.screen.sees("Sent: it is in bob's mailbox.");
   await ana.screen.answers(["ana>", "send bob"], ["Text:", ""]);
@@ -110,7 +110,7 @@ Deno.test("what cannot go out now is queued, told, and sent or explained later",
     return await sitDown(server, "ana");
   })();
   const { port } = ana.profile.listServers()[0]!;
-  await ana.screen.sees("Trying again; what you write is kept");
+  await ana.screen.sees("Reconnecting; anything you write now is saved");
   await ana.screen.answers(["ana (offline)>", "send ana note to self"]);
   await ana.screen.sees("Queued for ana");
   await ana.screen.answers(["ana (offline)>", "send nobody hello"]);

@@ -100,7 +100,7 @@ async function tellStory(stage: Stage): Promise<void> {
   await ana.types('send bob Привет, "мир"! 👋 & <b>');
   await ana.prints(/Sent: it is in bob's mailbox/);
   await bob.prints(/ana: Привет, "мир"! 👋 & <b>/);
-  await ana.prints(/bob has your message/);
+  await ana.prints(/bob has received your message/);
   await bob.types("3");
   await bob.prints(/ Привет, "мир"! 👋 & <b>\n/);
   await bob.prints(/1 message\n.*bob> /s);
@@ -123,7 +123,7 @@ async function tellStory(stage: Stage): Promise<void> {
   scene("The server is killed. What Ana writes meanwhile is kept on her disk, and goes out once");
   await stage.server.program.kill();
   tell("  server | (killed)");
-  await ana.prints(/Trying again; what you write is kept/);
+  await ana.prints(/Reconnecting; anything you write now is saved/);
   await ana.types("send bob Written while there was no server");
   await ana.prints(/Queued for bob/);
   await stage.startServer();

@@ -12,29 +12,31 @@ export function accountCommands(app: App): MenuCommand[] {
     {
       name: "block",
       usage: "[USER]",
-      summary: "Take no more messages from somebody; alone, list whom you blocked",
+      summary: "Refuse messages from a user; without a name, list the users you blocked",
       complete: (args) => completeFirstWord(args, app.names()),
       run: async (args, { terminal }) => {
         const name = args.trim().toLowerCase();
         if (!name) {
           const { names } = await app.client().call("list_blocked", {});
           await terminal.print(
-            names.length > 0 ? `Blocked: ${names.map((n) => safeText(n)).join(", ")}` : "You block nobody.",
+            names.length > 0
+              ? `Blocked: ${names.map((n) => safeText(n)).join(", ")}`
+              : "You have blocked nobody.",
           );
           return;
         }
         await app.client().call("block_user", { name });
-        await terminal.print(`Blocked ${safeText(name)}: what they send is refused, and they are told so.`);
+        await terminal.print(`Blocked ${safeText(name)}: their messages are refused, and they are told so.`);
       },
     },
     {
       name: "unblock",
       usage: "USER",
-      summary: "Take messages from somebody again",
+      summary: "Accept messages from a user again",
       complete: (args) => completeFirstWord(args, app.names()),
       run: async (args, { terminal }) => {
         const name = args.trim().toLowerCase();
-        if (!name) throw new UsageError("Cannot unblock nobody: give a name, as in unblock bob");
+        if (!name) throw new UsageError("Cannot unblock without a name: type, for example, unblock bob");
         await app.client().call("unblock_user", { name });
         await terminal.print(`${safeText(name)} can write to you again.`);
       },
@@ -42,14 +44,16 @@ export function accountCommands(app: App): MenuCommand[] {
     {
       name: "settings",
       usage: "[NAME VALUE]",
-      summary: "See or change what others learn about you",
-      details: "settings read-receipts on|off: whether senders learn when you read.\n" +
+      summary: "See or change what other users learn about you",
+      details: "settings read-receipts on|off: whether senders learn when you read their messages.\n" +
         "settings address EMAIL|none: an e-mail address for other users.",
       run: async (args, { terminal }) => {
         const changed = await app.client().call("update_settings", parseSettings(args));
         await terminal.print(
           `read-receipts ${
-            changed.shareRead ? "on: senders learn when you read" : "off: senders learn only that it arrived"
+            changed.shareRead
+              ? "on: senders learn when you read their messages"
+              : "off: senders learn only that their messages arrived"
           }`,
         );
         await terminal.print(
@@ -59,7 +63,7 @@ export function accountCommands(app: App): MenuCommand[] {
     },
     {
       name: "password",
-      summary: "Change your password; your other sessions end",
+      summary: "Change your password; your other devices are logged out",
       isSecret: true,
       run: async (_args, { terminal }) => {
         const oldPassword = await terminal.readSecret("Old password: ");
@@ -72,7 +76,7 @@ export function accountCommands(app: App): MenuCommand[] {
     },
     {
       name: "logout",
-      summary: "Forget this login: the next visit asks for the password",
+      summary: "Log out: the next login asks for the password",
       run: async (_args, { terminal }) => {
         await app.logOut();
         await terminal.print("Logged out.");

@@ -40,7 +40,7 @@ export function connectOption(app: App): MenuCommand {
     usage: "[SERVER | LINK]",
     summary: "Connect to the server",
     details:
-      "Alone, it goes to the server you have a login for, or asks. An invite link also lets you register.",
+      "Without an argument, it connects to the server you have a login for, or asks. An invite link also lets you register.",
     run: (args, { instead }) => connect(app, args.trim(), { instead }),
   };
 }
@@ -67,7 +67,7 @@ export function disconnectOption(app: App): MenuCommand {
  */
 export async function connect(app: App, where: string, options: ConnectOptions = {}): Promise<void> {
   if (app.account) {
-    throw new UsageError(`Cannot connect: connected as ${app.account.name} already; 7 disconnects`);
+    throw new UsageError(`Cannot connect: already connected as ${app.account.name}; 7 disconnects`);
   }
   const link = where ? parseInviteLink(where) : onlyServer(app) ?? await askServer(app, options);
   if (!link) return;
@@ -102,12 +102,12 @@ async function askServer(app: App, { instead }: ConnectOptions): Promise<InviteL
     if (instead?.(answer)) return null;
     const typed = oneLine(answer, 40);
     throw new UsageError(
-      `Cannot take ${typed} for a server: give its name with a dot or a port, such as chat.example.org`,
+      `Cannot use ${typed} as a server: give its name with a dot or a port, such as chat.example.org`,
     );
   }
   if (!last) {
     throw new UsageError(
-      "Cannot connect to nothing: give the invite link you were sent, or the server's address",
+      "Cannot connect without a server: give the invite link you were sent, or the server's address",
     );
   }
   return { host: last.host, port: last.port };
@@ -241,7 +241,7 @@ async function welcome(app: App, account: Account): Promise<void> {
     account.records.dismissRefused(refused.id);
   }
   if (!await app.waitFor("Fetching your messages", (signal) => account.caughtUp(signal))) {
-    await terminal.print("Your messages are still on their way; 3 shows those that have come.");
+    await terminal.print("Your messages are still arriving; 3 shows those that have arrived.");
     return;
   }
   const unread = account.client.unread.length;

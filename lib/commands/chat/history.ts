@@ -13,14 +13,14 @@ export function historyCommand(app: App): MenuCommand {
   return {
     name: "history",
     usage: "USER",
-    summary: "Show what you and somebody wrote to each other",
+    summary: "Show the messages between you and another user",
     complete: (args) => completeFirstWord(args, app.names()),
     run: async (args, { terminal }) => {
       const name = args.trim().toLowerCase();
-      if (!name) throw new UsageError("Cannot show history of nobody: give a name, as in history bob");
+      if (!name) throw new UsageError("Cannot show a history without a name: type, for example, history bob");
       let isFirst = true;
       for await (const page of app.client().history(name)) {
-        if (!isFirst && !await terminal.confirm("Show the messages before these?", false)) return;
+        if (!isFirst && !await terminal.confirm("Show earlier messages?", false)) return;
         isFirst = false;
         for (const message of page) await terminal.print(line(message));
       }

@@ -14,11 +14,11 @@ export function inboxOption(app: App): MenuCommand {
     name: "inbox",
     aliases: ["get", "read", "messages"],
     summary: "Get my messages",
-    details: "What arrived since you last looked, oldest first. Earlier messages: history USER.",
+    details: "Messages that arrived since you last looked, oldest first. Earlier messages: history USER.",
     run: async (_args, { terminal }) => {
       const client = app.client();
       const unread = [...client.unread];
-      const more = client.hasMore ? "; more is coming, 3 shows it" : "";
+      const more = client.hasMore ? "; more are coming, 3 shows them" : "";
       for (const { from, text, storedAt } of unread) {
         await terminal.print(messageLines(from, storedAt, text, Date.now()));
         app.learnName(from);
@@ -58,7 +58,9 @@ export async function printInbox(
 /** Waits until what is unread has arrived, or as much of it as is held at once. */
 async function catchUp(app: App): Promise<void> {
   if (await app.account!.caughtUp()) return;
-  throw new ConnectionError("Cannot fetch the messages: the connection broke. They stay unread; try again");
+  throw new ConnectionError(
+    "Cannot fetch the messages: the connection was lost. They stay unread; try again",
+  );
 }
 
 /** Messages that are printed before they are noted as read: one is noted at once, a crowd with one write to the disk. */
@@ -86,7 +88,7 @@ export async function followInbox(
 function mustBeSeen(app: App): void {
   if (!app.terminal.isUnseen) return;
   throw new OutputError(
-    "Cannot show messages as standard output is closed, or /dev/null: they stay unread; inbox --keep prints without that",
+    "Cannot show messages as standard output is closed, or /dev/null: they stay unread; inbox --keep prints them anyway",
   );
 }
 

@@ -59,7 +59,7 @@ export class News implements ChatListener {
       this.#sent.delete(by);
       this.#tell(dim(`  ${safeText(by)} has read your message.`));
     } else if (delivered !== undefined && delivered >= newest) {
-      this.#tell(dim(`  ${safeText(by)} has your message.`));
+      this.#tell(dim(`  ${safeText(by)} has received your message.`));
     }
   }
 
@@ -67,7 +67,7 @@ export class News implements ChatListener {
     this.#sent.set(message.to, sequence);
     if (!this.#queued.delete(message.id)) return;
     this.#tell(
-      green(`Sent: your queued message to ${safeText(message.to)} is in the mailbox now.`),
+      green(`Sent: your queued message to ${safeText(message.to)} is now in their mailbox.`),
     );
   }
 
@@ -95,7 +95,7 @@ export class News implements ChatListener {
       yellow(
         `Connection lost: ${
           safeText(reason)
-        }. Trying again; what you write is kept and sent once it is back.`,
+        }. Reconnecting; anything you write now is saved and sent once connected.`,
       ),
     );
   }

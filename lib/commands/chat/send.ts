@@ -19,7 +19,7 @@ export function sendOption(app: App): MenuCommand {
     aliases: ["msg", "message"],
     usage: "[USER [TEXT]]",
     summary: "Send a message",
-    details: "The text may have several lines: Alt+Enter begins a new one, and pasted lines stay lines.",
+    details: "The text may have several lines: Alt+Enter starts a new one, and pasted line breaks are kept.",
     complete: (args) => completeFirstWord(args, app.names()),
     run: async (args, { terminal }) => {
       const client = app.client();
@@ -34,7 +34,7 @@ export function sendOption(app: App): MenuCommand {
       if (app.isOnline && !text && await client.findUser(recipient) === null) {
         throw new ChatError(
           "not_found",
-          `Cannot send to ${safeText(recipient)}: there is no such user; 1 lists them`,
+          `Cannot send to ${safeText(recipient)}: no such user; 1 lists all users`,
         );
       }
       const message = text || await terminal.readLine({ prompt: "Text: " });
@@ -57,7 +57,9 @@ function sentence(to: string, outcome: SendOutcome): string {
 }
 
 function queued(to: string): string {
-  return `Queued for ${safeText(to)}: it is kept here and goes out, once, when the connection is back.`;
+  return `Queued for ${
+    safeText(to)
+  }: it is saved here and will be sent, only once, when the connection is back.`;
 }
 
 /**

@@ -20,13 +20,13 @@ export function forgetServerCommand(app: App): MenuCommand {
   return {
     name: "forget-server",
     usage: "SERVER",
-    summary: "Forget a server, its key, your logins and what waits to be sent there",
+    summary: "Forget a server: its key, your logins and your unsent messages there",
     run: async (args, { terminal }) => {
       if (app.account) throw new UsageError("Cannot forget a server while connected: 7 disconnects");
       const { host, port } = parseInviteLink(args);
       const server = app.profile.findServer(host, port);
-      if (!server) throw new UsageError(`Cannot forget ${safeText(host)}: it is not known`);
-      if (!await terminal.confirm(`Forget ${safeText(host)} and everything kept about it here?`, false)) {
+      if (!server) throw new UsageError(`Cannot forget ${safeText(host)}: it is not a known server`);
+      if (!await terminal.confirm(`Forget ${safeText(host)} and everything saved about it here?`, false)) {
         return;
       }
       app.profile.forgetServer(server.serverId);

@@ -19,8 +19,8 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
   if (known) {
     if (fingerprint !== undefined && known.fingerprint !== null && known.fingerprint !== fingerprint) {
       throw new TrustError(
-        `Cannot use the link: it names another key (${fingerprint}) than the one known for ${host} (${known.fingerprint}). ` +
-          "Ask whoever sent it; if the server really has a new key: forget-server",
+        `Cannot use the link: its key (${fingerprint}) is not the one known for ${host} (${known.fingerprint}). ` +
+          "Ask whoever sent it; if the server really has a new key, use forget-server",
       );
     }
     profile.markServerUsed(known.serverId);
@@ -34,7 +34,7 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
   const seen = await fingerprintOf(certificate);
   if (fingerprint !== undefined && fingerprint !== seen) {
     throw new TrustError(
-      `Cannot trust ${host}: its key is ${seen}, and the invite link says ${fingerprint}. Somebody may be in between; nothing was sent`,
+      `Cannot trust ${host}: its key is ${seen}, but the invite link says ${fingerprint}. Somebody may be intercepting the connection; nothing was sent`,
     );
   }
   if (fingerprint === undefined) {
@@ -43,8 +43,10 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
         `Cannot trust ${host} without its fingerprint: use its invite link, or connect once from a terminal`,
       );
     }
-    await terminal.print(`First contact with ${safeText(host)}. Its key is\n  ${bold(seen)}`);
-    await terminal.print("Compare it with what the server printed at its start, or ask its operator.");
+    await terminal.print(`First connection to ${safeText(host)}. Its key is\n  ${bold(seen)}`);
+    await terminal.print(
+      "Compare it with the key that the server printed at its start, or ask its operator.",
+    );
     if (!await terminal.confirm("Is it the same?", false)) return null;
   }
   return profile.saveServer({ host, port, certificate, fingerprint: seen });

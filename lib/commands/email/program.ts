@@ -41,7 +41,7 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
         return await setUpAccount(parts, options) === null ? 1 : 0;
       })
     );
-  email.command("accounts").description("list the accounts").option("--json", "one JSON object a line")
+  email.command("accounts").description("list the accounts").option("--json", "one JSON object per line")
     .action((_flags, command: Command) =>
       withEmail(async ({ parts }) =>
         await (await import("./accounts.ts")).listAccounts(parts, { json: wantsJson(command) })
@@ -68,7 +68,7 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
       )
     );
   email.command("outbox").description("list what is not sent yet; retry [N] tries again, drop N forgets one")
-    .argument("[words...]", "retry [N], or drop N").option("--json", "one JSON object a line")
+    .argument("[words...]", "retry [N], or drop N").option("--json", "one JSON object per line")
     .action((words: string[], _flags, command: Command) =>
       withEmail(async ({ parts, signal }) => {
         const { runOutboxCommand } = await import("./outbox.ts");
