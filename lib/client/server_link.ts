@@ -6,7 +6,6 @@
  * that the clients of a server that restarts do not come back all at once.
  * @module
  */
-import { watchMachine } from "./machine_watch.ts";
 import { ChatError, ConnectionError, isTemporary, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
 import { VERSION } from "../version.ts";
@@ -58,6 +57,8 @@ export interface ServerLinkOptions {
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 const WATCH_MS = 1_000;
+/** A timer that comes this late means that the machine was suspended, and not only busy. */
+const SUSPENDED_MS = 10_000;
 /** How long one attempt goes on when {@linkcode ServerLink.check} asks for news: packets that were lost are sent again ever later. */
 const STALE_ATTEMPT_MS = 3_000;
 /** A connection that held this long was a good one: the next failure starts counting anew. */
@@ -161,13 +162,7 @@ export class ServerLink implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    using _watch = watchMachine({
-      everyMs: this.#options.watchMs ?? WATCH_MS,
-      now: this.#now,
-      listAddresses: this.#options.listAddresses,
-      onMoved: (addresses) => this.#move(addresses),
-      onWokenUp: () => this.#wakeUp(),
-    });
+    using _watch = this.#watchMachine();
     for (;;) {
       this.#enter({ kind: "connecting", attempt: this.#failures + 1 });
       const error = await this.#holdOneConnection().catch((failure: unknown) => failure);
@@ -250,9 +245,22 @@ export class ServerLink implements AsyncDisposable {
     }
   }
 
-  #wakeUp(): void {
-    if (this.#state.kind === "waiting") this.retryNow();
-    else this.check();
+  /** Notices that this machine slept, as the wall clock has gone on further than our timer, or has other addresses. */
+  #watchMachine(): Disposable {
+    const { watchMs = WATCH_MS, listAddresses = listOwnAddresses } = this.#options;
+    let lastAt = this.#now();
+    let lastAddresses = listAddresses().join();
+    const timer = setInterval(() => {
+      const wasSuspended = this.#now() - lastAt - watchMs > SUSPENDED_MS;
+      lastAt = this.#now();
+      const addresses = listAddresses();
+      const hasMoved = addresses.join() !== lastAddresses;
+      lastAddresses = addresses.join();
+      if (hasMoved) this.#move(addresses);
+      else if (wasSuspended && this.#state.kind === "waiting") this.retryNow();
+      else if (wasSuspended) this.check();
+    }, watchMs);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   /** A connection from an address that this machine has no more is dead, whether or not anybody notices. */
@@ -297,4 +305,8 @@ export class ServerLink implements AsyncDisposable {
 function isFinal(error: unknown): boolean {
   if (error instanceof ChatError) return !isTemporary(error);
   return !(error instanceof ConnectionError);
+}
+
+function listOwnAddresses(): string[] {
+  return Deno.networkInterfaces().map(({ address }) => address);
 }

@@ -83,9 +83,7 @@ export class Connection implements AsyncDisposable {
     this.localAddress = hostOf(stream.localAddr);
     this.remotePort = address && "port" in address ? address.port : 0;
     this.#stream = stream;
-    this.#decoder = new FrameDecoder(
-      options.maxFrameBytes === undefined ? {} : { maxFrameBytes: options.maxFrameBytes },
-    );
+    this.#decoder = new FrameDecoder(options.maxFrameBytes);
     this.#closeTimeoutMs = options.closeTimeoutMs ?? CLOSE_TIMEOUT_MS;
     const { promise, resolve } = Promise.withResolvers<CloseReason>();
     this.closed = promise;

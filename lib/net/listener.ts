@@ -255,10 +255,7 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Makes a connection of a socket, or shows it to the side door. */
-  #welcome(
-    socket: ByteStream,
-    { remoteAddr, alpnProtocol, release }: Omit<GuardedCaller, "socket">,
-  ): void {
+  #welcome(socket: ByteStream, { remoteAddr, alpnProtocol, release }: Omit<GuardedCaller, "socket">): void {
     const { sideDoor } = this.#options;
     if (sideDoor && alpnProtocol === sideDoor.alpnProtocol) {
       return void sideDoor.onSocket(socket, remoteAddr).finally(release);

@@ -300,7 +300,7 @@ export class RpcConnection implements AsyncDisposable {
   }
 
   #fail(id: RpcId | null, error: unknown, reference?: string): void {
-    this.send(encodeFailure(id, toRpcError(error, reference === undefined ? {} : { reference })));
+    this.send(encodeFailure(id, toRpcError(error, reference)));
   }
 
   #endWith(id: RpcId | null, error: unknown): void {

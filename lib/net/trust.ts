@@ -147,9 +147,7 @@ async function connectRenewed(
   if (shown.trim() === options.certificatePem.trim()) {
     throw new ConnectionError(
       `Cannot use the certificate of ${place}, though its key is the known one: ${tidy(refusal)}`,
-      {
-        cause: refusal,
-      },
+      { cause: refusal },
     );
   }
   let connection: Deno.TlsConn;
@@ -159,9 +157,7 @@ async function connectRenewed(
     if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
     throw new ConnectionError(
       `Cannot use the new certificate of ${place}, though its key is the known one: ${tidy(error)}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
   try {
@@ -236,9 +232,7 @@ function describeTlsFailure(error: unknown, options: DialOptions): unknown {
   const place = formatHostAndPort(options.host, options.port);
   return new ConnectionError(
     `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; check the port`,
-    {
-      cause: error,
-    },
+    { cause: error },
   );
 }
 

@@ -45,8 +45,7 @@ const roundField = z.int().min(1);
 const invitation = z.object({
   chatId: chatIdField,
   from: nameField,
-  /** Port that the host listens on. */
-  port: portField,
+  port: portField, // port that the host listens on
   openedAt: timeField,
 });
 
@@ -58,20 +57,15 @@ export const CHAT_REQUESTS = {
       chatId: chatIdField,
       to: nameField,
       port: portField,
-      /** Places to reach the host at; the server adds the one it sees. */
-      places: z.array(placeField).max(MAX_CHAT_ADDRESSES),
-      /** The host's certificate for this chat alone, in PEM. */
-      certificate: z.string().max(MAX_CERTIFICATE_CHARS),
-      /** What the friend proves in the chat; given to the friend alone, and only on joining. */
-      secret: secretField,
+      places: z.array(placeField).max(MAX_CHAT_ADDRESSES), // places to reach the host at; the server adds the one it sees
+      certificate: z.string().max(MAX_CERTIFICATE_CHARS), // the host's certificate for this chat alone, in PEM
+      secret: secretField, // what the friend proves in the chat; given to the friend alone, and only on joining
       /** True when the friend has joined before: the chat goes on, and nobody is invited to it. */
       isJoined: z.boolean().optional(),
     }),
     result: z.object({
-      /** Address that the host's connection to the server comes from. */
-      seenAddress: z.string(),
-      /** Whether the friend is signed in now; an absent friend finds the invitation later. */
-      isFriendOnline: z.boolean(),
+      seenAddress: z.string(), // address that the host's connection to the server comes from
+      isFriendOnline: z.boolean(), // whether the friend is signed in now; an absent friend finds the invitation later
     }),
   },
   /** Takes one's own open chat back, or gives up one's part in a joined one, which is then open again. */
@@ -86,8 +80,7 @@ export const CHAT_REQUESTS = {
       chatId: chatIdField,
       /** The chat's secret, from the second round on: proves that the caller is in it, on whichever connection. */
       secret: secretField.optional(),
-      /** False when this round needs no relay; true when it is left out. */
-      wantsRelay: z.boolean().optional(),
+      wantsRelay: z.boolean().optional(), // false when this round needs no relay; true when it is left out
     }),
     result: z.object({
       chatId: chatIdField,
@@ -132,8 +125,7 @@ export const CHAT_EVENTS = {
     chatId: chatIdField,
     round: roundField,
     endpoints: z.array(endpointField).max(MAX_CHAT_ADDRESSES),
-    /** Milliseconds from now until both begin. */
-    startInMs: z.int().min(0).max(10_000),
+    startInMs: z.int().min(0).max(10_000), // milliseconds from now until both begin
   }),
 } as const satisfies Record<string, z.ZodType>;
 
@@ -146,10 +138,8 @@ export const SIDE_REQUESTS = {
     params: z.strictObject({ ticket: secretField }),
     /** Comes when both sides are there; every byte after its line end is from the other side. */
     result: z.object({
-      /** Most bytes that the relay copies, both ways together. */
-      maxBytes: z.int(),
-      /** Longest life of the relay in milliseconds. */
-      maxMs: z.int(),
+      maxBytes: z.int(), // most bytes that the relay copies, both ways together
+      maxMs: z.int(), // longest life of the relay in milliseconds
     }),
   },
 } as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;

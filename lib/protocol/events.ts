@@ -22,8 +22,7 @@ export const EVENTS = {
     delivered: sequenceField.exactOptional(),
     read: sequenceField.exactOptional(),
   }),
-  /** The server is going down; connect again after this time. */
-  server_stopping: z.object({ retryAfterMs: z.int() }),
+  server_stopping: z.object({ retryAfterMs: z.int() }), // the server is going down; connect again after this time
   /** This session ends, and trying again with its token does not help: the person must log in anew. */
   session_ended: z.object({ reason: z.enum(["revoked", "password_changed"]) }),
   ...CHAT_EVENTS,
@@ -31,10 +30,8 @@ export const EVENTS = {
 
 /** Name of an event. */
 export type EventName = keyof typeof EVENTS;
-
 /** Content of an event. */
 export type Event<E extends EventName> = z.output<(typeof EVENTS)[E]>;
-
 /** A message as `message_received` carries it. */
 export type ReceivedMessage = Event<"message_received">;
 

@@ -31,13 +31,9 @@ export class FrameDecoder {
   #pendingBytes = 0;
   #fault: ProtocolError | undefined;
 
-  /**
-   * Starts at the border of a frame.
-   *
-   * @param options.maxFrameBytes Longest frame taken, in bytes with its line end; `MAX_FRAME_BYTES` by default.
-   */
-  constructor(options: { maxFrameBytes?: number } = {}) {
-    this.#maxFrameBytes = options.maxFrameBytes ?? MAX_FRAME_BYTES;
+  /** Takes frames of at most so many bytes, line end included. */
+  constructor(maxFrameBytes: number = MAX_FRAME_BYTES) {
+    this.#maxFrameBytes = maxFrameBytes;
   }
 
   /**
@@ -87,11 +83,8 @@ export class FrameDecoder {
     const total = this.#pendingBytes + bytes.length;
     if (total + 1 > this.#maxFrameBytes) return this.#failTooLong(isWhole ? total + 1 : undefined);
     if (total > this.#pending.length) {
-      const size = Math.min(
-        Math.max(FIRST_PENDING_BYTES, total, this.#pending.length * 2),
-        this.#maxFrameBytes,
-      );
-      const grown = new Uint8Array(size);
+      const wanted = Math.max(FIRST_PENDING_BYTES, total, this.#pending.length * 2);
+      const grown = new Uint8Array(Math.min(wanted, this.#maxFrameBytes));
       grown.set(this.#pending.subarray(0, this.#pendingBytes));
       this.#pending = grown;
     }
@@ -109,15 +102,11 @@ export class FrameDecoder {
     } catch {
       return this.#decodeEach(run, lines);
     }
-    let from = 0;
-    for (;;) {
-      const end = text.indexOf("\n", from);
-      const stop = end === -1 ? text.length : end;
-      const bare = stop > from && text.charCodeAt(stop - 1) === CR ? stop - 1 : stop;
-      if (bare > from) lines.push(text.slice(from, bare));
-      if (end === -1) return true;
-      from = end + 1;
+    for (const line of text.split("\n")) {
+      const bare = line.endsWith("\r") ? line.slice(0, -1) : line;
+      if (bare !== "") lines.push(bare);
     }
+    return true;
   }
 
   /** The slow way for a run that holds a fault or is longer than one frame may be: line by line. */

@@ -50,10 +50,8 @@ export const LINK_REQUESTS = {
       chatId: chatIdField,
       /** False on the first link of a chat; true when a channel of this chat goes on over a new link. */
       isResume: z.boolean(),
-      /** SHA-256 of the joiner's nonce. */
-      commitment: hash256Field,
-      /** Keyed with the secret, or with the channel's key when it goes on. */
-      proof: hash256Field,
+      commitment: hash256Field, // SHA-256 of the joiner's nonce
+      proof: hash256Field, // keyed with the secret, or with the channel's key when it goes on
     }),
     result: z.object({ client: z.string(), nonce: hash256Field, proof: hash256Field }),
   },
@@ -86,12 +84,9 @@ export type FileFailure = typeof FILE_FAILURES[number];
 
 /** Parameters of the channel's requests, either way; the result of each is an empty object. */
 export const PEER_REQUESTS = {
-  /** What a person wrote. */
-  line: z.strictObject({ ...seq, text: textField }),
-  /** Nothing: what had this `seq` was too large for the network, and is taken back. */
-  skip: z.strictObject({ ...seq }),
-  /** The person ends the chat. */
-  bye: z.strictObject({ ...seq }),
+  line: z.strictObject({ ...seq, text: textField }), // what a person wrote
+  skip: z.strictObject({ ...seq }), // nothing: what had this `seq` was too large for the network, and is taken back
+  bye: z.strictObject({ ...seq }), // the person ends the chat
   /** Asks to send a file. */
   file_offer: z.strictObject({
     ...seq,

@@ -27,12 +27,9 @@ const done = z.object({});
 
 const signedIn = z.object({
   name: nameField,
-  /** Opens the next session without the password: 256 random bits, base64url. */
-  token: z.string(),
-  /** Names this device in later logins; its cursors are kept under it. */
-  deviceId: z.string(),
-  /** Highest sequence that this device has shown. */
-  readSequence: sequenceField,
+  token: z.string(), // opens the next session without the password: 256 random bits, base64url
+  deviceId: z.string(), // names this device in later logins; its cursors are kept under it
+  readSequence: sequenceField, // highest sequence that this device has shown
   shareRead: z.boolean(),
   email: emailField.nullable(),
 });
@@ -40,8 +37,7 @@ const signedIn = z.object({
 const device = {
   /** The id that an earlier login on this device returned; absent on the first one. */
   deviceId: z.string().max(64).exactOptional(),
-  /** What to call the device; absent means `unnamed`. */
-  deviceName: labelField.exactOptional(),
+  deviceName: labelField.exactOptional(), // what to call the device; absent means `unnamed`
 };
 
 const userEntry = z.object({
@@ -49,10 +45,8 @@ const userEntry = z.object({
   presence: z.enum(["online", "idle", "offline"]),
   /** When the last session of this user ended or was last heard of; null before the first login. */
   lastSeenAt: timeField.nullable(),
-  /** Messages from this user that the asking account has not read on any device. */
-  unreadCount: z.int().min(0),
-  /** Address that the user publishes; null when none. */
-  email: z.string().nullable(),
+  unreadCount: z.int().min(0), // messages from this user that the asking account has not read on any device
+  email: z.string().nullable(), // address that the user publishes; null when none
 });
 
 const historyEntry = z.object({
@@ -76,8 +70,7 @@ export const REQUESTS = {
     result: z.object({
       protocol: z.int(),
       server: z.object({ name: z.string(), version: z.string() }),
-      /** The server's clock. */
-      time: timeField,
+      time: timeField, // the server's clock
       registration: z.enum(["open", "invite", "closed"]),
       limits: z.object({
         frameBytes: z.int(),
@@ -107,10 +100,8 @@ export const REQUESTS = {
   bye: { params: empty, result: done },
   list_users: {
     params: z.strictObject({
-      /** Only this user; the page is then one entry, or empty. */
-      name: nameField.exactOptional(),
-      /** Names after this one, in the order of their bytes. */
-      after: nameField.exactOptional(),
+      name: nameField.exactOptional(), // only this user; the page is then one entry, or empty
+      after: nameField.exactOptional(), // names after this one, in the order of their bytes
       limit: z.int().min(1).max(MAX_USERS_PER_PAGE).exactOptional(),
     }),
     result: z.object({ users: z.array(userEntry), next: nameField.nullable() }),
@@ -121,8 +112,7 @@ export const REQUESTS = {
       id: messageIdField,
       sequence: sequenceField,
       storedAt: timeField,
-      /** True when this id had been stored before; nothing was stored now. */
-      duplicate: z.boolean(),
+      duplicate: z.boolean(), // true when this id had been stored before; nothing was stored now
     }),
   },
   subscribe: {
@@ -139,15 +129,12 @@ export const REQUESTS = {
   fetch_history: {
     params: z.strictObject({
       with: nameField,
-      /** Messages below this sequence; absent means the newest. */
-      before: sequenceField.exactOptional(),
+      before: sequenceField.exactOptional(), // messages below this sequence; absent means the newest
       limit: z.int().min(1).max(MAX_HISTORY_PER_PAGE).exactOptional(),
     }),
     result: z.object({
-      /** In the order of their sequence. */
-      messages: z.array(historyEntry),
-      /** Give it as `before` for the page of older messages; null when there is none. */
-      next: sequenceField.nullable(),
+      messages: z.array(historyEntry), // in the order of their sequence
+      next: sequenceField.nullable(), // give it as `before` for the page of older messages; null when there is none
     }),
   },
   set_presence: { params: z.strictObject({ presence: z.enum(["online", "idle"]) }), result: done },
@@ -170,19 +157,14 @@ export const REQUESTS = {
 
 /** Name of a request. */
 export type RequestName = keyof typeof REQUESTS;
-
 /** Parameters of a request after they were checked. */
 export type Params<M extends RequestName> = z.output<(typeof REQUESTS)[M]["params"]>;
-
 /** Result of a request as it is sent. */
 export type Result<M extends RequestName> = z.output<(typeof REQUESTS)[M]["result"]>;
-
 /** One user in the reply to `list_users`. */
 export type UserEntry = z.output<typeof userEntry>;
-
 /** One message in the reply to `fetch_history`. */
 export type HistoryEntry = z.output<typeof historyEntry>;
-
 /** Reply to `register`, `login` and `resume`. */
 export type SignedIn = z.output<typeof signedIn>;
 

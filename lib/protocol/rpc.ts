@@ -19,18 +19,12 @@ export interface RpcErrorObject {
   readonly code: number;
   /** One sentence for people. */
   readonly message: string;
-  /** What programs look at; absent from an error made by somebody else's JSON-RPC library. */
-  readonly data?: RpcErrorData;
-}
-
-/** The `error.data` member of a failed reply. */
-export interface RpcErrorData {
-  /** Stable code, one of the closed list. */
-  readonly code: ErrorCode;
-  /** Milliseconds until a retry makes sense; absent where waiting does not help. */
-  readonly retryAfterMs?: number;
-  /** What to tell the operator: it finds the fault in the server's log. Only with `internal`. */
-  readonly reference?: string;
+  /** For programs; absent from an error made by somebody else's JSON-RPC library. */
+  readonly data?: {
+    readonly code: ErrorCode;
+    readonly retryAfterMs?: number; // absent where waiting does not help
+    readonly reference?: string; // finds the fault in the server's log; only with `internal`
+  };
 }
 
 /** Named parameters; undefined when none came. */
@@ -140,8 +134,7 @@ export function encodeSuccess(id: RpcId, result: unknown): string {
 /**
  * Makes the frame of a failed reply.
  *
- * @param id Id of the request; null when it could not be read.
- * @param error See {@linkcode toRpcError}.
+ * @param id Null when that of the request could not be read.
  */
 export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
   return encodeFrame({ jsonrpc: "2.0", id, error });
@@ -152,10 +145,9 @@ export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
  *
  * @param error A {@linkcode ChatError} or {@linkcode ProtocolError} keeps its code and words; anything else is a
  *   fault of ours, of which the peer learns nothing but the reference.
- * @param options.reference What ties the reply to the operator's log; made up when unset.
- * @returns The error object.
+ * @param reference What ties the reply to the operator's log.
  */
-export function toRpcError(error: unknown, options: { reference?: string } = {}): RpcErrorObject {
+export function toRpcError(error: unknown, reference: string = makeReference()): RpcErrorObject {
   if (error instanceof ChatError) {
     const { code, message, retryAfterMs } = error;
     const data = retryAfterMs === undefined ? { code } : { code, retryAfterMs: Math.ceil(retryAfterMs) };
@@ -164,7 +156,6 @@ export function toRpcError(error: unknown, options: { reference?: string } = {})
   if (error instanceof ProtocolError) {
     return { code: error.rpcCode, message: error.message, data: { code: error.code } };
   }
-  const reference = options.reference ?? makeReference();
   return {
     code: RPC_CODES.internal,
     message: `Something went wrong on this side; its operator finds it in the log as ${reference}`,

@@ -21,7 +21,7 @@ const streams = fc.array(
 const cuts = fc.array(fc.nat(400), { maxLength: 8 });
 
 function decode(bytes: Uint8Array, at: readonly number[], maxFrameBytes: number) {
-  const decoder = new FrameDecoder({ maxFrameBytes });
+  const decoder = new FrameDecoder(maxFrameBytes);
   const ends = [...at.filter((end) => end < bytes.length).sort((a, b) => a - b), bytes.length];
   const lines = ends.flatMap((end, index) => decoder.push(bytes.subarray(ends[index - 1] ?? 0, end)));
   return { lines, fault: decoder.fault?.code, isMidFrame: decoder.isMidFrame && !decoder.fault };

@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 
 /** All lines of a stream that arrives in the given chunks, and the fault it ended with. */
 function decode(chunks: Uint8Array[], maxFrameBytes = 100): { lines: string[]; fault: string | undefined } {
-  const decoder = new FrameDecoder({ maxFrameBytes });
+  const decoder = new FrameDecoder(maxFrameBytes);
   const lines = chunks.flatMap((chunk) => decoder.push(chunk));
   return { lines, fault: decoder.fault?.code };
 }

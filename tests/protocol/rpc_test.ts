@@ -155,7 +155,7 @@ Deno.test("toRpcError() and fromRpcError() carry every code there and back", () 
 });
 
 Deno.test("toRpcError() tells nothing of a fault of ours", () => {
-  const error = toRpcError(new TypeError("password is hunter2"), { reference: "c0ffee00" });
+  const error = toRpcError(new TypeError("password is hunter2"), "c0ffee00");
   assert.equal(error.code, -32603);
   assert.deepEqual(error.data, { code: "internal", reference: "c0ffee00" });
   assert.doesNotMatch(JSON.stringify(error), /hunter2/);
