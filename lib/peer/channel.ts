@@ -45,9 +45,9 @@ export interface ChannelListener {
    */
   onMessage(message: PeerMessage): void | Promise<void>;
   /** A link is in use: the first, a better one, or one after a loss. */
-  onLinked?(route: Route): void;
+  onLinked(route: Route): void;
   /** The link is lost; the channel goes on when another comes in time. */
-  onLost?(why: string): void;
+  onLost(why: string): void;
 }
 
 export interface ChannelOptions {
@@ -75,7 +75,7 @@ export class PeerChannel {
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // set while something waits for an answer
   #stuckSeq: number | undefined; // what was first in line when the last link got stuck
 
-  constructor(listener: ChannelListener, options: ChannelOptions = {}) {
+  constructor(listener: ChannelListener, options: ChannelOptions) {
     this.ended = this.#ended.promise;
     this.#listener = listener;
     this.#comeBackWithinMs = options.comeBackWithinMs ?? COME_BACK_WITHIN_MS;
@@ -115,10 +115,10 @@ export class PeerChannel {
     link.serve((method, params) => this.#take(method, params));
     link.rpc.closed.then((reason) => {
       if (link !== this.#link) return;
-      if (reason.kind === "protocol") this.#finish({ kind: "protocol", message: reason.message });
+      if (reason.kind === "protocol") this.close({ kind: "protocol", message: reason.message });
       else this.#lose(link, reason.message);
     });
-    this.#listener.onLinked?.(link.route);
+    this.#listener.onLinked(link.route);
     this.#pump();
     // Nothing else before its answer: where large packets vanish, so does the proof of the link that shares one with them.
     ping(link, this.#stallMs).then(() => {
@@ -155,7 +155,7 @@ export class PeerChannel {
     if (this.#end) return;
     const said = this.#answered().then(() => this.send("bye", {})).catch(() => {});
     await within(this.#link ? BYE_WITHIN_MS : 0, said);
-    this.#finish({ kind: "said_bye", message: "you said goodbye" });
+    this.close({ kind: "said_bye", message: "you said goodbye" });
   }
 
   /** Waits for a moment until what was shown is answered, as the other side would take it for undelivered behind a goodbye. */
@@ -164,8 +164,17 @@ export class PeerChannel {
     await sleep(0); // the answer leaves in this turn, after those who wait for the same
   }
 
+  /** Ends at once. */
   close(end: ChatEnd): void {
-    this.#finish(end);
+    if (this.#end) return;
+    this.#end = end;
+    clearTimeout(this.#lostTimer);
+    clearTimeout(this.#stallTimer);
+    const link = this.#link;
+    this.#link = undefined;
+    link?.rpc.close(end.message);
+    this.#window.drop(new ConnectionError(`The chat is over: ${end.message}`));
+    this.#ended.resolve(end);
   }
 
   #pump(): void {
@@ -175,51 +184,35 @@ export class PeerChannel {
     for (let outgoing; (outgoing = this.#window.next());) this.#transmit(link, outgoing);
   }
 
-  #transmit(link: PeerLink, outgoing: Outgoing): void {
-    const { bytes } = outgoing;
-    link.rpc.request(
-      outgoing.method,
-      { seq: outgoing.seq, ...outgoing.content },
-      { timeoutMs: REPLY_TIMEOUT_MS },
-    ).then(
-      () => {
-        this.#window.confirm(outgoing);
-        if (link !== this.#link) return;
-        this.#window.answered(bytes, this.#isNarrow());
-        this.#pump();
-      },
-      (error) => {
-        if (this.#end || link !== this.#link) return;
-        // A lost link is noticed where it closes; what was not answered goes out again on the next one.
-        if (error instanceof ConnectionError) return;
-        if (error instanceof ChatError && error.code === "unavailable") {
-          return this.#finish({ kind: "closed", message: "the other side has ended it" });
-        }
-        const detail = error instanceof ChatError ? error.message : "no answer";
-        this.#finish({
-          kind: "protocol",
-          message: `the other side did not take ${outgoing.method}: ${detail}`,
-        });
-      },
-    );
+  async #transmit(link: PeerLink, outgoing: Outgoing): Promise<void> {
+    const { method, seq, content, bytes } = outgoing;
+    try {
+      await link.rpc.request(method, { seq, ...content }, { timeoutMs: REPLY_TIMEOUT_MS });
+    } catch (error) {
+      return this.#refused(link, method, error);
+    }
+    this.#window.confirm(outgoing);
+    if (link !== this.#link) return;
+    this.#window.answered(bytes, this.#isNarrow());
+    this.#pump();
+  }
+
+  #refused(link: PeerLink, method: PeerMethod, error: unknown): void {
+    // A lost link is noticed where it closes; what was not answered goes out again on the next one.
+    if (this.#end || link !== this.#link || error instanceof ConnectionError) return;
+    if (error instanceof ChatError && error.code === "unavailable") {
+      return this.close({ kind: "closed", message: "the other side has ended it" });
+    }
+    const detail = error instanceof ChatError ? error.message : "no answer";
+    this.close({ kind: "protocol", message: `the other side did not take ${method}: ${detail}` });
   }
 
   #take(method: string, params: unknown): Promise<unknown> {
     const message = parsePeerMessage(method, params);
-    if (!message) {
-      throw new ProtocolError(
-        RPC_INVALID_REQUEST,
-        "Cannot go on: the other side sent what is not the protocol",
-      );
-    }
+    if (!message) throw broken("sent what is not the protocol");
     if (this.#end) throw isOver();
     const { seq } = message.content;
-    if (seq > this.#received + 1) {
-      throw new ProtocolError(
-        RPC_INVALID_REQUEST,
-        `Cannot go on: the other side left out what comes before ${seq}`,
-      );
-    }
+    if (seq > this.#received + 1) throw broken(`left out what comes before ${seq}`);
     if (seq === this.#received + 1) {
       this.#received = seq;
       this.#handling = this.#handling.then(async () => {
@@ -249,7 +242,7 @@ export class PeerChannel {
   #finishAfterReply(end: ChatEnd): void {
     const link = this.#link;
     this.#link = undefined;
-    this.#finish(end);
+    this.close(end);
     setTimeout(() => link?.rpc.close(end.message), 0);
   }
 
@@ -261,12 +254,12 @@ export class PeerChannel {
     if (this.#isStuck(link)) this.#giveWay(link.route);
     this.#lostTimer = setTimeout(() => {
       const seconds = Math.round(this.#comeBackWithinMs / 1000);
-      this.#finish({
+      this.close({
         kind: "lost",
         message: `the connection was lost and did not come back in ${seconds} s`,
       });
     }, this.#comeBackWithinMs);
-    this.#listener.onLost?.(why);
+    this.#listener.onLost(why);
   }
 
   /**
@@ -313,18 +306,6 @@ export class PeerChannel {
       this.#watchProgress();
     }, this.#stallMs / 5);
   }
-
-  #finish(end: ChatEnd): void {
-    if (this.#end) return;
-    this.#end = end;
-    clearTimeout(this.#lostTimer);
-    clearTimeout(this.#stallTimer);
-    const link = this.#link;
-    this.#link = undefined;
-    link?.rpc.close(end.message);
-    this.#window.drop(new ConnectionError(`The chat is over: ${end.message}`));
-    this.#ended.resolve(end);
-  }
 }
 
 /** Asks for a sign of life. */
@@ -335,4 +316,8 @@ function ping(link: PeerLink, timeoutMs: number): Promise<unknown> {
 /** What the other side is told of what comes too late: it was not shown. */
 function isOver(): ChatError {
   return new ChatError("unavailable", "Cannot take it: the chat is over");
+}
+
+function broken(how: string): ProtocolError {
+  return new ProtocolError(RPC_INVALID_REQUEST, `Cannot go on: the other side ${how}`);
 }

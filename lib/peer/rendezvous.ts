@@ -1,9 +1,3 @@
-/**
- * What a direct chat needs of the server: requests, events, and new connections to its port.
- *
- * The client program passes the real thing; nothing here knows of logins or pins.
- * @module
- */
 import type { z } from "zod";
 import type { CHAT_EVENTS, CHAT_REQUESTS } from "../protocol/chat_messages.ts";
 
@@ -26,6 +20,7 @@ export interface ServerDoor {
   startTls(tcp: Deno.TcpConn, alpnProtocols: readonly string[]): Promise<Deno.TlsConn>;
 }
 
+/** What a direct chat needs of the server. */
 export interface Rendezvous {
   readonly server: ServerDoor;
   /**

@@ -1,7 +1,3 @@
-/**
- * Names of files that others sent: made safe, kept inside one folder, never over an existing file.
- * @module
- */
 import { join } from "node:path";
 import { renameAndSync, syncFolder } from "../../sync_folder.ts";
 

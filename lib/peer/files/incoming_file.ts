@@ -1,7 +1,3 @@
-/**
- * A file while it comes over: a part file in the download folder, hashed as it grows, named when it is whole.
- * @module
- */
 import { createHash, type Hash } from "node:crypto";
 import { join } from "node:path";
 import { placeFile } from "./file_names.ts";
@@ -21,6 +17,7 @@ interface Part {
   readonly hash: Hash;
 }
 
+/** A part file in the download folder, hashed as it grows, named when it is whole. */
 export class IncomingFile {
   readonly resumedBytes: number; // bytes that an earlier try had brought
   readonly #offered: OfferedFile;

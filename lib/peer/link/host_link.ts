@@ -1,8 +1,3 @@
-/**
- * The host's side of a link: a caller that cannot prove the chat's secret gets not one byte of an answer, one that can gets
- * the host's own proof, and `take` puts the link in use (PEER.md, "Links").
- * @module
- */
 import { ChatError, ConnectionError, messageOf, ProtocolError } from "../../errors.ts";
 import type { Connection } from "../../net/connection.ts";
 import { RpcConnection } from "../../net/rpc_connection.ts";
@@ -45,7 +40,12 @@ export interface LinkTaker {
   onLink(link: PeerLink, terms: ChatTerms | undefined): number;
 }
 
-/** The host's side: waits for the proof of a caller, answers it, and waits for `take`. */
+/**
+ * The host's side of a link: a caller that cannot prove the chat's secret gets not one byte of an answer, one that can
+ * gets the host's own proof, and `take` puts the link in use (PEER.md, "Links").
+ *
+ * @returns Whether the caller has proven the secret; settles then, before `take`.
+ */
 export async function awaitLink(
   connection: Connection,
   taker: LinkTaker,

@@ -1,8 +1,3 @@
-/**
- * The joiner's side of a link: it greets with a proof of the chat's secret, checks the host's own, and takes the link
- * into use (PEER.md, "Links").
- * @module
- */
 import { ConnectionError, messageOf } from "../../errors.ts";
 import type { Connection } from "../../net/connection.ts";
 import { RpcConnection } from "../../net/rpc_connection.ts";
@@ -39,7 +34,7 @@ interface Proven {
   readonly serve: (server: LinkServer) => void;
 }
 
-/** The joiner's side of a connection whose host has proven the secret; not in use yet. */
+/** The joiner's side of a connection whose host has proven the secret; not in use yet (PEER.md, "Links"). */
 export class ProvenConnection {
   readonly #proven: Proven;
 

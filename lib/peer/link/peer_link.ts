@@ -1,8 +1,3 @@
-/**
- * A link: one connection between the two of a direct chat on which both have proven what they must (PEER.md, "Links"). How
- * they prove it is in `joiner_link.ts` and `host_link.ts`; what is said on a link belongs to the channel.
- * @module
- */
 import type { RpcConnection } from "../../net/rpc_connection.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { VERSION } from "../../version.ts";
@@ -40,7 +35,7 @@ export interface ChatTerms {
 
 export type LinkServer = (method: string, params: unknown) => unknown;
 
-/** A proven connection in use. */
+/** One connection on which both have proven what they must, in use. What is said on it belongs to the channel. */
 export interface PeerLink {
   readonly rpc: RpcConnection;
   readonly route: Route;

@@ -1,8 +1,3 @@
-/**
- * The addresses of a direct chat: which of its own a host tells, which of the told ones a joiner may try, and what a
- * way is called.
- * @module
- */
 import { BlockList } from "node:net";
 import { scopeOf } from "../../addresses.ts";
 import { type Endpoint, MAX_CHAT_ADDRESSES, type Place } from "../../protocol/chat_messages.ts";
