@@ -18,14 +18,8 @@ import { VERSION } from "./lib/version.ts";
 /** Exit codes: done; refused or failed; wrong usage. */
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
-/** Starts a server with these options, and its log on standard error; throws as `serve` does. */
-export async function startServer(options: ServeOptions): Promise<RunningServer> {
-  const log = await startLog(options.logLevel, options.logFormat);
-  return await serve(checkServeOptions(options), log);
-}
-
 /** What is printed once the server accepts. */
-export function greeting(server: RunningServer, options: ServeOptions): string {
+function greeting(server: RunningServer, options: ServeOptions): string {
   const who = {
     open: "anyone who finds it may register",
     invite: "the link lets people register",
@@ -48,7 +42,8 @@ async function run(options: ServeOptions, openTerminal: () => Promise<Terminal>)
   // Before the first caller can get in: whoever stops a server that has just started gets a clean stop too.
   using stop = listenForStop();
   {
-    await using server = await startServer(options);
+    const log = await startLog(options.logLevel, options.logFormat);
+    await using server = await serve(checkServeOptions(options), log);
     const terminal = await openTerminal();
     await terminal.print(greeting(server, options));
     await Promise.race([stop.received, server.failed]);
@@ -62,12 +57,11 @@ function listenForStop(): Disposable & { readonly received: Promise<void> } {
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
   const { promise: received, resolve } = Promise.withResolvers<void>();
-  const onSignal = () => resolve();
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  for (const signal of signals) Deno.addSignalListener(signal, resolve);
   return {
     received,
     [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+      for (const signal of signals) Deno.removeSignalListener(signal, resolve);
     },
   };
 }

@@ -10,12 +10,11 @@ import { messageOf, UsageError } from "../errors.ts";
 import { nameField, passwordField } from "../protocol/fields.ts";
 import { checked } from "../protocol/requests.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { reachableAddresses } from "./addresses.ts";
 import { dataPaths } from "./data_folder.ts";
-import { isOpen, newJoinCode } from "./invites.ts";
+import { inviteLink, isOpen, newJoinCode, reachableAddresses } from "./invites.ts";
 import { addDataOption, addLinkOptions, type LinkOptions, wholeNumber } from "./options.ts";
 import { DAY_MS } from "./relay/relay.ts";
-import { inviteLink, loadServerIdentity } from "./serve.ts";
+import { loadServerIdentity } from "./serve.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
 
@@ -25,10 +24,10 @@ interface Desk {
   readonly terminal: Terminal;
 }
 
-type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<void>;
-
 /** Makes work the action of a subcommand: on the store of its data folder, with the arguments and flags that were given. */
 type OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) => void;
+
+type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<void>;
 
 /**
  * Adds `user`, `invite`, `backup` and `check` to the program.

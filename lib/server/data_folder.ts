@@ -28,32 +28,23 @@ export async function prepareDataFolder(folder: string): Promise<DataPaths> {
   return paths;
 }
 
-/** A held lock; the system lets it go when the process ends, however it ends. */
-export class DataLock implements Disposable {
-  readonly #file: Deno.FsFile;
-
-  private constructor(file: Deno.FsFile) {
-    this.#file = file;
+/**
+ * Locks the folder until what this returns is disposed of, or the process ends, however it ends.
+ *
+ * @throws {UsageError} when another server holds the lock, or the folder cannot be written.
+ */
+export async function lockDataFolder(paths: DataPaths): Promise<Disposable> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(paths.lock, { read: true, write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    throw new UsageError(`Cannot write to data folder ${paths.folder}: ${reason(error)}`, { cause: error });
   }
-
-  /** @throws {UsageError} when another server holds the lock, or the folder cannot be written. */
-  static async take(paths: DataPaths): Promise<DataLock> {
-    let file: Deno.FsFile;
-    try {
-      file = await Deno.open(paths.lock, { read: true, write: true, create: true, mode: 0o600 });
-    } catch (error) {
-      throw new UsageError(`Cannot write to data folder ${paths.folder}: ${reason(error)}`, { cause: error });
-    }
-    if (await file.tryLock(true)) return new DataLock(file);
-    file.close();
-    throw new UsageError(
-      `Cannot start: another server uses data folder ${paths.folder}; stop it, or give this one its own with --data DIR`,
-    );
-  }
-
-  [Symbol.dispose](): void {
-    this.#file.close();
-  }
+  if (await file.tryLock(true)) return file;
+  file.close();
+  throw new UsageError(
+    `Cannot start: another server uses data folder ${paths.folder}; stop it, or give this one its own with --data DIR`,
+  );
 }
 
 function reason(error: unknown): string {

@@ -1,9 +1,12 @@
 /**
- * Join codes: the one that the server prints at its start, and how codes are made.
+ * Join codes, the one that the server prints at its start among them, and the links around them.
  * @module
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
+import { scopeOf } from "../addresses.ts";
 import type { Invite, OperatorStore } from "../chat/operator_store.ts";
+import type { Identity } from "../net/identity.ts";
+import { formatInviteLink } from "../protocol/invite_link.ts";
 
 /** Marks the invite whose link the server prints; the operator sees it in `invite list`. */
 const PRINTED_NOTE = "printed at start";
@@ -30,4 +33,40 @@ export async function printedJoinCode(store: OperatorStore, now: number): Promis
   if (known) return known.code;
   const made = { code: newJoinCode(), maxUses: null, expiresAt: null, note: PRINTED_NOTE };
   return (await store.createInvite(made)).code;
+}
+
+/**
+ * The invite link of a server. A certificate that an authority issued needs no fingerprint in it.
+ *
+ * @param server.host Name or address that others reach it at.
+ * @param joinCode Left out where registration needs none.
+ */
+export function inviteLink(
+  { host, port, identity }: { readonly host: string; readonly port: number; readonly identity: Identity },
+  joinCode?: string,
+): string {
+  const certificate = new X509Certificate(identity.certificatePem);
+  const isSelfSigned = certificate.issuer === certificate.subject;
+  return formatInviteLink({
+    host,
+    port,
+    ...(joinCode === undefined ? {} : { joinCode }),
+    ...(isSelfSigned ? { fingerprint: identity.fingerprint } : {}),
+  });
+}
+
+/**
+ * The addresses at which a server that listens on `bound` can be reached, the most useful first.
+ *
+ * @param bound `::` and `0.0.0.0` stand for all addresses of this machine.
+ * @returns IP addresses; loopback only when there is nothing else. Link-local ones are left out: they need a zone.
+ */
+export function reachableAddresses(bound: string): string[] {
+  if (bound !== "::" && bound !== "0.0.0.0") return [bound];
+  const all = Deno.networkInterfaces()
+    .filter(({ family }) => bound === "::" || family === "IPv4")
+    .map(({ address }) => address);
+  const useful = all.filter((address) => !["loopback", "link"].includes(scopeOf(address)));
+  if (useful.length === 0) return ["127.0.0.1"];
+  return useful.toSorted((a, b) => Number(a.includes(":")) - Number(b.includes(":"))); // IPv4 first
 }

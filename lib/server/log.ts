@@ -47,7 +47,6 @@ export async function startLog(level: LogLevel, format: LogFormat): Promise<Log>
   return getLogger("mini-chat");
 }
 
-/** Stops the log; what is logged afterwards goes nowhere. */
 export function stopLog(): Promise<void> {
   return reset();
 }

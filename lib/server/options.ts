@@ -3,6 +3,7 @@
  * @module
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { isPort } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";
 import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
 import { UsageError } from "../errors.ts";
@@ -111,8 +112,7 @@ export function wholeNumber(text: string): number {
 }
 
 function port(text: string): number {
-  const value = Number(text);
-  if (/^\d{1,5}$/.test(text) && value <= 65_535) return value;
+  if (isPort(text, 0)) return Number(text);
   throw new InvalidArgumentError("Give a port from 0 to 65535.");
 }
 

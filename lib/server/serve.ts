@@ -2,7 +2,6 @@
  * The serving server: opens the store, listens, joins each connection to a session, and stops cleanly.
  * @module
  */
-import { X509Certificate } from "node:crypto";
 import { answer } from "../chat/handlers.ts";
 import { Passwords } from "../chat/passwords.ts";
 import { type Log, Services } from "../chat/services.ts";
@@ -14,12 +13,11 @@ import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identi
 import { Listener } from "../net/listener.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
 import { SIDE_ALPN } from "../protocol/chat_messages.ts";
-import { formatInviteLink } from "../protocol/invite_link.ts";
 import type { ServerStore } from "../chat/operator_store.ts";
 import { openServerStore } from "../store/open.ts";
-import { reachableAddresses } from "./addresses.ts";
-import { DataLock, type DataPaths, prepareDataFolder } from "./data_folder.ts";
-import { printedJoinCode } from "./invites.ts";
+import { within } from "../waiting.ts";
+import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
+import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
 import { DEFAULT_RELAY_LIMITS, Relay } from "./relay/relay.ts";
@@ -64,7 +62,7 @@ export async function serve(
 ): Promise<RunningServer> {
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
-  opened.use(await DataLock.take(paths));
+  opened.use(await lockDataFolder(paths));
   // The store's thread takes as long to start as all else together, so it starts first, and callers shake hands meanwhile.
   const opening = openServerStore(paths.database, {
     limits: {
@@ -128,7 +126,6 @@ export async function serve(
   };
 }
 
-/** What a server does for its callers once its store is open. */
 interface Work extends AsyncDisposable {
   readonly store: ServerStore;
   readonly services: Services;
@@ -153,9 +150,8 @@ function startWork(store: ServerStore, options: ServeOptions, log: Log, password
   opened.use(new Upkeep(store, services.hub, log));
   opened.use(services.directChats);
   const limits = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB };
-  const relay = opened.use(new Relay({ log, limits }));
-  const redeem = (ticket: string) => services.directChats.redeem(ticket);
-  const sideDoor = opened.use(new SideRequests({ redeem, relay, log }));
+  const relay = new Relay({ log, limits });
+  const sideDoor = opened.use(new SideRequests({ tickets: services.directChats, relay, log }));
   return { store, services, sideDoor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
@@ -167,26 +163,6 @@ export function loadServerIdentity(
   return options.cert !== undefined && options.key !== undefined
     ? loadIdentity(options.cert, options.key)
     : loadOrCreateIdentity(paths.folder);
-}
-
-/**
- * The invite link of a server. A certificate that an authority issued needs no fingerprint in it.
- *
- * @param server.host Name or address that others reach it at.
- * @param joinCode Left out where registration needs none.
- */
-export function inviteLink(
-  server: { readonly host: string; readonly port: number; readonly identity: Identity },
-  joinCode?: string,
-): string {
-  const certificate = new X509Certificate(server.identity.certificatePem);
-  const isSelfSigned = certificate.issuer === certificate.subject;
-  return formatInviteLink({
-    host: server.host,
-    port: server.port,
-    ...(joinCode === undefined ? {} : { joinCode }),
-    ...(isSelfSigned ? { fingerprint: server.identity.fingerprint } : {}),
-  });
 }
 
 function startSession(connection: Connection, services: Services, connections: Set<RpcConnection>): void {
@@ -222,11 +198,4 @@ async function stopServer(
   for (const rpc of connections) rpc.abort(STOPPING);
   await resources.disposeAsync();
   log.info("stopped");
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([work, promise]);
-  clearTimeout(timer);
 }

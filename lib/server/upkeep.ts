@@ -6,6 +6,7 @@
 import type { Log } from "../chat/services.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
+import { sleep } from "../waiting.ts";
 
 /** How often to look whether another process (the operator's subcommands) changed the store. */
 const LOOK_EVERY_MS = 1_000;
@@ -25,36 +26,30 @@ export class Upkeep implements Disposable {
   readonly #hub: Hub;
   readonly #log: Log;
   #dataVersion: number | undefined; // as of the last look that found all ended logins; unset before the first one
-  #lookTimer: ReturnType<typeof setTimeout> | undefined;
-  #pruneTimer: ReturnType<typeof setTimeout> | undefined;
   #isMidRound = false; // the last step of pruning left more to take away
-  #isDisposed = false;
+  readonly #disposed = new AbortController();
 
   /** Starts; pruning begins at once. */
   constructor(store: UpkeepStore, hub: Hub, log: Log) {
     this.#store = store;
     this.#hub = hub;
     this.#log = log;
-    this.#scheduleLook();
-    this.#schedulePrune(PRUNE_STEP_MS);
+    // Both reject once this is disposed of, in their sleep.
+    this.#keepLooking().catch(() => {});
+    this.#keepPruning().catch(() => {});
   }
 
   [Symbol.dispose](): void {
-    this.#isDisposed = true;
-    clearTimeout(this.#lookTimer);
-    clearTimeout(this.#pruneTimer);
+    this.#disposed.abort();
   }
 
-  #scheduleLook(): void {
-    if (this.#isDisposed) return;
-    this.#lookTimer = setTimeout(async () => {
-      try {
-        await this.look();
-      } catch (error) {
-        this.#log.warn("could not look for the operator's changes", { error });
-      }
-      this.#scheduleLook();
-    }, LOOK_EVERY_MS);
+  async #keepLooking(): Promise<never> {
+    for (;;) {
+      await sleep(LOOK_EVERY_MS, this.#disposed.signal);
+      await this.look().catch((error) =>
+        this.#log.warn("could not look for the operator's changes", { error })
+      );
+    }
   }
 
   /** Ends the sessions whose login another process has ended; every second this happens by itself. */
@@ -86,18 +81,17 @@ export class Upkeep implements Disposable {
     }
   }
 
-  #schedulePrune(afterMs: number): void {
-    if (this.#isDisposed) return;
-    this.#pruneTimer = setTimeout(async () => {
-      let isDone = true;
+  async #keepPruning(): Promise<never> {
+    for (let restMs = PRUNE_STEP_MS;;) {
+      await sleep(restMs, this.#disposed.signal);
+      restMs = PRUNE_EVERY_MS;
       try {
         const pruned = await this.prune();
-        isDone = pruned.isDone;
+        if (!pruned.isDone) restMs = PRUNE_STEP_MS;
         if (pruned.messages + pruned.devices > 0) this.#log.info("pruned", { ...pruned });
       } catch (error) {
         this.#log.warn("could not prune", { error });
       }
-      this.#schedulePrune(isDone ? PRUNE_EVERY_MS : PRUNE_STEP_MS);
-    }, afterMs);
+    }
   }
 }

@@ -252,7 +252,7 @@ Deno.test("a client that asks for five hundred pages at once gets them all, and 
 Deno.test("relayed bytes are limited: at the limit they pass, one more ends the relay", async () => {
   for (const [bytes, isCut] of [[999, false], [1_000, false], [1_001, true]] as const) {
     const log = { info: () => {}, warn: () => {}, error: () => {} };
-    await using relay = new Relay({
+    using relay = new Relay({
       log,
       limits: { bytesPerDay: 1_000, maxMs: 60_000, perAccount: 4, total: 4 },
     });
@@ -280,7 +280,7 @@ Deno.test("relayed bytes are limited: at the limit they pass, one more ends the 
     const again = relay.serve({ pair: {}, accountId: 1, name: "a" }, relayA, begin);
     if (bytes >= 1_000) await assert.rejects(again, { code: "rate_limited" });
     else {
-      await relay[Symbol.asyncDispose]();
+      relay[Symbol.dispose]();
       await again;
     }
   }

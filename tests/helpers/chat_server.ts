@@ -56,7 +56,7 @@ export class ChatServer implements AsyncDisposable {
     });
     this.relay = new Relay({ log: SILENT_LOG, ...(options.relay ? { limits: options.relay } : {}) });
     this.#side = new SideRequests({
-      redeem: (ticket) => this.chats.redeem(ticket),
+      tickets: this.chats,
       relay: this.relay,
       log: SILENT_LOG,
     });

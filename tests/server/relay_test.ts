@@ -23,7 +23,7 @@ class RelayDesk implements AsyncDisposable {
       return half;
     };
     this.#side = new SideRequests({
-      redeem,
+      tickets: { redeem },
       relay: this.relay,
       log: SILENT_LOG,
       requestWithinMs: 200,

@@ -57,7 +57,7 @@ interface WaitingSide extends Side {
   readonly finish: (error?: ChatError) => void;
 }
 
-export class Relay implements AsyncDisposable {
+export class Relay implements Disposable {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #waiting = new Map<object, WaitingSide>();
@@ -95,9 +95,8 @@ export class Relay implements AsyncDisposable {
   }
 
   /** Ends the sides that are waiting; joined sides end when the caller closes their streams. */
-  [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     for (const side of [...this.#waiting.values()]) side.finish();
-    return Promise.resolve();
   }
 
   #takeSlot(accountId: number): () => void {

@@ -5,7 +5,7 @@
  * and a relay needs a ticket that a session was given.
  * @module
  */
-import type { RelayHalf } from "../../chat/direct_chats.ts";
+import type { DirectChats } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
 import { normalizeAddress } from "../../addresses.ts";
@@ -23,9 +23,8 @@ import {
 import type { Relay } from "./relay.ts";
 
 export interface SideRequestsOptions {
-  /** Takes a relay ticket, once; null when it is not good. */
-  redeem(ticket: string): RelayHalf | null;
-  readonly relay: Relay;
+  readonly tickets: Pick<DirectChats, "redeem">;
+  readonly relay: Relay; // disposed of with these
   readonly log: Log;
   readonly requestWithinMs?: number; // for the caller's request; 5 s by default
   readonly lingerMs?: number; // of a connection whose address was told; 20 s by default
@@ -59,7 +58,7 @@ export class SideRequests implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const stream of this.#streams) closeQuietly(stream);
-    await this.#options.relay[Symbol.asyncDispose]();
+    this.#options.relay[Symbol.dispose]();
     await Promise.all(this.#serving);
   }
 
@@ -96,7 +95,7 @@ export class SideRequests implements AsyncDisposable {
 
   async #relay(stream: ByteStream, id: RpcId, params: unknown): Promise<void> {
     const { ticket } = checked(SIDE_REQUESTS.relay.params, params ?? {}, "relay");
-    const half = this.#options.redeem(ticket);
+    const half = this.#options.tickets.redeem(ticket);
     if (!half) throw new ChatError("forbidden", "Cannot relay: the ticket is unknown, used, or too old");
     await this.#options.relay.serve(half, stream, async (terms) => {
       await writeAll(stream, utf8.encode(encodeSuccess(id, terms)));
