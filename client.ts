@@ -25,7 +25,7 @@ import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import type { EmailSurroundings } from "./lib/commands/email/parts.ts";
 import { addEmailCommand } from "./lib/commands/email/program.ts";
 import { browserOpener } from "./lib/commands/email/open_browser.ts";
-import { addScriptCommands } from "./lib/commands/program.ts";
+import { addScriptCommands, type WithApp } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/interrupt.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -147,9 +147,7 @@ async function main(args: readonly string[]): Promise<number> {
       "the invite link you were sent, or the server: an address, or a name with a dot or a port",
     )
     .addOption(
-      new Option("--profile <dir>", "folder of your logins and unsent messages").env(
-        "MINI_CHAT_PROFILE",
-      )
+      new Option("--profile <dir>", "folder of your logins and unsent messages").env("MINI_CHAT_PROFILE")
         .default(defaultProfileFolder(), defaultProfileFolder().replace(homeFolder(), "~")),
     )
     .addOption(
@@ -162,16 +160,15 @@ async function main(args: readonly string[]): Promise<number> {
       await runMenu(app, where, emailSurroundings(options));
     })
   );
-  addScriptCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
-  addChatCommands(program, (work) => withApp(program.opts<ProgramOptions>(), true, work));
+  const asScript: WithApp = (work) => withApp(program.opts<ProgramOptions>(), true, work);
+  addScriptCommands(program, asScript);
+  addChatCommands(program, asScript);
   let code = 0;
-  addEmailCommand(program, (work) => {
-    const options = program.opts<ProgramOptions>();
-    return withApp(options, true, async (app) => {
+  addEmailCommand(program, (work) =>
+    asScript(async (app) => {
       const { runEmailOnce } = await import("./lib/commands/email/once.ts");
-      code = await runEmailOnce(app, emailSurroundings(options), printError, work);
-    });
-  });
+      code = await runEmailOnce(app, emailSurroundings(program.opts()), printError, work);
+    }));
   try {
     await checkFirstWord(program, args, (word) => isServer(word, program));
     await program.parseAsync(args, { from: "user" });

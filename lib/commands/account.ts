@@ -12,10 +12,10 @@ import type { AccountKey, AccountRecords } from "../profile/account_records.ts";
 import { reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
 
-export type FirstOutcome =
+type FirstOutcome =
   | { readonly kind: "online" }
   | { readonly kind: "waiting"; readonly reason: string }
-  | { readonly kind: "ended"; readonly error: unknown }; // the link has stopped for good, or the person did not want to wait
+  | { readonly kind: "ended"; readonly error: unknown }; // for good, or since the person did not want to wait
 
 export interface AccountOptions {
   readonly profile: Profile;
@@ -153,13 +153,13 @@ export class Account implements AsyncDisposable {
   }
 
   #become(state: LinkState): void {
-    const wasOutage = this.#isOutage;
     switch (state.kind) {
       case "online":
-        if (wasOutage) this.news?.reconnected();
+        if (this.#isOutage) this.news?.reconnected();
         this.#wasOnline = true;
         this.#isOutage = false;
-        this.#resume();
+        this.#inBackground(this.client.signedIn(this.#signedIn!));
+        if (this.#isIdle) this.setIdle(true);
         for (const hear of [...this.#signInHearers]) hear();
         break;
       case "waiting":
@@ -181,11 +181,6 @@ export class Account implements AsyncDisposable {
     if (this.isOnline) {
       this.#inBackground(this.client.call("set_presence", { presence: isIdle ? "idle" : "online" }));
     }
-  }
-
-  #resume(): void {
-    this.#inBackground(this.client.signedIn(this.#signedIn!));
-    if (this.#isIdle) this.setIdle(true);
   }
 
   /** Lets something go on that nobody waits for; a connection that breaks is no fault, since the next one does it again. */

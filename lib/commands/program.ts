@@ -8,39 +8,29 @@ import type { ScriptOptions } from "./scripts.ts";
 
 export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
 
-type Scripts = typeof import("./scripts.ts");
+type Work = (app: App, scripts: typeof import("./scripts.ts")) => Promise<void>;
 
 export function addScriptCommands(program: Command, withApp: WithApp): void {
   /** A subcommand that works as the account that signed in before. */
   function signedIn(name: string, summary: string): Command {
     return addScriptOptions(program.command(name).description(summary));
   }
-  function as(
-    options: ScriptOptions,
-    work: (app: App, scripts: Scripts) => Promise<void>,
-  ): Promise<void> {
-    return withApp(async (app) => {
-      const scripts = await import("./scripts.ts");
+  const alone = (work: Work) => withApp(async (app) => work(app, await import("./scripts.ts")));
+  const as = (options: ScriptOptions, work: Work) =>
+    alone(async (app, scripts) => {
       await scripts.openAccount(app, options);
       await work(app, scripts);
     });
-  }
-  async function alone(work: (app: App, scripts: Scripts) => Promise<void>): Promise<void> {
-    await withApp(async (app) => work(app, await import("./scripts.ts")));
-  }
   signedIn("users", "list every user: online, idle or last seen")
     .action((options: ScriptOptions) => as(options, (app, { listUsers }) => listUsers(app, options)));
   signedIn("send", "send a message; ends once it is on the server's disk")
-    .argument("<user>", "the recipient").argument(
-      "[text]",
-      "the text; read from standard input when it is - or left out",
-    )
+    .argument("<user>", "the recipient")
+    .argument("[text]", "the text; read from standard input when it is - or left out")
     .action((to: string, text: string | undefined, options: ScriptOptions) =>
       as(options, async (app, { sendOnce }) => {
+        const isPiped = text === undefined || text === "-";
         // `echo hello` ends its line; the message need not.
-        const body = text === undefined || text === "-"
-          ? (await app.readInput()).replace(/\r?\n$/, "")
-          : text;
+        const body = isPiped ? (await app.readInput()).replace(/\r?\n$/, "") : text;
         await sendOnce(app, to.toLowerCase(), body, options);
       })
     );
@@ -49,10 +39,8 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((options: ScriptOptions & { keep: boolean }) =>
       as(options, (app, { printInbox }) => printInbox(app, options))
     );
-  signedIn("history", "print the messages between you and another user").argument(
-    "<user>",
-    "the other user",
-  )
+  signedIn("history", "print the messages between you and another user")
+    .argument("<user>", "the other user")
     .action((name: string, options: ScriptOptions) =>
       as(options, (app, { printHistory }) => printHistory(app, name.toLowerCase(), options))
     );
@@ -64,9 +52,8 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));
   signedIn("logout", "log out on this device")
     .action((options: ScriptOptions) => as(options, (app) => app.logOut()));
-  addScriptOptions(program.command("register"), false).description(
-    "create an account, and stay signed in on this device",
-  )
+  addScriptOptions(program.command("register"), false)
+    .description("create an account, and stay signed in on this device")
     .argument("<link>", "the invite link, or the server's address")
     .argument("<name>", "the name you want: letters, digits, . _ and -")
     .action((link: string, name: string, options: ScriptOptions) =>
@@ -86,15 +73,7 @@ export function addScriptOptions(command: Command, choosesAccount = true): Comma
 }
 
 export function addAccountOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--server <host>", "server, when you use several (default: the last one)").env(
-        "MINI_CHAT_SERVER",
-      ),
-    )
-    .addOption(
-      new Option("--user <name>", "account, when you have several (default: the last one)").env(
-        "MINI_CHAT_USER",
-      ),
-    );
+  const server = new Option("--server <host>", "server, when you use several (default: the last one)");
+  const user = new Option("--user <name>", "account, when you have several (default: the last one)");
+  return command.addOption(server.env("MINI_CHAT_SERVER")).addOption(user.env("MINI_CHAT_USER"));
 }

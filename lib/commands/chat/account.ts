@@ -18,12 +18,8 @@ export function accountCommands(app: App): MenuCommand[] {
         const name = args.trim().toLowerCase();
         if (!name) {
           const { names } = await app.client().call("list_blocked", {});
-          await terminal.print(
-            names.length > 0
-              ? `Blocked: ${names.map((n) => safeText(n)).join(", ")}`
-              : "You have blocked nobody.",
-          );
-          return;
+          const blocked = names.map((name) => safeText(name)).join(", ");
+          return await terminal.print(blocked ? `Blocked: ${blocked}` : "You have blocked nobody.");
         }
         await app.client().call("block_user", { name });
         await terminal.print(`Blocked ${safeText(name)}: their messages are refused, and they are told so.`);
@@ -49,13 +45,10 @@ export function accountCommands(app: App): MenuCommand[] {
         "settings address EMAIL|none: an e-mail address for other users.",
       run: async (args, { terminal }) => {
         const changed = await app.client().call("update_settings", parseSettings(args));
-        await terminal.print(
-          `read-receipts ${
-            changed.shareRead
-              ? "on: senders learn when you read their messages"
-              : "off: senders learn only that their messages arrived"
-          }`,
-        );
+        const readReceipts = changed.shareRead
+          ? "on: senders learn when you read their messages"
+          : "off: senders learn only that their messages arrived";
+        await terminal.print(`read-receipts ${readReceipts}`);
         await terminal.print(
           `address ${changed.email === null ? "none published" : safeText(changed.email)}`,
         );
@@ -90,14 +83,13 @@ export function parseSettings(args: string): { shareRead?: boolean; email?: stri
   const words = args.split(/\s+/).filter(Boolean);
   const changes: { shareRead?: boolean; email?: string | null } = {};
   while (words.length > 0) {
-    const [what, value] = words.splice(0, 2);
+    const [what = "", value] = words.splice(0, 2);
     if (what === "read-receipts" && (value === "on" || value === "off")) changes.shareRead = value === "on";
     else if (what === "address" && value !== undefined) changes.email = value === "none" ? null : value;
-    else {throw new UsageError(
-        `Cannot set ${
-          [what, value].filter(Boolean).join(" ")
-        }: give read-receipts on|off, or address EMAIL|none`,
-      );}
+    else {
+      const given = value === undefined ? what : `${what} ${value}`;
+      throw new UsageError(`Cannot set ${given}: give read-receipts on|off, or address EMAIL|none`);
+    }
   }
   return changes;
 }

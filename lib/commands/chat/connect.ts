@@ -28,8 +28,8 @@ const CONNECT_WITHIN_MS = 10_000;
 const LOGIN_ATTEMPTS = 3;
 
 export interface ConnectOptions {
-  readonly withinMs?: number; // how long to wait for a server that is known, before going on behind the menu, in milliseconds; 10 s by default
-  readonly instead?: (line: string) => boolean; // runs a line that is meant for the menu; false when it is no command. Without it none is
+  readonly withinMs?: number; // until it goes on trying behind the menu; 10 s by default
+  readonly instead?: (line: string) => boolean; // runs a line that is meant for the menu; false when it is no command
 }
 
 export function connectOption(app: App): MenuCommand {
@@ -179,9 +179,8 @@ async function logInOrRegister(
     return true;
   } catch (error) {
     if (!link || !(error instanceof ChatError && error.code === "unauthenticated")) throw error;
-    const question = `There is no account ${
-      safeText(credentials.name)
-    } with this password. Make a new account?`;
+    const name = safeText(credentials.name);
+    const question = `There is no account ${name} with this password. Make a new account?`;
     if (!await app.terminal.confirm(question, true)) throw error;
   }
   const password = await app.askNewPassword("Password: ", credentials.password);
@@ -241,15 +240,10 @@ async function welcome(app: App, account: Account): Promise<void> {
     account.records.dismissRefused(refused.id);
   }
   if (!await app.waitFor("Fetching your messages", (signal) => account.caughtUp(signal))) {
-    await terminal.print("Your messages are still arriving; 3 shows those that have arrived.");
-    return;
+    return await terminal.print("Your messages are still arriving; 3 shows those that have arrived.");
   }
-  const unread = account.client.unread.length;
-  await terminal.print(
-    unread > 0
-      ? `${account.client.hasMore ? "More than " : ""}${count(unread, "new message")}; 3 shows ${
-        unread === 1 ? "it" : "them"
-      }.`
-      : "No new messages.",
-  );
+  const { unread: { length: unread }, hasMore } = account.client;
+  if (unread === 0) return await terminal.print("No new messages.");
+  const amount = `${hasMore ? "More than " : ""}${count(unread, "new message")}`;
+  await terminal.print(`${amount}; 3 shows ${unread === 1 ? "it" : "them"}.`);
 }

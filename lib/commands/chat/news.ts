@@ -66,9 +66,7 @@ export class News implements ChatListener {
   onAccepted(message: OutboxMessage, { sequence }: { readonly sequence: number }): void {
     this.#sent.set(message.to, sequence);
     if (!this.#queued.delete(message.id)) return;
-    this.#tell(
-      green(`Sent: your queued message to ${safeText(message.to)} is now in their mailbox.`),
-    );
+    this.#tell(green(`Sent: your queued message to ${safeText(message.to)} is now in their mailbox.`));
   }
 
   /**
@@ -91,13 +89,8 @@ export class News implements ChatListener {
   }
 
   disconnected(reason: string): void {
-    this.#tell(
-      yellow(
-        `Connection lost: ${
-          safeText(reason)
-        }. Reconnecting; anything you write now is saved and sent once connected.`,
-      ),
-    );
+    const meanwhile = "Reconnecting; anything you write now is saved and sent once connected.";
+    this.#tell(yellow(`Connection lost: ${safeText(reason)}. ${meanwhile}`));
   }
 
   reconnected(): void {
@@ -109,9 +102,7 @@ export class News implements ChatListener {
   }
 
   onFault(error: unknown): void {
-    this.#tell(
-      red(`Something went wrong: ${safeText(messageOf(error))}`),
-    );
+    this.#tell(red(`Something went wrong: ${safeText(messageOf(error))}`));
   }
 
   #tell(line: string): void {
