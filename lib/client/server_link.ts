@@ -35,10 +35,7 @@ export interface ServerLinkOptions {
    * try off. A `TrustError` stops the link for good.
    */
   readonly connect: (rpc: RpcOptions, signal: AbortSignal) => Promise<RpcConnection>;
-  /**
-   * Signs in on a fresh connection: login, register or resume. A refusal that time does not mend stops the link for
-   * good.
-   */
+  /** Signs in on a fresh connection. A refusal that time does not mend stops the link for good. */
   readonly authenticate: (rpc: RpcConnection) => Promise<void>;
   readonly onEvent?: (method: string, params: unknown) => void; // takes each event, in order; those that come while signing in too
   readonly onState?: (state: LinkState) => void; // told of each change, at once and in order
@@ -102,10 +99,8 @@ export class ServerLink implements AsyncDisposable {
   }
 
   /**
-   * Asks the server.
+   * Asks the server; the result is unchecked.
    *
-   * @param params Named parameters.
-   * @returns The result, unchecked.
    * @throws {ChatError} What the server refused with; `timeout` – no reply in time.
    * @throws {ConnectionError} When there is no connection, or it is lost before the reply.
    */
@@ -136,11 +131,7 @@ export class ServerLink implements AsyncDisposable {
     }
   }
 
-  /**
-   * Says goodbye to the server and parts, within a second or so. Calling it again changes nothing.
-   *
-   * @param reason Why, for the state `stopped`.
-   */
+  /** Says goodbye to the server and parts, within a second or so. */
   async close(reason = "closed by this side"): Promise<void> {
     if (!this.#stop.signal.aborted) {
       const rpc = this.#rpc;

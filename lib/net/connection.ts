@@ -182,11 +182,9 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Parts in good order: what is queued is still written, then both halves end. Takes at most `closeTimeoutMs`.
-   * Calling it again changes nothing.
+   * Parts in good order within `closeTimeoutMs`: what is queued is still written, then both halves end.
    *
-   * @param reason Why; a plain string is of kind `closed`. The first reason given, or the peer's own end, stands.
-   * @returns The reason that stands, once the socket is closed.
+   * @param reason A plain string is of kind `closed`. The first reason given, or the peer's own end, stands.
    */
   close(reason: CloseReason | string = "closed by this side"): Promise<CloseReason> {
     if (!this.#isClosing) {
@@ -198,11 +196,7 @@ export class Connection implements AsyncDisposable {
     return this.closed;
   }
 
-  /**
-   * Closes the socket at once; what is queued is dropped. Calling it again changes nothing.
-   *
-   * @param reason Why; a plain string is of kind `closed`. The first reason given stands.
-   */
+  /** Closes the socket at once; what is queued is dropped. The first reason given stands. */
   abort(reason: CloseReason | string = "closed by this side"): void {
     this.#reason ??= toReason(reason);
     this.#isClosing = true;

@@ -97,12 +97,11 @@ export async function connectToFirst(
   port: number,
   signal: AbortSignal,
 ): Promise<Deno.TcpConn> {
-  const won = new AbortController();
-  const isOver = AbortSignal.any([signal, won.signal]);
+  using race = new Limit(Infinity, signal);
   const attempts: Promise<Deno.TcpConn>[] = [];
   try {
     for (const hostname of addresses) {
-      const attempt = Deno.connect({ hostname, port, signal: isOver });
+      const attempt = Deno.connect({ hostname, port, signal: race.signal });
       attempts.push(attempt);
       const isLast = attempts.length === addresses.length;
       if (isLast || await answersWithin(ATTEMPT_DELAY_MS, attempt, attempts) || signal.aborted) break;
@@ -112,8 +111,6 @@ export async function connectToFirst(
     return socket;
   } catch (error) {
     throw signal.aborted ? signal.reason : error instanceof AggregateError ? error.errors[0] : error;
-  } finally {
-    won.abort();
   }
 }
 

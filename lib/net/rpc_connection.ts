@@ -27,8 +27,8 @@ import { Heartbeat } from "./heartbeat.ts";
 import { Nudge } from "./nudge.ts";
 import { PendingReplies } from "./pending_replies.ts";
 
-/** What the owner of an {@linkcode RpcConnection} does with what arrives. */
-export interface RpcHandler {
+/** What the owner of an {@linkcode RpcConnection} does with what arrives, and its limits. */
+export interface RpcOptions {
   /**
    * Answers a request. Calls come in the order of arrival; many may be under way at once.
    *
@@ -44,10 +44,6 @@ export interface RpcHandler {
   onNotification?(method: string, params: unknown, rpc: RpcConnection): void;
   /** Told of every fault of ours, for the log; `reference` is what the peer was told. */
   onFault?(error: unknown, fault: { readonly method: string; readonly reference: string }): void;
-}
-
-/** Settings of an {@linkcode RpcConnection}. */
-export interface RpcOptions extends RpcHandler {
   /** Requests of the peer under way at once; reading pauses there. `MAX_PENDING_REQUESTS` by default. */
   readonly maxPendingRequests?: number;
   /** Silence after which a `ping` is sent, in milliseconds; 15 s by default. */

@@ -28,8 +28,8 @@ export class SendQueue {
   #isOpen = true; // false: nothing more is taken; what is queued may still leave
   #progressAt = 0; // when the socket last took bytes
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // runs at most one at a time, and only after a write
-  #drainWaiters: (() => void)[] = [];
-  #flushWaiters: (() => void)[] = [];
+  #drained: PromiseWithResolvers<void> | undefined; // set while somebody waits for it
+  #flushed: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined; // the latest run, which may outlast the queue where a write is stuck
 
   constructor(write: (bytes: Uint8Array) => Promise<number>, options: SendQueueOptions) {
@@ -65,13 +65,13 @@ export class SendQueue {
   /** Resolves once at most half of the backlog mark waits, or the queue is dropped. */
   drained(): Promise<void> {
     if (!this.#isOpen || this.#bytes <= this.#options.backlogBytes / 2) return Promise.resolve();
-    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+    return (this.#drained ??= Promise.withResolvers()).promise;
   }
 
   /** Resolves once everything is written, or the queue is dropped. */
   flushed(): Promise<void> {
     if (!this.#isWriting) return Promise.resolve();
-    return new Promise((resolve) => this.#flushWaiters.push(resolve));
+    return (this.#flushed ??= Promise.withResolvers()).promise;
   }
 
   /** Resolves once no write is under way, even after {@linkcode drop}. */
@@ -104,9 +104,7 @@ export class SendQueue {
           this.#progressAt = performance.now();
         }
         this.#bytes = Math.max(0, this.#bytes - weight);
-        if (this.#drainWaiters.length > 0 && this.#bytes <= this.#options.backlogBytes / 2) {
-          this.#wakeDrained();
-        }
+        if (this.#bytes <= this.#options.backlogBytes / 2) this.#wakeDrained();
       }
       this.#isWriting = false;
       this.#release();
@@ -154,15 +152,13 @@ export class SendQueue {
   }
 
   #wakeDrained(): void {
-    const waiters = this.#drainWaiters;
-    this.#drainWaiters = [];
-    for (const wake of waiters) wake();
+    this.#drained?.resolve();
+    this.#drained = undefined;
   }
 
   #release(): void {
-    const waiters = this.#flushWaiters;
-    this.#flushWaiters = [];
-    for (const wake of waiters) wake();
+    this.#flushed?.resolve();
+    this.#flushed = undefined;
     this.#wakeDrained();
   }
 }

@@ -112,11 +112,7 @@ function withRead(stream: ByteStream, read: ByteStream["read"]): ByteStream {
   };
 }
 
-/**
- * Copies bytes both ways until both directions have ended or one has failed; then both streams are closed.
- *
- * @param onBytes Told of each piece that was copied.
- */
+/** Copies bytes both ways until both directions have ended or one has failed; then both streams are closed. */
 export async function joinStreams(
   a: ByteStream,
   b: ByteStream,
@@ -135,18 +131,11 @@ export async function joinStreams(
 /** A TCP connection whose bytes are those of something else. */
 export interface Bridge {
   readonly tcp: Deno.TcpConn;
-  /**
-   * Ends it from behind. Closing a TLS connection in the middle of its handshake leaves the socket open in Deno 2.8, so
-   * whoever gives up there calls this too.
-   */
+  /** Ends it from behind: to close a TLS connection in its handshake leaves the socket open in Deno 2.8. */
   cut(): void;
 }
 
-/**
- * Makes a TCP connection within this machine whose far end is the given stream.
- *
- * @param stream Owned from now on; closed when the connection is.
- */
+/** Makes a TCP connection within this machine whose far end is the stream, which is closed when the connection is. */
 export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
   const [near, far] = await connectPair();
   joinStreams(far, stream);

@@ -34,22 +34,13 @@ export interface GuardedOptions {
   readonly onRefused: (refused: RefusedCaller) => void;
 }
 
-class Guest {
-  readonly address: string;
-  readonly group: string;
+interface Guest {
   readonly remoteAddr: Deno.NetAddr;
+  readonly group: string;
   readonly socket: Socket;
   readonly release: () => void;
-  isHere = true;
-  timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(socket: Socket, address: string, release: () => void) {
-    this.address = address;
-    this.group = addressGroup(address);
-    this.remoteAddr = { transport: "tcp", hostname: address, port: socket.remotePort ?? 0 };
-    this.socket = socket;
-    this.release = release;
-  }
+  isHere: boolean;
+  timer?: ReturnType<typeof setTimeout>;
 }
 
 /** Listens with `node:net`, and speaks TLS inside. */
@@ -69,11 +60,7 @@ export class GuardedEntrance {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#admit(socket));
   }
 
-  /**
-   * Starts to listen.
-   *
-   * @throws {Error} What the system says when a port cannot be had.
-   */
+  /** Starts to listen; throws what the system says when a port cannot be had. */
   static async open(options: GuardedOptions): Promise<GuardedEntrance> {
     const entrance = new GuardedEntrance(options);
     try {
@@ -114,7 +101,13 @@ export class GuardedEntrance {
       socket.destroy();
       return this.#refuse({ address, ...refusal });
     }
-    const guest = new Guest(socket, address, slots.take(address));
+    const guest: Guest = {
+      remoteAddr: { transport: "tcp", hostname: address, port: socket.remotePort ?? 0 },
+      group: addressGroup(address),
+      socket,
+      release: slots.take(address),
+      isHere: true,
+    };
     const late = `no TLS handshake within ${handshakeTimeoutMs} ms`;
     guest.timer = setTimeout(() => this.#putOut(guest, "handshake_timeout", late), handshakeTimeoutMs);
     this.#remember(guest);
@@ -163,7 +156,7 @@ export class GuardedEntrance {
     this.#forget(guest);
     guest.socket.destroy();
     guest.release();
-    this.#refuse({ address: guest.address, reason, message });
+    this.#refuse({ address: guest.remoteAddr.hostname, reason, message });
   }
 
   #refuse(refused: RefusedCaller): void {
