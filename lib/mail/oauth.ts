@@ -54,7 +54,6 @@ export function isAnswerTo(pending: PendingConsent, answer: URL): boolean {
 /**
  * Ends a consent: checks the answer and exchanges its code.
  *
- * @param now Epoch milliseconds.
  * @throws {MailError} `consent_denied`, `consent_failed`, `oauth_client_wrong`, or a temporary `no_network`.
  */
 export async function finishConsent(
@@ -90,7 +89,6 @@ export async function finishConsent(
 /**
  * Buys a new access token.
  *
- * @param now Epoch milliseconds.
  * @throws {MailError} `token_refused` when consent has ended, `oauth_client_wrong`, or a temporary `no_network`.
  */
 export async function renewTokens(
@@ -115,38 +113,32 @@ export async function renewTokens(
 /** An access token is renewed this long before it ends, milliseconds: it must outlive one upload's start. */
 const RENEW_EARLY_MS = 60_000;
 
+/** Where tokens are kept; another process may renew them too. */
+interface KeptTokens {
+  readonly load: () => Promise<OAuthTokens>;
+  readonly save: (tokens: OAuthTokens, renewedWith: string) => Promise<void>;
+  readonly now?: () => number; // epoch milliseconds
+}
+
 /** Gives out access tokens and renews them, one renewal at a time. */
 export class TokenSource {
   readonly #settings: OAuthSettings;
-  readonly #load: () => Promise<OAuthTokens>;
-  readonly #save: (tokens: OAuthTokens, renewedWith: string) => Promise<void>;
-  readonly #now: () => number;
+  readonly #kept: KeptTokens;
   #renewal: Promise<string> | null = null; // set while one is under way
 
-  /** Makes a source over tokens that are kept elsewhere, as another process may renew them too. */
   constructor(
     settings: OAuthSettings,
-    kept: {
-      load: () => Promise<OAuthTokens>;
-      save: (tokens: OAuthTokens, renewedWith: string) => Promise<void>;
-      now?: () => number;
-    },
+    kept: KeptTokens,
   ) {
     this.#settings = settings;
-    this.#load = kept.load;
-    this.#save = kept.save;
-    this.#now = kept.now ?? Date.now;
+    this.#kept = kept;
   }
 
-  /**
-   * An access token that is good for at least a minute.
-   *
-   * @param mustRenew Whether the last one was refused by the mail server.
-   * @throws {MailError} As {@linkcode renewTokens}.
-   */
+  /** An access token that is good for at least a minute; a new one where the mail server refused the last. */
   async getAccessToken(mustRenew: boolean): Promise<string> {
-    const tokens = await this.#load();
-    const isFresh = tokens.accessTokenExpiresAt - RENEW_EARLY_MS > this.#now();
+    const { now = Date.now } = this.#kept;
+    const tokens = await this.#kept.load();
+    const isFresh = tokens.accessTokenExpiresAt - RENEW_EARLY_MS > now();
     if (isFresh && !mustRenew) return tokens.accessToken;
     this.#renewal ??= this.#renew(tokens).finally(() => this.#renewal = null);
     return await this.#renewal;
@@ -158,24 +150,20 @@ export class TokenSource {
     } catch (error) {
       // Providers that change the refresh token at each use refuse the old one: another process may have the new one.
       if (!(error instanceof MailError) || error.fault !== "token_refused") throw error;
-      const current = await this.#load();
+      const current = await this.#kept.load();
       if (current.refreshToken === tokens.refreshToken) throw error;
       return await this.#renewWith(current.refreshToken);
     }
   }
 
   async #renewWith(refreshToken: string): Promise<string> {
-    const renewed = await renewTokens(this.#settings, refreshToken, this.#now());
-    await this.#save(renewed, refreshToken);
+    const renewed = await renewTokens(this.#settings, refreshToken, this.#kept.now?.());
+    await this.#kept.save(renewed, refreshToken);
     return renewed.accessToken;
   }
 }
 
-/**
- * Gives a consent back, so that the tokens are worth nothing any more.
- *
- * @returns Whether the provider confirmed it; `false` when it has no place for that or cannot be reached.
- */
+/** Gives a consent back; `false` when the provider did not confirm it, has no place for that or cannot be reached. */
 export async function revokeTokens(settings: OAuthSettings, tokens: OAuthTokens): Promise<boolean> {
   if (settings.service.revocationUrl === undefined) return false;
   try {

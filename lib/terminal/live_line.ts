@@ -5,6 +5,7 @@
  * `TERM=dumb`), only their last state is printed, and of a status each different text.
  * @module
  */
+import { formatBytes } from "../bytes.ts";
 import { columnsOf, cutToColumns } from "./width.ts";
 
 export interface LiveLine extends Disposable {
@@ -147,19 +148,6 @@ export class ProgressBar implements Progress {
   #amount(count: number): string {
     return this.#options.unit === "items" ? String(Math.round(count)) : formatBytes(count);
   }
-}
-
-/** A number of bytes for people, in powers of 1000: `812 B`, `1.5 MB`. */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  // 999.95 would be shown as 1000.0.
-  while (value >= 999.95 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 function bar(share: number): string {

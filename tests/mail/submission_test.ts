@@ -195,7 +195,7 @@ Deno.test("submitMail() sees a mail over the announced size before it sends it",
   const big = mailTo([BOB], "x".repeat(2000));
   const error = await refusalOf(submitMail(target(server), big, { onProgress: (bytes) => sent = bytes }));
   assert.equal(error.fault, "too_large");
-  assert.match(error.message, /\(2 KB with its encoding\)/);
+  assert.match(error.message, /\(2\.\d kB with its encoding\)/);
   assert.equal(sent, 0);
 });
 

@@ -3,7 +3,7 @@ import type { Tally } from "../../peer/direct_chat.ts";
 import type { TransferNews } from "../../peer/file_transfers.ts";
 import type { ChatEnd } from "../../peer/channel.ts";
 import type { FileFailure } from "../../protocol/peer_messages.ts";
-import { formatBytes } from "../../terminal/live_line.ts";
+import { formatBytes } from "../../bytes.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { count } from "../format.ts";
 

@@ -5,7 +5,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { describeAttachment, type MailAttachment } from "../../mail/message.ts";
-import { formatBytes } from "../../mail/size.ts";
+import { formatBytes } from "../../bytes.ts";
 import type { Completion } from "../../terminal/read_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";

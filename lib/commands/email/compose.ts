@@ -6,7 +6,7 @@ import type { MailAccount } from "../../mail/account.ts";
 import type { MailAddress } from "../../mail/address.ts";
 import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
 import type { MailAttachment, MailContent } from "../../mail/message.ts";
-import { formatBytes } from "../../mail/size.ts";
+import { formatBytes } from "../../bytes.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import { readTextWith } from "../../terminal/questions.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";

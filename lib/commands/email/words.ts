@@ -5,7 +5,7 @@
 import { isSignInFault, type MailError } from "../../mail/mail_error.ts";
 import type { SendOutcome } from "../../mail/outbox_entry.ts";
 import type { OutboxItem } from "../../mail/outbox.ts";
-import { formatBytes } from "../../mail/size.ts";
+import { formatBytes } from "../../bytes.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim, green, red, yellow } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";

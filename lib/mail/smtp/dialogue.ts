@@ -128,7 +128,7 @@ class SmtpDialogue implements AsyncDisposable {
     const envelope = { from: mail.envelope.from, to: [...mail.envelope.to], size: mail.sizeBytes };
     const body = Readable.from(this.#watch(mail), { objectMode: false, highWaterMark: READ_AHEAD_BYTES });
     const info = await this.#step<
-      { response: string; accepted: string[]; rejectedErrors?: FailedRecipient[] | undefined }
+      { response: string; accepted: string[]; rejectedErrors?: FailedStep[] | undefined }
     >(
       "sender",
       (done) => this.#connection.send(envelope, body, (error, result) => done(error, result)),
@@ -169,34 +169,20 @@ class SmtpDialogue implements AsyncDisposable {
       return result;
     } catch (error) {
       if (error instanceof MailError) throw error;
-      throw this.#explain(error as SmtpFailure & { command?: string }, stageOf(error, this.#stage));
+      throw this.#explain(error as FailedStep, stageOf(error, this.#stage));
     }
   }
 
-  #explain(failure: SmtpFailure, stage: SendStage, recipient?: string): MailError {
-    const said = failure.response === undefined
-      ? {}
-      : { response: hideSecrets(failure.response, this.#secrets) };
-    const harmless: SmtpFailure = {
-      message: hideSecrets(wordsOf(failure), this.#secrets),
-      code: failure.code,
-      originalCode: failure.originalCode,
-      ...said,
-    };
-    if (this.#isHandedOver && failure.response === undefined && stage !== "recipient") {
-      return explainFault("in_doubt", this.#context, { serverWords: harmless.message });
+  #explain(failure: FailedStep, stage: SendStage, recipient?: string): MailError {
+    const { code, originalCode, response } = failure;
+    const message = hideSecrets(wordsOf(failure), this.#secrets);
+    if (this.#isHandedOver && response === undefined && stage !== "recipient") {
+      return explainFault("in_doubt", this.#context, { serverWords: message });
     }
-    const everyone = this.#failedRecipients(failure, stage, recipient);
-    return explainFailure(harmless, stage, this.#context, everyone);
-  }
-
-  #failedRecipients(
-    failure: SmtpFailure,
-    stage: SendStage,
-    recipient?: string,
-  ): readonly string[] | undefined {
-    if (recipient !== undefined) return [recipient];
-    return stage === "recipient" ? (failure as { rejected?: string[] }).rejected : undefined;
+    const said = response === undefined ? {} : { response: hideSecrets(response, this.#secrets) };
+    const everyone = stage === "recipient" ? failure.rejected : undefined;
+    const recipients = recipient === undefined ? everyone : [recipient];
+    return explainFailure({ message, code, originalCode, ...said }, stage, this.#context, recipients);
   }
 
   readonly #abort = () => {
@@ -224,9 +210,10 @@ function wordsOf(failure: unknown): string {
   return messageOf(failure) || tried.map(messageOf).join("; ");
 }
 
-/** A recipient's failure, as nodemailer lists it. */
-interface FailedRecipient extends SmtpFailure {
+/** A failure as nodemailer tells it: of one recipient, or of a step with all recipients that it was about. */
+interface FailedStep extends SmtpFailure {
   readonly recipient?: string | undefined;
+  readonly rejected?: string[] | undefined;
 }
 
 /** The command that failed tells the stage better than our own count. */

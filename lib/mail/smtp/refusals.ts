@@ -14,7 +14,7 @@ import {
   type SignInKind,
   type SmtpFailure,
 } from "./replies.ts";
-import { formatBytes } from "../size.ts";
+import { formatBytes } from "../../bytes.ts";
 import { isGoogle } from "../providers.ts";
 
 export interface RefusalContext {
