@@ -3,7 +3,7 @@
  * @module
  */
 import ipaddr from "ipaddr.js";
-import { UsageError } from "./errors.ts";
+import { quote, UsageError } from "./errors.ts";
 
 /** `link` needs an interface's name and is of no use to others; `unusable` is no address of one machine. */
 export type AddressScope = "loopback" | "link" | "private" | "public" | "unusable";
@@ -68,6 +68,5 @@ export function isPort(text: string, least = 1): boolean {
 /** @throws {UsageError} When the text is no port from 1 up. */
 export function parsePort(text: string): number {
   if (isPort(text)) return Number(text);
-  const received = JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
-  throw new UsageError(`Cannot use port as it must be a number from 1 to 65535: received ${received}`);
+  throw new UsageError(`Cannot use port as it must be a number from 1 to 65535: received ${quote(text)}`);
 }

@@ -4,7 +4,7 @@
  * A handler changes shared state only in one go, with no `await` in the middle of a change.
  * @module
  */
-import { ChatError, ProtocolError } from "../errors.ts";
+import { ChatError, ProtocolError, quote } from "../errors.ts";
 import { utf8Bytes } from "../protocol/fields.ts";
 import {
   DEAD_AFTER_MS,
@@ -212,8 +212,7 @@ const HANDLERS: Handlers = {
  */
 export function answer(session: Session, method: string, params: unknown): unknown {
   if (!isRequestName(method)) {
-    const shown = JSON.stringify(method.length > 40 ? `${method.slice(0, 40)}…` : method);
-    throw new ProtocolError(-32601, `Cannot do ${shown}: no such request`);
+    throw new ProtocolError(-32601, `Cannot do ${quote(method)}: no such request`);
   }
   checkStage(session, method, STAGES[method] ?? "signed_in");
   const handle = HANDLERS[method] as (session: Session, params: unknown) => unknown;

@@ -88,11 +88,7 @@ export class ChatClient implements Disposable {
   /** Highest sequence that was shown here. */
   #shown: number;
 
-  /**
-   * Makes the client of an account, from what is kept of it.
-   *
-   * @param options.maxHeldBytes Most memory for unread messages; 16 MiB by default.
-   */
+  /** The client of an account, from what is kept of it; it holds 16 MiB of unread messages, or as it is told. */
   constructor(
     link: Pick<ServerLink, "request">,
     records: ChatRecords,

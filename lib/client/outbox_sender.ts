@@ -45,12 +45,7 @@ const RETRY_MS = 2_000;
  */
 const MAX_FAULTS = 4;
 
-/**
- * How long to wait before asking again what was refused.
- *
- * @param pauseMs Where the refusal does not say; 2 s by default.
- * @returns Milliseconds; undefined where waiting does not help.
- */
+/** Milliseconds to wait before asking again what was refused; undefined where waiting does not help. */
 export function retryAfterMs(error: unknown, pauseMs = RETRY_MS): number | undefined {
   return error instanceof ChatError && isTemporary(error) ? error.retryAfterMs ?? pauseMs : undefined;
 }

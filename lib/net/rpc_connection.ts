@@ -5,7 +5,7 @@
  * requests, the heartbeat, and which faults end a connection (STYLE §6); nothing of what a method means.
  * @module
  */
-import { ChatError, ConnectionError, messageOf, ProtocolError } from "../errors.ts";
+import { ChatError, ConnectionError, messageOf, ProtocolError, quote } from "../errors.ts";
 import { within } from "../waiting.ts";
 import { DEAD_AFTER_MS, MAX_PENDING_REQUESTS, PING_AFTER_MS } from "../protocol/limits.ts";
 import {
@@ -262,8 +262,11 @@ export class RpcConnection implements AsyncDisposable {
   #pong(id: RpcId, params: RpcParams): void {
     const [unknown] = Object.keys(params ?? {});
     if (unknown === undefined) return this.#reply(id, "ping", {});
-    const shown = JSON.stringify(unknown.slice(0, 40));
-    this.#fail(id, new ChatError("invalid", `Cannot take ping: it has no parameters, received ${shown}`));
+    const error = new ChatError(
+      "invalid",
+      `Cannot take ping: it has no parameters, received ${quote(unknown)}`,
+    );
+    this.#fail(id, error);
   }
 
   #tell(method: string, params: unknown): void {

@@ -9,6 +9,7 @@
  * @module
  */
 import * as z from "zod";
+import { quote } from "../errors.ts";
 import {
   MAX_ESCAPED_TEXT_UNITS,
   MAX_NAME_CHARS,
@@ -42,7 +43,9 @@ export function uuidField(what: string): z.ZodString {
 /** Account name: 1 to 32 of `a-z 0-9 _ . -`. */
 export const nameField: z.ZodString = z.string().regex(new RegExp(`^[a-z0-9_.-]{1,${MAX_NAME_CHARS}}$`), {
   error: (issue) =>
-    `a name is 1 to ${MAX_NAME_CHARS} of the characters a-z, 0-9, _ . and -: received ${brief(issue.input)}`,
+    `a name is 1 to ${MAX_NAME_CHARS} of the characters a-z, 0-9, _ . and -: received ${
+      quote(String(issue.input))
+    }`,
 });
 
 /** Password in clear, as typed; compared after Unicode normalisation (NFKC). */
@@ -99,9 +102,3 @@ export const labelField: z.ZodString = z.string().min(1).max(64).refine(
   (text) => text.isWellFormed(),
   "a label is well-formed Unicode",
 );
-
-/** A value as it may stand in an error: short, and escaped by JSON. */
-export function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}

@@ -9,7 +9,7 @@
  */
 import { isIPv6 } from "node:net";
 import { formatHostAndPort, parsePort } from "../addresses.ts";
-import { UsageError } from "../errors.ts";
+import { quote, UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "./limits.ts";
 
 /** Where a server is, and what an invitation to it carries. */
@@ -140,9 +140,4 @@ function decodeDigest(text: string): Uint8Array | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Quotes what was typed for a message: escaped, and cut where it is long. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
 }

@@ -64,7 +64,7 @@ Deno.test("parseInviteLink() names the part that is wrong", () => {
     ["mini-chat://host/c%20d", /join code/],
     ["mini-chat://host/code#short", /fingerprint .* received "short"/],
     [`mini-chat://host/code#${fingerprint}x`, /fingerprint/],
-    [`mini-chat://${"a".repeat(300)}`, /host must be .*\.\.\."/],
+    [`mini-chat://${"a".repeat(300)}`, /host must be .*…"$/],
   ];
   for (const [text, message] of cases) {
     assert.throws(() => parseInviteLink(text), (error: Error) => {
