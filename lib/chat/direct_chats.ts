@@ -26,7 +26,9 @@ export interface ChatParty {
 
 export interface DirectChatsOptions {
   /** Tells every session of an account. */
-  notifyAccount<E extends keyof ChatEvents>(accountId: number, event: E, content: ChatEvents[E]): void;
+  readonly hub: {
+    notify<E extends keyof ChatEvents>(accountId: number, event: E, content: ChatEvents[E]): void;
+  };
   readonly now?: () => number; // epoch milliseconds
   readonly awayMs?: number; // AWAY_MS by default
 }
@@ -39,16 +41,11 @@ export interface RelayHalf {
 }
 
 const MAX_OPEN_PER_ACCOUNT = 8; // at once
-/** Invitations listed at once: 200 bytes each at most, so that all fit one frame. */
-const MAX_LISTED = 200;
-/** Chats on one server at once: 20,000 of at most 8 KiB each. */
-const MAX_OPEN = 20_000;
-/** How long a host may be away from the server before its chat is over: longer than the two look for a way back. */
-const AWAY_MS = 120_000;
-/** How long a relay ticket is good for, in milliseconds: a round lasts 15 s. */
-const TICKET_MS = 30_000;
-/** Time that both need to hear of a punch before they begin, in milliseconds. */
-const PUNCH_IN_MS = 50;
+const MAX_LISTED = 200; // invitations at once, of 200 bytes at most, so that all fit one frame
+const MAX_OPEN = 20_000; // on one server at once, of 8 KiB at most
+const AWAY_MS = 120_000; // until a host that has lost the server loses its chat: longer than the two look for a way back
+const TICKET_MS = 30_000; // how long a relay ticket is good for: a round lasts 15 s
+const PUNCH_IN_MS = 50; // time that both need to hear of a punch before they begin
 
 interface OpenEntry {
   readonly chatId: string;
@@ -57,7 +54,6 @@ interface OpenEntry {
   readonly friendId: number;
   readonly openedAt: number;
   details: OpenChat;
-  seenAddress: string;
   host: ChatParty | null; // null while its connection is away
   awayTimer: ReturnType<typeof setTimeout> | undefined; // set while the host is away
   joiner: ChatParty | null; // null before anybody has joined, and while its connection is away
@@ -68,7 +64,7 @@ interface OpenEntry {
 }
 
 export class DirectChats implements Disposable {
-  readonly #options: DirectChatsOptions;
+  readonly #hub: DirectChatsOptions["hub"];
   readonly #now: () => number;
   readonly #awayMs: number;
   readonly #startedAt: number;
@@ -77,11 +73,11 @@ export class DirectChats implements Disposable {
   readonly #byFriend = new Index();
   readonly #tickets = new Map<string, RelayHalf & { readonly until: number }>();
 
-  constructor(options: DirectChatsOptions) {
-    this.#options = options;
-    this.#now = options.now ?? Date.now;
-    this.#awayMs = options.awayMs ?? AWAY_MS;
-    this.#startedAt = this.#now();
+  constructor({ hub, now = Date.now, awayMs = AWAY_MS }: DirectChatsOptions) {
+    this.#hub = hub;
+    this.#now = now;
+    this.#awayMs = awayMs;
+    this.#startedAt = now();
   }
 
   /**
@@ -91,7 +87,18 @@ export class DirectChats implements Disposable {
    */
   open(host: ChatParty, friendId: number, details: OpenChat): void {
     const known = this.#entries.get(details.chatId);
-    if (known) return this.#reopen(known, host, friendId, details);
+    if (known && (known.hostId !== host.accountId || known.friendId !== friendId)) {
+      throw new ChatError("conflict", "Cannot open the chat: its id is in use");
+    }
+    const entry = known ?? this.#add(host, friendId, details);
+    clearTimeout(entry.awayTimer);
+    entry.host = host;
+    entry.details = details;
+    if (entry.isJoined) this.#tellReopened(entry);
+    else if (!known) this.#hub.notify(friendId, "chat_invited", invitationOf(entry));
+  }
+
+  #add(host: ChatParty, friendId: number, details: OpenChat): OpenEntry {
     if (this.#byHost.of(host.accountId).size >= MAX_OPEN_PER_ACCOUNT) {
       const words = `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`;
       throw new ChatError("rate_limited", words);
@@ -106,7 +113,6 @@ export class DirectChats implements Disposable {
       friendId,
       openedAt: this.#now(),
       details,
-      seenAddress: host.peer.connection.remoteAddress,
       host,
       awayTimer: undefined,
       joiner: null,
@@ -118,8 +124,7 @@ export class DirectChats implements Disposable {
     this.#entries.set(entry.chatId, entry);
     this.#byHost.add(entry.hostId, entry);
     this.#byFriend.add(friendId, entry);
-    if (entry.isJoined) this.#tellReopened(entry);
-    else this.#options.notifyAccount(friendId, "chat_invited", invitationOf(entry));
+    return entry;
   }
 
   /** Closes the caller's own chat, or takes the caller out of one they joined. Does nothing for an unknown id. */
@@ -136,12 +141,8 @@ export class DirectChats implements Disposable {
 
   /** Chats that wait for this account, oldest first; no more than fit one reply. */
   invitationsFor(accountId: number): Invitation[] {
-    const found: Invitation[] = [];
-    for (const entry of this.#byFriend.of(accountId)) {
-      if (found.length === MAX_LISTED) break;
-      if (!entry.isJoined && entry.host) found.push(invitationOf(entry));
-    }
-    return found;
+    return this.#byFriend.of(accountId).values().filter((entry) => !entry.isJoined && entry.host !== null)
+      .take(MAX_LISTED).map(invitationOf).toArray();
   }
 
   /**
@@ -181,7 +182,7 @@ export class DirectChats implements Disposable {
     return {
       chatId,
       host: entry.hostName,
-      places: placesOf(entry),
+      places: placesOf(host, entry.details),
       certificate: entry.details.certificate,
       secret: entry.details.secret,
       round,
@@ -231,22 +232,10 @@ export class DirectChats implements Disposable {
     this.#tickets.clear();
   }
 
-  #reopen(entry: OpenEntry, host: ChatParty, friendId: number, details: OpenChat): void {
-    if (entry.hostId !== host.accountId || entry.friendId !== friendId) {
-      throw new ChatError("conflict", "Cannot open the chat: its id is in use");
-    }
-    clearTimeout(entry.awayTimer);
-    entry.awayTimer = undefined;
-    entry.host = host;
-    entry.details = details;
-    entry.seenAddress = host.peer.connection.remoteAddress;
-    if (entry.isJoined) this.#tellReopened(entry);
-  }
-
   /** Tells the friend, who may have another session by now and be waiting for just this. */
   #tellReopened({ chatId, friendId, joiner }: OpenEntry): void {
     if (joiner) joiner.notify("chat_reopened", { chatId });
-    else this.#options.notifyAccount(friendId, "chat_reopened", { chatId });
+    else this.#hub.notify(friendId, "chat_reopened", { chatId });
   }
 
   #remove(entry: OpenEntry, reason: "closed" | "gone"): void {
@@ -257,10 +246,9 @@ export class DirectChats implements Disposable {
     this.#dropTickets(entry);
     const news = { chatId: entry.chatId, by: entry.hostName, reason };
     if (entry.isJoined) entry.joiner?.notify("chat_closed", news);
-    else this.#options.notifyAccount(entry.friendId, "chat_closed", news);
+    else this.#hub.notify(entry.friendId, "chat_closed", news);
   }
 
-  /** A ticket for each side of one relay. */
   #issuePair(entry: OpenEntry, host: ChatParty, joiner: ChatParty) {
     const pair = {};
     const until = this.#now() + TICKET_MS;
@@ -288,9 +276,7 @@ class Index {
   }
 
   add(accountId: number, entry: OpenEntry): void {
-    const set = this.#sets.get(accountId);
-    if (set) set.add(entry);
-    else this.#sets.set(accountId, new Set([entry]));
+    this.#sets.getOrInsertComputed(accountId, () => new Set()).add(entry);
   }
 
   remove(accountId: number, entry: OpenEntry): void {
@@ -312,8 +298,8 @@ function invitationOf({ chatId, hostName, details, openedAt }: OpenEntry): Invit
 }
 
 /** What the host named, and where the server sees it; a public address that the host has itself is not named twice. */
-function placesOf({ details, seenAddress }: OpenEntry): JoinedChat["places"] {
-  const { places, port } = details;
-  const isKnown = places.some((place) => place.address === seenAddress && place.port === port);
-  return isKnown ? places : [...places, { address: seenAddress, port, kind: "seen" }];
+function placesOf(host: ChatParty, { places, port }: OpenChat): JoinedChat["places"] {
+  const address = host.peer.connection.remoteAddress;
+  const isKnown = places.some((place) => place.address === address && place.port === port);
+  return isKnown ? places : [...places, { address, port, kind: "seen" }];
 }

@@ -38,15 +38,11 @@ export class FairLine {
     return this.#length;
   }
 
-  /**
-   * @throws {ChatError} What the line says when it is full; `unavailable` when the taker was gone at its turn.
-   */
+  /** @throws {ChatError} What the line says when it is full; `unavailable` when the taker was gone at its turn. */
   wait(taker: TurnTaker): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting = { taker, go: resolve, refuse: reject };
-    const others = this.#groups.get(taker.addressGroup);
-    if (others) others.push(waiting);
-    else this.#groups.set(taker.addressGroup, [waiting]);
+    this.#groups.getOrInsert(taker.addressGroup, []).push(waiting);
     this.#length++;
     if (this.#length > this.#maxWaiting) this.#dropOne();
     return promise;

@@ -31,10 +31,8 @@ import { LOGIN_HANDLERS } from "./login.ts";
 import type { Handlers, Session, Stage } from "./session.ts";
 import type { ListedUser } from "./store.ts";
 
-/** Users in a page when the client does not say how many. */
+// When the client does not say how many.
 const USERS_PER_PAGE = 100;
-
-/** Messages in a page of history when the client does not say how many. */
 const HISTORY_PER_PAGE = 50;
 
 /** Room for the entries of a page in a frame; the rest is for the envelope around them. */
@@ -62,7 +60,7 @@ const HANDLERS: Handlers = {
     return {
       protocol: PROTOCOL_VERSION,
       server: { name: "mini-chat", version: VERSION },
-      time: session.services.now(),
+      time: Date.now(),
       registration: session.services.registration,
       limits: {
         frameBytes: MAX_FRAME_BYTES,
@@ -101,10 +99,9 @@ const HANDLERS: Handlers = {
       }
       const limit = Math.min(params.limit ?? USERS_PER_PAGE, MAX_USERS_PER_PAGE);
       const page = await store.listUsers({ viewerId: accountId, after: params.after ?? null, limit });
-      const users = page.users.map(withPresence);
-      const fitting = takeFitting(users);
-      const next = fitting.length < users.length ? fitting.at(-1)?.name ?? null : page.next;
-      return { users: [...fitting], next };
+      const users = takeFitting(page.users.map(withPresence));
+      const next = users.length < page.users.length ? users.at(-1)?.name ?? null : page.next;
+      return { users, next };
     });
   },
 
@@ -241,10 +238,10 @@ async function send(
 }
 
 /** The first entries, as many as fit one frame. */
-function takeFitting<T>(entries: readonly T[]): readonly T[] {
+function takeFitting<T>(entries: readonly T[]): T[] {
   let bytes = 0;
   const end = entries.findIndex((entry) => (bytes += utf8Bytes(JSON.stringify(entry)) + 1) > PAGE_BYTES);
-  return end < 0 ? entries : entries.slice(0, end);
+  return entries.slice(0, end < 0 ? undefined : end);
 }
 
 function closeSoon(session: Session, reason: string): void {

@@ -6,11 +6,9 @@
  * @module
  */
 import type { Event, EventName } from "../protocol/events.ts";
+import type { UserEntry } from "../protocol/requests.ts";
 import type { Delivery } from "./delivery.ts";
 import type { StoredMessage } from "./store.ts";
-
-/** A session in use, sessions but nobody at the keys, or none. */
-export type Presence = "online" | "idle" | "offline";
 
 /** Whose login a session is of. */
 export interface Login {
@@ -37,9 +35,7 @@ export class Hub {
 
   /** Begins a lease. */
   add(session: PresentSession): void {
-    const held = this.#sessions.get(session.identity.accountId);
-    if (held) held.add(session);
-    else this.#sessions.set(session.identity.accountId, new Set([session]));
+    this.#sessions.getOrInsertComputed(session.identity.accountId, () => new Set()).add(session);
   }
 
   /** Lets the sessions of a device go on under the token that a new login of it was given. */
@@ -55,8 +51,8 @@ export class Hub {
     if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.identity.accountId);
   }
 
-  /** Online when any session of the account is. */
-  presenceOf(accountId: number): Presence {
+  /** Online when a person is at the keys of any of its sessions; idle when it has sessions, but nobody is. */
+  presenceOf(accountId: number): UserEntry["presence"] {
     const held = this.#of(accountId);
     if (held.length === 0) return "offline";
     return held.some((session) => !session.isIdle) ? "online" : "idle";

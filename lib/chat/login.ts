@@ -6,7 +6,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
 import type { Handlers, Session } from "./session.ts";
-import type { AccountName, NewLogin, OpenedDevice } from "./store.ts";
+import type { AccountName, Credentials, NewLogin, OpenedDevice } from "./store.ts";
 
 const TOKEN_BYTES = 32; // 256 random bits
 
@@ -37,20 +37,16 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
 
   /** Signs in with name and password. Throws `unauthenticated`, with the same words and work for an unknown name. */
   async login(session, params) {
-    const { throttles, passwords, store, hub, log } = session.services;
+    const { passwords, store, hub, log } = session.services;
     const deviceId = params.deviceId ?? null;
-    const account = await store.findCredentials(params.name, deviceId);
-    const knownDeviceId = account?.isKnownDevice ? deviceId : null;
-    const succeeded = await throttles.startLogin(session, { name: params.name, knownDeviceId });
-    const check = await passwords.check(params.password, account?.passwordHash ?? null, session);
-    if (!account || !check.isRight) {
+    const account = await checkPassword(session, params.name, { password: params.password, deviceId });
+    if (!account) {
       const { id, connection } = session.peer;
       log.info("login refused", { connection: id, address: connection.remoteAddress });
       throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
     }
-    await succeeded();
-    const { accountId, name, passwordHash } = account;
-    const newPasswordHash = check.needsRehash ? await passwords.hash(params.password, session) : null;
+    const { accountId, name, passwordHash, needsRehash } = account;
+    const newPasswordHash = needsRehash ? await passwords.hash(params.password, session) : null;
     const { token, opening } = newLogin(params.deviceName);
     // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
     // sessions after this one was opened finds it.
@@ -80,24 +76,34 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
   /** Sets a new password, and ends every other session of the account. Throws `unauthenticated` for a wrong old one. */
   async change_password(session, params) {
     const { accountId, name, deviceId } = session.identity;
-    const { store, passwords, throttles, hub } = session.services;
-    const account = await store.findCredentials(name, deviceId);
-    const knownDeviceId = account?.isKnownDevice ? deviceId : null;
-    const succeeded = await throttles.startLogin(session, { name, knownDeviceId });
-    const formerHash = account?.passwordHash ?? null;
-    const { isRight } = await passwords.check(params.oldPassword, formerHash, session);
-    if (!isRight) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
-    await succeeded();
-    const passwordHash = await passwords.hash(params.newPassword, session);
+    const { store, passwords, hub } = session.services;
+    const account = await checkPassword(session, name, { password: params.oldPassword, deviceId });
+    if (!account) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
     await store.changePassword(accountId, {
-      passwordHash,
-      formerHash,
+      passwordHash: await passwords.hash(params.newPassword, session),
+      formerHash: account.passwordHash,
       exceptTokenHash: session.identity.tokenHash,
     });
     hub.endSessions(accountId, "password_changed", session);
     return {};
   },
 };
+
+/** Checks a password, as often as the throttles allow. Null when it is wrong, or there is no such account. */
+async function checkPassword(
+  session: Session,
+  name: string,
+  { password, deviceId }: { readonly password: string; readonly deviceId: string | null },
+): Promise<Credentials & { readonly needsRehash: boolean } | null> {
+  const { throttles, passwords, store } = session.services;
+  const account = await store.findCredentials(name, deviceId);
+  const knownDeviceId = account?.isKnownDevice ? deviceId : null;
+  const succeeded = await throttles.startLogin(session, { name, knownDeviceId });
+  const { isRight, needsRehash } = await passwords.check(password, account?.passwordHash ?? null, session);
+  if (!account || !isRight) return null;
+  await succeeded();
+  return { ...account, needsRehash };
+}
 
 /** Makes a token, in base64url. */
 export function newToken(): string {

@@ -93,11 +93,7 @@ export interface OperatorReads {
 
 /** The verbs of the server program and its operator that write. */
 export interface OperatorWrites {
-  /**
-   * Makes an account that has logged in nowhere yet. Ids are never used twice.
-   *
-   * @throws {ChatError} As `registerAccount`.
-   */
+  /** Makes an account that has logged in nowhere yet. Ids are never used twice. @throws {ChatError} As `registerAccount`. */
   createAccount(account: NewAccount): Promise<{ readonly accountId: number }>;
 
   /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */

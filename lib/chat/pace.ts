@@ -3,6 +3,7 @@
  * @module
  */
 import { ChatError } from "../errors.ts";
+import { sleep } from "../waiting.ts";
 import { FairLine, type TurnTaker } from "./fair_line.ts";
 
 export interface PaceRate {
@@ -18,10 +19,7 @@ export interface PaceClock {
   sleep(ms: number): Promise<void>;
 }
 
-const REAL_CLOCK: PaceClock = {
-  now: () => performance.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-};
+const REAL_CLOCK: PaceClock = { now: () => performance.now(), sleep };
 
 /** What counts as a whole token: what is lost in adding up fractions must not cost a wait. */
 const TOKEN = 1 - 1e-6;
@@ -35,7 +33,6 @@ export class Pace {
   #filledAt: number;
   #isServing = false;
 
-  /** Starts with a full bucket. */
   constructor(rate: PaceRate, clock: PaceClock = REAL_CLOCK) {
     const { burst, purpose, maxWaiting = Infinity } = rate;
     this.#rate = rate;

@@ -9,12 +9,10 @@ import type { Event, EventName } from "../protocol/events.ts";
 import type { Params, RequestName, Result } from "../protocol/requests.ts";
 import { Delivery, type SessionPeer } from "./delivery.ts";
 import { connectionEnded, type TurnTaker } from "./fair_line.ts";
-import type { PresentSession } from "./hub.ts";
+import type { Login, PresentSession } from "./hub.ts";
 import type { Services } from "./services.ts";
-import type { DeviceLogin } from "./store.ts";
 
-/** Time a caller may take from connecting to being signed in, in milliseconds: a person types a password within it. */
-export const SIGN_IN_WITHIN_MS = 5 * 60_000;
+const SIGN_IN_WITHIN_MS = 5 * 60_000; // from connecting on: a person types a password within it
 
 export type Stage = "greeting" | "guest" | "signed_in" | "closed";
 
@@ -24,8 +22,8 @@ export type Handlers = {
 };
 
 /** Who is signed in; exists from login to the end of the session. */
-export interface Identity extends DeviceLogin {
-  readonly tokenHash: string; // SHA-256 of the login's token, in hex
+export interface Identity extends Login {
+  readonly name: string; // of the account
 }
 
 export class Session implements PresentSession, TurnTaker {
@@ -68,7 +66,6 @@ export class Session implements PresentSession, TurnTaker {
     return this.#identity;
   }
 
-  /** Notes that the greeting was exchanged. */
   greeted(): void {
     this.#stage = "guest";
   }
@@ -149,9 +146,9 @@ export class Session implements PresentSession, TurnTaker {
     this.#stage = "closed";
     this.delivery?.stop();
     if (!this.#identity) return;
-    const { hub, store, log, now, directChats } = this.services;
+    const { hub, store, log, directChats } = this.services;
     directChats.left(this);
     hub.remove(this);
-    store.markSeen(this.accountId, now()).catch((error) => log.warn("last seen not noted", { error }));
+    store.markSeen(this.accountId, Date.now()).catch((error) => log.warn("last seen not noted", { error }));
   }
 }

@@ -8,15 +8,11 @@
  * while nothing can be stored (a full disk), and works again once it can; anything but a `ChatError` is a fault of ours.
  * @module
  */
-import type { HistoryEntry } from "../protocol/requests.ts";
+import type { Event } from "../protocol/events.ts";
+import type { HistoryEntry, Result, UserEntry } from "../protocol/requests.ts";
 
-/** What an account has chosen for itself. */
-export interface Settings {
-  /** Whether senders learn when their messages were read. False for a new account: they have to ask for it. */
-  readonly shareRead: boolean;
-  /** E-mail address shown to other users; null when none is published. */
-  readonly email: string | null;
-}
+/** What an account has chosen for itself. A new one shares no read receipts and publishes no address. */
+export type Settings = Result<"update_settings">;
 
 /** Which account something is about. */
 export interface AccountName {
@@ -52,43 +48,20 @@ export interface OpenedDevice {
   readonly settings: Settings;
 }
 
-/** Whose login it is. */
-export interface DeviceLogin extends AccountName {
-  /** Device that the login belongs to. */
-  readonly deviceId: string;
-}
-
 /** A login found by its token. */
-export interface FoundLogin extends DeviceLogin, OpenedDevice {
+export interface FoundLogin extends AccountName, OpenedDevice {
   /** Highest sequence that the device has confirmed; never below `readSequence`. */
   readonly deliveredSequence: number;
 }
 
 /** A user as another user sees it. Presence is a lease in memory, never stored; the hub adds it. */
-export interface ListedUser extends AccountName {
-  /** When the user was last signed in; null when never. */
-  readonly lastSeenAt: number | null;
-  /** Messages from this user that the viewer has read on no device. */
-  readonly unreadCount: number;
-  /** Published address; null when none is. */
-  readonly email: string | null;
-}
+export type ListedUser = AccountName & Omit<UserEntry, "presence">;
 
-/** A message as it lies in a mailbox. */
-export interface StoredMessage {
-  /** Place in the one order of all messages; increases, with gaps, within a mailbox and within a history. */
-  readonly sequence: number;
-  /** The sender's id for it (UUIDv7), in the form it was sent in. */
-  readonly id: string;
-  /** Name of the sender. */
-  readonly from: string;
-  /** Name of the recipient. */
-  readonly to: string;
-  /** What the sender wrote. */
-  readonly text: string;
-  /** When it was committed. */
-  readonly storedAt: number;
-}
+/**
+ * A message as it lies in a mailbox; its id is spelled as the sender spelled it. `sequence` is its place in the one order of all
+ * messages: it increases, with gaps, within a mailbox and within a history.
+ */
+export type StoredMessage = Omit<HistoryEntry, "state">;
 
 /** How far a message has got: on disk, confirmed by a device of the recipient, shown to the recipient. */
 export type MessageState = NonNullable<HistoryEntry["state"]>;
@@ -111,14 +84,10 @@ export interface SentMessage {
   readonly recipientId: number;
 }
 
-/** News for one sender about how far its messages to the account that acknowledged have got. */
-export interface ReceiptNews {
+/** News for one sender: its newest message to whoever acknowledged that is now delivered, or read and shared; absent if unmoved. */
+export interface ReceiptNews extends Omit<Event<"receipt">, "by"> {
   /** Account to be told. */
   readonly senderId: number;
-  /** Sequence of its newest message that is now delivered; absent when that did not move. */
-  readonly delivered?: number;
-  /** Sequence of its newest message that is now read; absent when that did not move, or is not shared. */
-  readonly read?: number;
 }
 
 /** An account to be made. */

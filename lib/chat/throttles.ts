@@ -47,11 +47,6 @@ const STRANGERS_PER_SECOND = 1 / 5;
 /** Strangers who wait for one account, so that the last one's answer still comes while its client waits (30 s). */
 const MAX_STRANGERS_WAITING = 4;
 
-export interface LoginTry {
-  readonly name: string; // of the account, which need not exist
-  readonly knownDeviceId: string | null; // a device that has signed in to this account before
-}
-
 /** Counts tries in memory; a restart forgets them, which costs a guesser more than it gives. */
 export class Throttles {
   readonly #perAccount: RateLimiterMemory;
@@ -79,10 +74,15 @@ export class Throttles {
    * Counts a login as failed before it is checked, so that many at once cannot all slip through. Waits for its turn where
    * strangers have failed too often.
    *
+   * @param login.name Of the account, which need not exist.
+   * @param login.knownDeviceId A device that has signed in to this account before; null for none.
    * @returns Call it when the password was right: it takes the count back.
    * @throws {ChatError} `rate_limited` with `retryAfterMs`; `unavailable` when the taker was gone at its turn.
    */
-  async startLogin(taker: TurnTaker, { name, knownDeviceId }: LoginTry): Promise<() => Promise<void>> {
+  async startLogin(
+    taker: TurnTaker,
+    { name, knownDeviceId }: { readonly name: string; readonly knownDeviceId: string | null },
+  ): Promise<() => Promise<void>> {
     const { addressGroup } = taker;
     if (knownDeviceId !== null) {
       const key = `device ${knownDeviceId}`;

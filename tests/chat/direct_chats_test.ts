@@ -30,8 +30,10 @@ function makeWorld(options: { awayMs?: number; now?: () => number } = {}) {
   const [ana, bob, eve] = [new Party("ana", 1), new Party("bob", 2), new Party("eve", 3)];
   const parties = [ana, bob, eve];
   const chats = new DirectChats({
-    notifyAccount: (accountId, event, content) => {
-      for (const party of parties) if (party.accountId === accountId) party.notify(event, content);
+    hub: {
+      notify: (accountId, event, content) => {
+        for (const party of parties) if (party.accountId === accountId) party.notify(event, content);
+      },
     },
     ...options,
   });

@@ -49,8 +49,10 @@ export class ChatServer implements AsyncDisposable {
   private constructor(identity: Identity, port: number, options: ChatServerOptions) {
     this.#identity = identity;
     this.chats = new DirectChats({
-      notifyAccount: (accountId, event, content) => {
-        for (const party of this.#all()) if (party.accountId === accountId) party.notify(event, content);
+      hub: {
+        notify: (accountId, event, content) => {
+          for (const party of this.#all()) if (party.accountId === accountId) party.notify(event, content);
+        },
       },
       ...(options.awayMs === undefined ? {} : { awayMs: options.awayMs }),
     });
