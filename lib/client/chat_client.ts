@@ -85,8 +85,7 @@ export class ChatClient implements Disposable {
   #isDisposed = false;
   /** What the server knows of this device: all up to here was delivered, and shown. Another object for each time it is told. */
   #told: Readonly<{ delivered: number; read: number }> = { delivered: 0, read: 0 };
-  /** Highest sequence that was shown here. */
-  #shown: number;
+  #shown: number; // the highest sequence
 
   /** The client of an account, from what is kept of it; it holds 16 MiB of unread messages, or as it is told. */
   constructor(
@@ -201,13 +200,9 @@ export class ChatClient implements Disposable {
     } while (before !== null);
   }
 
-  /**
-   * The same, oldest page first. One page is held at a time, however long the conversation is, so all but the oldest are asked for
-   * twice: once on the way back to the beginning, once on the way forward.
-   */
+  /** The same, oldest page first. One page is held at a time, so all but the oldest are asked for twice: back, then forward. */
   async *historyFromStart(name: string): AsyncGenerator<readonly HistoryEntry[]> {
-    /** Where the pages end that are still to come, newest first; null is the end of the conversation. */
-    const ends: (number | null)[] = [null];
+    const ends: (number | null)[] = [null]; // of the pages still to come, newest first; null is the end of the history
     let doneBelow = 0; // every message with a lower sequence has been given
     while (ends.length > 0) {
       const end = ends.at(-1) ?? null;

@@ -9,7 +9,7 @@
 import { ChatError, ConnectionError, isTemporary, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
 import { VERSION } from "../version.ts";
-import { within } from "../waiting.ts";
+import { Limit, within } from "../waiting.ts";
 import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
 import { type Params, parseResult } from "../protocol/requests.ts";
 
@@ -37,16 +37,13 @@ export interface ServerLinkOptions {
   readonly connect: (rpc: RpcOptions, signal: AbortSignal) => Promise<RpcConnection>;
   /** Signs in on a fresh connection. A refusal that time does not mend stops the link for good. */
   readonly authenticate: (rpc: RpcConnection) => Promise<void>;
-  readonly onEvent?: (method: string, params: unknown) => void; // takes each event, in order; those that come while signing in too
+  readonly onEvent?: (method: string, params: unknown) => void; // in order; those that come while signing in too
   readonly onState?: (state: LinkState) => void; // told of each change, at once and in order
   readonly onFault?: (error: unknown) => void;
-  /** Longest pause before the first new try, in milliseconds; doubled with each failure. 1 s by default. */
-  readonly firstPauseMs?: number;
-  /** Longest pause before any try, in milliseconds; 30 s by default. */
-  readonly longestPauseMs?: number;
-  /** How often this machine is looked at: whether it was suspended, and its addresses; in milliseconds, 1 s by default. */
-  readonly watchMs?: number;
-  readonly listAddresses?: () => readonly string[]; // addresses of this machine; those of its interfaces by default
+  readonly firstPauseMs?: number; // the longest before the first new try, doubled with each failure; 1 s by default
+  readonly longestPauseMs?: number; // before any try; 30 s by default
+  readonly watchMs?: number; // how often this machine is looked at: has it slept, has it moved; 1 s by default
+  readonly listAddresses?: () => readonly string[]; // those of its interfaces by default
   readonly random?: () => number; // a number from 0 to below 1; `Math.random` by default
   readonly now?: () => number;
 }
@@ -75,7 +72,7 @@ export class ServerLink implements AsyncDisposable {
   #running: Promise<void> | undefined; // set by start()
   #failures = 0; // tries in a row that led to nothing
   #noSoonerThan = 0; // epoch milliseconds; the server said to stay away until then
-  #attempt: { readonly startedAt: number; readonly giveUp: AbortController } | undefined; // set until it is online
+  #attempt: { readonly startedAt: number; readonly limit: Limit } | undefined; // set until it is online
   #isHurried = false; // the next try follows without a pause
   #isChecking = false;
   #endPause: (() => void) | undefined; // set while waiting
@@ -175,9 +172,9 @@ export class ServerLink implements AsyncDisposable {
   /** From connecting to losing it; gives, or throws, why it is over. */
   async #holdOneConnection(): Promise<unknown> {
     const { connect, authenticate } = this.#options;
-    const giveUp = new AbortController();
-    this.#attempt = { startedAt: performance.now(), giveUp };
-    const rpc = await connect(this.#rpcOptions(), AbortSignal.any([this.#stop.signal, giveUp.signal]));
+    using limit = new Limit(Infinity, this.#stop.signal);
+    this.#attempt = { startedAt: performance.now(), limit };
+    const rpc = await connect(this.#rpcOptions(), limit.signal);
     if (this.#isStopped) return rpc.abort();
     this.#rpc = rpc;
     let onlineAt: number | undefined;
@@ -266,7 +263,7 @@ export class ServerLink implements AsyncDisposable {
   /** Gives up what there is of a connection, and tries again without a pause. */
   #startOver(why = "the network may have changed"): void {
     this.#isHurried = true;
-    this.#attempt?.giveUp.abort(new ConnectionError(`Connecting to the server begins anew: ${why}`));
+    this.#attempt?.limit.abort(new ConnectionError(`Connecting to the server begins anew: ${why}`));
     this.#rpc?.abort({ kind: "silent", message: why });
   }
 

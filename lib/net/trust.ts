@@ -40,12 +40,11 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
     const der = await unlessAborted(
       limit.signal,
       new Promise<Uint8Array>((resolve, reject) => {
-        const { port, host } = options;
         // Reading a certificate is not trusting it: what comes of this is compared, or shown to a person.
         socket = connectTls({
           host: address,
-          port,
-          servername: serverNameFor(host),
+          port: options.port,
+          servername: serverNameFor(options.host),
           rejectUnauthorized: false,
         });
         socket.once("secureConnect", () => resolve(socket!.getPeerCertificate().raw));
@@ -53,7 +52,7 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
         socket.once("close", () => reject(new Deno.errors.UnexpectedEof("hung up during the handshake")));
       }),
     );
-    return toPem(der);
+    return new X509Certificate(der).toString();
   } catch (error) {
     throw describeTlsFailure(error, options);
   } finally {
@@ -120,9 +119,7 @@ export async function connectPinned(options: PinnedOptions): Promise<Deno.TlsCon
  * Speaks TLS to a known server on a connection that was made in another way, such as from a chosen port.
  *
  * @param socket A TCP connection to the server, or bridged to it; owned from now on.
- * @param options.host The server as it was called.
  * @param options.certificatePem The pin; null when an authority vouches for the server.
- * @param options.alpnProtocols Protocols to ask for (RFC 7301).
  * @returns The connection; its handshake, which checks the server's key, is still to come.
  */
 export async function startTrustedTls(
@@ -234,10 +231,4 @@ function describeTlsFailure(error: unknown, options: DialOptions): unknown {
     `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; check the port`,
     { cause: error },
   );
-}
-
-/** RFC 7468 §5: base64 in lines of 64. */
-function toPem(der: Uint8Array): string {
-  const lines = Uint8Array.from(der).toBase64().match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }
