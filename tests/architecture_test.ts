@@ -103,7 +103,7 @@ const MAX_MODULES = 15;
 const MAX_LINES = 350;
 
 /** What is still over it, or in a circle of types, and is to be cut next; nothing may be added. */
-const STILL_OVER: readonly string[] = ["lib/mail has 16 modules", "lib/terminal/terminal.ts has 451 lines"];
+const STILL_OVER: readonly string[] = [];
 const STILL_CIRCLES: readonly string[] = ["lib/commands/email/words.ts → lib/commands/email/parts.ts"];
 
 /** What no file of the project holds: where packages are fetched from, and where somebody once built it. */

@@ -46,6 +46,37 @@ export function openLiveLine(host: LiveLineHost, text: string): LiveLine {
   };
 }
 
+export interface StatusHost {
+  readonly isInteractive: boolean; // whether lines can be redrawn
+  liveLine(text: string): LiveLine;
+  printAbove(line: string): void;
+}
+
+/** One changing line whose text is replaced; where nothing can be redrawn, each different text is printed. */
+export class StatusLine {
+  readonly #host: StatusHost;
+  #line: LiveLine | undefined; // set while it is shown
+  #text = "";
+
+  constructor(host: StatusHost) {
+    this.#host = host;
+  }
+
+  show(text: string): void {
+    if (text === this.#text) return;
+    this.#text = text;
+    if (!this.#host.isInteractive) {
+      if (text !== "") this.#host.printAbove(text);
+    } else if (text === "") {
+      this.#line?.remove();
+      this.#line = undefined;
+    } else {
+      this.#line ??= this.#host.liveLine(text);
+      this.#line.update(text);
+    }
+  }
+}
+
 /** What {@linkcode ProgressBar} measures. */
 export interface ProgressOptions {
   /** What goes on, such as `Sending photo.jpg`; shown before the bar, made safe by the caller. */

@@ -84,11 +84,15 @@ export async function chooseWith<Value>(
   }
 }
 
-/** See {@linkcode Terminal.readText}. */
+/**
+ * Asks for a text of several lines, which a line with a dot alone ends; `/edit` opens the person's editor.
+ * @returns The text; `null` at the end of the input before anything was typed.
+ * @throws {Interrupt} at Ctrl+C, with what had been typed.
+ */
 export async function readTextWith(
   asker: Asker,
-  edit: ((text: string) => Promise<string>) | undefined,
-  options: ReadTextOptions,
+  edit?: (text: string) => Promise<string>,
+  options: ReadTextOptions = {},
 ): Promise<string | null> {
   await asker.print(
     dim(`End the text with a line that holds only a dot.${edit ? " /edit opens your editor." : ""}`),

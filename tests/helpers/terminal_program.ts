@@ -3,9 +3,11 @@
  * @module
  */
 import { Menu } from "../../lib/terminal/menu.ts";
+import { readTextWith } from "../../lib/terminal/questions.ts";
 import { Terminal } from "../../lib/terminal/terminal.ts";
 
 const terminal = new Terminal({ term: Deno.env.get("TERM"), editor: Deno.env.get("EDITOR") });
+const edit = Deno.env.has("EDITOR") ? (text: string) => terminal.edit(text) : undefined;
 const onTerm = async () => {
   await terminal[Symbol.asyncDispose]();
   Deno.exit(43);
@@ -24,7 +26,7 @@ const menu = new Menu({
     {
       name: "text",
       summary: "Write",
-      run: async () => await terminal.print(`text: ${JSON.stringify(await terminal.readText())}`),
+      run: async () => await terminal.print(`text: ${JSON.stringify(await readTextWith(terminal, edit))}`),
     },
     {
       name: "wait",

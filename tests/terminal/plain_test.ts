@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readTextWith } from "../../lib/terminal/questions.ts";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 import { Interrupt } from "../../lib/terminal/interrupt.ts";
 import { UsageError } from "../../lib/errors.ts";
@@ -54,7 +55,7 @@ Deno.test("in a pipe, the output reads as a conversation: the lines read stand b
     await terminal.choose("Which?", [{ value: "a", label: "A" }, { value: "b", label: "B" }]),
     "b",
   );
-  assert.equal(await terminal.readText(), "Dear Ana,\n.\nbye");
+  assert.equal(await readTextWith(terminal), "Dear Ana,\n.\nbye");
   await terminal.flush();
   assert.equal(
     fake.screen.written,
@@ -67,8 +68,8 @@ Deno.test("in a pipe, a text ends with the input too, and an empty line stands f
   await using fake = new FakeTerminal(PIPE);
   fake.type("\none\ntwo", null);
   assert.equal(await fake.terminal.readLine({ prompt: "Port: ", initial: "7667" }), "7667");
-  assert.equal(await fake.terminal.readText(), "one\ntwo");
-  assert.equal(await fake.terminal.readText(), null);
+  assert.equal(await readTextWith(fake.terminal), "one\ntwo");
+  assert.equal(await readTextWith(fake.terminal), null);
   await fake.terminal.flush();
   assert.match(fake.screen.written, /^Port: \[7667\] 7667\n/);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readTextWith } from "../../lib/terminal/questions.ts";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 import { OutputError } from "../../lib/errors.ts";
 import { History } from "../../lib/terminal/typed_lines.ts";
@@ -128,7 +129,7 @@ Deno.test("Ctrl+C at each kind of prompt throws Interrupt, with what was typed u
     [() => terminal.readSecret("Password: "), ""],
     [() => terminal.confirm("Sure?", true), "typed"],
     [() => terminal.choose("Which?", [{ value: 1, label: "One" }]), "typed"],
-    [() => terminal.readText(), "typed"],
+    [() => readTextWith(terminal), "typed"],
   ];
   for (const [ask, kept] of asks) {
     const asked = assert.rejects(ask(), (error) => error instanceof Interrupt && error.text === kept);
@@ -148,7 +149,7 @@ Deno.test("the end of the input answers every kind of prompt", async () => {
   assert.equal(await terminal.readSecret("Password: "), null);
   assert.equal(await terminal.confirm("Sure?", true), false);
   assert.equal(await terminal.choose("Which?", [{ value: 1, label: "One" }]), null);
-  assert.equal(await terminal.readText(), null);
+  assert.equal(await readTextWith(terminal), null);
 });
 
 Deno.test("readSecret() never writes what is typed", async () => {
@@ -184,7 +185,7 @@ Deno.test("confirm() and choose() ask until the answer fits", async () => {
 
 Deno.test("readText() lets one go back to earlier lines, and ends at a dot", async () => {
   await using fake = new FakeTerminal();
-  const text = fake.terminal.readText();
+  const text = readTextWith(fake.terminal);
   await fake.keys("Dear Ana,\r", "hwo are you?\r", "\x1b[A\x1b[C\x1b[C", "\x14", "\x1b[B", "..\r", ".\r");
   assert.equal(await text, "Dear Ana,\nhow are you?\n.");
 });

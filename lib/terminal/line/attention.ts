@@ -7,6 +7,9 @@
 import type { InputMode, TerminalIo } from "../io.ts";
 import type { KeyPrompt } from "./key_prompt.ts";
 
+/** Milliseconds in which a process that was stopped and goes on hears of it. */
+const STOP_WAIT_MS = 30;
+
 export interface AttentionState {
   readonly prompt: KeyPrompt | undefined;
   readonly isSuspended: boolean;
@@ -22,6 +25,7 @@ export class Attention {
   #hasAsked = false; // whether there ever was a prompt
   #isClosed = false;
   #stopListening: (() => void) | undefined; // set while SIGINT is listened to
+  #wakeUp: (() => void) | undefined; // set while Ctrl+Z has stopped the process
 
   /** Begins with the keyboard as it is. */
   constructor(io: TerminalIo, isInteractive: boolean, state: () => AttentionState, onUnheard: () => void) {
@@ -65,6 +69,27 @@ export class Attention {
   /** Sets the mode once more, after the shell has had the terminal. */
   renew(): void {
     if (!this.#isClosed && this.#isInteractive) this.#set(this.#mode);
+  }
+
+  /** Stops the process as Ctrl+Z does, and returns once it goes on, or at once where it cannot be stopped. */
+  async stopProcess(): Promise<void> {
+    const continued = Promise.withResolvers<void>();
+    this.#wakeUp = continued.resolve;
+    this.#io.signals.stop();
+    // A process that was stopped hears of it in a moment; one that could not be goes on without. Twice, since the
+    // first wait may be over at once when the stop was long.
+    for (let round = 0; round < 2; round++) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const wait = new Promise((resolve) => timer = setTimeout(resolve, STOP_WAIT_MS));
+      await Promise.race([continued.promise, wait]);
+      clearTimeout(timer);
+    }
+    this.#wakeUp = undefined;
+  }
+
+  /** The process goes on after a stop. */
+  continued(): void {
+    this.#wakeUp?.();
   }
 
   /** Gives the keyboard back for good. */
