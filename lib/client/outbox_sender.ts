@@ -159,7 +159,7 @@ export class OutboxSender implements Disposable {
 function neverTaken(error: ChatError): ChatError {
   return new ChatError(
     "internal",
-    `Cannot store the message: the server failed on it ${MAX_FAULTS} times, and it is not sent again. Last it said: ${error.message}`,
+    `Cannot store the message: the server failed on it ${MAX_FAULTS} times, so it will not be sent again. Its last error: ${error.message}`,
     { cause: error },
   );
 }

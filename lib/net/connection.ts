@@ -1,5 +1,5 @@
 /**
- * One socket as lines in and frames out.
+ * Reads lines from one socket, and writes frames to it.
  *
  * Knows bytes, backpressure and why a connection ended; nothing of JSON-RPC. Reading happens only when it is asked
  * for, so a reader that stops asking slows its peer down. Writing goes through a bounded queue: everything queued
@@ -264,7 +264,9 @@ function toReason(reason: CloseReason | string): CloseReason {
 
 /** What a failed read or write means, without the runtime's error numbers and links. */
 function describeLoss(error: unknown): string {
-  if (error instanceof Deno.errors.UnexpectedEof) return "the other end vanished without a goodbye";
+  if (error instanceof Deno.errors.UnexpectedEof) {
+    return "the other end was gone without closing the connection";
+  }
   if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
     return "the connection was reset";
   }

@@ -1,5 +1,5 @@
 /**
- * Calling another machine by name: every address of the name, and failures in words.
+ * Calls another machine at every address of its name, and says in words why that failed.
  * @module
  */
 import { lookup } from "node:dns/promises";
@@ -66,7 +66,9 @@ function describeCause(error: unknown, seconds: number): string {
   if (error instanceof Deno.errors.TimedOut) return "the machine does not answer";
   if (code === "ENOTFOUND" || code === "EAI_NODATA") return "no machine has this name; check the spelling";
   if (code === "EAI_AGAIN") return "the name cannot be looked up now; is this machine online?";
-  if (code === "ENETUNREACH" || code === "EHOSTUNREACH") return "no way leads there; is this machine online?";
+  if (code === "ENETUNREACH" || code === "EHOSTUNREACH") {
+    return "the network has no route to it; is this machine online?";
+  }
   if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.UnexpectedEof) {
     return "it hung up at once";
   }

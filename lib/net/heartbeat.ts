@@ -1,5 +1,5 @@
 /**
- * When a quiet connection is asked whether it lives, and when it counts as dead (DESIGN §7: 15 s and 45 s).
+ * Asks a quiet connection whether it lives, and says when it counts as dead (DESIGN §7: 15 s and 45 s).
  * @module
  */
 

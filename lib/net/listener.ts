@@ -1,5 +1,5 @@
 /**
- * The accept loop: callers in, connections out.
+ * Accepts callers, and makes connections of them.
  *
  * Knows TLS handshakes, caps and what to do when accepting fails; nothing of what a connection is for. A caller holds
  * a place from the moment it is accepted, so one that never speaks TLS is counted, and loses its place after a while.

@@ -1,5 +1,5 @@
 /**
- * An empty line in place of silence, so that the other end's next frame need not wait.
+ * Sends an empty line when this end would stay silent, so that the next frame of the other end is not held back.
  *
  * Deno 2.8 leaves Nagle's algorithm on for TLS connections that it accepts, and has no way to turn it off: a frame behind
  * another one is held back until that one's bytes are acknowledged, and the system of a client that has nothing to say
@@ -11,7 +11,7 @@
 
 const SILENCE_MS = 1;
 
-/** Says an empty line soon, unless something else is said first. */
+/** Sends an empty line soon, unless something else is sent first. */
 export class Nudge {
   readonly #send: (frame: string) => void;
   #timer: ReturnType<typeof setTimeout> | undefined; // set while silence is being measured

@@ -1,5 +1,5 @@
 /**
- * Requests that wait for their reply, with their time limits.
+ * Keeps the requests that wait for their reply, with their time limits.
  * @module
  */
 import { ChatError } from "../errors.ts";

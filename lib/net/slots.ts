@@ -1,5 +1,5 @@
 /**
- * Places, and who holds them.
+ * Counts places, and refuses callers when there is none.
  * @module
  */
 import { addressGroup } from "../addresses.ts";
@@ -61,10 +61,10 @@ export class Slots {
   /** What keeps an address from a place, for the log; undefined when it can have one. */
   refusal(address: string): { reason: "too_many" | "too_many_from_address"; message: string } | undefined {
     if (this.count >= this.#most) {
-      return { reason: "too_many", message: `${this.#most} connections are the most taken` };
+      return { reason: "too_many", message: `the limit of ${this.#most} connections is reached` };
     }
     if (this.#places.heldBy(addressGroup(address)) >= this.#mostPerAddress) {
-      const message = `${this.#mostPerAddress} connections are the most taken from one address`;
+      const message = `the limit of ${this.#mostPerAddress} connections from one address is reached`;
       return { reason: "too_many_from_address", message };
     }
     return undefined;

@@ -171,7 +171,7 @@ async function checkSameKey(pinned: string, shown: string, { host, port }: DialO
   if (known === seen) return;
   throw new TrustError(
     `Cannot trust ${formatHostAndPort(host, port)} as its key has changed: known ${known}, seen ${seen}. ` +
-      "Somebody may be in between, or the server was set up anew; ask its operator, and nothing is sent until then",
+      "Somebody may be intercepting the connection, or the server was set up anew. Ask its operator; nothing was sent",
   );
 }
 
