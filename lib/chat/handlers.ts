@@ -18,7 +18,6 @@ import {
   PROTOCOL_VERSION,
 } from "../protocol/limits.ts";
 import {
-  type HistoryEntry,
   isRequestName,
   type Params,
   parseParams,
@@ -135,12 +134,10 @@ const HANDLERS: Handlers = {
         limit: Math.min(params.limit ?? HISTORY_PER_PAGE, MAX_HISTORY_PER_PAGE),
         maxBytes: PAGE_BYTES,
       });
-      const newestFirst = page.messages.toReversed().map(({ state, ...message }): HistoryEntry =>
-        state === null ? message : { ...message, state }
-      );
-      const fitting = takeFitting(newestFirst);
-      const next = fitting.length < newestFirst.length ? fitting.at(-1)?.sequence ?? null : page.next;
-      return { messages: fitting.toReversed(), next };
+      const newestFirst = takeFitting(page.messages.toReversed());
+      const isCut = newestFirst.length < page.messages.length;
+      const next = isCut ? newestFirst.at(-1)?.sequence ?? null : page.next;
+      return { messages: newestFirst.toReversed(), next };
     });
   },
 

@@ -14,12 +14,10 @@ export interface Invite {
   readonly maxUses: number | null;
   /** Accounts made with it so far. */
   readonly uses: number;
-  /** When it was made. */
-  readonly createdAt: number;
   /** When it ends; null for never. */
   readonly expiresAt: number | null;
-  /** When it was revoked; null when it was not. */
-  readonly revokedAt: number | null;
+  /** Whether it lets somebody register now: not revoked, not used up, not at its end. */
+  readonly isOpen: boolean;
   /** The operator's own words about it; may be empty. */
   readonly note: string;
 }
@@ -102,9 +100,7 @@ export interface OperatorWrites {
   ): Promise<void>;
 
   /** Makes an invite. @throws {ChatError} `conflict` – the code exists. */
-  createInvite(
-    invite: Pick<Invite, "code" | "maxUses" | "expiresAt" | "note">,
-  ): Promise<Invite>;
+  createInvite(invite: Pick<Invite, "code" | "maxUses" | "expiresAt" | "note">): Promise<void>;
 
   /** Ends an invite; accounts made with it stay. @throws {ChatError} `not_found` – no such code. */
   revokeInvite(code: string): Promise<void>;

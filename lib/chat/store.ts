@@ -61,16 +61,10 @@ export type ListedUser = AccountName & Omit<UserEntry, "presence">;
  * A message as it lies in a mailbox; its id is spelled as the sender spelled it. `sequence` is its place in the one order of all
  * messages: it increases, with gaps, within a mailbox and within a history.
  */
-export type StoredMessage = Omit<HistoryEntry, "state">;
+export type StoredMessage = Omit<HistoryMessage, "state">;
 
-/** How far a message has got: on disk, confirmed by a device of the recipient, shown to the recipient. */
-export type MessageState = NonNullable<HistoryEntry["state"]>;
-
-/** A message of a history. */
-export interface HistoryMessage extends StoredMessage {
-  /** How far the viewer's own message has got; null for messages of the other side. */
-  readonly state: MessageState | null;
-}
+/** A message of a history; `state` is absent on those of the other side. */
+export type HistoryMessage = HistoryEntry;
 
 /** What became of a message that was sent. */
 export interface SentMessage {

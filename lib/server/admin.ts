@@ -11,7 +11,7 @@ import { nameField, passwordField } from "../protocol/fields.ts";
 import { checked } from "../protocol/requests.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
-import { inviteLink, isOpen, newJoinCode, reachableAddresses } from "./invites.ts";
+import { inviteLink, newJoinCode, reachableAddresses } from "./invites.ts";
 import { addDataOption, addLinkOptions, type LinkOptions, wholeNumber } from "./options.ts";
 import { DAY_MS } from "./relay/relay.ts";
 import { loadServerIdentity } from "./serve.ts";
@@ -140,8 +140,9 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
       options: LinkOptions & { data: string; uses?: number; days?: number; note: string },
     ) => {
       const { uses, days, note } = options;
-      const { code } = await store.createInvite({
-        code: newJoinCode(),
+      const code = newJoinCode();
+      await store.createInvite({
+        code,
         maxUses: uses ?? null,
         expiresAt: days === undefined ? null : Date.now() + days * DAY_MS,
         note,
@@ -154,9 +155,8 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
   onStore(
     addDataOption(invite.command("list")).description("list invites, also those that no longer work"),
     async ({ store, terminal }) => {
-      for (const invite of await store.listInvites()) {
-        const { code, uses, maxUses, note } = invite;
-        const state = isOpen(invite, Date.now()) ? "open" : "ended";
+      for (const { code, isOpen, uses, maxUses, note } of await store.listInvites()) {
+        const state = isOpen ? "open" : "ended";
         await terminal.print(
           `${code}  ${state}  used ${uses} of ${maxUses ?? "any number"}${note && `  ${note}`}`,
         );

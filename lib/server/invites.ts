@@ -4,7 +4,7 @@
  */
 import { randomBytes, X509Certificate } from "node:crypto";
 import { scopeOf } from "../addresses.ts";
-import type { Invite, OperatorStore } from "../chat/operator_store.ts";
+import type { OperatorStore } from "../chat/operator_store.ts";
 import type { Identity } from "../net/identity.ts";
 import { formatInviteLink } from "../protocol/invite_link.ts";
 
@@ -20,19 +20,14 @@ export function newJoinCode(): string {
   return code.startsWith("-") ? newJoinCode() : code;
 }
 
-/** Whether somebody could register with an invite now. */
-export function isOpen(invite: Invite, now: number): boolean {
-  return invite.revokedAt === null && (invite.expiresAt === null || invite.expiresAt > now) &&
-    (invite.maxUses === null || invite.uses < invite.maxUses);
-}
-
 /** The join code of the printed link: the same at every start, until it is revoked; then a new one. */
-export async function printedJoinCode(store: OperatorStore, now: number): Promise<string> {
+export async function printedJoinCode(store: OperatorStore): Promise<string> {
   const invites = await store.listInvites();
-  const known = invites.find((invite) => invite.note === PRINTED_NOTE && isOpen(invite, now));
+  const known = invites.find((invite) => invite.note === PRINTED_NOTE && invite.isOpen);
   if (known) return known.code;
-  const made = { code: newJoinCode(), maxUses: null, expiresAt: null, note: PRINTED_NOTE };
-  return (await store.createInvite(made)).code;
+  const code = newJoinCode();
+  await store.createInvite({ code, maxUses: null, expiresAt: null, note: PRINTED_NOTE });
+  return code;
 }
 
 /**

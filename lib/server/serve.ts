@@ -106,7 +106,7 @@ export async function serve(
   opened.defer(listener.close);
   const { store } = await working;
   const addresses = reachableAddresses(listener.host);
-  const joinCode = options.registration === "invite" ? await printedJoinCode(store, Date.now()) : undefined;
+  const joinCode = options.registration === "invite" ? await printedJoinCode(store) : undefined;
   log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();
   let stopping: Promise<void> | undefined;

@@ -38,8 +38,15 @@ Deno.test("createAccount() uses up an invite, and refuses one that is unknown, u
   await refused(join("eve", "brief"), "forbidden", /expired/);
   await refused(s.store.revokeInvite("never"), "not_found");
   await refused(s.store.createInvite({ code: "once", maxUses: 1, expiresAt: null, note: "" }), "conflict");
-  const uses = (await s.store.listInvites()).map((invite) => [invite.code, invite.uses]);
-  deepEqual(Object.fromEntries(uses), { once: 1, brief: 1, gone: 0 });
+  await s.store.createInvite({ code: "new", maxUses: 1, expiresAt: s.clock.at + 1, note: "" });
+  const invites = (await s.store.listInvites()).map(({ code, uses, isOpen }) => [code, { uses, isOpen }]);
+  deepEqual(Object.fromEntries(invites), {
+    once: { uses: 1, isOpen: false },
+    brief: { uses: 1, isOpen: false },
+    gone: { uses: 0, isOpen: false },
+    new: { uses: 0, isOpen: true },
+  });
+  equal((await s.store.counts()).openInvites, 1);
 });
 
 Deno.test("openLogin() knows a device again, and starts a new one where the account has read to", async () => {

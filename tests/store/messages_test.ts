@@ -147,22 +147,22 @@ Deno.test("listHistory() merges both ways, newest page first, and says how far o
 
   const last = await s.store.listHistory({ ...page, before: null });
   deepEqual(last.messages.map((message) => [message.text, message.state]), [
-    ["3", null],
+    ["3", undefined],
     ["4", "delivered"],
-    ["5", null],
+    ["5", undefined],
     ["6", "stored"],
   ]);
   const first = await s.store.listHistory({ ...page, before: last.next });
   deepEqual(first.messages.map((message) => [message.text, message.from, message.state]), [
     ["0", "ana", "delivered"],
-    ["1", "bob", null],
+    ["1", "bob", undefined],
     ["2", "ana", "delivered"],
   ]);
   equal(first.next, null);
 
   await s.store.updateSettings(bob.accountId, { shareRead: true });
   const shared = await s.store.listHistory({ ...page, before: last.next });
-  deepEqual(shared.messages.map((message) => message.state), ["read", null, "read"]);
+  deepEqual(shared.messages.map((message) => message.state), ["read", undefined, "read"]);
   await refused(s.store.listHistory({ ...page, with: "nobody", before: null }), "not_found");
 });
 

@@ -1,6 +1,7 @@
 import { ChatError } from "../../../errors.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import type { Settings } from "../../../chat/store.ts";
+import { whyClosed } from "./invites.ts";
 
 export function accountVerbs(context: ServerContext) {
   const { database, cache } = context;
@@ -21,15 +22,7 @@ export function accountVerbs(context: ServerContext) {
 
   function useJoinCode(code: string): void {
     const invite = database.get(tables.selectFrom("invites").selectAll().where("code", "=", code));
-    const reason = invite === undefined
-      ? "it is unknown"
-      : invite.revoked_at !== null
-      ? "it was revoked"
-      : invite.expires_at !== null && invite.expires_at <= context.now
-      ? "it has expired"
-      : invite.max_uses !== null && invite.uses >= invite.max_uses
-      ? "it is used up"
-      : null;
+    const reason = whyClosed(invite, context.now);
     if (reason !== null) {
       throw new ChatError("forbidden", `Cannot register with this invite: ${reason}; ask for a new one`);
     }

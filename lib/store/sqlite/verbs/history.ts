@@ -5,7 +5,7 @@
  */
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
-import type { HistoryMessage, MessageState } from "../../../chat/store.ts";
+import type { HistoryMessage } from "../../../chat/store.ts";
 import { textBytes, wholeTextReader } from "../whole_text.ts";
 import { noUser } from "./users.ts";
 
@@ -65,7 +65,7 @@ export function historyVerbs(context: ServerContext) {
             to: isOwn ? other.name : viewer.name,
             text: wholeText(row),
             storedAt: row.stored_at,
-            state: isOwn ? stateOf(row.sequence, other, isOneself) : null,
+            ...(isOwn ? { state: stateOf(row.sequence, other, isOneself) } : {}),
           };
         });
         return { messages, next: newest.length > count ? messages[0]?.sequence ?? null : null };
@@ -84,7 +84,11 @@ function countFitting(rows: readonly { readonly bytes: number }[], limit: number
   return rows.length;
 }
 
-function stateOf(sequence: number, recipient: Mailbox, isOneself: boolean): MessageState {
+function stateOf(
+  sequence: number,
+  recipient: Mailbox,
+  isOneself: boolean,
+): NonNullable<HistoryMessage["state"]> {
   if (sequence <= recipient.readSequence && (recipient.sharesRead || isOneself)) return "read";
   return sequence <= recipient.deliveredSequence ? "delivered" : "stored";
 }

@@ -11,7 +11,14 @@ export function inviteVerbs(context: ServerContext) {
     reads: {
       listInvites() {
         const query = tables.selectFrom("invites").selectAll().orderBy("created_at").orderBy("code");
-        return database.all(query).map(inviteFrom);
+        return database.all(query).map((row): Invite => ({
+          code: row.code,
+          maxUses: row.max_uses,
+          uses: row.uses,
+          expiresAt: row.expires_at,
+          isOpen: whyClosed(row, context.now) === null,
+          note: row.note,
+        }));
       },
     },
     writes: {
@@ -19,12 +26,11 @@ export function inviteVerbs(context: ServerContext) {
         const row = database.get(
           tables.insertInto("invites")
             .values({ code, max_uses: maxUses, expires_at: expiresAt, note, created_at: context.now })
-            .onConflict((conflict) => conflict.doNothing()).returningAll(),
+            .onConflict((conflict) => conflict.doNothing()).returning("code"),
         );
         if (row === undefined) {
           throw new ChatError("conflict", "Cannot make the invite as its code exists already");
         }
-        return inviteFrom(row);
       },
 
       revokeInvite(code) {
@@ -39,14 +45,10 @@ export function inviteVerbs(context: ServerContext) {
   } satisfies SomeVerbs;
 }
 
-function inviteFrom(row: InvitesTable): Invite {
-  return {
-    code: row.code,
-    maxUses: row.max_uses,
-    uses: row.uses,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
-    note: row.note,
-  };
+/** Why nobody can register with an invite; null when somebody can. */
+export function whyClosed(invite: InvitesTable | undefined, now: number): string | null {
+  if (invite === undefined) return "it is unknown";
+  if (invite.revoked_at !== null) return "it was revoked";
+  if (invite.expires_at !== null && invite.expires_at <= now) return "it has expired";
+  return invite.max_uses !== null && invite.uses >= invite.max_uses ? "it is used up" : null;
 }

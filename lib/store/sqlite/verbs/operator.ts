@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { noAccount } from "./accounts.ts";
+import { whyClosed } from "./invites.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 
@@ -67,18 +68,14 @@ export function operatorVerbs(
               select.fn.coalesce(select.fn.sum<number>("unread_messages"), select.lit(0)).as("unread"),
             ]).where("removed_at", "is", null),
         )!;
-        const invites = database.all(tables.selectFrom("invites").selectAll()).filter((invite) =>
-          invite.revoked_at === null &&
-          (invite.expires_at === null || invite.expires_at > context.now) &&
-          (invite.max_uses === null || invite.uses < invite.max_uses)
-        );
+        const invites = database.all(tables.selectFrom("invites").selectAll());
         return {
           accounts: accounts.count,
           unreadMessages: accounts.unread,
           devices: database.get(count("devices"))!.count,
           sessions: database.get(count("devices").where("token_hash", "is not", null))!.count,
           messages: database.get(count("messages"))!.count,
-          openInvites: invites.length,
+          openInvites: invites.filter((invite) => whyClosed(invite, context.now) === null).length,
           databaseBytes: pragma(database, "page_count") * pragma(database, "page_size"),
         };
       },
