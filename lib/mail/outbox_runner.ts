@@ -2,6 +2,7 @@
  * The outbox at work in the background, while a client runs.
  * @module
  */
+import { sleep } from "../waiting.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OutboxEntry, SendOutcome } from "./outbox_entry.ts";
 
@@ -21,7 +22,7 @@ export interface OutboxRunnerOptions {
 /** Sends what is due until the signal fires: at once, then each time that a pause is over. */
 export async function runOutbox(outbox: Outbox, options: OutboxRunnerOptions): Promise<void> {
   const { signal } = options;
-  const wait = options.wait ?? sleep;
+  const wait = options.wait ?? ((ms, signal) => sleep(ms, signal).catch(() => {}));
   const now = options.now ?? Date.now;
   while (!signal.aborted) {
     let pauseMs = LONGEST_PAUSE_MS;
@@ -34,16 +35,4 @@ export async function runOutbox(outbox: Outbox, options: OutboxRunnerOptions): P
     if (signal.aborted) return;
     await wait(pauseMs, signal);
   }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, ms);
-    signal.addEventListener("abort", finish, { once: true });
-  });
 }

@@ -8,11 +8,13 @@ import type { OutboxItem } from "../../mail/outbox.ts";
 import { formatBytes } from "../../bytes.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim, green, red, yellow } from "../../terminal/style.ts";
-import type { EmailParts } from "./parts.ts";
 import { ago, count, moment } from "../format.ts";
 
 /** What the words about later tries depend on. */
-type Later = Pick<EmailParts, "now" | "triesAgain">;
+interface Later {
+  readonly now: () => number;
+  readonly triesAgain: boolean;
+}
 
 const SUBJECT_COLUMNS = 40;
 const RECIPIENTS_COLUMNS = 60;
