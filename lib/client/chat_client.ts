@@ -28,6 +28,7 @@ import {
   type OutboxMessage,
   OutboxSender,
   retryAfterMs,
+  type SendOutcome,
 } from "./outbox_sender.ts";
 
 /** How long delivered messages are gathered before the server is told, in milliseconds. */
@@ -59,11 +60,6 @@ export interface ChatListener {
   onFault?(error: unknown): void;
 }
 
-/** What became of a message that was handed to the outbox. */
-export type SendOutcome =
-  | { readonly kind: "stored"; readonly acknowledgement: Acknowledgement }
-  | { readonly kind: "refused"; readonly error: ChatError };
-
 /** A message on its way. */
 export interface Sending {
   /** Its id. */
@@ -92,24 +88,17 @@ export class ChatClient implements Disposable {
     link: Pick<ServerLink, "request">,
     records: ChatRecords,
     listener: ChatListener = {},
-    options: { readonly maxHeldBytes?: number } = {},
+    maxHeldBytes?: number,
   ) {
     this.#link = link;
     this.#records = records;
     this.#listener = listener;
     this.#shown = records.readCursor();
-    this.#unread = new Unread(this.#shown, options.maxHeldBytes);
+    this.#unread = new Unread(this.#shown, maxHeldBytes);
     this.#sender = new OutboxSender({
       outbox: records,
       send: ({ id, to, text }) => this.call("send_message", { id, to, text }),
-      onAccepted: (message, acknowledgement) => {
-        this.#settle(message.id, { kind: "stored", acknowledgement });
-        listener.onAccepted?.(message, acknowledgement);
-      },
-      onRefused: (message, error) => {
-        this.#settle(message.id, { kind: "refused", error });
-        if (listener.onRefused?.(message, error)) records.dismissRefused(message.id);
-      },
+      onOutcome: (message, outcome) => this.#settle(message, outcome),
       onFault: (error) => listener.onFault?.(error),
     });
   }
@@ -143,8 +132,8 @@ export class ChatClient implements Disposable {
   /** Must be given every event that comes over the link; what is of other parts of the program (direct chat) does nothing here. */
   event(method: string, params: unknown): void {
     const event = parseEvent(method, params);
-    if (event?.name === "message_received") this.#take(event.content as ReceivedMessage);
-    else if (event?.name === "receipt") this.#listener.onReceipt?.(event.content as Event<"receipt">);
+    if (event?.name === "message_received") this.#take(event.content);
+    else if (event?.name === "receipt") this.#listener.onReceipt?.(event.content);
     // The link sees to `session_ended` and `server_stopping`.
   }
 
@@ -316,8 +305,11 @@ export class ChatClient implements Disposable {
     this.#records.saveReadCursor(upTo);
   }
 
-  #settle(id: string, outcome: SendOutcome): void {
+  #settle(message: OutboxMessage, outcome: SendOutcome): void {
+    const { id } = message;
     this.#outcomes.get(id)?.(outcome);
     this.#outcomes.delete(id);
+    if (outcome.kind === "stored") this.#listener.onAccepted?.(message, outcome.acknowledgement);
+    else if (this.#listener.onRefused?.(message, outcome.error)) this.#records.dismissRefused(id);
   }
 }

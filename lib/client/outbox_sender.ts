@@ -27,11 +27,15 @@ export interface Outbox {
 /** What the server said to a message. */
 export type Acknowledgement = Result<"send_message">;
 
+/** What became of a message that was handed to the outbox. */
+export type SendOutcome =
+  | { readonly kind: "stored"; readonly acknowledgement: Acknowledgement }
+  | { readonly kind: "refused"; readonly error: ChatError };
+
 export interface OutboxSenderOptions {
   readonly outbox: Outbox;
   readonly send: (message: OutboxMessage) => Promise<Acknowledgement>;
-  readonly onAccepted: (message: OutboxMessage, acknowledgement: Acknowledgement) => void;
-  readonly onRefused: (message: OutboxMessage, error: ChatError) => void;
+  readonly onOutcome: (message: OutboxMessage, outcome: SendOutcome) => void;
   /** Told of a fault that stopped the sender: until the next {@linkcode OutboxSender.wake}, or for a while where it may pass. */
   readonly onFault: (error: unknown) => void;
   readonly retryMs?: number; // pause before a temporary refusal is tried again where the server names none; 2 s by default
@@ -124,7 +128,7 @@ export class OutboxSender implements Disposable {
 
   /** Returns false when sending has to stop for now. */
   async #sendOne(message: OutboxMessage): Promise<boolean> {
-    const { outbox, send, onAccepted, onRefused } = this.#options;
+    const { outbox, send, onOutcome } = this.#options;
     let acknowledgement: Acknowledgement;
     try {
       acknowledgement = await send(message);
@@ -139,12 +143,12 @@ export class OutboxSender implements Disposable {
       }
       const refusal = error.code === "internal" ? neverTaken(error) : error;
       outbox.refused(message.id, refusal);
-      onRefused(message, refusal);
+      onOutcome(message, { kind: "refused", error: refusal });
       return true;
     }
     outbox.accepted(message.id);
     this.#hasFailed = false;
-    onAccepted(message, acknowledgement);
+    onOutcome(message, { kind: "stored", acknowledgement });
     return true;
   }
 

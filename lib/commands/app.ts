@@ -2,7 +2,8 @@
  * The client program's state: who is signed in where, over which connection. Every option works on one of these.
  * @module
  */
-import type { ChatClient, Sending, SendOutcome } from "../client/chat_client.ts";
+import type { ChatClient, Sending } from "../client/chat_client.ts";
+import type { SendOutcome } from "../client/outbox_sender.ts";
 import { ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";

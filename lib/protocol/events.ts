@@ -32,6 +32,8 @@ export const EVENTS = {
 export type EventName = keyof typeof EVENTS;
 /** Content of an event. */
 export type Event<E extends EventName> = z.output<(typeof EVENTS)[E]>;
+/** An event with its name. */
+export type AnyEvent = { [E in EventName]: { readonly name: E; readonly content: Event<E> } }[EventName];
 /** A message as `message_received` carries it. */
 export type ReceivedMessage = Event<"message_received">;
 
@@ -41,12 +43,9 @@ export type ReceivedMessage = Event<"message_received">;
  * @returns `null` for an event this client does not know, or that has not the shape it should have: a newer server may
  * tell more than we understand, and that is no reason to end.
  */
-export function parseEvent(
-  method: string,
-  params: unknown,
-): { name: EventName; content: Event<EventName> } | null {
+export function parseEvent(method: string, params: unknown): AnyEvent | null {
   if (!Object.hasOwn(EVENTS, method)) return null;
   const name = method as EventName;
   const outcome = EVENTS[name].safeParse(params);
-  return outcome.success ? { name, content: outcome.data } : null;
+  return outcome.success ? { name, content: outcome.data } as AnyEvent : null;
 }

@@ -154,7 +154,7 @@ Deno.test("ChatClient holds little of a large mailbox, and shows all of it once 
       ),
       async (steps) => {
         const server = new MailboxServer();
-        using client = new ChatClient(server, recordsAt(0), {}, { maxHeldBytes: MAX_HELD * 310 });
+        using client = new ChatClient(server, recordsAt(0), {}, MAX_HELD * 310);
         client.signedIn({ readSequence: 0 });
         const shown: number[] = [];
         const show = async (count: number) => {
@@ -185,7 +185,7 @@ Deno.test("ChatClient holds little of a large mailbox, and shows all of it once 
 Deno.test("ChatClient has the server send no more than it holds, and goes on after a broken connection", async () => {
   const server = new MailboxServer();
   for (let n = 1; n <= 5_000; n++) server.sequences.push(n);
-  using client = new ChatClient(server, recordsAt(0), {}, { maxHeldBytes: 100 * 310 });
+  using client = new ChatClient(server, recordsAt(0), {}, 100 * 310);
   client.signedIn({ readSequence: 0 });
   const shown: number[] = [];
   for (let round = 0; shown.length < 5_000 && round < 1_000; round++) {
@@ -208,7 +208,7 @@ Deno.test("passOver() makes room without noting anything as read", async () => {
   for (let n = 1; n <= 50; n++) server.sequences.push(n);
   let noted = 0;
   const records = { ...recordsAt(0), saveReadCursor: () => noted++ };
-  using client = new ChatClient(server, records, {}, { maxHeldBytes: 10 * 310 });
+  using client = new ChatClient(server, records, {}, 10 * 310);
   client.signedIn({ readSequence: 0 });
   const seen: number[] = [];
   for (let round = 0; round < 100 && seen.length < 50; round++) {

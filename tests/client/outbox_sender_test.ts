@@ -34,8 +34,10 @@ function senderOf(outbox: Outbox, answer: (message: OutboxMessage) => unknown) {
       if (error) throw error;
       return { id: message.id, sequence: 1, storedAt: 1, duplicate: false };
     },
-    onAccepted: ({ id }) => note(`accepted ${id}`),
-    onRefused: ({ id }, { code, message }) => note(`refused ${id} ${code}: ${message}`),
+    onOutcome: ({ id }, outcome) => {
+      if (outcome.kind === "stored") note(`accepted ${id}`);
+      else note(`refused ${id} ${outcome.error.code}: ${outcome.error.message}`);
+    },
     onFault: (error) => note(`fault ${error}`),
     retryMs: 1,
   });

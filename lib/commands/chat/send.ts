@@ -2,7 +2,7 @@
  * Option 2: send a message. It is on this machine's disk before anything else happens, and on the server's before it counts as sent.
  * @module
  */
-import type { SendOutcome } from "../../client/chat_client.ts";
+import type { SendOutcome } from "../../client/outbox_sender.ts";
 import { ChatError } from "../../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { green, yellow } from "../../terminal/style.ts";
