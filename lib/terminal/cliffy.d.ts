@@ -4,7 +4,6 @@
  * @module
  */
 
-/** A command line that reads commands from one stream and writes its prompt to another. */
 export class CLI {
   constructor(
     options: { readonly input: unknown; readonly output: unknown; readonly quietBlank?: boolean },

@@ -10,7 +10,6 @@
 import { CLI } from "cliffy";
 import { PassThrough, Writable } from "node:stream";
 
-/** What cliffy is to run. */
 export interface Dispatch {
   readonly name: string;
   readonly run: () => Promise<void>;
@@ -21,7 +20,6 @@ const DELIMITER = "> ";
 // What cliffy's tokenizer keeps in one piece; the ticket is a number.
 const NAME = /^[\w.-]+$/;
 
-/** A cliffy command line that is fed by a function. */
 export class CommandLoop {
   readonly #cli: CLI;
   readonly #input = new PassThrough();
@@ -41,7 +39,6 @@ export class CommandLoop {
     this.#cli = new CLI({ input: this.#input, output, quietBlank: true }).setDelimiter(DELIMITER);
   }
 
-  /** Registers a command. */
   add(name: string, description: string): void {
     if (!NAME.test(name)) throw new RangeError(`Cannot add a command as its name does not fit: ${name}`);
     this.#cli.addCommand(name, {

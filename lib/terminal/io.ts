@@ -13,17 +13,14 @@ import type { ScreenSize } from "./screen/picture.ts";
  */
 export type InputMode = "lines" | "keys" | "signals";
 
-/** Where bytes come from. */
 export interface TerminalInput {
   /** Reads some bytes; `null` at the end. Called again only after the last call was answered. */
   read(buffer: Uint8Array): Promise<number | null>;
-  /** Whether it is a keyboard. */
   isTerminal(): boolean;
   setMode(mode: InputMode): void; // changes how the keyboard is read; only called where {@linkcode isTerminal}. Keys not read yet are kept
 }
 
 export interface TerminalOutput {
-  /** Writes some of the bytes, and tells how many. Fails when nobody reads any more. */
   write(bytes: Uint8Array): Promise<number>;
   /** Writes the bytes before it returns, for the last words of a process; fails where they cannot be written. */
   writeNow(bytes: Uint8Array): void;
@@ -53,7 +50,6 @@ export interface TerminalIo {
 /** A size for screens that do not tell theirs. */
 export const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
 
-/** The file descriptor of standard output. */
 const STDOUT = 1;
 
 export function processIo(): TerminalIo {
@@ -83,8 +79,7 @@ const standardOutput: TerminalOutput = {
   size() {
     try {
       const { columns, rows } = Deno.consoleSize();
-      // Some serial lines and editors' terminals say 0.
-      return columns > 1 && rows > 1 ? { columns, rows } : USUAL_SIZE;
+      return columns > 1 && rows > 1 ? { columns, rows } : USUAL_SIZE; // some serial lines and editors' terminals say 0
     } catch {
       return USUAL_SIZE;
     }
@@ -103,8 +98,7 @@ const processSignals: TerminalSignals = {
     try {
       Deno.addSignalListener(name, listener);
     } catch {
-      // Windows has no SIGCONT.
-      return () => {};
+      return () => {}; // Windows has no SIGCONT
     }
     return () => Deno.removeSignalListener(name, listener);
   },

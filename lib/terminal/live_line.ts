@@ -77,7 +77,6 @@ export class StatusLine {
   }
 }
 
-/** What {@linkcode ProgressBar} measures. */
 export interface ProgressOptions {
   /** What goes on, such as `Sending photo.jpg`; shown before the bar, made safe by the caller. */
   readonly label: string;
@@ -89,7 +88,6 @@ export interface ProgressOptions {
   readonly start?: number;
 }
 
-/** A bar that grows. */
 export interface Progress extends Disposable {
   /** Says how much is done now, in all. May be called as often as liked: it is shown ten times a second at most. */
   update(done: number): void;

@@ -23,17 +23,13 @@ export interface CommandContext {
   instead(line: string): boolean;
 }
 
-/** One option of the menu. */
 export interface MenuCommand {
-  /** The number that people type; unset for a command without one. */
-  readonly number?: number;
+  readonly number?: number; // the number that people type; unset for a command without one
   readonly name: string; // what people type: Latin letters, digits, `-`, `_`
   readonly aliases?: readonly string[]; // other names; not shown in the overview
   readonly usage?: string; // what follows the name, such as `USER [TEXT]`; empty or unset for nothing
-  /** One line: what it does. */
   readonly summary: string;
-  /** More lines for `help NAME`. */
-  readonly details?: string;
+  readonly details?: string; // more lines for `help NAME`
   readonly isSecret?: boolean; // whether a line with this command stays out of the history, as it may hold a secret
   /** Completes what follows the name; `from` counts from the beginning of the arguments. */
   readonly complete?: (args: string) => Completion | Promise<Completion>;
@@ -49,10 +45,8 @@ export interface MenuOptions {
   readonly terminal: Terminal;
   readonly commands: readonly MenuCommand[];
   readonly prompt: string | (() => string);
-  /** A heading over the overview. None by default. */
-  readonly title?: string;
-  /** Keeps the lines typed between runs. In memory alone by default. */
-  readonly history?: HistoryStore;
+  readonly title?: string; // a heading over the overview. None by default
+  readonly history?: HistoryStore; // keeps the lines typed between runs. In memory alone by default
   readonly onError?: (error: unknown, command: string) => void;
 }
 
@@ -64,8 +58,7 @@ export class Menu {
   #history = new History();
   #isLeaving = false;
   #nextLine: string | null = null; // typed at another question, and meant for the menu
-  /** Set by Ctrl+C at the empty prompt, until something else is typed. */
-  #isAskedToLeave = false;
+  #isAskedToLeave = false; // set by Ctrl+C at the empty prompt, until something else is typed
 
   constructor(options: MenuOptions) {
     this.#options = options;
@@ -107,11 +100,7 @@ export class Menu {
     await this.#loop.run();
   }
 
-  /**
-   * The overview.
-   *
-   * @param shows `all` commands, as `help` prints them, or the numbered `options` and `help` alone. `all` by default.
-   */
+  /** The overview. */
   overview(shows: "all" | "options" = "all"): string {
     const shown = this.commands.filter(({ number, name }) =>
       shows === "all" || number !== undefined || name === "help"

@@ -14,13 +14,10 @@ export interface Asker {
   print(line?: string): Promise<void>;
 }
 
-/** One of the things to choose from. */
 export interface Choice<Value> {
   readonly value: Value;
-  /** What is shown, and may be typed. */
-  readonly label: string;
-  /** A few words behind it; none by default. */
-  readonly description?: string;
+  readonly label: string; // what is shown, and may be typed
+  readonly description?: string; // a few words behind it; none by default
 }
 
 export interface ReadTextOptions {

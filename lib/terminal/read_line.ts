@@ -1,6 +1,5 @@
 import type { History } from "./typed_lines.ts";
 
-/** What a completion may put before the cursor. */
 export interface Completion {
   /** Where the word that the candidates replace begins, as an index into the text up to the cursor. */
   readonly from: number;
@@ -8,7 +7,6 @@ export interface Completion {
   readonly candidates: readonly string[];
 }
 
-/** Offers what may stand at the cursor. */
 export type Completer = (beforeCursor: string) => Completion | Promise<Completion>;
 
 /** How to ask for a line. Where there is no real terminal, only `prompt`, `initial`, `submitsWhen` and `signal` count. */

@@ -77,13 +77,7 @@ export function safeText(text: string, options: SafeTextOptions = {}): string {
   return result;
 }
 
-/**
- * A preview in one line: white space and line ends become single spaces, the rest is made safe and cut to fit.
- *
- * @param text What came from elsewhere.
- * @param columns Most columns the result may take on the screen, at least 1; a cut ends in `…`.
- * @returns One line without line ends or tabs, at most `columns` wide.
- */
+/** A preview in one line: white space and line ends become single spaces, the rest is made safe and cut to fit. */
 export function oneLine(text: string, columns: number): string {
   // No more than this can be shown, even if every character were a mark on the one before.
   const enough = text.slice(0, Math.max(1, columns) * 32);

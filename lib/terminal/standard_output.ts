@@ -21,7 +21,6 @@ export function writeToOutput(text: string): void {
   }
 }
 
-/** A failed write in words for a person. */
 export function outputError(cause: unknown): OutputError {
   return new OutputError(`Cannot write the output: ${whyNotWritten(cause)}`, { cause });
 }

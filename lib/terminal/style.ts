@@ -28,7 +28,6 @@ export function yellow(text: string): string {
   return `\x1b[33m${text}\x1b[39m`;
 }
 
-/** Wraps text in cyan: names and what can be typed. */
 export function cyan(text: string): string {
   return `\x1b[36m${text}\x1b[39m`;
 }

@@ -82,15 +82,10 @@ export class Terminal implements AsyncDisposable {
     const source = new InputSource(input, options.onInput);
     const prompt = () => this.#prompts.top;
     const isSuspended = () => this.#suspensions > 0;
-    this.#attention = new Attention(
-      this.#io,
-      this.isInteractive,
-      () => ({ prompt: prompt(), isSuspended: isSuspended() }),
-      () => {
-        this.restore();
-        signals.end();
-      },
-    );
+    this.#attention = new Attention(this.#io, this.isInteractive, { prompt, isSuspended }, () => {
+      this.restore();
+      signals.end();
+    });
     this.#screen = new Screen({
       size: () => output.size(),
       prompt: () => this.#prompts.shown,
@@ -109,7 +104,7 @@ export class Terminal implements AsyncDisposable {
       isClosed: () => this.#isClosed,
       changed: () => this.refresh(),
       clearScreen: () => this.#screen.clear(),
-      suspend: () => void this.#stopProcess(),
+      suspend: () => void this.runOutside(() => this.#attention.stopProcess()),
       list: (candidates) => this.#printNow(listing(candidates, this.size.columns)),
       opened: (prompt) => this.#opened(prompt),
       ended: (prompt, outcome) => this.#ended(prompt, outcome),
@@ -240,25 +235,19 @@ export class Terminal implements AsyncDisposable {
 
   /** Lends keyboard and screen to another program while the function runs; prints wait meanwhile. */
   async runOutside<Result>(run: () => Promise<Result>): Promise<Result> {
-    await this.suspend();
-    try {
-      return await run();
-    } finally {
-      this.resume();
-    }
-  }
-
-  /** Takes everything that changes off the screen and gives the keyboard back to the system; see {@linkcode runOutside}. */
-  async suspend(): Promise<void> {
     this.#suspensions += 1;
     this.#screen.hide(true);
     await this.#queue.hold();
     this.#updateMode();
+    try {
+      return await run();
+    } finally {
+      this.#resume();
+    }
   }
 
-  /** Ends {@linkcode suspend}. */
-  resume(): void {
-    if (this.#suspensions === 0) return;
+  #resume(): void {
+    if (this.#suspensions === 0) return; // closed meanwhile
     this.#suspensions -= 1;
     if (this.#suspensions > 0) return;
     this.#updateMode();
@@ -328,10 +317,6 @@ export class Terminal implements AsyncDisposable {
     this.#attention.update();
     if (this.isInteractive) this.#screen.markPastes(this.#attention.mode !== "lines");
     else this.#plain.applyMode(this.#suspensions > 0);
-  }
-
-  #stopProcess(): Promise<void> {
-    return this.runOutside(() => this.#attention.stopProcess());
   }
 
   /** The process goes on after a stop. Unless it stopped by itself, the shell has written below what is painted. */

@@ -5,14 +5,12 @@
  * @module
  */
 
-/** Where lines are kept between runs of the program. */
 export interface HistoryStore {
   load(): readonly string[] | Promise<readonly string[]>;
   /** Keeps one more. A failure is the store's own to report; the terminal goes on. */
   add(line: string): void | Promise<void>;
 }
 
-/** Most lines held in memory. */
 export const MAX_HISTORY_LINES = 1_000;
 /** Longest line remembered, in UTF-16 code units: a pasted book is not a command. */
 export const MAX_HISTORY_LINE_LENGTH = 4_096;

@@ -19,12 +19,10 @@ export function columnsOf(text: string): number {
   return stringWidth(text);
 }
 
-/** Cuts text into graphemes one after the other, for who may stop early. */
 export function eachGrapheme(text: string): Iterable<{ readonly segment: string }> {
   return segmenter.segment(text);
 }
 
-/** Cuts text into graphemes, in order; joined together they are the text again. */
 export function graphemesOf(text: string): string[] {
   return Array.from(segmenter.segment(text), (part) => part.segment);
 }
@@ -45,14 +43,12 @@ export function cutToColumns(text: string, columns: number, mark = "…"): strin
   return kept + mark;
 }
 
-/** Fills text with spaces up to a width, for tables; a text that is wider is cut with `…`. */
 export function padToColumns(text: string, columns: number, align: "left" | "right" = "left"): string {
   const fitted = cutToColumns(text, columns);
   const fill = " ".repeat(Math.max(0, columns - columnsOf(fitted)));
   return align === "left" ? fitted + fill : fill + fitted;
 }
 
-/** Lays names out in columns, as a shell lists files. */
 export function layOut(names: readonly string[], width: number): string {
   const cell = Math.max(...names.map(columnsOf)) + 2;
   const perRow = Math.max(1, Math.floor(width / cell));

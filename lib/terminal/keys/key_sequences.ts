@@ -27,14 +27,12 @@ export type KeyName =
   | "position" // not a key: the terminal's answer to the question where its cursor is
   | "unknown";
 
-/** One key press, or one paste. */
 export interface Key {
   readonly name: KeyName;
   /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
   readonly text: string;
   readonly ctrl: boolean;
   readonly alt: boolean;
-  /** Whether Shift was held, where the terminal says so. */
   readonly shift: boolean;
 }
 

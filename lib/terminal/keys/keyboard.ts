@@ -15,7 +15,6 @@ export interface KeyboardHost {
   located(position: string): void;
 }
 
-/** Keys from bytes, in order, for one prompt after the other. */
 export class Keyboard {
   readonly #source: InputSource;
   readonly #host: KeyboardHost;

@@ -33,7 +33,6 @@ export class KeyDecoder {
     return this.#held.length > 0 ? ESCAPE_WAIT_MS : 0;
   }
 
-  /** Takes what was read. */
   push(bytes: Uint8Array): Key[] {
     let data = bytes;
     if (this.#held.length > 0) {

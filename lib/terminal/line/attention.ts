@@ -1,9 +1,10 @@
 /**
- * Who listens to the keyboard now, and how it is read for that: the modes of the terminal, and Ctrl+C.
+ * Tracks who receives key presses and Ctrl+C, and sets the mode of the terminal to match.
  *
  * Knows no key and no line. Wherever it ends, the keyboard is as it was found.
  * @module
  */
+import { within } from "../../waiting.ts";
 import type { InputMode, TerminalIo } from "../io.ts";
 import type { KeyPrompt } from "./key_prompt.ts";
 
@@ -11,14 +12,14 @@ import type { KeyPrompt } from "./key_prompt.ts";
 const STOP_WAIT_MS = 30;
 
 export interface AttentionState {
-  readonly prompt: KeyPrompt | undefined;
-  readonly isSuspended: boolean;
+  prompt(): KeyPrompt | undefined;
+  isSuspended(): boolean;
 }
 
 export class Attention {
   readonly #io: TerminalIo;
   readonly #isInteractive: boolean;
-  readonly #state: () => AttentionState;
+  readonly #state: AttentionState;
   readonly #onUnheard: () => void;
   #mode: InputMode = "lines";
   #handlers: (() => void)[] = [];
@@ -27,8 +28,7 @@ export class Attention {
   #stopListening: (() => void) | undefined; // set while SIGINT is listened to
   #wakeUp: (() => void) | undefined; // set while Ctrl+Z has stopped the process
 
-  /** Begins with the keyboard as it is. */
-  constructor(io: TerminalIo, isInteractive: boolean, state: () => AttentionState, onUnheard: () => void) {
+  constructor(io: TerminalIo, isInteractive: boolean, state: AttentionState, onUnheard: () => void) {
     this.#io = io;
     this.#isInteractive = isInteractive;
     this.#state = state;
@@ -54,7 +54,7 @@ export class Attention {
   /** Looks again at who listens; to be called whenever that has changed. */
   update(): void {
     if (this.#isClosed) return;
-    const { prompt, isSuspended } = this.#state();
+    const prompt = this.#state.prompt();
     this.#hasAsked ||= prompt !== undefined;
     // Between two prompts the keyboard stays silent: what is typed ahead may be a password.
     const isSilent = this.#isInteractive && this.#hasAsked;
@@ -62,7 +62,11 @@ export class Attention {
     if (isWatched) this.#stopListening ??= this.#io.signals.listen("interrupt", () => this.#interrupt());
     else this.#stop();
     if (!this.#isInteractive) return;
-    const mode = isSuspended || !isWatched ? "lines" : prompt !== undefined ? "keys" : "signals";
+    const mode = this.#state.isSuspended() || !isWatched
+      ? "lines"
+      : prompt !== undefined
+      ? "keys"
+      : "signals";
     if (mode !== this.#mode) this.#set(mode);
   }
 
@@ -78,16 +82,10 @@ export class Attention {
     this.#io.signals.stop();
     // A process that was stopped hears of it in a moment; one that could not be goes on without. Twice, since the
     // first wait may be over at once when the stop was long.
-    for (let round = 0; round < 2; round++) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const wait = new Promise((resolve) => timer = setTimeout(resolve, STOP_WAIT_MS));
-      await Promise.race([continued.promise, wait]);
-      clearTimeout(timer);
-    }
+    for (let round = 0; round < 2; round++) await within(STOP_WAIT_MS, continued.promise);
     this.#wakeUp = undefined;
   }
 
-  /** The process goes on after a stop. */
   continued(): void {
     this.#wakeUp?.();
   }
@@ -114,8 +112,8 @@ export class Attention {
   }
 
   #interrupt(): void {
-    const { prompt, isSuspended } = this.#state();
-    if (isSuspended) return; // it was meant for the program that has the keyboard
+    if (this.#state.isSuspended()) return; // it was meant for the program that has the keyboard
+    const prompt = this.#state.prompt();
     const handler = this.#handlers.at(-1);
     if (prompt !== undefined) prompt.interrupt();
     else if (handler !== undefined) handler();

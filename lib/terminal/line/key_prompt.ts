@@ -19,15 +19,11 @@ export type PromptOutcome =
   | { readonly kind: "ended" }
   | { readonly kind: "aborted"; readonly reason: unknown };
 
-/** What a prompt asks of the terminal that shows it. */
 export interface PromptHost {
   changed(): void; // the text or the cursor changed
-  /** Ctrl+L. */
-  clearScreen(): void;
-  /** Ctrl+Z. */
-  suspend(): void;
-  /** The second Tab: these are possible. */
-  list(candidates: readonly string[]): void;
+  clearScreen(): void; // Ctrl+L
+  suspend(): void; // Ctrl+Z
+  list(candidates: readonly string[]): void; // the second Tab: these are possible
 }
 
 export class KeyPrompt {
@@ -61,12 +57,7 @@ export class KeyPrompt {
     return this.#isDone;
   }
 
-  /**
-   * What stays on the screen once it has ended.
-   *
-   * @param outcome How it ended.
-   * @returns The line; unset when nothing shall stay.
-   */
+  /** What stays on the screen once it has ended. */
   remains(outcome: PromptOutcome): string | undefined {
     if (this.options.after === "erase" || outcome.kind === "aborted") return undefined;
     let text = this.isSecret ? "" : this.editor.text;

@@ -23,26 +23,19 @@ export type EditorAction =
   | "suspend"; // Ctrl+Z
 
 export interface LineEditorOptions {
-  /** Text to begin with, the cursor at its end. Empty by default. */
-  readonly initial?: string;
-  /** Lines for the arrow keys and Ctrl+R. None by default. */
-  readonly history?: History | undefined;
+  readonly initial?: string; // text to begin with, the cursor at its end. Empty by default
+  readonly history?: History | undefined; // lines for the arrow keys and Ctrl+R. None by default
   /** Whether Alt+Enter and pasted line ends make several lines; otherwise they become spaces. True by default. */
   readonly multiline?: boolean;
-  /** When Enter submits; otherwise it begins a new line. Always by default. */
-  readonly submitsWhen?: (text: string, cursor: number) => boolean;
-  /** Whether Tab asks for completions. False by default. */
-  readonly completes?: boolean;
+  readonly submitsWhen?: (text: string, cursor: number) => boolean; // when Enter submits; otherwise it begins a new line. Always by default
+  readonly completes?: boolean; // whether Tab asks for completions. False by default
 }
 
-/** A search through the history going on (Ctrl+R). */
 export interface SearchState {
-  /** What was typed into the search. */
   readonly query: string;
   readonly isFound: boolean; // whether the line shown holds it
 }
 
-/** The line being typed. */
 export class LineEditor {
   #text: string;
   #cursor: number;
@@ -68,7 +61,6 @@ export class LineEditor {
     return this.#cursor;
   }
 
-  /** The search going on; unset outside one. */
   get search(): SearchState | undefined {
     return this.#search;
   }

@@ -9,7 +9,6 @@ import { safeText } from "../safe_text.ts";
 import { layOut } from "../width.ts";
 import { KeyPrompt, type PromptHost, type PromptOutcome } from "./key_prompt.ts";
 
-/** What prompts ask of the terminal that they are on. */
 export interface PromptsHost extends PromptHost {
   /** The terminal was closed by its owner; prompts are refused then. */
   isClosed(): boolean;

@@ -37,7 +37,6 @@ export class OutputQueue {
     return this.#closed.signal;
   }
 
-  /** Whether as much waits as may. */
   get isFull(): boolean {
     return this.#waiting >= MAX_WAITING_CHARACTERS;
   }

@@ -107,7 +107,6 @@ export class Painter {
   }
 }
 
-/** Lets the terminal show several rows together. */
 function atOnce(out: string): string {
   return out.includes("\n") ? BEGIN_SYNCHRONIZED + out + END_SYNCHRONIZED : out;
 }

@@ -10,34 +10,27 @@ import { dim, printable, withoutStyle } from "../style.ts";
 import { TextRows } from "./text_rows.ts";
 import { columnsOf, cutToColumns } from "../width.ts";
 
-/** Rows of the changing part of the screen, and where its cursor is. */
 export interface Frame {
   /** Rows from top to bottom; they may hold colours, and each is narrower than the screen. */
   readonly rows: readonly string[];
   readonly cursorRow: number;
-  /** Columns left of the cursor. */
-  readonly cursorColumn: number;
+  readonly cursorColumn: number; // columns left of the cursor
 }
 
 export interface ScreenSize {
-  /** At least 2. */
-  readonly columns: number;
-  /** At least 2. */
-  readonly rows: number;
+  readonly columns: number; // at least 2
+  readonly rows: number; // at least 2
 }
 
 export interface PromptView {
-  /** The question or sign before the text; may hold colours. */
-  readonly prompt: string;
+  readonly prompt: string; // the question or sign before the text; may hold colours
   readonly editor: LineEditor;
   readonly isSecret: boolean;
-  /** One more line beneath; unset for none. */
-  readonly hint: string | undefined;
+  readonly hint: string | undefined; // one more line beneath; unset for none
 }
 
 export const EMPTY_FRAME: Frame = { rows: [], cursorRow: 0, cursorColumn: 0 };
 
-/** Builds frames, keeping the rows of the edited text between them. */
 export class FrameBuilder {
   #rows = new TextRows(1, 0);
   #top = 0; // first text row on the screen, when not all fit

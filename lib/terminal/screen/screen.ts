@@ -68,13 +68,11 @@ export class Screen {
     this.#host.changed();
   }
 
-  /** Takes everything that changes off the screen, or brings it back. */
   hide(isHidden: boolean): void {
     this.#isHidden = isHidden;
     this.#host.changed();
   }
 
-  /** Somebody else has written below what is painted: paints it anew there. */
   forget(): void {
     this.#painter.forget();
     this.#host.changed();

@@ -8,12 +8,9 @@
 import { safeText } from "../safe_text.ts";
 import { columnsOf, eachGrapheme, isPlainAscii } from "../width.ts";
 
-/** One row: the piece of text that it shows. */
 export interface TextRow {
-  /** Index of its first character in the text. */
-  readonly start: number;
-  /** Index behind its last character; the line feed that ends a line is not part of it. */
-  readonly end: number;
+  readonly start: number; // index of its first character in the text
+  readonly end: number; // index behind its last character; the line feed that ends a line is not part of it
 }
 
 /** Columns between two tab stops inside the edited text. */
