@@ -28,7 +28,7 @@ const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
  * Asks the router.
  *
  * @param addresses Those of this machine.
- * @throws {ConnectionError} When there is none, or it does not do it; the message is one clause.
+ * @throws {ConnectionError} When there is none, or it refuses; the message is one clause.
  */
 export async function mapPort(port: number, addresses: readonly string[]): Promise<PortMapping> {
   const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
@@ -39,7 +39,7 @@ export async function mapPort(port: number, addresses: readonly string[]): Promi
     try {
       return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
     } catch (error) {
-      throw new ConnectionError(`the router does not do it (UPnP: ${messageOf(upnpError)})`, {
+      throw new ConnectionError(`the router refused (UPnP: ${messageOf(upnpError)})`, {
         cause: error,
       });
     }

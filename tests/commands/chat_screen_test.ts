@@ -8,7 +8,8 @@ const LINES = 1_000;
 const LONG = "x".repeat(1_000);
 
 function screenOn(tty: FakeTerminal): ChatScreen {
-  return new ChatScreen(tty.terminal, { name: "bob", friend: "ana", downloadFolder: "/d", homeFolder: "/h" });
+  const folders = { downloadFolder: "/d", homeFolder: "/h" };
+  return new ChatScreen(tty.terminal, { name: "bob", friend: "ana", folders });
 }
 
 Deno.test("ChatScreen once let lines be ticked that a stopped screen had dropped", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chatCommand } from "../../lib/commands/direct/words_after_chat.ts";
+import { chatCommand } from "../../lib/commands/direct/join.ts";
 import { UsageError } from "../../lib/errors.ts";
 import type { CommandContext, MenuCommand } from "../../lib/terminal/menu.ts";
 

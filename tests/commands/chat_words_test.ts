@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { parseChatFlags, parsePort } from "../../lib/commands/direct/flags.ts";
+import { parsePort } from "../../lib/addresses.ts";
+import { parseChatFlags } from "../../lib/commands/direct/flags.ts";
 import { farewell, span, whyFileFailed } from "../../lib/commands/direct/words.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { FILE_FAILURES } from "../../lib/protocol/peer_messages.ts";

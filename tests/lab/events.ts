@@ -145,7 +145,7 @@ async function failToSendFile(scene: Scene): Promise<number> {
   const withinMs = FILE_FAILS_WITHIN_MS;
   await Promise.all([
     scene.ana.waitFor(/photos\.tar was not sent/, { withinMs }),
-    scene.bob.waitFor(/photos\.tar did not come over/, { withinMs }),
+    scene.bob.waitFor(/photos\.tar was not received/, { withinMs }),
   ]);
   return acceptedAt;
 }

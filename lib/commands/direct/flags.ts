@@ -1,8 +1,9 @@
+import { parsePort } from "../../addresses.ts";
 import { UsageError } from "../../errors.ts";
 
 export interface ChatFlags {
-  readonly friend?: string;
-  readonly port?: number;
+  readonly friend?: string | undefined;
+  readonly port?: number | undefined;
   readonly isMapped: boolean;
 }
 
@@ -22,12 +23,4 @@ export function parseChatFlags(args: string): ChatFlags {
     else throw new UsageError(`Cannot understand ${word}: a friend's name and a port are enough`);
   }
   return flags;
-}
-
-export function parsePort(text: string): number {
-  const port = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
-  if (port >= 1 && port <= 65_535) return port;
-  throw new UsageError(
-    `Cannot use port ${text === "" ? "(none given)" : text}: it must be a number from 1 to 65535`,
-  );
 }

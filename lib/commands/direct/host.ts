@@ -1,15 +1,15 @@
+import { parsePort } from "../../addresses.ts";
 import { ConnectionError, NotSignedInError, UsageError } from "../../errors.ts";
 import { HostedChat } from "../../peer/host.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
+import { unlessAborted } from "../../waiting.ts";
 import type { Account } from "../account.ts";
 import type { App } from "../app.ts";
-import { type ChatFlags, parseChatFlags, parsePort } from "./flags.ts";
+import { type ChatFlags, parseChatFlags } from "./flags.ts";
 import { ChatScreen } from "./screen.ts";
-import { assertDelivered } from "./words.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
 export function hostOption(app: App): MenuCommand {
@@ -30,23 +30,15 @@ export function hostOption(app: App): MenuCommand {
   };
 }
 
-export async function runHost(
-  app: App,
-  flags: ChatFlags & { readonly friend: string },
-  signal: AbortSignal,
-): Promise<Tally | null> {
+export async function runHost(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
   const { terminal } = app;
-  const session = signedIn(app);
   const { friend } = flags;
-  const screen = new ChatScreen(terminal, {
-    name: session.name,
-    friend,
-    downloadFolder: app.downloadFolder,
-    homeFolder: app.homeFolder,
-  });
+  if (friend === undefined) throw new UsageError("Cannot host a chat for nobody: name a friend");
+  const account = signedIn(app);
+  const screen = new ChatScreen(terminal, { name: account.name, friend, folders: app });
   if (flags.isMapped) terminal.status("Asking the router to forward a port…");
   await using hosted = await HostedChat.open(screen, {
-    rendezvous: rendezvousOf(session),
+    rendezvous: rendezvousOf(account),
     friend,
     port: flags.port ?? 0,
     downloadFolder: app.downloadFolder,
@@ -67,11 +59,7 @@ export function signedIn(app: App): Account {
   return app.account;
 }
 
-async function ask(
-  app: App,
-  flags: ChatFlags,
-  asksPort: boolean,
-): Promise<ChatFlags & { readonly friend: string } | null> {
+async function ask(app: App, flags: ChatFlags, asksPort: boolean): Promise<ChatFlags | null> {
   signedIn(app);
   const { terminal } = app;
   const friend = flags.friend ?? (await terminal.readLine({
@@ -83,7 +71,7 @@ async function ask(
   if (!asksPort) return { ...flags, friend };
   const typed = await terminal.readLine({ prompt: "Port (empty: one is picked): ", multiline: false });
   if (typed === null) return null;
-  return typed.trim() === "" ? { ...flags, friend } : { ...flags, friend, port: parsePort(typed.trim()) };
+  return { ...flags, friend, port: typed.trim() === "" ? undefined : parsePort(typed.trim()) };
 }
 
 async function printInvitation(app: App, hosted: HostedChat, friend: string): Promise<void> {
@@ -104,7 +92,7 @@ async function printInvitation(app: App, hosted: HostedChat, friend: string): Pr
   }
   if (hosted.mappingFailure !== undefined) {
     await terminal.print(
-      yellow(`The port was not mapped, as ${safeText(hosted.mappingFailure)}; other ways are still tried.`),
+      yellow(`Port mapping failed: ${safeText(hosted.mappingFailure)}. Trying other routes.`),
     );
   }
 }
@@ -115,28 +103,16 @@ async function isJoined(
   friend: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const takeBack = Promise.withResolvers<"stopped">();
-  const onAbort = () => takeBack.resolve("stopped");
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
   terminal.status(`Waiting for ${safeText(friend)}… (Ctrl+C takes the invitation back)`);
   try {
-    const outcome = await Promise.race([hosted.linked, takeBack.promise]);
-    if (outcome !== "stopped") return true;
+    await unlessAborted(signal, hosted.linked);
+    return true;
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
-    signal.removeEventListener("abort", onAbort);
     terminal.status("");
   }
   await hosted.close();
   await terminal.print("The invitation is taken back; nothing listens any more.");
   return false;
-}
-
-/** The subcommand `chat host`. */
-export async function hostOnce(app: App, flags: ChatFlags): Promise<void> {
-  const { friend } = flags;
-  if (friend === undefined) throw new UsageError("Cannot host a chat for nobody: name a friend");
-  const interrupted = new AbortController();
-  using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
-  assertDelivered(await runHost(app, { ...flags, friend }, interrupted.signal));
 }

@@ -9,21 +9,21 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import type { Account } from "../account.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
-/** Names of hosts by chat, of the invitations that a session's person was told of and that are open. */
-const toldBySession = new WeakMap<Account, Map<string, string>>();
+/** Names of hosts by chat, of the invitations that an account's person was told of and that are open. */
+const toldByAccount = new WeakMap<Account, Map<string, string>>();
 
-export function forgetInvitation(session: Account, chatId: string): void {
-  toldBySession.get(session)?.delete(chatId);
+export function forgetInvitation(account: Account, chatId: string): void {
+  toldByAccount.get(account)?.delete(chatId);
 }
 
 export function announceInvitations(
   terminal: Terminal,
-  session: Account,
+  account: Account,
   learnName: (name: string) => void,
 ): void {
-  const rendezvous = rendezvousOf(session);
+  const rendezvous = rendezvousOf(account);
   const told = new Map<string, string>();
-  toldBySession.set(session, told);
+  toldByAccount.set(account, told);
   const tell = (chatId: string, from: string) => {
     if (told.has(chatId)) return;
     told.set(chatId, from);
@@ -38,11 +38,11 @@ export function announceInvitations(
       terminal.printAbove(dim(`  The invitation of ${safeText(event.content.by)} is over.`));
     }
   });
-  session.onSignedIn(() => {
+  account.onSignedIn(() => {
     rendezvous.request("list_chats", {}).then(
       ({ chats }) => chats.forEach(({ chatId, from }) => tell(chatId, from)),
       // The next connection asks again.
-      (error) => session.news?.onFault(new Error(`invitations could not be listed: ${messageOf(error)}`)),
+      (error) => account.news?.onFault(new Error(`invitations could not be listed: ${messageOf(error)}`)),
     );
   });
 }

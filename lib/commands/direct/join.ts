@@ -2,16 +2,15 @@ import { UsageError } from "../../errors.ts";
 import { joinChat } from "../../peer/joiner.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import type { Invitation } from "../../protocol/chat_messages.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { bold, cyan, dim } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Account } from "../account.ts";
+import { splitName } from "../chat/send.ts";
 import type { App } from "../app.ts";
 import { type ChatFlags, parseChatFlags } from "./flags.ts";
 import { signedIn } from "./host.ts";
 import { ChatScreen } from "./screen.ts";
-import { assertDelivered } from "./words.ts";
 import { ago } from "../format.ts";
 import { forgetInvitation } from "./invitations.ts";
 import { rendezvousOf } from "./rendezvous.ts";
@@ -30,33 +29,28 @@ export function joinOption(app: App): MenuCommand {
 }
 
 export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
-  const session = signedIn(app);
-  const invitation = await choose(app, session, flags);
+  const account = signedIn(app);
+  const invitation = await choose(app, account, flags);
   if (!invitation) return null;
   const { terminal } = app;
-  const screen = new ChatScreen(terminal, {
-    name: session.name,
-    friend: invitation.from,
-    downloadFolder: app.downloadFolder,
-    homeFolder: app.homeFolder,
-  });
+  const screen = new ChatScreen(terminal, { name: account.name, friend: invitation.from, folders: app });
   const startedAt = performance.now();
   const chat = await joinChat(screen, {
-    rendezvous: rendezvousOf(session),
+    rendezvous: rendezvousOf(account),
     chatId: invitation.chatId,
     friend: invitation.from,
     downloadFolder: app.downloadFolder,
     signal,
   }).finally(() => terminal.status(""));
   using _goodbye = app.beforeLeaving(() => chat.bye());
-  forgetInvitation(session, invitation.chatId);
+  forgetInvitation(account, invitation.chatId);
   app.learnName(invitation.from);
   return await screen.run(chat, performance.now() - startedAt);
 }
 
-async function choose(app: App, session: Account, flags: ChatFlags): Promise<Invitation | null> {
+async function choose(app: App, account: Account, flags: ChatFlags): Promise<Invitation | null> {
   const { terminal } = app;
-  const { chats } = await rendezvousOf(session).request("list_chats", {});
+  const { chats } = await rendezvousOf(account).request("list_chats", {});
   if (flags.friend !== undefined) return pick(chats, flags.friend, flags.port);
   const [first] = chats;
   if (!first) {
@@ -101,9 +95,23 @@ function describe({ from, port, openedAt }: Invitation): string {
   }`;
 }
 
-/** The subcommand `chat join`. */
-export async function joinOnce(app: App, flags: ChatFlags): Promise<void> {
-  const interrupted = new AbortController();
-  using _handler = app.terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
-  assertDelivered(await runJoin(app, flags, interrupted.signal));
+/** Options 4 and 5 at the menu, in the words that the subcommands have. */
+export function chatCommand(options: readonly MenuCommand[]): MenuCommand {
+  const names = options.map(({ name }) => name);
+  return {
+    name: "chat",
+    usage: `${names.join("|")} [FRIEND] [--port N]`,
+    summary: "Options 4 and 5 in other words",
+    complete: (args) => completeFirstWord(args, names),
+    run: (args, context) => {
+      const [word, rest] = splitName(args);
+      const option = options.find(({ name }) => name === word);
+      if (!option) {
+        throw new UsageError(
+          `${word ? "Unknown" : "Missing"} word after chat: type chat ${names.join(" or chat ")}`,
+        );
+      }
+      return option.run(rest, context);
+    },
+  };
 }

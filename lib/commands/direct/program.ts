@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
+import type { Tally } from "../../peer/direct_chat.ts";
 import type { App } from "../app.ts";
-import { type ChatFlags, parsePort } from "./flags.ts";
+import type { ChatFlags } from "./flags.ts";
 import { addAccountOptions, type WithApp } from "../program.ts";
 import type { ScriptOptions } from "../scripts.ts";
 
@@ -19,11 +20,11 @@ export function addChatCommands(program: Command, withApp: WithApp): void {
   subcommand("host", "open a chat for a friend, and wait; a free port is picked when none is given")
     .option("--map-port", "ask the router to forward the port while the chat lasts")
     .action((friend: string | undefined, flags: HostFlags) =>
-      run(withApp, friend, flags, async () => (await import("./host.ts")).hostOnce)
+      run(withApp, friend, flags, async () => (await import("./host.ts")).runHost)
     );
   subcommand("join", "join a chat that a friend has open for you")
     .action((friend: string | undefined, flags: HostFlags) =>
-      run(withApp, friend, flags, async () => (await import("./join.ts")).joinOnce)
+      run(withApp, friend, flags, async () => (await import("./join.ts")).runJoin)
     );
 }
 
@@ -31,17 +32,22 @@ function run(
   withApp: WithApp,
   friend: string | undefined,
   flags: HostFlags,
-  loadWork: () => Promise<(app: App, flags: ChatFlags) => Promise<void>>,
+  load: () => Promise<(app: App, flags: ChatFlags, signal: AbortSignal) => Promise<Tally | null>>,
 ): Promise<void> {
-  const chatFlags: ChatFlags = {
-    isMapped: flags.mapPort ?? false,
-    ...(friend === undefined ? {} : { friend: friend.toLowerCase() }),
-    ...(flags.port === undefined ? {} : { port: parsePort(flags.port) }),
-  };
   return withApp(async (app) => {
     const { openAccount } = await import("../scripts.ts");
+    const { parsePort } = await import("../../addresses.ts");
+    const chatFlags: ChatFlags = {
+      friend: friend?.toLowerCase(),
+      port: flags.port === undefined ? undefined : parsePort(flags.port),
+      isMapped: flags.mapPort ?? false,
+    };
     await openAccount(app, flags, true);
-    const work = await loadWork();
-    await work(app, chatFlags);
+    const runChat = await load();
+    const { Interrupt } = await import("../../terminal/interrupt.ts");
+    const { assertDelivered } = await import("./words.ts");
+    const stop = new AbortController();
+    using _interrupt = app.terminal.onInterrupt(() => stop.abort(new Interrupt()));
+    assertDelivered(await runChat(app, chatFlags, stop.signal));
   });
 }

@@ -1,35 +1,30 @@
-import type {
-  ChatEvent,
-  ChatParams,
-  ChatRequestName,
-  ChatResult,
-  Rendezvous,
-} from "../../peer/rendezvous.ts";
 import { startTrustedTls } from "../../net/trust.ts";
+import type { ChatEvent, ChatRequestName, Rendezvous } from "../../peer/rendezvous.ts";
 import { CHAT_EVENTS } from "../../protocol/chat_messages.ts";
 import { parseEvent } from "../../protocol/events.ts";
-import { type Params, parseResult } from "../../protocol/requests.ts";
+import { parseResult } from "../../protocol/requests.ts";
 import type { Account } from "../account.ts";
 
-export function rendezvousOf(session: Account): Rendezvous {
-  const { host, port } = session.server;
+export function rendezvousOf(account: Account): Rendezvous {
+  const { host, port } = account.server;
+  const request = async (method: ChatRequestName, params: unknown) =>
+    parseResult(method, await account.request(method, params));
   return {
     server: {
       get address() {
-        return session.serverAddress;
+        return account.serverAddress;
       },
       port,
       startTls: (tcp, alpnProtocols) =>
-        startTrustedTls(tcp, { host, certificatePem: session.certificate, alpnProtocols }),
+        startTrustedTls(tcp, { host, certificatePem: account.certificate, alpnProtocols }),
     },
-    request: async <M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>> =>
-      parseResult(method, await session.request(method, params as Params<M>)) as ChatResult<M>,
+    request: request as Rendezvous["request"],
     onEvent: (hear) =>
-      session.onEvent((method, params) => {
+      account.onEvent((method, params) => {
         const event = Object.hasOwn(CHAT_EVENTS, method) ? parseEvent(method, params) : null;
         if (event) hear(event as ChatEvent);
       }),
-    onSignedInAgain: (hear) => session.onSignedIn(hear),
-    checkConnection: () => session.checkConnection(),
+    onSignedInAgain: (hear) => account.onSignedIn(hear),
+    checkConnection: () => account.checkConnection(),
   };
 }

@@ -6,15 +6,15 @@ import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import type { DirectChat, Tally } from "../../peer/direct_chat.ts";
 import type { JoinListener } from "../../peer/joiner.ts";
-import type { TransferNews } from "../../peer/file_transfers.ts";
+import type { TransferFailure, TransferNews, TransferProgress } from "../../peer/file_transfers.ts";
 import { COME_BACK_WITHIN_MS } from "../../peer/channel.ts";
 import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
 import { utf8Bytes } from "../../protocol/fields.ts";
-import type { FileFailure, Route } from "../../protocol/peer_messages.ts";
+import type { Route } from "../../protocol/peer_messages.ts";
 import { History } from "../../terminal/typed_lines.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import type { Completion } from "../../terminal/read_line.ts";
-import type { LiveLine, Progress } from "../../terminal/live_line.ts";
+import type { Progress } from "../../terminal/live_line.ts";
 import { sentenceOf } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
@@ -30,7 +30,7 @@ const COMMANDS = [
   ["/refuse", "do not take it"],
   ["/cancel", "stop the file that is on its way"],
   ["/who", "who is at the other end, and the code to compare"],
-  ["/route", "the way your lines take"],
+  ["/route", "the route your lines take"],
   ["/help", "this list"],
   ["bye", "end the chat for both of you (or Ctrl+C)"],
 ] as const;
@@ -38,8 +38,7 @@ const COMMANDS = [
 export interface ChatScreenOptions {
   readonly name: string;
   readonly friend: string;
-  readonly downloadFolder: string;
-  readonly homeFolder: string;
+  readonly folders: { readonly downloadFolder: string; readonly homeFolder: string };
 }
 
 /** One chat on one terminal. Listens from before the first link; {@linkcode run} takes over with it. */
@@ -76,12 +75,12 @@ export class ChatScreen implements JoinListener {
   }
 
   onTrying(what: string): void {
-    this.#terminal.status(`Connecting to ${safeText(this.#options.friend)}: ${what}… (Ctrl+C stops)`);
+    this.#terminal.status(`Connecting to ${this.#friend}: ${what}… (Ctrl+C stops)`);
   }
 
   /** See `DirectChatListener`. A line counts as shown once the output has taken it, however long it is stopped. */
   async onLine(text: string): Promise<void> {
-    await this.#terminal.print(this.#spoken(bold(cyan(safeText(this.#options.friend))), text));
+    await this.#terminal.print(this.#spoken(bold(cyan(this.#friend)), text));
     await this.#terminal.flush();
   }
 
@@ -89,35 +88,25 @@ export class ChatScreen implements JoinListener {
     this.#route = route;
     this.#routeSince = performance.now();
     if (isFirst) return;
-    const friend = safeText(this.#options.friend);
     this.#terminal.status("");
-    this.#terminal.printAbove(
-      wasLost
-        ? green(`Connected to ${friend} again: ${route}.`)
-        : green(`Switched to a better route: ${route}.`),
-    );
+    const how = wasLost ? `Connected to ${this.#friend} again` : "Switched to a better route";
+    this.#terminal.printAbove(green(`${how}: ${route}.`));
   }
 
   onLost(why: string): void {
-    const friend = safeText(this.#options.friend);
-    this.#terminal.printAbove(
-      yellow(
-        `Connection to ${friend} lost: ${safeText(why)}. ` +
-          `Looking for a way back for ${span(COME_BACK_WITHIN_MS)}; what you write is kept.`,
-      ),
-    );
+    const next = `Looking for a way back for ${span(COME_BACK_WITHIN_MS)}; what you write is kept.`;
+    this.#terminal.printAbove(yellow(`Connection to ${this.#friend} lost: ${safeText(why)}. ${next}`));
   }
 
   onFileOffered(news: TransferNews): void {
-    const friend = safeText(this.#options.friend);
+    const { downloadFolder } = this.#options.folders;
     this.#terminal.printAbove(
-      `${yellow("?")} ${bold(friend)} wants to send you ${cyan(fileAndSize(news))}. ` +
-        `${cyan("/accept")} saves it in ${this.#options.downloadFolder}, ${cyan("/refuse")} does not.`,
+      `${yellow("?")} ${bold(this.#friend)} wants to send you ${cyan(fileAndSize(news))}. ` +
+        `${cyan("/accept")} saves it in ${downloadFolder}, ${cyan("/refuse")} does not.`,
     );
   }
 
-  onFileProgress(news: TransferNews & { doneBytes: number; resumedBytes: number }): void {
-    const { direction, name, totalBytes, doneBytes, resumedBytes } = news;
+  onFileProgress({ direction, name, totalBytes, doneBytes, resumedBytes }: TransferProgress): void {
     let bar = this.#bars.get(direction);
     if (!bar) {
       const label = direction === "sending" ? `Sending ${name}` : `Receiving ${name}`;
@@ -130,34 +119,28 @@ export class ChatScreen implements JoinListener {
 
   onFileDone(news: TransferNews & { path?: string }): void {
     this.#removeBar(news);
-    const friend = safeText(this.#options.friend);
-    this.#terminal.printAbove(
-      news.path === undefined
-        ? green(`✓ ${friend} has ${fileAndSize(news)}; its SHA-256 is right.`)
-        : green(`✓ ${fileAndSize(news)} is here; its SHA-256 is right: ${safeText(news.path)}`),
-    );
+    const words = news.path === undefined
+      ? `✓ ${this.#friend} has ${fileAndSize(news)}; its SHA-256 is right.`
+      : `✓ ${fileAndSize(news)} is here; its SHA-256 is right: ${safeText(news.path)}`;
+    this.#terminal.printAbove(green(words));
   }
 
-  onFileFailed(
-    news: TransferNews & { reason: FileFailure; isOurs: boolean; detail?: string },
-  ): void {
-    this.#removeBar(news);
-    const detail = news.detail === undefined || news.reason === "disk_full"
-      ? ""
-      : ` (${safeText(news.detail)})`;
-    this.#terminal.printAbove(yellow(`✗ ${whyFileFailed(this.#options.friend, news)}${detail}.`));
+  onFileFailed(failure: TransferFailure): void {
+    this.#removeBar(failure);
+    const { reason, detail } = failure;
+    const why = detail === undefined || reason === "disk_full" ? "" : ` (${safeText(detail)})`;
+    this.#terminal.printAbove(yellow(`✗ ${whyFileFailed(this.#options.friend, failure)}${why}.`));
   }
 
   async #begin(chat: DirectChat, linkedAfterMs: number | undefined): Promise<void> {
-    const friend = safeText(this.#options.friend);
     const took = linkedAfterMs === undefined ? "" : ` after ${span(linkedAfterMs)}`;
     this.#terminal.status("");
     await this.#terminal.print(
-      `Chatting with ${bold(cyan(friend))}: ${green(chat.channel.route ?? "linked")}${took}.`,
+      `Chatting with ${bold(cyan(this.#friend))}: ${green(chat.channel.route ?? "linked")}${took}.`,
     );
     await this.#printCode(chat);
     await this.#terminal.print(
-      dim("Write, and press Enter. /help shows what else there is; bye ends the chat."),
+      dim("Type a line and press Enter. /help lists the commands; bye ends the chat."),
     );
   }
 
@@ -201,24 +184,19 @@ export class ChatScreen implements JoinListener {
       );
     }
     const mine = this.#spoken(cyan(this.#options.name), text);
-    const waiting = this.#showWaiting(mine);
+    const [first = "", ...rest] = mine.split("\n"); // all of a long text would not fit at the bottom
+    const waiting = this.#terminal.liveLine(`${first}${rest.length > 0 ? " …" : ""} ${dim("…")}`);
+    const delivered = this.#terminal.isInteractive
+      ? `${mine} ${green("✓")}`
+      : dim(`✓ ${this.#friend} has it.`);
     const said = chat.say(text.toWellFormed()).then(
-      () =>
-        waiting.commit(
-          this.#terminal.isInteractive ? `${mine} ${green("✓")}` : dim(`✓ ${this.#friend} has it.`),
-        ),
+      () => waiting.commit(delivered),
       // Named in words: where lines come from a pipe, nothing else on the screen says which one it was.
       () => waiting.commit(`${red("✗ Not delivered:")} ${mine}`),
     );
     this.#waiting.add(said);
     said.then(() => this.#waiting.delete(said));
     if (this.#waiting.size > MAX_WAITING_LINES) await Promise.race(this.#waiting);
-  }
-
-  /** A line that waits at the bottom; a text of several lines, or one that would not fit there, only its beginning. */
-  #showWaiting(mine: string): LiveLine {
-    const [first = "", ...rest] = mine.split("\n");
-    return this.#terminal.liveLine(`${first}${rest.length > 0 ? " …" : ""} ${dim("…")}`);
   }
 
   async #command(chat: DirectChat, line: string): Promise<void> {
@@ -241,7 +219,9 @@ export class ChatScreen implements JoinListener {
           return await this.#printHelp();
         default:
           await this.#terminal.print(
-            `There is no /${safeText(word)}; /help shows what there is. To say it, begin with two slashes.`,
+            `Unknown command /${
+              safeText(word)
+            }; /help lists the commands. To say it, begin with two slashes.`,
           );
       }
     } catch (error) {
@@ -250,7 +230,7 @@ export class ChatScreen implements JoinListener {
   }
 
   async #send(chat: DirectChat, given: string): Promise<void> {
-    const path = unquote(given).replace(/^~(?=$|[/\\])/, this.#options.homeFolder);
+    const path = unquote(given).replace(/^~(?=$|[/\\])/, this.#options.folders.homeFolder);
     if (path === "") return await this.#terminal.print("Usage: /send FILE");
     await chat.files.offer(path);
     await this.#terminal.print(dim(`  Asked ${this.#friend} whether to send ${safeText(given)}.`));
@@ -266,12 +246,12 @@ export class ChatScreen implements JoinListener {
 
   async #printRoute({ channel }: DirectChat): Promise<void> {
     if (!channel.isLinked) {
-      return await this.#terminal.print("There is no way at the moment: the connection is lost.");
+      return await this.#terminal.print("There is no route right now: the connection is lost.");
     }
     const isBridged = channel.remoteAddress === "127.0.0.1" || channel.remoteAddress === "::1";
     const where = isBridged ? "" : `, ${channel.remoteAddress}`;
     const through = this.#route === "relayed"
-      ? " The server copies bytes that it cannot read; a direct way is looked for now and then."
+      ? " The server copies bytes that it cannot read; a direct route is looked for now and then."
       : " Nothing goes through the server.";
     await this.#terminal.print(
       `${this.#route}${where}, for ${span(performance.now() - this.#routeSince)}.${through}`,

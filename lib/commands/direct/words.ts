@@ -1,8 +1,7 @@
 import { UndeliveredError } from "../../errors.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
-import type { TransferNews } from "../../peer/file_transfers.ts";
+import type { TransferFailure, TransferNews } from "../../peer/file_transfers.ts";
 import type { ChatEnd } from "../../peer/channel.ts";
-import type { FileFailure } from "../../protocol/peer_messages.ts";
 import { formatBytes } from "../../bytes.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { count } from "../format.ts";
@@ -10,7 +9,7 @@ import { count } from "../format.ts";
 export function farewell(friend: string, end: ChatEnd, tally: Tally): string {
   const files = tally.filesSent + tally.filesReceived;
   const counts = [
-    `${span(tally.durationMs)}`,
+    span(tally.durationMs),
     `${count(tally.linesSent, "line")} sent`,
     ...(tally.linesUndelivered > 0 ? [`${tally.linesUndelivered} not delivered`] : []),
     `${tally.linesReceived} received`,
@@ -41,13 +40,10 @@ export function span(ms: number): string {
 
 export function whyFileFailed(
   friend: string,
-  { direction, name, reason, isOurs }: TransferNews & {
-    readonly reason: FileFailure;
-    readonly isOurs: boolean;
-  },
+  { direction, name, reason, isOurs }: TransferFailure,
 ): string {
   const other = safeText(friend);
-  const start = direction === "sending" ? `${name} was not sent` : `${name} did not come over`;
+  const start = direction === "sending" ? `${name} was not sent` : `${name} was not received`;
   // The one who says so is at the end where it went wrong.
   const where = isOurs ? "here" : `at ${other}'s end`;
   switch (reason) {
@@ -56,7 +52,7 @@ export function whyFileFailed(
     case "cancelled":
       return `${start}: ${isOurs ? "you have" : `${other} has`} cancelled it`;
     case "busy":
-      return `${start}: another file is on its way, try again when it is there`;
+      return `${start}: another file is on its way; try again once it has arrived`;
     case "disk_full":
       return `${start}: the disk is full ${where}; make room and send it again`;
     case "cannot_write":
