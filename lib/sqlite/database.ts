@@ -6,11 +6,20 @@
  * 9 µs insert). Knows no table and no verb.
  * @module
  */
-import { DatabaseSync } from "node:sqlite";
-import { type Compilable, Kysely } from "kysely";
-import { adaptDatabase, type AdaptedDatabase, type AdaptedStatement, sqliteDialect } from "./dialect.ts";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import {
+  type Compilable,
+  type Dialect,
+  DummyDriver,
+  type Generated,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
 import { migrate, type Migration } from "./migrations.ts";
 import { fileErrorFrom } from "./sqlite_errors.ts";
+import { StatementCache } from "./statement_cache.ts";
 
 /** How long a statement waits for another process's transaction. The longest of ours takes well under a second. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -24,14 +33,9 @@ const LOG_BYTES = 64 * 1024 * 1024;
 /** Most memory for pages of the file. */
 const CACHE_KIB = 32 * 1024;
 
-/** A table of which some columns may be left out of an insert, in the form that Kysely reads. */
+/** A table of which some columns may be left out of an insert. */
 export type WithDefaults<Table, Columns extends keyof Table> = {
-  [Column in keyof Table]: Column extends Columns ? {
-      readonly __select__: Table[Column];
-      readonly __insert__: Table[Column] | undefined;
-      readonly __update__: Table[Column];
-    }
-    : Table[Column];
+  [Column in keyof Table]: Column extends Columns ? Generated<Table[Column]> : Table[Column];
 };
 
 /** A query that was compiled once and runs many times with other values. */
@@ -46,15 +50,22 @@ export interface PreparedQuery<Parameters, Row> {
   run(parameters: Parameters): { readonly changes: number; readonly rowId: number };
 }
 
+/** Kysely builds and compiles queries; it runs none. */
+const COMPILER: Dialect = {
+  createAdapter: () => new SqliteAdapter(),
+  createDriver: () => new DummyDriver(),
+  createIntrospector: (tables) => new SqliteIntrospector(tables),
+  createQueryCompiler: () => new SqliteQueryCompiler(),
+};
+
 /** An open database file with the tables `Tables`. */
 export class Database<Tables> implements Disposable {
-  /**
-   * Where queries are built.
-   * @internal
-   */
-  readonly tables: Kysely<Tables>;
-  readonly #connection: DatabaseSync;
-  readonly #adapted: AdaptedDatabase;
+  /** Where queries are built. */
+  readonly tables: Kysely<Tables> = new Kysely<Tables>({ dialect: COMPILER });
+  /** The connection itself, for the few things that Kysely has no word for. */
+  readonly connection: DatabaseSync;
+  readonly #statements: StatementCache;
+  readonly #describe: (error: unknown) => unknown;
 
   /**
    * Opens a file, makes it if there is none (readable by its owner only), and brings it to the newest schema.
@@ -72,17 +83,12 @@ export class Database<Tables> implements Disposable {
   ) {
     try {
       makePrivateFile(path);
-      this.#connection = openConnection(path, migrations);
+      this.connection = openConnection(path, migrations);
     } catch (error) {
       throw fileErrorFrom(error, path);
     }
-    this.#adapted = adaptDatabase(this.#connection, options);
-    this.tables = new Kysely<Tables>({ dialect: sqliteDialect(this.#adapted) });
-  }
-
-  /** The connection itself, for the few things that Kysely has no word for. */
-  get connection(): DatabaseSync {
-    return this.#connection;
+    this.#statements = new StatementCache(this.connection);
+    this.#describe = options.describe ?? ((error) => error);
   }
 
   /**
@@ -90,53 +96,61 @@ export class Database<Tables> implements Disposable {
    *
    * @param build Gets one stand-in for each parameter, to be used where its value would be.
    * @example `prepare((p: { name: string }) => tables.selectFrom("accounts").where("name", "=", p.name).select("id"))`
-   * @internal
    */
   prepare<Parameters extends object, Row>(
     build: (parameters: Parameters) => Compilable<Row>,
   ): PreparedQuery<Parameters, Row> {
     const standIns = new Proxy({}, { get: (_, name) => new StandIn(name as string) }) as Parameters;
-    const { sql, parameters } = build(standIns).compile();
-    let kept: AdaptedStatement | undefined;
-    const statement = () => kept ??= this.#adapted.prepare(sql);
+    return this.#prepare(build(standIns).compile());
+  }
+
+  #prepare<Parameters extends object, Row>(
+    { sql, parameters = [] }: { readonly sql: string; readonly parameters?: readonly unknown[] },
+  ): PreparedQuery<Parameters, Row> {
+    const describe = this.#describe;
+    let kept: StatementSync | undefined;
+    const statement = () => kept ??= this.#statements.prepare(sql);
     const bind = (values: Parameters) =>
-      parameters.map((value) => value instanceof StandIn ? values[value.name as keyof Parameters] : value);
+      parameters.map((value) =>
+        value instanceof StandIn ? values[value.name as keyof Parameters] : value
+      ) as SQLInputValue[];
+    const attempt = <Result>(body: () => Result): Result => {
+      try {
+        return body();
+      } catch (error) {
+        throw describe(error);
+      }
+    };
     return {
-      get: (values) => statement().get(bind(values)) as Row | undefined,
-      all: (values) => statement().all(bind(values)) as Row[],
-      iterate: (values) => statement().iterate(bind(values)) as IterableIterator<Row>,
+      get: (values) => attempt(() => statement().get(...bind(values))) as Row | undefined,
+      all: (values) => attempt(() => statement().all(...bind(values))) as Row[],
+      *iterate(values) {
+        try {
+          yield* statement().iterate(...bind(values)) as IterableIterator<Row>;
+        } catch (error) {
+          throw describe(error);
+        }
+      },
       run: (values) => {
-        const result = statement().run(bind(values));
+        const result = attempt(() => statement().run(...bind(values)));
         return { changes: Number(result.changes), rowId: Number(result.lastInsertRowid) };
       },
     };
   }
 
-  /**
-   * Runs a query once and gives its rows.
-   * @internal
-   */
+  /** Runs a query once and gives its rows. */
   all<Row>(query: Compilable<Row>): Row[] {
-    const { sql, parameters } = query.compile();
-    return this.#adapted.prepare(sql).all(parameters) as Row[];
+    return this.#prepare<object, Row>(query.compile()).all({});
   }
 
-  /**
-   * Runs a query once and gives its first row.
-   * @internal
-   */
+  /** Runs a query once and gives its first row. */
   get<Row>(query: Compilable<Row>): Row | undefined {
-    const { sql, parameters } = query.compile();
-    return this.#adapted.prepare(sql).get(parameters) as Row | undefined;
+    return this.#prepare<object, Row>(query.compile()).get({});
   }
 
-  /**
-   * Runs a query once; how many rows it changed.
-   * @internal
-   */
+  /** Runs a query once; how many rows it changed. */
   run(query: Compilable<unknown>): number {
-    const { sql, parameters } = query.compile();
-    return Number(this.#adapted.prepare(sql).run(parameters).changes);
+    return this.#prepare(query.compile()).run({}).changes;
   }
 
   /**
@@ -146,17 +160,17 @@ export class Database<Tables> implements Disposable {
    * stays true until it ends.
    */
   begin(mode: "read" | "write"): void {
-    this.#adapted.prepare(mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN").run([]);
+    this.#prepare({ sql: mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN" }).run({});
   }
 
   /** Makes the transaction last: with `synchronous=FULL`, it is on disk when this returns. */
   commit(): void {
-    this.#adapted.prepare("COMMIT").run([]);
+    this.#prepare({ sql: "COMMIT" }).run({});
   }
 
   /** Undoes the transaction, if SQLite has not already done so itself. */
   rollback(): void {
-    if (this.#connection.isTransaction) this.#adapted.prepare("ROLLBACK").run([]);
+    if (this.connection.isTransaction) this.#prepare({ sql: "ROLLBACK" }).run({});
   }
 
   /** Runs `body` in a write transaction; undone if it throws. */
@@ -174,14 +188,14 @@ export class Database<Tables> implements Disposable {
 
   /** A number that changes when another connection has changed the file. */
   dataVersion(): number {
-    return Number(
-      (this.#adapted.prepare("PRAGMA data_version").get([]) as { data_version: number }).data_version,
-    );
+    return this.#prepare<object, { data_version: number }>({ sql: "PRAGMA data_version" }).get({})!
+      .data_version;
   }
 
   /** Closes the file. */
   [Symbol.dispose](): void {
-    this.#adapted.close();
+    this.#statements.clear();
+    if (this.connection.isOpen) this.connection.close();
   }
 }
 

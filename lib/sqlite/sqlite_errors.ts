@@ -24,21 +24,10 @@ const RETRY_BUSY_MS = 1_000;
 
 /** The error `unavailable` for a failure that may pass, with the failure as its cause; null when waiting does not help. */
 export function unavailableFrom(error: unknown): ChatError | null {
-  switch (primaryCode(error)) {
-    case SQLITE_FULL:
-      return unavailable("the disk is full", RETRY_DISK_MS, error);
-    case SQLITE_IOERR:
-      return unavailable("the disk could not be read or written", RETRY_DISK_MS, error);
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-      return unavailable("the database file may not be written", RETRY_DISK_MS, error);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return unavailable("another process is using the database", RETRY_BUSY_MS, error);
-    default:
-      return null;
-  }
+  const code = primaryCode(error);
+  return isForbidden(code)
+    ? unavailable("Cannot store anything now: the database file may not be written", RETRY_DISK_MS, error)
+    : passing(code, "Cannot store anything now", error);
 }
 
 /**
@@ -46,39 +35,38 @@ export function unavailableFrom(error: unknown): ChatError | null {
  * {@linkcode UsageError} where the person has to do something; else the error itself, which is a fault of ours.
  */
 export function fileErrorFrom(error: unknown, path: string): unknown {
-  switch (primaryCode(error)) {
+  const cannotUse = (reason: string) => new UsageError(`Cannot use ${path}: ${reason}`, { cause: error });
+  const code = primaryCode(error);
+  if (isForbidden(code)) return cannotUse("it may not be written; check who owns it and its folder");
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
+    return cannotUse(
+      "it is damaged, or no database; put a backup in its place, or move it away to begin anew",
+    );
+  }
+  if (Object.values(Deno.errors).some((kind) => error instanceof kind)) return cannotUse(messageOf(error));
+  return passing(code, `Cannot use ${path} now`, error) ?? error;
+}
+
+function isForbidden(code: number | null): boolean {
+  return code === SQLITE_PERM || code === SQLITE_READONLY || code === SQLITE_CANTOPEN;
+}
+
+function passing(code: number | null, failure: string, cause: unknown): ChatError | null {
+  switch (code) {
     case SQLITE_FULL:
-      return cannotUse(path, "the disk is full", RETRY_DISK_MS, error);
+      return unavailable(`${failure}: the disk is full`, RETRY_DISK_MS, cause);
     case SQLITE_IOERR:
-      return cannotUse(path, "the disk could not be read or written", RETRY_DISK_MS, error);
+      return unavailable(`${failure}: the disk could not be read or written`, RETRY_DISK_MS, cause);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return cannotUse(path, "another program is writing to it", RETRY_BUSY_MS, error);
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-      return new UsageError(`Cannot use ${path}: it may not be written; check who owns it and its folder`, {
-        cause: error,
-      });
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return new UsageError(
-        `Cannot use ${path}: it is damaged, or no database; put a backup in its place, or move it away to begin anew`,
-        { cause: error },
-      );
+      return unavailable(`${failure}: another program is using the database`, RETRY_BUSY_MS, cause);
     default:
-      return Object.values(Deno.errors).some((kind) => error instanceof kind)
-        ? new UsageError(`Cannot use ${path}: ${messageOf(error)}`, { cause: error })
-        : error;
+      return null;
   }
 }
 
-function cannotUse(path: string, reason: string, retryAfterMs: number, cause: unknown): ChatError {
-  return new ChatError("unavailable", `Cannot use ${path} now: ${reason}`, { retryAfterMs, cause });
-}
-
-function unavailable(reason: string, retryAfterMs: number, cause: unknown): ChatError {
-  return new ChatError("unavailable", `Cannot store anything now: ${reason}`, { retryAfterMs, cause });
+function unavailable(message: string, retryAfterMs: number, cause: unknown): ChatError {
+  return new ChatError("unavailable", message, { retryAfterMs, cause });
 }
 
 /** SQLite's words for what has no number: Deno 2.8 gives none for a failure of `exec()`, or of opening a file. */

@@ -25,7 +25,7 @@ Deno.test("a profile that another program holds says so", () => {
   profile.database.connection.exec("PRAGMA busy_timeout = 1");
   using other = new DatabaseSync(join(folder.path, PROFILE_FILE));
   other.exec("BEGIN IMMEDIATE; INSERT INTO settings VALUES ('a', 'b')");
-  const words = /^Cannot use \S+profile\.db now: another program is writing to it$/;
+  const words = /^Cannot use \S+profile\.db now: another program is using the database$/;
   failsInWords(() => profile.markServerUsed(1), ChatError, words);
   failsInWords(() => profile.addHistory("line"), ChatError, words);
   other.exec("COMMIT");

@@ -101,7 +101,7 @@ Deno.test("a store waits for another process's transaction, and says so when tha
   const ana = await addPerson(s.store, "ana");
   using other = new DatabaseSync(s.path);
   other.exec("BEGIN IMMEDIATE");
-  await rejects(send(s.store, ana, "ana", "x"), /another process is using the database/);
+  await rejects(send(s.store, ana, "ana", "x"), /another program is using the database/);
   equal((await s.store.findCredentials("ana", null))?.name, "ana", "reading waits for nobody");
   other.exec("ROLLBACK");
   await send(s.store, ana, "ana", "x");
