@@ -28,3 +28,12 @@ export function closeQuietly(socket: { close(): void; closeWrite?(): Promise<voi
 export async function writeAll(stream: Pick<ByteStream, "write">, bytes: Uint8Array): Promise<void> {
   for (let sent = 0; sent < bytes.length;) sent += await stream.write(bytes.subarray(sent));
 }
+
+/** The connection that comes from this port of this machine: somebody else here may have been faster at the listener. */
+export async function acceptFrom<C extends Deno.Conn>(listener: Deno.Listener<C>, port: number): Promise<C> {
+  for (;;) {
+    const accepted = await listener.accept();
+    if ((accepted.remoteAddr as Deno.NetAddr).port === port) return accepted;
+    closeQuietly(accepted);
+  }
+}

@@ -79,10 +79,8 @@ function describeCause(error: unknown, seconds: number): string {
 async function findAddresses(host: string): Promise<string[]> {
   if (isIP(host)) return [host];
   const found = await lookup(host, { all: true, verbatim: true });
-  const first = found.filter(({ family }) => family === found[0]?.family);
-  const second = found.filter(({ family }) => family !== found[0]?.family);
-  const inTurn = first.flatMap((entry, index) => [entry, second[index]]).concat(second.slice(first.length));
-  return inTurn.flatMap((entry) => entry ? [entry.address] : []);
+  const [first = [], second = []] = Map.groupBy(found, ({ family }) => family).values();
+  return found.flatMap((_, turn) => [first[turn], second[turn]]).flatMap((entry) => entry?.address ?? []);
 }
 
 /**

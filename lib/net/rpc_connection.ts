@@ -150,11 +150,7 @@ export class RpcConnection implements AsyncDisposable {
     return this.send(encodeNotification(method, params));
   }
 
-  /**
-   * Sends a frame made before: `encodeNotification` once, sent to many.
-   *
-   * @returns False when the connection is ending and nothing is sent.
-   */
+  /** Sends a frame made before, such as one notification for many; false when the connection is ending. */
   send(frame: string | Uint8Array): boolean {
     this.#nudge?.needless();
     return this.connection.send(frame);

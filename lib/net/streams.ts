@@ -7,7 +7,7 @@
  * @module
  */
 import type { Socket } from "node:net";
-import { type ByteStream, closeQuietly, writeAll } from "./byte_stream.ts";
+import { acceptFrom, type ByteStream, closeQuietly, writeAll } from "./byte_stream.ts";
 
 const COPY_BYTES = 64 * 1024;
 
@@ -152,15 +152,8 @@ export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
 async function connectPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
   using listener = listenOnLoopback();
   const { hostname, port } = listener.addr;
-  const dialing = Deno.connect({ hostname, port });
-  dialing.catch(() => {}); // awaited below, unless accepting fails first
-  for (;;) {
-    const accepted = await listener.accept();
-    const near = await dialing;
-    // Somebody else on this machine may have been faster at the port: only our own connection counts.
-    if (accepted.remoteAddr.port === near.localAddr.port) return [near, accepted];
-    accepted.close();
-  }
+  const near = await Deno.connect({ hostname, port });
+  return [near, await acceptFrom(listener, near.localAddr.port)];
 }
 
 function listenOnLoopback(): Deno.TcpListener {

@@ -13,7 +13,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../errors.ts";
 import { addressGroup, normalizeAddress } from "../../addresses.ts";
-import { closeQuietly } from "../byte_stream.ts";
+import { acceptFrom, closeQuietly } from "../byte_stream.ts";
 import type { RefusedCaller, Slots } from "../slots.ts";
 
 export interface GuardedCaller {
@@ -139,13 +139,7 @@ export class GuardedEntrance {
       const { hostname, port } = this.#inside.addr as Deno.NetAddr;
       const near = connect({ host: hostname, port, allowHalfOpen: true, noDelay: true });
       await once(near, "connect");
-      for (;;) {
-        const far = await this.#inside.accept();
-        if ((far.remoteAddr as Deno.NetAddr).port === near.localPort) {
-          return { near, tls: far as Deno.TlsConn };
-        }
-        closeQuietly(far); // somebody else on this machine
-      }
+      return { near, tls: await acceptFrom(this.#inside, near.localPort!) as Deno.TlsConn };
     });
     this.#lastPairing = pairing.catch(() => {});
     return pairing;
