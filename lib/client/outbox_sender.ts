@@ -42,11 +42,7 @@ export interface OutboxSenderOptions {
 }
 
 const RETRY_MS = 2_000;
-
-/**
- * How often the server may fail on one message (`internal`). With pauses that double, a message on which it always fails holds
- * up the others for 14 s; a fault that passes is outlived.
- */
+/** How often the server may fail on one message (`internal`): with pauses that double, it holds up the others for 14 s at most. */
 const MAX_FAULTS = 4;
 
 /** Milliseconds to wait before asking again what was refused; undefined where waiting does not help. */
@@ -57,8 +53,7 @@ export function retryAfterMs(error: unknown, pauseMs = RETRY_MS): number | undef
 export class OutboxSender implements Disposable {
   readonly #options: OutboxSenderOptions;
   readonly #retryMs: number;
-  /** How often the server has failed on the message that is first in the queue. */
-  #faults = { id: "", count: 0 };
+  #faults = { id: "", count: 0 }; // how often the server has failed on the message that is first in the queue
   #isEmpty = false; // the outbox, when it was last read
   #written: OutboxMessage | null = null; // the only message in the outbox, which need not be read back
   #hasFailed = false; // since the last success

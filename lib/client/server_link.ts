@@ -115,8 +115,8 @@ export class ServerLink implements AsyncDisposable {
   }
 
   /**
-   * To be called when the network may have changed: what seems connected must show a sign of life within three seconds,
-   * and not only after 45; what hangs is begun anew, and what waits is tried at once unless the server asked for patience.
+   * Looks whether the network has changed: what seems connected must show a sign of life within 3 s, what hangs is begun
+   * anew, and what waits is tried at once unless the server asked for patience.
    */
   check(): void {
     if (this.#state.kind === "waiting") {

@@ -19,8 +19,7 @@ export class Unread {
   #heldBytes = 0;
   #received: number;
   #upTo = Infinity;
-  /** While messages are left with the server: what it sends when it is asked again begins at or below this sequence. */
-  #leftUpTo: number | null = null;
+  #leftUpTo: number | null = null; // what is left with the server begins at or below this sequence; null when nothing is
   #isFull = false; // since the server was asked last
   #caughtUp = Promise.withResolvers<number>();
   #isCaughtUp = false; // whether that is resolved
@@ -49,10 +48,7 @@ export class Unread {
     return this.#isFull && this.#heldBytes <= this.#maxBytes / 2;
   }
 
-  /**
-   * Resolves once everything that waited on the server when it was asked has arrived, or as much of it as is held at once; with the
-   * highest sequence that waited. Another promise once the server was asked again for what was left with it.
-   */
+  /** Resolves once all that waited on the server when it was last asked has arrived, or as much as is held; with the highest sequence. */
   get caughtUp(): Promise<number> {
     return this.#caughtUp.promise;
   }
