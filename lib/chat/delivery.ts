@@ -8,11 +8,9 @@
  */
 import type { ChatStore, StoredMessage } from "./store.ts";
 
-/** Messages read from the store at once. */
+// Read from the store at once.
 const PAGE_MESSAGES = 500;
-
-/** Bytes of text read from the store at once. */
-const PAGE_BYTES = 512 * 1024;
+const PAGE_BYTES = 512 * 1024; // of text
 
 /** The other end of a session, where replies and events go; `RpcConnection` is one. */
 export interface SessionPeer {
@@ -48,15 +46,11 @@ export class Delivery {
     this.#store = store;
   }
 
-  /**
-   * Takes a message that was just committed; they come in the order of their sequence.
-   *
-   * Hands it over at once when nothing older waits and the peer keeps up; otherwise it is read from the store in its turn.
-   */
+  /** Takes a message that was just committed; they come in the order of their sequence. */
   offer(message: StoredMessage): void {
     if (this.#isOver || message.sequence <= this.#sent) return;
     if (!this.#isCaughtUp) {
-      this.#hasMore = true;
+      this.#hasMore = true; // it is read from the store in its turn
     } else if (this.#peer.connection.isBacklogged) {
       this.#isCaughtUp = false;
       this.run().catch(() => this.#peer.close("the mailbox could not be read"));
@@ -65,11 +59,7 @@ export class Delivery {
     }
   }
 
-  /**
-   * Hands over what the store holds until there is no more, then returns; from then on `offer` does the rest.
-   *
-   * @throws what the store throws; the connection is then of no more use, and its client comes back.
-   */
+  /** Hands over what the store holds until there is no more; from then on `offer` does the rest. Throws what the store throws. */
   async run(): Promise<void> {
     while (!this.#isOver) {
       await this.#peer.connection.drained();

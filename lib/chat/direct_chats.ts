@@ -16,7 +16,7 @@ import type {
   OpenChat,
 } from "../protocol/chat_messages.ts";
 
-/** A signed-in session, as far as direct chat is concerned. */
+/** A signed-in session. */
 export interface ChatParty {
   readonly accountId: number;
   readonly identity: { readonly name: string; readonly deviceId: string };
@@ -266,7 +266,6 @@ export class DirectChats implements Disposable {
   }
 }
 
-/** Open chats by account. */
 class Index {
   readonly #sets = new Map<number, Set<OpenEntry>>();
 

@@ -7,16 +7,11 @@
 import { ChatError } from "../errors.ts";
 
 export interface TurnTaker {
-  /** The part of the caller's address that one household or host can choose freely (IPv6: a /64). */
-  readonly addressGroup: string;
+  readonly addressGroup: string; // the part of its address that one household or host can choose freely (IPv6: a /64)
   readonly hasEnded: boolean; // nobody is there to take the turn
 }
 
-interface Waiting {
-  readonly taker: TurnTaker;
-  go(): void;
-  refuse(reason: ChatError): void;
-}
+type Waiting = PromiseWithResolvers<void> & { readonly taker: TurnTaker };
 
 /** Those who wait for a turn: each address group's first in turn, and within a group first come first served. */
 export class FairLine {
@@ -40,27 +35,26 @@ export class FairLine {
 
   /** @throws {ChatError} What the line says when it is full; `unavailable` when the taker was gone at its turn. */
   wait(taker: TurnTaker): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiting = { taker, go: resolve, refuse: reject };
+    const waiting: Waiting = { taker, ...Promise.withResolvers<void>() };
     this.#groups.getOrInsert(taker.addressGroup, []).push(waiting);
     this.#length++;
     if (this.#length > this.#maxWaiting) this.#dropOne();
-    return promise;
+    return waiting.promise;
   }
 
   /** Gives the next turn. False when nobody is there to take it. */
   next(): boolean {
     for (const [group, waiting] of this.#groups) {
-      const { taker, go, refuse } = waiting.shift()!;
+      const { taker, resolve, reject } = waiting.shift()!;
       this.#length--;
       // To the end of the round, behind those of whom none had a turn since.
       this.#groups.delete(group);
       if (waiting.length > 0) this.#groups.set(group, waiting);
       if (!taker.hasEnded) {
-        go();
+        resolve();
         return true;
       }
-      refuse(connectionEnded());
+      reject(connectionEnded());
     }
     return false;
   }
@@ -70,7 +64,7 @@ export class FairLine {
     for (const [group, waiting] of this.#groups) {
       if (waiting.length >= most.length) [longest, most] = [group, waiting];
     }
-    most.pop()!.refuse(this.#whenFull());
+    most.pop()!.reject(this.#whenFull());
     this.#length--;
     if (most.length === 0) this.#groups.delete(longest);
   }

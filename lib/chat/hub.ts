@@ -23,8 +23,7 @@ export interface PresentSession {
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
   readonly isIdle: boolean; // its person has not touched a key for a while
-  /** Takes the messages of the account; null before the client has subscribed. */
-  readonly delivery: Pick<Delivery, "offer"> | null;
+  readonly delivery: Pick<Delivery, "offer"> | null; // null before the client has subscribed
   notify<E extends EventName>(event: E, content: Event<E>): void;
   /** Tells the client the reason, and closes. */
   end(reason: Event<"session_ended">["reason"]): void;
@@ -33,7 +32,6 @@ export interface PresentSession {
 export class Hub {
   readonly #sessions = new Map<number, Set<PresentSession>>();
 
-  /** Begins a lease. */
   add(session: PresentSession): void {
     this.#sessions.getOrInsertComputed(session.identity.accountId, () => new Set()).add(session);
   }
@@ -45,7 +43,6 @@ export class Hub {
     }
   }
 
-  /** Ends a lease. */
   remove(session: PresentSession): void {
     const held = this.#sessions.get(session.identity.accountId);
     if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.identity.accountId);
@@ -58,12 +55,10 @@ export class Hub {
     return held.some((session) => !session.isIdle) ? "online" : "idle";
   }
 
-  /** Devices of an account that are connected now. */
   devicesOf(accountId: number): string[] {
     return this.#of(accountId).map(({ identity }) => identity.deviceId);
   }
 
-  /** Hands a committed message to every session of its recipient. */
   deliver(recipientId: number, message: StoredMessage): void {
     for (const session of this.#of(recipientId)) session.delivery?.offer(message);
   }
@@ -72,7 +67,6 @@ export class Hub {
     for (const session of this.#of(accountId)) session.notify(event, content);
   }
 
-  /** Ends the sessions of an account but the one of `except`. */
   endSessions(accountId: number, reason: Event<"session_ended">["reason"], except?: PresentSession): void {
     for (const session of this.#of(accountId)) if (session !== except) session.end(reason);
   }

@@ -11,7 +11,6 @@ import type { AccountName, Credentials, NewLogin, OpenedDevice } from "./store.t
 const TOKEN_BYTES = 32; // 256 random bits
 
 export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "change_password"> = {
-  /** Makes an account and signs in. Throws `forbidden` where registration does not allow it, `conflict` for a taken name. */
   async register(session, params) {
     const { registration, throttles, passwords, store, log } = session.services;
     const joinCode = params.joinCode ?? null;
@@ -35,7 +34,7 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
     return signIn(session, { accountId, name: params.name, ...opened }, token);
   },
 
-  /** Signs in with name and password. Throws `unauthenticated`, with the same words and work for an unknown name. */
+  /** Says the same, after the same work, to a wrong password and to an unknown name. */
   async login(session, params) {
     const { passwords, store, hub, log } = session.services;
     const deviceId = params.deviceId ?? null;
@@ -61,7 +60,6 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
     return signIn(session, { accountId, name, ...opened }, token);
   },
 
-  /** Signs in with the token of an earlier login. Throws `unauthenticated` when it no longer counts. */
   async resume(session, params) {
     const found = await session.services.store.findLogin(hashToken(params.token));
     if (!found) {
@@ -73,7 +71,6 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
     return signIn(session, found, params.token);
   },
 
-  /** Sets a new password, and ends every other session of the account. Throws `unauthenticated` for a wrong old one. */
   async change_password(session, params) {
     const { accountId, name, deviceId } = session.identity;
     const { store, passwords, hub } = session.services;
@@ -105,7 +102,6 @@ async function checkPassword(
   return { ...account, needsRehash };
 }
 
-/** Makes a token, in base64url. */
 export function newToken(): string {
   return randomBytes(TOKEN_BYTES).toString("base64url");
 }

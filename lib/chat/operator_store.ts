@@ -76,7 +76,7 @@ export interface OperatorReads {
 
   /** One page of all accounts but the removed ones, by name after `after`; `next` is null at the end. */
   listAccounts(
-    page: { readonly after: string | null; readonly limit: number },
+    page: { after: string | null; limit: number },
   ): Promise<{ readonly accounts: readonly ListedAccount[]; readonly next: string | null }>;
 
   /** How much is in the store. Reads whole tables: for the operator, not for each request. */
@@ -95,9 +95,7 @@ export interface OperatorWrites {
   createAccount(account: NewAccount): Promise<{ readonly accountId: number }>;
 
   /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */
-  noteDevicesUsed(
-    devices: readonly { readonly accountId: number; readonly deviceId: string }[],
-  ): Promise<void>;
+  noteDevicesUsed(devices: readonly { accountId: number; deviceId: string }[]): Promise<void>;
 
   /** Makes an invite. @throws {ChatError} `conflict` – the code exists. */
   createInvite(invite: Pick<Invite, "code" | "maxUses" | "expiresAt" | "note">): Promise<void>;

@@ -13,7 +13,6 @@ export interface PaceRate {
   readonly maxWaiting?: number; // any number by default
 }
 
-/** The time that a pace is kept by; tests give their own. */
 export interface PaceClock {
   now(): number; // milliseconds from any fixed point; never goes back
   sleep(ms: number): Promise<void>;
@@ -21,8 +20,7 @@ export interface PaceClock {
 
 const REAL_CLOCK: PaceClock = { now: () => performance.now(), sleep };
 
-/** What counts as a whole token: what is lost in adding up fractions must not cost a wait. */
-const TOKEN = 1 - 1e-6;
+const TOKEN = 1 - 1e-6; // counts as a whole one: what is lost in adding up fractions must not cost a wait
 
 /** A token bucket whose takers wait their turn: fair by address group, in order within one. */
 export class Pace {
@@ -52,11 +50,7 @@ export class Pace {
     return !this.#isServing && this.#tokens >= this.#rate.burst;
   }
 
-  /**
-   * Takes a turn. Returns nothing when it may be used at once, else a promise of it.
-   *
-   * @throws {ChatError} In the promise: `rate_limited` when too many wait, `unavailable` when the taker was gone.
-   */
+  /** Takes a turn. Returns nothing when it may be used at once, else a promise of it, which rejects when too many wait. */
   turn(taker: TurnTaker): Promise<void> | void {
     this.#fill();
     if (!this.#isServing && this.#tokens >= TOKEN) {
@@ -105,10 +99,9 @@ export class Pace {
  * changes nothing, and only those who went on lately cost memory.
  */
 export class Paces<Key> {
-  readonly #make: (key: Key) => Pace;
+  readonly #make: (key: Key) => Pace; // a rested one
   readonly #paces = new Map<Key, Pace>(); // the one that was used the longest ago first
 
-  /** @param make Makes a rested pace. */
   constructor(make: (key: Key) => Pace) {
     this.#make = make;
   }

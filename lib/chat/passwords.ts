@@ -21,12 +21,8 @@ export interface ScryptCost {
 
 export const DEFAULT_COST: ScryptCost = { logN: 17, r: 8, p: 1 };
 
-/** Hashes computed at once: each takes 128 MiB and a whole core. */
-const MAX_AT_ONCE = 2;
-
-/** Hashes that may wait for their turn; more would wait longer than a person does. */
-const MAX_WAITING = 64;
-
+const MAX_AT_ONCE = 2; // hashes: each takes 128 MiB and a whole core
+const MAX_WAITING = 64; // hashes; more would wait longer than a person does
 const RETRY_AFTER_MS = 5_000; // for those who had to leave the line
 
 /** Who waits where nobody else does: the operator at the keyboard. */

@@ -58,7 +58,6 @@ export class Session implements PresentSession, TurnTaker {
     return this.identity.accountId;
   }
 
-  /** Who is signed in. @throws {ChatError} `unauthenticated` when nobody is. */
   get identity(): Identity {
     if (!this.#identity) {
       throw new ChatError("unauthenticated", "Cannot do that before login: nobody is signed in");
@@ -70,11 +69,7 @@ export class Session implements PresentSession, TurnTaker {
     this.#stage = "guest";
   }
 
-  /**
-   * Makes the session that of an account, and its account present.
-   *
-   * @throws {ChatError} `unavailable` when the connection ended meanwhile, `conflict` when somebody is signed in already.
-   */
+  /** Makes the session that of an account, and the account present. */
   signIn(identity: Identity): void {
     if (this.#stage === "closed") {
       throw new ChatError("unavailable", "Cannot log in: the connection has ended");
@@ -95,11 +90,7 @@ export class Session implements PresentSession, TurnTaker {
     this.#identity = { ...this.identity, tokenHash };
   }
 
-  /**
-   * Starts (or starts again) to deliver the mailbox above the sequence `after`.
-   *
-   * @throws {ChatError} `unavailable` when the connection has ended.
-   */
+  /** Starts (or starts again) to deliver the mailbox above the sequence `after`. */
   startDelivery(after: number): void {
     if (this.hasEnded) throw connectionEnded();
     this.delivery?.stop();
@@ -113,8 +104,6 @@ export class Session implements PresentSession, TurnTaker {
   /**
    * Does work that answers with a page: one at a time, each when the peer has taken most of what came before. So a client
    * that asks for a hundred pages at once costs the memory of one, and gets them all if it reads.
-   *
-   * @throws {ChatError} `unavailable` when the connection ended before its turn; what `work` throws.
    */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#lastTurn;

@@ -105,7 +105,7 @@ export interface ChatReads {
 
   /** One page of all users but the removed ones, by name after `after`; the viewer is among them. `next` is null at the end. */
   listUsers(
-    page: { readonly viewerId: number; readonly after: string | null; readonly limit: number },
+    page: { viewerId: number; after: string | null; limit: number },
   ): Promise<{ readonly users: readonly ListedUser[]; readonly next: string | null }>;
 
   /** One user as the viewer sees it; null when there is none. */
@@ -121,12 +121,7 @@ export interface ChatReads {
    * @param page.maxBytes Most bytes of text in the page; it holds at least one message if there is one.
    */
   listMailbox(
-    page: {
-      readonly accountId: number;
-      readonly after: number;
-      readonly limit: number;
-      readonly maxBytes: number;
-    },
+    page: { accountId: number; after: number; limit: number; maxBytes: number },
   ): Promise<{ readonly messages: readonly StoredMessage[]; readonly next: number | null }>;
 
   /** Sequence of the newest message that was ever sent to an account; 0 when there was none. */
@@ -144,13 +139,9 @@ export interface ChatReads {
    * @param page.maxBytes Most bytes of text in the page; a single longer message comes alone.
    * @throws {ChatError} `not_found` – no such user.
    */
-  listHistory(page: {
-    readonly accountId: number;
-    readonly with: string;
-    readonly before: number | null;
-    readonly limit: number;
-    readonly maxBytes: number;
-  }): Promise<{ readonly messages: readonly HistoryMessage[]; readonly next: number | null }>;
+  listHistory(
+    page: { accountId: number; with: string; before: number | null; limit: number; maxBytes: number },
+  ): Promise<{ readonly messages: readonly HistoryMessage[]; readonly next: number | null }>;
 }
 
 /** The verbs of chat that write. */
@@ -172,11 +163,7 @@ export interface ChatWrites {
    */
   changePassword(
     accountId: number,
-    change: {
-      readonly passwordHash: string;
-      readonly formerHash: string | null;
-      readonly exceptTokenHash: string | null;
-    },
+    change: { passwordHash: string; formerHash: string | null; exceptTokenHash: string | null },
   ): Promise<void>;
 
   /**
@@ -191,13 +178,13 @@ export interface ChatWrites {
    * has shut it out.
    */
   openLogin(
-    login: {
-      readonly accountId: number;
-      readonly passwordHash: string;
-      readonly newPasswordHash: string | null;
-      readonly deviceId: string | null;
-      readonly connectedDeviceIds: readonly string[];
-    } & NewLogin,
+    login: NewLogin & {
+      accountId: number;
+      passwordHash: string;
+      newPasswordHash: string | null;
+      deviceId: string | null;
+      connectedDeviceIds: readonly string[];
+    },
   ): Promise<OpenedDevice>;
 
   /** Finds the login of a token and notes its use; null when there is none, it lay unused for 90 days, or its account is shut out. */
@@ -240,9 +227,7 @@ export interface ChatWrites {
    * @throws {ChatError} `not_found` – no such recipient; `blocked` – it takes nothing from this sender; `mailbox_full` –
    * it must read first; `conflict` – this id was sent before with another text or recipient.
    */
-  sendMessage(
-    message: { readonly senderId: number; readonly id: string; readonly to: string; readonly text: string },
-  ): Promise<SentMessage>;
+  sendMessage(message: { senderId: number; id: string; to: string; text: string }): Promise<SentMessage>;
 
   /**
    * Moves the cursors of a device. They never go back, and never beyond the highest sequence of the mailbox; what is read is
@@ -250,12 +235,9 @@ export interface ChatWrites {
    *
    * @returns Whom to tell what: only where a message got further on the first of the account's devices.
    */
-  acknowledge(cursors: {
-    readonly accountId: number;
-    readonly deviceId: string;
-    readonly delivered?: number;
-    readonly read?: number;
-  }): Promise<readonly ReceiptNews[]>;
+  acknowledge(
+    cursors: { accountId: number; deviceId: string; delivered?: number; read?: number },
+  ): Promise<readonly ReceiptNews[]>;
 }
 
 /** What the rules of chat may ask of the store. */

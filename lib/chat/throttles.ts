@@ -16,11 +16,9 @@ import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
 export interface ThrottleLimits {
   readonly failedLoginsPerAccount: number; // from one address in 15 minutes
   readonly failedLoginsPerAddress: number; // in 15 minutes, over all accounts
-  /** To one account, from all addresses, before each next stranger has to wait for a turn. */
-  readonly failedLoginsByStrangers: number;
+  readonly failedLoginsByStrangers: number; // to one account from anywhere, before each next one has to wait for a turn
   readonly registrationsPerAddress: number; // in an hour
-  /** For each account, for long; a burst of two seconds' worth goes at once. */
-  readonly sendsPerSecond: number;
+  readonly sendsPerSecond: number; // from one account, for long; a burst of two seconds' worth goes at once
 }
 
 /** Rates that serve a community behind a few shared addresses. */
@@ -32,20 +30,14 @@ export const DEFAULT_THROTTLES: ThrottleLimits = {
   sendsPerSecond: 100,
 };
 
-/** Addresses remembered for each account: home, work, the telephone's network, and some more. */
-const ADDRESSES_PER_ACCOUNT = 8;
-
-/** Accounts remembered; the one whose owner came the longest ago goes first. */
-const MAX_ACCOUNTS = 20_000;
+const ADDRESSES_PER_ACCOUNT = 8; // remembered: home, work, the telephone's network, and some more
+const MAX_ACCOUNTS = 20_000; // remembered; the one whose owner came the longest ago goes first
 
 const LOGIN_WINDOW_S = 15 * 60;
 const REGISTRATION_WINDOW_S = 60 * 60;
 
-/** How fast strangers may go on with one account: 17,000 guesses a day, from all of the world together. */
-const STRANGERS_PER_SECOND = 1 / 5;
-
-/** Strangers who wait for one account, so that the last one's answer still comes while its client waits (30 s). */
-const MAX_STRANGERS_WAITING = 4;
+const STRANGERS_PER_SECOND = 1 / 5; // for one account: 17,000 guesses a day, from all of the world together
+const MAX_STRANGERS_WAITING = 4; // for one account: the last one's answer still comes while its client waits (30 s)
 
 /** Counts tries in memory; a restart forgets them, which costs a guesser more than it gives. */
 export class Throttles {
@@ -131,7 +123,7 @@ class KnownAddresses {
   }
 }
 
-/** Drops what was put in first while there is more than so much. */
+/** Drops what was put in first. */
 function dropFirst<Key>(kept: Set<Key> | Map<Key, unknown>, most: number): void {
   for (const key of kept.keys()) {
     if (kept.size <= most) return;

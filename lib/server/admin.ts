@@ -18,7 +18,6 @@ import { loadServerIdentity } from "./serve.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
 
-/** What a subcommand works with. */
 interface Desk {
   readonly store: ServerStore;
   readonly terminal: Terminal;
@@ -29,11 +28,7 @@ type OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
 
 type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<void>;
 
-/**
- * Adds `user`, `invite`, `backup` and `check` to the program.
- *
- * @param openTerminal Gives what asks for secrets, and prints.
- */
+/** Adds `user`, `invite`, `backup` and `check` to the program. */
 export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
   const onStore: OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
     command.action(async (...given) => {
@@ -90,7 +85,16 @@ function addUserCommands(user: Command, onStore: OnStore): void {
       "--json",
       "one JSON object per line",
     ),
-    (desk, { json = false }: { json?: boolean }) => listAccounts(desk, json),
+    async ({ store, terminal }, { json = false }: { json?: boolean }) => {
+      let after: string | null = null;
+      do {
+        const { accounts, next } = await store.listAccounts({ after, limit: ACCOUNTS_PER_PAGE });
+        for (const account of accounts) {
+          await terminal.print(json ? JSON.stringify(account) : accountLine(account));
+        }
+        after = next;
+      } while (after !== null);
+    },
   );
   onStore(
     named("disable", "sign the account out everywhere, and refuse its logins"),
@@ -194,17 +198,6 @@ async function askNewPassword(terminal: Terminal, name: string): Promise<string>
     throw new UsageError("Cannot use the password: the two do not match");
   }
   return await new Passwords().hash(password);
-}
-
-async function listAccounts({ store, terminal }: Desk, json: boolean): Promise<void> {
-  let after: string | null = null;
-  do {
-    const page = await store.listAccounts({ after, limit: ACCOUNTS_PER_PAGE });
-    for (const account of page.accounts) {
-      await terminal.print(json ? JSON.stringify(account) : accountLine(account));
-    }
-    after = page.next;
-  } while (after !== null);
 }
 
 function accountLine(account: ListedAccount): string {

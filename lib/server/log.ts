@@ -25,6 +25,8 @@ export type LogFormat = "text" | "json";
 
 const SECRET = /password|token|secret|text|joincode/i;
 
+const utf8 = new TextEncoder();
+
 /** @param level Least important level that is written. */
 export async function startLog(level: LogLevel, format: LogFormat): Promise<Log> {
   const formatter = format === "json" ? getJsonLinesFormatter({ properties: "flatten" }) : getTextFormatter({
@@ -34,7 +36,11 @@ export async function startLog(level: LogLevel, format: LogFormat): Promise<Log>
   });
   const sink: Sink = (record: LogRecord) => {
     const line = formatter({ ...record, properties: clean(record.properties) });
-    writeToStderr(line.endsWith("\n") ? line : `${line}\n`);
+    try {
+      Deno.stderr.writeSync(utf8.encode(line.endsWith("\n") ? line : `${line}\n`));
+    } catch {
+      // Nobody reads it any more (a closed pipe); serving goes on.
+    }
   };
   await configure({
     reset: true,
@@ -49,16 +55,6 @@ export async function startLog(level: LogLevel, format: LogFormat): Promise<Log>
 
 export function stopLog(): Promise<void> {
   return reset();
-}
-
-const utf8 = new TextEncoder();
-
-function writeToStderr(line: string): void {
-  try {
-    Deno.stderr.writeSync(utf8.encode(line));
-  } catch {
-    // Nobody reads it any more (a closed pipe); serving goes on.
-  }
 }
 
 function clean(properties: Record<string, unknown>): Record<string, unknown> {

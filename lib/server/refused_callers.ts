@@ -5,11 +5,8 @@
 import type { Log } from "../chat/services.ts";
 import type { RefusedCaller } from "../net/slots.ts";
 
-/** Callers that get a line of their own in each stretch of time, for each reason. */
-const LINES_PER_STRETCH = 5;
-
-/** A stretch begins with the first caller after a rest. */
-const STRETCH_MS = 60_000;
+const LINES_PER_STRETCH = 5; // for each reason; further callers are counted
+const STRETCH_MS = 60_000; // begins with the first caller after a rest
 
 export class RefusedCallers implements Disposable {
   readonly #log: Log;

@@ -24,13 +24,14 @@ import { DEFAULT_RELAY_LIMITS, Relay } from "./relay/relay.ts";
 import { SideRequests } from "./relay/side_requests.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** How long a stopping server waits for what its clients still have to be sent. */
-const STOP_WITHIN_MS = 3_000;
-
+const STOP_WITHIN_MS = 3_000; // how long a stopping server waits for what its clients still have to be sent
 const STOPPING = "the server is stopping";
 const RETRY_AFTER_MS = 2_000; // for clients of a stopping server
 
-/** A server that serves. */
+/**
+ * A server that serves. Disposing of it accepts nobody more, tells the clients, finishes what was received and closes the
+ * database; doing so again waits for the same stop.
+ */
 export interface RunningServer extends AsyncDisposable {
   /** Port that it listens on. */
   readonly port: number;
@@ -44,8 +45,6 @@ export interface RunningServer extends AsyncDisposable {
   readonly dataFolder: string;
   /** Rejects when it cannot go on (its store has died); never resolves. */
   readonly failed: Promise<never>;
-  /** Stops: accepts nobody, tells the clients, finishes what was received, closes the database. Calling it again waits for the same stop. */
-  stop(): Promise<void>;
 }
 
 /**
@@ -112,7 +111,7 @@ export async function serve(
   let stopping: Promise<void> | undefined;
   // The store does one thing after the other: once this answer is there, all that came before is stored and acknowledged.
   const settle = () => store.dataVersion().catch(() => {});
-  const stop = () => stopping ??= stopServer(listener, connections, settle, resources, log);
+
   const host = options.publicHost ?? addresses[0]!;
   return {
     port: listener.port,
@@ -121,8 +120,7 @@ export async function serve(
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
     failed: store.failed,
-    stop,
-    [Symbol.asyncDispose]: stop,
+    [Symbol.asyncDispose]: () => stopping ??= stopServer(listener, connections, settle, resources, log),
   };
 }
 

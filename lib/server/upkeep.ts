@@ -8,16 +8,10 @@ import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
 import { sleep } from "../waiting.ts";
 
-/** How often to look whether another process (the operator's subcommands) changed the store. */
-const LOOK_EVERY_MS = 1_000;
-
+const LOOK_EVERY_MS = 1_000; // whether another process (the operator's subcommands) changed the store
 const PRUNE_EVERY_MS = 10 * 60_000;
-
-/** Rest between two steps of one round, so that others get their turn. */
-const PRUNE_STEP_MS = 50;
-
-/** Devices noted in one call: a few milliseconds of work, none of it a write on most days. */
-const DEVICES_PER_CALL = 500;
+const PRUNE_STEP_MS = 50; // rest between two steps of one round, so that others get their turn
+const DEVICES_PER_CALL = 500; // noted: a few milliseconds of work, none of it a write on most days
 
 export type UpkeepStore = Pick<ServerStore, "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune">;
 

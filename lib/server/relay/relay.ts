@@ -46,15 +46,12 @@ const IDLE_MS = 60_000; // how long a relay may stand still: the two ping each o
 interface Side {
   readonly half: RelayHalf;
   readonly stream: ByteStream;
-  /** Tells this side that all that follows is from the other. */
-  readonly begin: (terms: RelayTerms) => Promise<void>;
+  readonly begin: (terms: RelayTerms) => Promise<void>; // says that all that follows is from the other side
 }
 
 interface WaitingSide extends Side {
-  /** Ends the wait: the other side has come. */
-  readonly leave: () => void;
-  /** Ends its stay: its relay is over, nobody came, or it hung up. */
-  readonly finish: (error?: ChatError) => void;
+  readonly leave: () => void; // ends the wait: the other side has come
+  readonly finish: (error?: ChatError) => void; // ends its stay: its relay is over, nobody came, or it hung up
 }
 
 export class Relay implements Disposable {
