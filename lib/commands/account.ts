@@ -17,7 +17,7 @@ type FirstOutcome =
   | { readonly kind: "waiting"; readonly reason: string }
   | { readonly kind: "ended"; readonly error: unknown }; // for good, or since the person did not want to wait
 
-export interface AccountOptions {
+interface AccountOptions {
   readonly profile: Profile;
   readonly server: KnownServer;
   readonly name: string;

@@ -1,5 +1,5 @@
 /**
- * The client program's state: who is signed in where, over which connection. Every option works on one of these.
+ * The state of the client program: terminal, profile, and the account that is connected. Every option works on one of these.
  * @module
  */
 import type { ChatClient, Sending } from "../client/chat_client.ts";
@@ -16,13 +16,13 @@ import type { Account } from "./account.ts";
 /** How often a new password may fail to meet the rules before the question is given up. */
 const PASSWORD_ATTEMPTS = 3;
 
-/** How long a script waits for the server's word about a message, in milliseconds, through reconnects. */
+/** How long a script waits for the server's answer to a message, in milliseconds, through reconnects. */
 const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
 
-/** What is over sooner needs no line, in milliseconds: less than people take for a pause. */
+/** Waits shorter than this, in milliseconds, show no line: people do not notice them. */
 const SHOWN_AFTER_MS = 300;
 
-export interface AppOptions {
+interface AppOptions {
   readonly isScript: boolean;
   readonly readInput: () => Promise<string>;
   readonly passwordCommand?: () => Promise<string>; // gives the password in place of the person
@@ -112,7 +112,7 @@ export class App implements AsyncDisposable {
     return `${this.#account.name}${state && ` (${state})`}> `;
   }
 
-  /** What became of a message, if that is known soon; otherwise null, and the person is told later. */
+  /** The outcome of a message; null when the server has not answered in time: then the person is told later. */
   async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
     const account = this.#account;
     const news = account?.news;
@@ -124,7 +124,7 @@ export class App implements AsyncDisposable {
     return outcome;
   }
 
-  /** What became of a message of a script. Throws `ConnectionError` when that cannot be learned in time: the message stays queued. */
+  /** The outcome of a script's message. Throws `ConnectionError` when the server has not answered in time: the message stays queued. */
   async outcomeOrDisconnect(sending: Sending): Promise<SendOutcome> {
     const outcome = await this.outcomeWithin(sending, SCRIPT_OUTCOME_WITHIN_MS);
     if (outcome) return outcome;
@@ -134,9 +134,9 @@ export class App implements AsyncDisposable {
   }
 
   /**
-   * Waits for something that may take long, or for ever: a line says for what. A script whose output a program reads shows none.
+   * Waits for work that may take long, or for ever, and shows a line about it, but not in a script whose output a program reads.
    *
-   * @param what What is done, such as `Connecting to chat.example.org`; made safe by the caller.
+   * @param what Name of the work, such as `Connecting to chat.example.org`; made safe by the caller.
    * @param work Does it, and rejects with the signal's reason soon after that is aborted.
    * @throws {Interrupt} at Ctrl+C, if the work rejects with the signal's reason.
    */
@@ -156,7 +156,7 @@ export class App implements AsyncDisposable {
   /**
    * Asks for a new password, twice where it is typed unseen; null when the person gives up.
    *
-   * @param typed What was typed already, to be taken if it can be.
+   * @param typed Password that was typed already; used when it meets the rules.
    */
   async askNewPassword(prompt: string, typed?: string): Promise<string | null> {
     const given = await this.#givenPassword();

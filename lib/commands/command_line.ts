@@ -1,5 +1,5 @@
 /**
- * What the command lines of both programs have in common: help, errors that the caller ends with, words that are no subcommand.
+ * The command line of both programs: help, errors that the caller ends with, unknown subcommands.
  * @module
  */
 import type { Command } from "commander";

@@ -1,5 +1,5 @@
 /**
- * How times, people and messages read on the screen. Everything that others wrote is made safe here.
+ * Times, users and messages as the screen shows them. Everything that others wrote is made safe here.
  * @module
  */
 import { bold, cyan, dim, green, yellow } from "../terminal/style.ts";

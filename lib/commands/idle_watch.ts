@@ -1,5 +1,5 @@
 /**
- * Whether somebody is at the keys: idle after five minutes without one.
+ * Tells when the person goes idle, five minutes after the last key, and when they are back.
  * @module
  */
 /** Silence after which somebody counts as away, in milliseconds. */

@@ -1,5 +1,5 @@
 /**
- * The client's subcommands for scripts. They share the code of the menu's options; here are their flags.
+ * The flags of the client's subcommands for scripts, which share the code of the menu's options.
  * @module
  */
 import { type Command, Option } from "commander";
@@ -67,7 +67,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     );
 }
 
-export function addScriptOptions(command: Command, choosesAccount = true): Command {
+function addScriptOptions(command: Command, choosesAccount = true): Command {
   command.addOption(new Option("--json", "print one JSON object per line").default(false));
   return choosesAccount ? addAccountOptions(command) : command;
 }

@@ -1,5 +1,5 @@
 /**
- * What the client's subcommands do. It is loaded only once it is known that one of them runs: flags and help do without.
+ * The work of the client's subcommands, loaded only when one of them runs: flags and help do without.
  * @module
  */
 import { ChatError, ConnectionError, NotSignedInError, UsageError } from "../errors.ts";

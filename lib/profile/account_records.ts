@@ -18,14 +18,14 @@ export interface AccountKey {
 }
 
 /** A message that waits for the server's answer. */
-export interface QueuedMessage {
+interface QueuedMessage {
   readonly id: string;
   readonly to: string;
   readonly text: string;
 }
 
 /** A message that the server refused for good; kept until the person was told. */
-export interface RefusedMessage extends QueuedMessage {
+interface RefusedMessage extends QueuedMessage {
   readonly reason: string; // the server's words
 }
 

@@ -1,5 +1,5 @@
 /**
- * A person's profile on one machine: servers and pins, logins, cursors, what waits to be sent, and small comforts.
+ * A person's profile on one machine: servers and pins, logins, cursors, unsent messages, and the lines typed at the prompt.
  *
  * One SQLite file that only its owner can read, since it holds session tokens. Several programs of the same person may use it
  * at once. Verbs run at once, in the calling thread: the file is small, and each is a single short transaction.

@@ -6,7 +6,7 @@
  */
 import type { WithDefaults } from "../sqlite/database.ts";
 
-export interface ServersTable {
+interface ServersTable {
   id: number; // given by SQLite when left out
   host: string; // as the person gave it; unique with the port
   port: number;
@@ -16,7 +16,7 @@ export interface ServersTable {
 }
 
 /** Accounts that are signed in. */
-export interface LoginsTable {
+interface LoginsTable {
   server_id: number;
   name: string;
   token: string | null; // session token; null once signed out
@@ -24,7 +24,7 @@ export interface LoginsTable {
   last_used_at: number;
 }
 
-export interface CursorsTable {
+interface CursorsTable {
   server_id: number;
   name: string;
   read_sequence: number;
@@ -44,13 +44,13 @@ export interface OutboxTable {
   claimed_by: string | null; // mark of the program that sends it; null when unclaimed
 }
 
-export interface CommandHistoryTable {
+interface CommandHistoryTable {
   position: number;
   line: string;
 }
 
 /** E-mail accounts; see `mail_store.ts`. */
-export interface MailAccountsTable {
+interface MailAccountsTable {
   id: string;
   address: string; // the address that mails come from
   is_default: number; // 1 for the default: exactly one, as soon as there is an account
@@ -59,14 +59,14 @@ export interface MailAccountsTable {
 }
 
 /** E-mails that were begun. */
-export interface MailDraftsTable {
+interface MailDraftsTable {
   id: string; // UUID
   saved_at: number;
   draft: string; // all of it, as JSON
 }
 
 /** E-mails that are not done with. */
-export interface MailOutboxTable {
+interface MailOutboxTable {
   position: number; // the order in which they were written
   id: string;
   entry: string; // all of it, as JSON; the mail itself is a file of that id

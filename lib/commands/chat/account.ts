@@ -1,5 +1,5 @@
 /**
- * One's own account at the menu: password, what others learn, whom one does not want to hear from, and logging out.
+ * Commands about the person's own account: blocking, settings, password, logout.
  * @module
  */
 import { UsageError } from "../../errors.ts";

@@ -27,7 +27,7 @@ const CONNECT_WITHIN_MS = 10_000;
 /** How often name and password may be wrong before the menu is back. */
 const LOGIN_ATTEMPTS = 3;
 
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly withinMs?: number; // until it goes on trying behind the menu; 10 s by default
   readonly instead?: (line: string) => boolean; // runs a line that is meant for the menu; false when it is no command
 }
@@ -60,7 +60,7 @@ export function disconnectOption(app: App): MenuCommand {
 }
 
 /**
- * Connects as a person would: asks for what is missing.
+ * Connects, and asks the person for what is missing.
  *
  * @param where Host, host and port, or invite link; empty for the one server with a saved login, else the person is asked.
  * @throws {Interrupt} at Ctrl+C.

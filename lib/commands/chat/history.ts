@@ -1,5 +1,5 @@
 /**
- * What was written between oneself and another: the command `history`.
+ * The command `history`: the messages between this account and another user.
  * @module
  */
 import { UsageError } from "../../errors.ts";

@@ -33,7 +33,7 @@ export function inboxOption(app: App): MenuCommand {
 }
 
 /**
- * The subcommand: prints what waits and, unless `keep`, notes it as read.
+ * The subcommand: prints the unread messages and, unless `keep`, marks them as read.
  *
  * @throws {ConnectionError} when the connection breaks before all has arrived.
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
@@ -55,7 +55,7 @@ export async function printInbox(
   }
 }
 
-/** Waits until what is unread has arrived, or as much of it as is held at once. */
+/** Waits until all unread messages have arrived, or as many as are held at once. */
 async function catchUp(app: App): Promise<void> {
   if (await app.account!.caughtUp()) return;
   throw new ConnectionError(
@@ -63,11 +63,11 @@ async function catchUp(app: App): Promise<void> {
   );
 }
 
-/** Messages that are printed before they are noted as read: one is noted at once, a crowd with one write to the disk. */
+/** Most messages that are printed before they are marked as read, with one write to the disk. */
 const NOTED_AT_ONCE = 50;
 
 /**
- * The subcommand `tail`: prints what waits, then what arrives, until it is stopped; what was printed is read.
+ * The subcommand `tail`: prints the unread messages, then each that arrives, until it is stopped, and marks them as read.
  *
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
  */
@@ -92,7 +92,7 @@ function mustBeSeen(app: App): void {
   );
 }
 
-/** Prints messages and, unless `keep`, notes them as read once the output has taken them. */
+/** Prints messages and, unless `keep`, marks them as read once the output has taken them. */
 async function printMessages(
   app: App,
   messages: readonly ReceivedMessage[],

@@ -1,6 +1,5 @@
 /**
- * Servers that are known on this machine: which word names one, and the command `forget-server`, for one that has a new key, or
- * that one does not want to know any more.
+ * Servers that this machine knows: how one is recognised, and the command `forget-server`.
  * @module
  */
 import { UsageError } from "../../errors.ts";
