@@ -7,7 +7,7 @@
  * @module
  * @see Unicode Standard Annex #9 (bidirectional text), Annex #31 §2.3 (where joiners are legitimate), UTS #51 (emoji)
  */
-import { cutToColumns } from "./width.ts";
+import { cutToColumns, SHAPED_FORMAT } from "./width.ts";
 
 /** Combining marks kept on one letter; more of them would climb over the neighbouring lines. */
 export const MAX_MARKS_PER_LETTER = 8;
@@ -25,8 +25,6 @@ const JOINING_LETTER =
 // A flag such as Scotland's: a black flag, lower-case tag letters or digits, and the closing tag.
 const TAG_FLAG = /^\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{1,8}\u{e007f}/u;
 const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]$/u;
-// Arabic and Syriac number and abbreviation signs are format characters that have a shape.
-const SHAPED_FORMAT = /^[\u0600-\u0605\u06dd\u0890\u0891\u08e2\u{110bd}\u{110cd}]$/u;
 
 export interface SafeTextOptions {
   /** Keep line feeds as line ends (and turn CR LF into them); otherwise they show as `␊`. False by default. */

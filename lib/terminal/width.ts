@@ -3,38 +3,59 @@
  *
  * Knows graphemes (what a person calls one character) and columns; knows no escape sequences.
  * @module
+ * @see Unicode Standard Annex #11 (East Asian width), #29 (graphemes); UTS #51 (emoji)
  */
-import stringWidth from "string-width";
+import { eastAsianWidth } from "get-east-asian-width";
 
-const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" });
+let segmenter: Intl.Segmenter | undefined; // made when it is first needed, as that takes 8 ms
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\p{Mn}\p{Me}]/u;
+/** Arabic and Syriac number and abbreviation signs: format characters that have a shape. */
+export const SHAPED_FORMAT = /^[\u0600-\u0605\u06dd\u0890\u0891\u08e2\u{110bd}\u{110cd}]$/u;
+const EMOJI =
+  /^(?:\p{Emoji_Presentation}|\p{Emoji_Modifier_Base}\p{Emoji_Modifier}|\p{Emoji}\ufe0f|\p{Regional_Indicator})|\u200d\p{Extended_Pictographic}/u;
+const EMOJI_AS_TEXT = /^(?![\u{10000}-\u{10ffff}])\p{Emoji_Presentation}\ufe0e/u; // where terminals agree
+const HANGUL = /[\u1100-\u11ff\ua960-\ua97c\uac00-\ud7fb]/;
 
 /** Whether every character of the text is printable ASCII: one column and one code unit each. */
 export function isPlainAscii(text: string): boolean {
   return PRINTABLE_ASCII.test(text);
 }
 
-/** Columns that the text takes in one row; control characters and escape sequences count as nothing. */
-export function columnsOf(text: string): number {
-  return stringWidth(text);
-}
-
-export function eachGrapheme(text: string): Iterable<{ readonly segment: string }> {
+export function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
   return segmenter.segment(text);
 }
 
-export function graphemesOf(text: string): string[] {
-  return Array.from(segmenter.segment(text), (part) => part.segment);
+/** Columns that a text without colours takes in one row; control characters count as nothing. */
+export function columnsOf(text: string): number {
+  if (isPlainAscii(text)) return text.length;
+  let columns = 0;
+  for (const { segment } of graphemesOf(text)) columns += columnsOfGrapheme(segment);
+  return columns;
 }
 
-/** Cuts text so that it fits. */
+function columnsOfGrapheme(grapheme: string): number {
+  if (EMOJI_AS_TEXT.test(grapheme)) return 1;
+  if (EMOJI.test(grapheme)) return 2;
+  let columns = 0;
+  for (const character of grapheme) {
+    if (character === "\u200d") break;
+    // The parts of a Korean syllable share the room of the first.
+    const isInside = columns > 0 && HANGUL.test(character);
+    const isSeen = !UNSEEN.test(character) || SHAPED_FORMAT.test(character);
+    if (isSeen && !isInside) columns += eastAsianWidth(character.codePointAt(0)!);
+  }
+  return columns;
+}
+
 export function cutToColumns(text: string, columns: number, mark = "…"): string {
   if (columnsOf(text) <= columns) return text;
   const room = columns - columnsOf(mark);
   if (room < 0) return "";
   let kept = "";
   let used = 0;
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const width = columnsOf(segment);
     if (used + width > room) break;
     kept += segment;
@@ -43,10 +64,10 @@ export function cutToColumns(text: string, columns: number, mark = "…"): strin
   return kept + mark;
 }
 
-export function padToColumns(text: string, columns: number, align: "left" | "right" = "left"): string {
+/** Text of that width: filled with spaces, or cut with `…`. */
+export function padToColumns(text: string, columns: number): string {
   const fitted = cutToColumns(text, columns);
-  const fill = " ".repeat(Math.max(0, columns - columnsOf(fitted)));
-  return align === "left" ? fitted + fill : fill + fitted;
+  return fitted + " ".repeat(columns - columnsOf(fitted));
 }
 
 export function layOut(names: readonly string[], width: number): string {
@@ -71,7 +92,7 @@ export function nextGrapheme(text: string, offset: number): number {
   const after = text.charCodeAt(offset + 1);
   if (code < 0x300 && code !== 0x0d && !(after >= 0x300)) return offset + 1;
   const piece = text.slice(offset, offset + LONGEST_STEP);
-  for (const { segment } of segmenter.segment(piece)) return offset + segment.length;
+  for (const { segment } of graphemesOf(piece)) return offset + segment.length;
   return text.length;
 }
 
@@ -84,7 +105,7 @@ export function previousGrapheme(text: string, offset: number): number {
   }
   const start = certainBoundary(text, offset);
   let last = start;
-  for (const part of segmenter.segment(text.slice(start, offset))) last = start + part.index;
+  for (const part of graphemesOf(text.slice(start, offset))) last = start + part.index;
   return last;
 }
 
@@ -94,7 +115,7 @@ export function graphemeEdge(text: string, offset: number, side: "before" | "aft
   const here = text.charCodeAt(offset);
   if (here < 0x300 && here !== 0x0a && text.charCodeAt(offset - 1) < 0x300) return offset;
   const start = certainBoundary(text, offset);
-  for (const part of segmenter.segment(text.slice(start, offset + LONGEST_STEP))) {
+  for (const part of graphemesOf(text.slice(start, offset + LONGEST_STEP))) {
     const end = start + part.index + part.segment.length;
     if (end === offset) return offset;
     if (end > offset) return side === "after" ? end : start + part.index;

@@ -170,7 +170,7 @@ Deno.test("LineEditor never fails, and its cursor is always between two grapheme
           const { text, cursor } = editor;
           assert.ok(text.isWellFormed());
           let edge = 0;
-          for (const grapheme of graphemesOf(text)) if (edge < cursor) edge += grapheme.length;
+          for (const { segment } of graphemesOf(text)) if (edge < cursor) edge += segment.length;
           assert.equal(edge, cursor, JSON.stringify([text, cursor]));
         }
       }

@@ -6,7 +6,7 @@
  * @module
  */
 import { safeText } from "../safe_text.ts";
-import { columnsOf, eachGrapheme, isPlainAscii } from "../width.ts";
+import { columnsOf, graphemesOf, isPlainAscii } from "../width.ts";
 
 export interface TextRow {
   readonly start: number; // index of its first character in the text
@@ -75,7 +75,7 @@ export class TextRows {
     const indent = index === 0 ? this.#indent : 0;
     let shown = "";
     let column = indent;
-    for (const { segment } of eachGrapheme(piece)) {
+    for (const { segment } of graphemesOf(piece)) {
       const { text, columns } = shownGrapheme(segment, column);
       shown += text;
       column += columns;
@@ -103,7 +103,7 @@ export class TextRows {
     const pieceEnd = Math.min(limit, start + room * UNITS_PER_COLUMN);
     let at = start;
     let column = indent;
-    for (const { segment } of eachGrapheme(text.slice(start, pieceEnd))) {
+    for (const { segment } of graphemesOf(text.slice(start, pieceEnd))) {
       const { columns } = shownGrapheme(segment, column);
       const isTorn = at + segment.length === pieceEnd && pieceEnd < limit; // maybe, by the end of the piece
       if (at > start && (isTorn || column + columns > this.#columns)) return at;
