@@ -1,10 +1,3 @@
-/**
- * The channel of a direct chat: what both say, in order, each thing once, whatever happens to the links under it.
- *
- * Each request gets the next `seq` and is kept until the other side has answered it; a new link begins with what was
- * not answered (PEER.md, "Channel"). Knows nothing of how links come about, and little of what the requests mean.
- * @module
- */
 import { ChatError, ConnectionError, messageOf, ProtocolError } from "../errors.ts";
 import {
   parsePeerMessage,
@@ -55,21 +48,26 @@ export interface ChannelOptions {
   readonly stallMs?: number; // how long nothing may get through, in milliseconds; 10 s by default
 }
 
-/** One chat, over one link after another. */
+/**
+ * The channel of a direct chat: what both say, in order, each thing once, whatever happens to the links under it.
+ *
+ * Each request gets the next `seq` and is kept until the other side has answered it; a new link begins with what was
+ * not answered (PEER.md, "Channel"). Knows nothing of how links come about, and little of what the requests mean.
+ */
 export class PeerChannel {
   readonly ended: Promise<ChatEnd>;
   /** What is known of the ways; whoever looks for links asks here first. */
   readonly routes: RouteHealth = new RouteHealth();
+  received = 0; // highest `seq` of the other side's that this side has shown or saved
+  route: Route | undefined; // of the link in use, or of the last one
   readonly #listener: ChannelListener;
   readonly #comeBackWithinMs: number;
   readonly #stallMs: number;
   readonly #ended = Promise.withResolvers<ChatEnd>();
   readonly #window = new SendWindow();
-  #received = 0; // highest one taken from the other side
-  #handled = 0; // highest one that was handled: what the other side may count as there
+  #taken = 0; // highest `seq` taken from the other side
   #handling: Promise<unknown> = Promise.resolve(); // ends when all that was taken has been handled
   #link: PeerLink | undefined; // unset before the first link and while lost
-  #route: Route | undefined; // of the present or last link
   #end: ChatEnd | undefined;
   #lostTimer: ReturnType<typeof setTimeout> | undefined; // set while lost
   #stallTimer: ReturnType<typeof setTimeout> | undefined; // set while something waits for an answer
@@ -82,22 +80,12 @@ export class PeerChannel {
     this.#stallMs = options.stallMs ?? STALL_MS;
   }
 
-  /** Highest `seq` of the other side's that this side has shown or saved. */
-  get received(): number {
-    return this.#handled;
-  }
-
   get isLinked(): boolean {
     return this.#link !== undefined;
   }
 
   get isEnded(): boolean {
     return this.#end !== undefined;
-  }
-
-  /** The way of the link in use, or of the last one; undefined before the first. */
-  get route(): Route | undefined {
-    return this.#route;
   }
 
   get remoteAddress(): string | undefined {
@@ -110,7 +98,7 @@ export class PeerChannel {
     const before = this.#link;
     clearTimeout(this.#lostTimer);
     this.#link = link;
-    this.#route = link.route;
+    this.route = link.route;
     this.#window.restart(link.theirReceived);
     link.serve((method, params) => this.#take(method, params));
     link.rpc.closed.then((reason) => {
@@ -212,12 +200,12 @@ export class PeerChannel {
     if (!message) throw broken("sent what is not the protocol");
     if (this.#end) throw isOver();
     const { seq } = message.content;
-    if (seq > this.#received + 1) throw broken(`left out what comes before ${seq}`);
-    if (seq === this.#received + 1) {
-      this.#received = seq;
+    if (seq > this.#taken + 1) throw broken(`left out what comes before ${seq}`);
+    if (seq === this.#taken + 1) {
+      this.#taken = seq;
       this.#handling = this.#handling.then(async () => {
         await this.#handle(message);
-        this.#handled = seq;
+        this.received = seq;
       });
     }
     return this.#handling.then(() => ({}));
@@ -286,7 +274,7 @@ export class PeerChannel {
   }
 
   #isNarrow(): boolean {
-    return this.#route !== undefined && this.routes.isNarrow(this.#route);
+    return this.route !== undefined && this.routes.isNarrow(this.route);
   }
 
   /** Asks now and then whether anything gets through while something waits for its answer: the other side may only be slow. */

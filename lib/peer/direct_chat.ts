@@ -51,8 +51,6 @@ const CHECK_EVERY_MS = 1_000;
 
 /** One direct chat, from before its first link to its end. */
 export class DirectChat {
-  /** Name of the other person's account. */
-  readonly friend: string;
   /** Carries everything. */
   readonly channel: PeerChannel;
   /** Files both ways. */
@@ -75,7 +73,6 @@ export class DirectChat {
     options: DirectChatOptions,
     onLinkChange: () => void = () => {},
   ) {
-    this.friend = options.friend;
     this.#listener = listener;
     this.channel = new PeerChannel({
       onMessage: (message) => this.#take(message),

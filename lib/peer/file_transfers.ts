@@ -1,10 +1,3 @@
-/**
- * Files in a direct chat: one at a time each way, asked first, checked at the end, resumed after a break.
- *
- * The pieces travel as messages of the channel, so a lost link costs them nothing. When the chat itself ends in the
- * middle, what came stays beside its future place, and the same file offered again goes on from there.
- * @module
- */
 import { basename } from "node:path";
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { FILE_CHUNK_BYTES, type FileFailure, type PeerMessage } from "../protocol/peer_messages.ts";
@@ -59,6 +52,12 @@ interface Incoming {
   target?: IncomingFile; // set once there is a place for it
 }
 
+/**
+ * Files in a direct chat: one at a time each way, asked first, checked at the end, resumed after a break.
+ *
+ * The pieces travel as messages of the channel, so a lost link costs them nothing. When the chat itself ends in the
+ * middle, what came stays beside its future place, and the same file offered again goes on from there.
+ */
 export class FileTransfers {
   sentCount = 0; // files that went out whole
   receivedCount = 0;

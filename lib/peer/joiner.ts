@@ -3,7 +3,7 @@ import type { JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 import { unlessAborted, within } from "../waiting.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
-import type { ProvenConnection } from "./link/joiner_link.ts";
+import { type ProvenConnection, takeLink } from "./link/joiner_link.ts";
 import type { LinkSecrets } from "./link/peer_link.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 import { raceToHost } from "./route/race.ts";
@@ -161,9 +161,9 @@ class Joiner {
     const { chat } = this;
     const { channel } = chat;
     const isNoBetter = channel.isLinked && (channel.route !== "relayed" || route === "relayed");
-    if (channel.isEnded || isNoBetter) return proven.drop("another way was faster");
+    if (channel.isEnded || isNoBetter) return proven.rpc.abort("another way was faster");
     try {
-      const { link, terms } = await proven.take(route, channel.received, chat.terms?.channelKey);
+      const { link, terms } = await takeLink(proven, route, channel.received, chat.terms?.channelKey);
       if (terms) chat.terms = terms;
       channel.attach(link);
       this.#first.resolve();
@@ -212,6 +212,6 @@ class Joiner {
   }
 
   #hostHasEnded(): void {
-    this.chat.channel.close({ kind: "closed", message: `${this.chat.friend} has ended the chat` });
+    this.chat.channel.close({ kind: "closed", message: `${this.#options.friend} has ended the chat` });
   }
 }

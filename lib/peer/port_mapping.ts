@@ -1,7 +1,3 @@
-/**
- * Asking the router at home to forward a port: UPnP first, then NAT-PMP. Only when the person says so, and taken back.
- * @module
- */
 import { type Gateway, pmpNat, upnpNat } from "@achingbrain/nat-port-mapper";
 import { scopeOf } from "../addresses.ts";
 import { ConnectionError, messageOf } from "../errors.ts";
@@ -24,12 +20,7 @@ const UPNP_LEASE = { ttl: 60 * 60_000, autoRefresh: true };
  */
 const PMP_LEASE = { ttl: 7_200, autoRefresh: false };
 
-/**
- * Asks the router.
- *
- * @param addresses Those of this machine.
- * @throws {ConnectionError} When there is none, or it refuses; the message is one clause.
- */
+/** Asks the router at home to forward a port: UPnP first, then NAT-PMP. Throws one clause that says why it does not. */
 export async function mapPort(port: number, addresses: readonly string[]): Promise<PortMapping> {
   const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
   if (!inside) throw new ConnectionError("this machine is not behind a home router");
@@ -37,7 +28,7 @@ export async function mapPort(port: number, addresses: readonly string[]): Promi
     return await mapByUpnp(port, inside);
   } catch (upnpError) {
     try {
-      return await mapAt(pmpNat(guessGateway(inside)), port, { inside, lease: PMP_LEASE });
+      return await mapAt(pmpNat(guessGateway(inside)), port, inside, PMP_LEASE);
     } catch (error) {
       throw new ConnectionError(`the router refused (UPnP: ${messageOf(upnpError)})`, {
         cause: error,
@@ -52,7 +43,7 @@ async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
   for await (const gateway of upnpNat().findGateways({ signal })) {
     if (gateway.family !== "IPv4") continue;
     try {
-      return await mapAt(gateway, port, { inside, lease: UPNP_LEASE });
+      return await mapAt(gateway, port, inside, UPNP_LEASE);
     } catch (error) {
       failure = error;
     }
@@ -63,7 +54,8 @@ async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
 async function mapAt(
   gateway: Gateway,
   port: number,
-  { inside, lease }: { inside: string; lease: { ttl: number; autoRefresh: boolean } },
+  inside: string,
+  lease: typeof UPNP_LEASE,
 ): Promise<PortMapping> {
   const remove = () => gateway.stop({ signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => {});
   try {

@@ -2,8 +2,8 @@ import type { z } from "zod";
 import type { CHAT_EVENTS, CHAT_REQUESTS } from "../protocol/chat_messages.ts";
 
 export type ChatRequestName = keyof typeof CHAT_REQUESTS;
-export type ChatParams<M extends ChatRequestName> = z.input<(typeof CHAT_REQUESTS)[M]["params"]>;
-export type ChatResult<M extends ChatRequestName> = z.output<(typeof CHAT_REQUESTS)[M]["result"]>;
+type ChatParams<M extends ChatRequestName> = z.input<(typeof CHAT_REQUESTS)[M]["params"]>;
+type ChatResult<M extends ChatRequestName> = z.output<(typeof CHAT_REQUESTS)[M]["result"]>;
 
 export type ChatEvent = {
   readonly [E in keyof typeof CHAT_EVENTS]: {

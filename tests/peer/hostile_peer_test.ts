@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
-import { ProvenConnection } from "../../lib/peer/link/joiner_link.ts";
+import { proveToHost, takeLink } from "../../lib/peer/link/joiner_link.ts";
 import type { LinkServer, PeerLink } from "../../lib/peer/link/peer_link.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
@@ -16,13 +16,13 @@ async function joinByHand(
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port: pair.hosted.port });
   const tls = await Deno.startTls(tcp, { hostname: CERTIFICATE_NAME, caCerts: [joined.certificate] });
   const connection = new Connection(tls);
-  const proven = await ProvenConnection.prove(connection, {
+  const proven = await proveToHost(connection, {
     chatId,
     certificatePem: joined.certificate,
     secret: joined.secret,
     channelKey: undefined,
   });
-  const { link } = await proven.take("direct, LAN", 0);
+  const { link } = await takeLink(proven, "direct, LAN", 0);
   link.serve(answer);
   await pair.hosted.linked;
   return { link, connection };

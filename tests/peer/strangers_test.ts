@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Doorway } from "../../lib/peer/route/doorway.ts";
-import { ProvenConnection } from "../../lib/peer/link/joiner_link.ts";
+import { proveToHost, takeLink } from "../../lib/peer/link/joiner_link.ts";
 import type { ChatTerms, LinkSecrets, PeerLink } from "../../lib/peer/link/peer_link.ts";
 import { makeNonce, makeSecret } from "../../lib/peer/link/proof.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
@@ -130,29 +130,29 @@ Deno.test("A joiner who knows the secret of an ended or running chat gets nowher
   await using pair = await ChatPair.link();
   const joined = await leak(pair);
   const tls = await callPort(pair.hosted.port, joined.certificate);
-  const proven = await ProvenConnection.prove(new Connection(tls), secretsOf(joined));
-  await assert.rejects(proven.take("direct, LAN", 0), /begun already/);
-  const again = await ProvenConnection.prove(
+  const proven = await proveToHost(new Connection(tls), secretsOf(joined));
+  await assert.rejects(takeLink(proven, "direct, LAN", 0), /begun already/);
+  const again = await proveToHost(
     new Connection(await callPort(pair.hosted.port, joined.certificate)),
     secretsOf(joined),
   );
-  await assert.rejects(again.take("direct, LAN", 0, makeNonce()), /does not belong to this chat|closed/);
+  await assert.rejects(takeLink(again, "direct, LAN", 0, makeNonce()), /does not belong to this chat|closed/);
   await pair.joined.chat.say("still the two of us");
   assert.deepEqual(pair.atAna.lines, ["still the two of us"]);
 });
 
-Deno.test("ProvenConnection.take() puts a link in use that was proven before the chat began on another one", async () => {
+Deno.test("takeLink() puts a link in use that was proven before the chat began on another one", async () => {
   await using pair = await ChatPair.invite();
   const joined = await pair.bob.request("join_chat", { chatId: pair.bob.events[0]!.content.chatId });
   const prove = async () =>
-    await ProvenConnection.prove(
+    await proveToHost(
       new Connection(await callPort(pair.hosted.port, joined.certificate)),
       secretsOf(joined),
     );
   const [first, second] = await Promise.all([prove(), prove()]);
-  const { link, terms } = await first.take("relayed", 0);
+  const { link, terms } = await takeLink(first, "relayed", 0);
   link.serve(() => ({}));
-  const better = await second.take("direct, LAN", 0, terms!.channelKey);
+  const better = await takeLink(second, "direct, LAN", 0, terms!.channelKey);
   assert.equal(better.terms, undefined);
   better.link.serve(() => ({}));
   await link.rpc.closed;
@@ -160,7 +160,7 @@ Deno.test("ProvenConnection.take() puts a link in use that was proven before the
   await better.link.rpc.close("the test is over");
 });
 
-Deno.test("ProvenConnection.prove() trusts nobody who has the certificate's name but not the secret", async () => {
+Deno.test("proveToHost() trusts nobody who has the certificate's name but not the secret", async () => {
   const identity = await createEphemeralIdentity();
   const chatId = crypto.randomUUID();
   const [right, wrong] = [makeSecret(), makeSecret()];
@@ -176,7 +176,7 @@ Deno.test("ProvenConnection.prove() trusts nobody who has the certificate's name
     taker: { secretsOf: () => secrets(wrong), onLink: () => 0 },
   });
   const tls = await callPort(doorway.port, identity.certificatePem);
-  await assert.rejects(ProvenConnection.prove(new Connection(tls), secrets(right)));
+  await assert.rejects(proveToHost(new Connection(tls), secrets(right)));
 });
 
 Deno.test("A server that puts itself in between with a key of its own makes the two codes differ", async () => {
@@ -211,8 +211,8 @@ Deno.test("A server that puts itself in between with a key of its own makes the 
   joining.catch(() => {});
   await waitUntil("bob has linked to the liar", () => Promise.resolve(liar.link !== undefined));
   const tls = await callPort(pair.hosted.port, liar.joined!.certificate);
-  const towardsAna = await ProvenConnection.prove(new Connection(tls), secretsOf(liar.joined!));
-  const { link, terms } = await towardsAna.take("direct, LAN", 0);
+  const towardsAna = await proveToHost(new Connection(tls), secretsOf(liar.joined!));
+  const { link, terms } = await takeLink(towardsAna, "direct, LAN", 0);
   liar.link!.serve((method, params) => link.rpc.request(method, params));
   link.serve((method, params) => liar.link!.rpc.request(method, params));
   const { chat } = await joining;

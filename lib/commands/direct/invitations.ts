@@ -1,7 +1,3 @@
-/**
- * Invitations to direct chats, told at the menu: when one comes, when it is taken back, and those that wait on connecting.
- * @module
- */
 import { messageOf } from "../../errors.ts";
 import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
@@ -16,6 +12,7 @@ export function forgetInvitation(account: Account, chatId: string): void {
   toldByAccount.get(account)?.delete(chatId);
 }
 
+/** Tells when one comes, when it is taken back, and on connecting those that wait. */
 export function announceInvitations(
   terminal: Terminal,
   account: Account,

@@ -61,7 +61,10 @@ async function choose(app: App, account: Account, flags: ChatFlags): Promise<Inv
     throw new UsageError(`Cannot choose for you: chats are open from ${names}; name one`);
   }
   if (chats.length === 1) {
-    await terminal.print(`Joining ${describe(first)}.`);
+    const opened = dim(`(opened ${ago(first.openedAt, Date.now())})`);
+    await terminal.print(
+      `Joining the chat of ${bold(cyan(safeText(first.from)))} on port ${first.port} ${opened}.`,
+    );
     return first;
   }
   return await terminal.choose(
@@ -87,12 +90,6 @@ function pick(chats: readonly Invitation[], friend: string, port: number | undef
   if (found) return found;
   const ports = from.map((invitation) => invitation.port).join(", ");
   throw new UsageError(`Cannot join on port ${port}: ${name}'s chat is open on port ${ports}`);
-}
-
-function describe({ from, port, openedAt }: Invitation): string {
-  return `the chat of ${bold(cyan(safeText(from)))} on port ${port} ${
-    dim(`(opened ${ago(openedAt, Date.now())})`)
-  }`;
 }
 
 /** Options 4 and 5 at the menu, in the words that the subcommands have. */

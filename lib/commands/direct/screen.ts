@@ -1,8 +1,5 @@
-/**
- * The screen of a direct chat: both write at the same time, lines of the other appear above the line being typed.
- * @module
- */
 import { join } from "node:path";
+import { scopeOf } from "../../addresses.ts";
 import { messageOf } from "../../errors.ts";
 import type { DirectChat, Tally } from "../../peer/direct_chat.ts";
 import type { JoinListener } from "../../peer/joiner.ts";
@@ -41,13 +38,12 @@ export interface ChatScreenOptions {
   readonly folders: { readonly downloadFolder: string; readonly homeFolder: string };
 }
 
-/** One chat on one terminal. Listens from before the first link; {@linkcode run} takes over with it. */
+/** One chat on one terminal: lines of the other appear above the line being typed. Listens from before the first link; {@linkcode run} takes over with it. */
 export class ChatScreen implements JoinListener {
   readonly #terminal: Terminal;
   readonly #options: ChatScreenOptions;
   readonly #bars = new Map<TransferNews["direction"], Progress>();
   readonly #waiting = new Set<Promise<void>>();
-  #route: Route | undefined;
   #routeSince = 0; // on the clock of performance.now()
 
   constructor(terminal: Terminal, options: ChatScreenOptions) {
@@ -85,7 +81,6 @@ export class ChatScreen implements JoinListener {
   }
 
   onLinked({ route, isFirst, wasLost }: { route: Route; isFirst: boolean; wasLost: boolean }): void {
-    this.#route = route;
     this.#routeSince = performance.now();
     if (isFirst) return;
     this.#terminal.status("");
@@ -217,12 +212,10 @@ export class ChatScreen implements JoinListener {
           return await this.#printRoute(chat);
         case "help":
           return await this.#printHelp();
-        default:
-          await this.#terminal.print(
-            `Unknown command /${
-              safeText(word)
-            }; /help lists the commands. To say it, begin with two slashes.`,
-          );
+        default: {
+          const hint = "/help lists the commands. To say it, begin with two slashes.";
+          await this.#terminal.print(`Unknown command /${safeText(word)}; ${hint}`);
+        }
       }
     } catch (error) {
       await this.#terminal.print(red("✗ ") + sentenceOf(new Error(safeText(messageOf(error)))));
@@ -248,13 +241,13 @@ export class ChatScreen implements JoinListener {
     if (!channel.isLinked) {
       return await this.#terminal.print("There is no route right now: the connection is lost.");
     }
-    const isBridged = channel.remoteAddress === "127.0.0.1" || channel.remoteAddress === "::1";
-    const where = isBridged ? "" : `, ${channel.remoteAddress}`;
-    const through = this.#route === "relayed"
+    const { remoteAddress = "" } = channel; // of this machine where punched or relayed bytes are copied
+    const where = scopeOf(remoteAddress) === "loopback" ? "" : `, ${remoteAddress}`;
+    const through = channel.route === "relayed"
       ? " The server copies bytes that it cannot read; a direct route is looked for now and then."
       : " Nothing goes through the server.";
     await this.#terminal.print(
-      `${this.#route}${where}, for ${span(performance.now() - this.#routeSince)}.${through}`,
+      `${channel.route}${where}, for ${span(performance.now() - this.#routeSince)}.${through}`,
     );
   }
 

@@ -2,6 +2,7 @@ import { UndeliveredError } from "../../errors.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
 import type { TransferFailure, TransferNews } from "../../peer/file_transfers.ts";
 import type { ChatEnd } from "../../peer/channel.ts";
+import type { FileFailure } from "../../protocol/peer_messages.ts";
 import { formatBytes } from "../../bytes.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { count } from "../format.ts";
@@ -46,44 +47,33 @@ export function whyFileFailed(
   const start = direction === "sending" ? `${name} was not sent` : `${name} was not received`;
   // The one who says so is at the end where it went wrong.
   const where = isOurs ? "here" : `at ${other}'s end`;
-  switch (reason) {
-    case "refused":
-      return isOurs ? `${name} was refused` : `${start}: ${other} does not want it`;
-    case "cancelled":
-      return `${start}: ${isOurs ? "you have" : `${other} has`} cancelled it`;
-    case "busy":
-      return `${start}: another file is on its way; try again once it has arrived`;
-    case "disk_full":
-      return `${start}: the disk is full ${where}; make room and send it again`;
-    case "cannot_write":
-      return `${start}: it cannot be saved ${where}`;
-    case "damaged":
-      return `${start}: what arrived is not what was sent; send it again`;
-    case "stuck":
-      return `${start}: the network between you carries no large packets`;
-  }
+  if (reason === "refused" && isOurs) return `${name} was refused`;
+  const why: Record<FileFailure, string> = {
+    refused: `${other} does not want it`,
+    cancelled: `${isOurs ? "you have" : `${other} has`} cancelled it`,
+    busy: "another file is on its way; try again once it has arrived",
+    disk_full: `the disk is full ${where}; make room and send it again`,
+    cannot_write: `it cannot be saved ${where}`,
+    damaged: "what arrived is not what was sent; send it again",
+    stuck: "the network between you carries no large packets",
+  };
+  return `${start}: ${why[reason]}`;
 }
 
 export function fileAndSize({ name, totalBytes }: Pick<TransferNews, "name" | "totalBytes">): string {
   return `${name} (${formatBytes(totalBytes)})`;
 }
 
-function howItEnded(friend: string, end: ChatEnd): string {
+function howItEnded(friend: string, { kind, message }: ChatEnd): string {
   const name = safeText(friend);
-  switch (end.kind) {
-    case "said_bye":
-      return "You said goodbye.";
-    case "heard_bye":
-      return `${name} said goodbye.`;
-    case "lost":
-      return `The chat with ${name} is over: ${safeText(end.message)}.`;
-    case "protocol":
-      return `The chat with ${name} ended because the other program broke the protocol: ${
-        safeText(end.message)
-      }.`;
-    case "failed":
-      return `The chat with ${name} ended because this side failed: ${safeText(end.message)}.`;
-    case "closed":
-      return `The chat is over: ${safeText(end.message)}.`;
-  }
+  const why = safeText(message);
+  const sentences: Record<ChatEnd["kind"], string> = {
+    said_bye: "You said goodbye.",
+    heard_bye: `${name} said goodbye.`,
+    lost: `The chat with ${name} is over: ${why}.`,
+    protocol: `The chat with ${name} ended because the other program broke the protocol: ${why}.`,
+    failed: `The chat with ${name} ended because this side failed: ${why}.`,
+    closed: `The chat is over: ${why}.`,
+  };
+  return sentences[kind];
 }

@@ -29,12 +29,11 @@ import {
 const TAKE_TIMEOUT_MS = 10_000;
 
 export interface LinkTaker {
-  /** What is to be proven; asked anew for each caller, since the channel's key comes with the first link. */
+  /** Asked anew for each caller, since the channel's key comes with the first link. */
   secretsOf(): LinkSecrets;
   /**
-   * Takes the link into use, at once.
+   * Takes the link into use, at once, and says the highest `seq` of the joiner's that this side has.
    *
-   * @returns Highest `seq` of the joiner's that this side has.
    * @throws {ChatError} When this link comes too late.
    */
   onLink(link: PeerLink, terms: ChatTerms | undefined): number;
@@ -73,9 +72,8 @@ interface Greeting {
 
 async function readGreeting(connection: Connection, secrets: LinkSecrets): Promise<Greeting> {
   const lines = await connection.readLines();
-  if (lines?.length !== 1) throw new ConnectionError("The caller did not greet");
-  const envelope = parseEnvelope(lines[0]!);
-  if (envelope.kind !== "request" || envelope.method !== "greet") {
+  const envelope = lines?.length === 1 ? parseEnvelope(lines[0]!) : undefined;
+  if (envelope?.kind !== "request" || envelope.method !== "greet") {
     throw new ConnectionError("The caller did not greet");
   }
   const greet = checked(LINK_REQUESTS.greet.params, envelope.params, "greet");
@@ -146,11 +144,8 @@ function isResumedBy(
   channelKey: string | undefined,
 ): boolean {
   if (resume === undefined) return false;
-  if (
-    channelKey !== undefined &&
-    isSameProof(resume, proveResume({ ...context, key: channelKey }, nonce, hostNonce))
-  ) {
-    return true;
-  }
+  const isOurs = channelKey !== undefined &&
+    isSameProof(resume, proveResume({ ...context, key: channelKey }, nonce, hostNonce));
+  if (isOurs) return true;
   throw new ProtocolError(RPC_INVALID_REQUEST, "Cannot take the link: it does not belong to this chat");
 }

@@ -1,8 +1,3 @@
-/**
- * What one side of a direct chat has said and the other side has not answered: how much of it may be under way on the
- * present link, and what goes out next. Knows no link and no timer.
- * @module
- */
 import { ConnectionError } from "../../errors.ts";
 import type { PeerMethod } from "../../protocol/peer_messages.ts";
 
@@ -21,13 +16,17 @@ export interface Outgoing {
   readonly confirmed: PromiseWithResolvers<void>;
 }
 
+/**
+ * What one side of a direct chat has said and the other side has not answered: how much of it may be under way on the
+ * present link, and what goes out next. Knows no link and no timer.
+ */
 export class SendWindow {
+  progressAt = 0; // when this side last knew that what it sends gets through, on the clock of performance.now()
+  bytesInFlight = 0; // sent on the present link and not answered
   readonly #unconfirmed = new Map<number, Outgoing>();
   #lastSeq = 0;
   #sentSeq = 0; // highest one sent on the present link
-  #bytesInFlight = 0; // sent on the present link and not answered
   #budgetBytes = 0; // most that may be in flight on the present link; 0 until that has answered
-  #progressAt = 0;
 
   get isEmpty(): boolean {
     return this.#unconfirmed.size === 0;
@@ -38,17 +37,8 @@ export class SendWindow {
     return this.#unconfirmed.keys().next().value;
   }
 
-  get bytesInFlight(): number {
-    return this.#bytesInFlight;
-  }
-
-  /** When this side last knew that what it sends gets through, on the clock of performance.now(). */
-  get progressAt(): number {
-    return this.#progressAt;
-  }
-
   noteProgress(): void {
-    this.#progressAt = performance.now();
+    this.progressAt = performance.now();
   }
 
   add(method: PeerMethod, content: object): Outgoing {
@@ -70,7 +60,7 @@ export class SendWindow {
       if (outgoing.seq <= theirReceived) this.confirm(outgoing);
     }
     this.#sentSeq = Math.min(this.#sentSeq, theirReceived);
-    this.#bytesInFlight = 0;
+    this.bytesInFlight = 0;
     this.#budgetBytes = 0;
     this.noteProgress();
   }
@@ -86,11 +76,11 @@ export class SendWindow {
       this.#budgetBytes > 0 && this.#sentSeq < this.#lastSeq && this.#requestsInFlight() < MAX_REQUESTS
     ) {
       const outgoing = this.#unconfirmed.get(this.#sentSeq + 1);
-      const isOver = outgoing && this.#bytesInFlight + outgoing.bytes > this.#budgetBytes;
-      if (isOver && this.#bytesInFlight > 0) return undefined;
+      const isOver = outgoing && this.bytesInFlight + outgoing.bytes > this.#budgetBytes;
+      if (isOver && this.bytesInFlight > 0) return undefined;
       this.#sentSeq += 1;
       if (!outgoing) continue;
-      this.#bytesInFlight += outgoing.bytes;
+      this.bytesInFlight += outgoing.bytes;
       return outgoing;
     }
   }
@@ -103,7 +93,7 @@ export class SendWindow {
 
   /** So many bytes were answered on the present link; where it is not narrow, twice as many may follow. */
   answered(bytes: number, isNarrow: boolean): void {
-    this.#bytesInFlight -= bytes;
+    this.bytesInFlight -= bytes;
     if (!isNarrow) this.#budgetBytes *= 2;
   }
 

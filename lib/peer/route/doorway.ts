@@ -1,10 +1,3 @@
-/**
- * The one way into a host: its TLS listener for one chat, and a private one on loopback for bytes that came otherwise.
- *
- * Strangers may find the port. They get a TLS handshake with a certificate that names nobody, and then silence until
- * they are put out; there is room for a bounded number of them, and they cannot take the room of bridged connections.
- * @module
- */
 import type { Connection } from "../../net/connection.ts";
 import type { Identity } from "../../net/identity.ts";
 import { Listener } from "../../net/listener.ts";
@@ -32,6 +25,12 @@ export interface DoorwayOptions {
   readonly greetTimeoutMs?: number | undefined;
 }
 
+/**
+ * The one way into a host: its TLS listener for one chat, and a private one on loopback for bytes that came otherwise.
+ *
+ * Strangers may find the port. They get a TLS handshake with a certificate that names nobody, and then silence until
+ * they are put out; there is room for a bounded number of them, and they cannot take the room of bridged connections.
+ */
 export class Doorway implements AsyncDisposable {
   readonly port: number;
   readonly #outer: Listener;
@@ -77,16 +76,12 @@ export class Doorway implements AsyncDisposable {
     }
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     this.#outer.close();
     this.#inner.close();
     for (const connection of this.#waiting) connection.abort("the chat is over");
     await Promise.all([this.#outer.finished, this.#inner.finished]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 
   async #await(connection: Connection, taker: LinkTaker, timeoutMs: number): Promise<void> {

@@ -32,9 +32,8 @@ export interface PunchOptions {
 }
 
 /**
- * Punches when the server says so.
+ * Punches when the server says so, until nothing is tried any more.
  *
- * @returns Resolves when nothing is tried any more.
  * @throws {ConnectionError} When the server cannot be asked, or does not agree.
  */
 export async function punch(

@@ -13,7 +13,7 @@ import { type Bridge, throughLoopback } from "../../net/streams.ts";
 import type { JoinedChat, Place } from "../../protocol/chat_messages.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { Limit, sleep } from "../../waiting.ts";
-import { ProvenConnection } from "../link/joiner_link.ts";
+import { type ProvenConnection, proveToHost } from "../link/joiner_link.ts";
 import { LINK_CONNECTION, type LinkSecrets } from "../link/peer_link.ts";
 import type { Rendezvous } from "../rendezvous.ts";
 import { routeTo, usableEndpoints } from "./addresses.ts";
@@ -115,7 +115,7 @@ async function proveOver(
     bridge,
     limit.signal,
     startTls,
-    (tls) => ProvenConnection.prove(new Connection(tls, LINK_CONNECTION), secretsOf()),
+    (tls) => proveToHost(new Connection(tls, LINK_CONNECTION), secretsOf()),
   );
 }
 
@@ -168,7 +168,7 @@ class Contest implements Disposable {
 
   async #take(proven: ProvenConnection, route: Route): Promise<void> {
     if (this.#isOver || (this.#isRelayed && route === "relayed")) {
-      return proven.drop("another way was faster");
+      return proven.rpc.abort("another way was faster");
     }
     await this.#options.take(proven, route);
     if (route !== "relayed") return this.#end();

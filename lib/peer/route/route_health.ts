@@ -1,14 +1,13 @@
-/**
- * What a chat has learned of the ways between the two: which carried nothing, and which carry nothing large.
- *
- * Some networks drop large packets and do not say so (RFC 2923 §2.1): a handshake and short lines pass, a file never does.
- * @module
- */
 import type { Route } from "../../protocol/peer_messages.ts";
 
 /** How long it holds, in milliseconds: people move, and networks are mended. */
 const REMEMBER_MS = 600_000;
 
+/**
+ * What a chat has learned of the ways between the two: which carried nothing, and which carry nothing large.
+ *
+ * Some networks drop large packets and do not say so (RFC 2923 §2.1): a handshake and short lines pass, a file never does.
+ */
 export class RouteHealth {
   // Until when each holds, on the clock of performance.now().
   readonly #avoidedUntil = new Map<Route, number>();
