@@ -22,7 +22,7 @@ const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 function greeting(server: RunningServer, options: ServeOptions): string {
   const who = {
     open: "anyone who finds it may register",
-    invite: "the link lets people register",
+    invite: "anyone with this link may register",
     closed: "",
   };
   const reach = server.addresses.map((address) => formatHostAndPort(address, server.port)).join(", ");
@@ -33,7 +33,7 @@ function greeting(server: RunningServer, options: ServeOptions): string {
     `  Invite link  ${server.inviteLink}`,
     who[options.registration] && `               (${who[options.registration]})`,
     options.publicHost === undefined &&
-    `  From outside your network: forward TCP port ${server.port} to this machine, and start with --public-host NAME.`,
+    `  To be reached from outside your network: forward TCP port ${server.port} to this machine, and start with --public-host NAME.`,
     "  Stop with Ctrl+C.",
   ].filter(Boolean).join("\n");
 }

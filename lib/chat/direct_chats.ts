@@ -104,7 +104,7 @@ export class DirectChats implements Disposable {
       throw new ChatError("rate_limited", words);
     }
     if (this.#entries.size >= MAX_OPEN) {
-      throw new ChatError("unavailable", "Cannot open a chat: the server has as many as it can hold");
+      throw new ChatError("unavailable", "Cannot open a chat: too many are open on this server");
     }
     const entry: OpenEntry = {
       chatId: details.chatId,
@@ -158,7 +158,7 @@ export class DirectChats implements Disposable {
     const entry = this.#entries.get(chatId);
     if (!entry || entry.friendId !== joiner.accountId) {
       if (!entry && secret !== undefined && this.#now() - this.#startedAt < this.#awayMs) {
-        const words = "Cannot join the chat: its host has not come back to the server yet";
+        const words = "Cannot join the chat: its host has not reconnected to the server yet";
         throw new ChatError("unavailable", words);
       }
       throw new ChatError("not_found", "Cannot join the chat: it has been closed");
@@ -168,7 +168,7 @@ export class DirectChats implements Disposable {
       throw new ChatError("conflict", "Cannot join the chat: you are in it on another device");
     }
     if (!entry.host) {
-      const words = `Cannot join the chat: ${entry.hostName} has lost the server, try again soon`;
+      const words = `Cannot join the chat: ${entry.hostName} is not connected now; try again soon`;
       throw new ChatError("unavailable", words);
     }
     entry.joiner = joiner;

@@ -170,7 +170,7 @@ const HANDLERS: Handlers = {
     const friend = await store.findUser(chat.to, accountId);
     if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${chat.to}`);
     if ((await store.listBlocked(friend.accountId)).includes(name)) {
-      throw new ChatError("blocked", `Cannot open a chat: ${chat.to} takes nothing from you`);
+      throw new ChatError("blocked", `Cannot open a chat: ${chat.to} takes no messages from you`);
     }
     if (session.stage !== "signed_in") {
       throw new ChatError("unavailable", "Cannot open a chat: the session has ended");
@@ -216,9 +216,9 @@ export function answer(session: Session, method: string, params: unknown): unkno
 function checkStage(session: Session, method: RequestName, wanted: Stage | "any"): void {
   if (wanted === "any" || wanted === session.stage) return;
   if (session.stage === "greeting") {
-    throw new ChatError("invalid", `Cannot take ${method} yet: say hello first`);
+    throw new ChatError("invalid", `Cannot take ${method} yet: send hello first`);
   }
-  if (wanted === "greeting") throw new ChatError("conflict", "Cannot take hello: it was said already");
+  if (wanted === "greeting") throw new ChatError("conflict", "Cannot take hello: it was sent before");
   if (wanted === "signed_in") throw new ChatError("unauthenticated", `Cannot take ${method}: log in first`);
   throw new ChatError("conflict", `Cannot take ${method}: signed in as ${session.identity.name} already`);
 }

@@ -39,7 +39,7 @@ export class Pace {
     this.#filledAt = clock.now();
     this.#line = new FairLine(maxWaiting, () => {
       const retryAfterMs = Math.ceil(this.#msUntil(maxWaiting));
-      const words = `Cannot ${purpose} now: too many wait for it; try again in ${spokenWait(retryAfterMs)}`;
+      const words = `Cannot ${purpose} now: too many are waiting; try again in ${spokenWait(retryAfterMs)}`;
       return new ChatError("rate_limited", words, { retryAfterMs });
     });
   }

@@ -39,7 +39,7 @@ export class Passwords {
   readonly #line = new FairLine(
     MAX_WAITING,
     () =>
-      new ChatError("unavailable", "Cannot check the password now: too many logins wait", {
+      new ChatError("unavailable", "Cannot check the password now: too many logins are waiting", {
         retryAfterMs: RETRY_AFTER_MS,
       }),
   );
@@ -112,7 +112,7 @@ function base64(bytes: Uint8Array): string {
 function parse(stored: string): { cost: ScryptCost; salt: Buffer; hash: Buffer } {
   const match = /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(stored);
   if (!match) {
-    throw new TypeError("Cannot read a stored password hash: not the form $scrypt$ln=…,r=…,p=…$salt$hash");
+    throw new TypeError("Cannot read a stored password hash: it is not $scrypt$ln=…,r=…,p=…$salt$hash");
   }
   const [, logN, r, p, salt, hash] = match as unknown as [string, string, string, string, string, string];
   return {

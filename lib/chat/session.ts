@@ -42,7 +42,7 @@ export class Session implements PresentSession, TurnTaker {
     this.peer = peer;
     this.addressGroup = addressGroup;
     this.services = services;
-    this.#signInTimer = setTimeout(() => peer.close("nobody signed in"), SIGN_IN_WITHIN_MS);
+    this.#signInTimer = setTimeout(() => peer.close("nobody signed in in time"), SIGN_IN_WITHIN_MS);
   }
 
   get stage(): Stage {
@@ -138,6 +138,6 @@ export class Session implements PresentSession, TurnTaker {
     const { hub, store, log, directChats } = this.services;
     directChats.left(this);
     hub.remove(this);
-    store.markSeen(this.accountId, Date.now()).catch((error) => log.warn("last seen not noted", { error }));
+    store.markSeen(this.accountId, Date.now()).catch((error) => log.warn("last seen not stored", { error }));
   }
 }

@@ -43,14 +43,14 @@ export function addAdminCommands(program: Command, openTerminal: () => Promise<T
   addInviteCommands(program.command("invite"), onStore);
   onStore(
     addDataOption(program.command("backup").argument("<file>", "new file to write the copy to"))
-      .description("write a consistent copy of the database, also while the server runs"),
+      .description("copy the database to a file; works while the server runs"),
     async ({ store, terminal }, file: string) => {
       await store.backup(file);
-      await terminal.print(`Wrote ${file}. The key is not in it: copy the data folder's key files too.`);
+      await terminal.print(`Wrote ${file}, without the key: copy the data folder's key files too.`);
     },
   );
   onStore(
-    addDataOption(program.command("check")).description("verify the database and print what is in it"),
+    addDataOption(program.command("check")).description("check the database and print what it holds"),
     check,
   );
 }
@@ -72,7 +72,7 @@ function addUserCommands(user: Command, onStore: OnStore): void {
     addDataOption(user.command(verb).argument("<name>", "name of the account")).description(description);
 
   onStore(
-    named("add", "make an account; asks for its password"),
+    named("add", "create an account; asks for its password"),
     async ({ store, terminal }, name: string) => {
       checked(nameField, name, "the name");
       const passwordHash = await askNewPassword(terminal, name);
@@ -125,7 +125,7 @@ function addUserCommands(user: Command, onStore: OnStore): void {
     named("remove", "remove an account and its mailbox; the messages it sent stay with their recipients")
       .option("--yes", "do not ask"),
     async ({ store, terminal }, name: string, { yes = false }: { yes?: boolean }) => {
-      if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox for ever?`, false))) return;
+      if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox permanently?`, false))) return;
       await store.removeAccount(name);
       await terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
     },
@@ -135,10 +135,10 @@ function addUserCommands(user: Command, onStore: OnStore): void {
 function addInviteCommands(invite: Command, onStore: OnStore): void {
   invite.description("invites: new, list, revoke");
   onStore(
-    addLinkOptions(addDataOption(invite.command("new"))).description("make an invite and print its link")
-      .option("--uses <number>", "accounts it may make (default: any number)", wholeNumber)
-      .option("--days <number>", "days until it ends (default: never)", wholeNumber)
-      .option("--note <text>", "your own words about it", ""),
+    addLinkOptions(addDataOption(invite.command("new"))).description("create an invite and print its link")
+      .option("--uses <number>", "how many accounts it can create (default: no limit)", wholeNumber)
+      .option("--days <number>", "days until it expires (default: never)", wholeNumber)
+      .option("--note <text>", "a note for yourself", ""),
     async (
       { store, terminal },
       options: LinkOptions & { data: string; uses?: number; days?: number; note: string },
@@ -157,19 +157,21 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
     },
   );
   onStore(
-    addDataOption(invite.command("list")).description("list invites, also those that no longer work"),
+    addDataOption(invite.command("list")).description("list all invites, also those that have ended"),
     async ({ store, terminal }) => {
       for (const { code, isOpen, uses, maxUses, note } of await store.listInvites()) {
         const state = isOpen ? "open" : "ended";
         await terminal.print(
-          `${code}  ${state}  used ${uses} of ${maxUses ?? "any number"}${note && `  ${note}`}`,
+          `${code}  ${state}  used ${uses}${maxUses === null ? "" : ` of ${maxUses}`} times${
+            note && `  ${note}`
+          }`,
         );
       }
     },
   );
   onStore(
-    addDataOption(invite.command("revoke").argument("<code>", "the join code, as list shows it"))
-      .description("end an invite; its accounts stay"),
+    addDataOption(invite.command("revoke").argument("<code>", "join code, as invite list shows it"))
+      .description("revoke an invite; accounts created with it stay"),
     async ({ store, terminal }, code: string) => {
       await store.revokeInvite(code);
       await terminal.print(`Revoked ${code}.`);

@@ -50,8 +50,8 @@ export type LinkOptions = Pick<ServeOptions, "port" | "publicHost" | "cert" | "k
 export function addLinkOptions(command: Command): Command {
   return addAll(command, [
     flag("--port <number>", "TCP port; 0 picks a free one").default(DEFAULT_PORT).argParser(port),
-    flag("--public-host <name>", "name or address that others reach this server at, for the invite link"),
-    flag("--cert <file>", "certificate chain (PEM), in place of the server's own"),
+    flag("--public-host <name>", "host name or address that the invite link names"),
+    flag("--cert <file>", "certificate chain (PEM) to use instead of the server's own"),
     flag("--key <file>", "private key (PEM) of --cert"),
   ]);
 }
@@ -66,11 +66,11 @@ export function addServeOptions(command: Command): Command {
   return addAll(addLinkOptions(addDataOption(command)), [
     flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)"),
     flag("--registration <who>", "who may register").choices(["open", "invite", "closed"]).default("invite"),
-    flag("--log-level <level>", "least important lines to log").choices([...LOG_LEVELS]).default("info"),
+    flag("--log-level <level>", "lowest level to log").choices([...LOG_LEVELS]).default("info"),
     flag("--log-format <format>", "format of the log").choices(["text", "json"]).default("text"),
     count("--max-connections", "connections at once", 10_000),
     count("--max-connections-per-address", "connections at once from one address", 100),
-    count("--sends-per-second", "messages a second from one account", sendsPerSecond),
+    count("--sends-per-second", "messages per second from one account", sendsPerSecond),
     count(
       "--failed-logins",
       "failed logins to one account from one address in 15 minutes",
@@ -86,11 +86,11 @@ export function addServeOptions(command: Command): Command {
       "registrations from one address in an hour",
       registrationsPerAddress,
     ),
-    count("--mailbox-messages", "unread messages a mailbox takes", mailboxMessages),
-    count("--mailbox-mib", "MiB of unread text a mailbox takes", mailboxBytes / MIB),
+    count("--mailbox-messages", "unread messages in a mailbox", mailboxMessages),
+    count("--mailbox-mib", "MiB of unread text in a mailbox", mailboxBytes / MIB),
     count("--history-days", "days that read messages are kept", historyDays),
-    count("--history-mib", "MiB of read text kept for an account", historyBytes / MIB),
-    flag("--relay-mib <n>", "MiB of direct chats relayed for an account in a day; 0 relays nothing")
+    count("--history-mib", "MiB of read text kept per account", historyBytes / MIB),
+    flag("--relay-mib <n>", "MiB of direct chats relayed per account and day; 0 turns the relay off")
       .default(relayMib).argParser(wholeOrNone),
   ]);
 }

@@ -101,7 +101,7 @@ export class Relay implements Disposable {
       throw new ChatError("rate_limited", `Cannot relay more than ${this.#limits.perAccount} chats at once`);
     }
     if (this.#places.count >= this.#limits.total * 2) {
-      throw new ChatError("unavailable", "Cannot relay: the server relays as many chats as it can");
+      throw new ChatError("unavailable", "Cannot relay: the server has reached its limit of relayed chats");
     }
     this.#leftToday(accountId);
     return this.#places.take(accountId);
@@ -110,7 +110,7 @@ export class Relay implements Disposable {
   /** Bytes that an account may still have relayed today; throws when there are none. */
   #leftToday(accountId: number): number {
     const { bytesPerDay } = this.#limits;
-    if (bytesPerDay === 0) throw new ChatError("forbidden", "Cannot relay: this server does not");
+    if (bytesPerDay === 0) throw new ChatError("forbidden", "Cannot relay: the server's relay is off");
     const used = this.#useOf(accountId);
     if (used.bytes < bytesPerDay) return bytesPerDay - used.bytes;
     const words = `Cannot relay more than ${Math.ceil(bytesPerDay / 1024 / 1024)} MiB a day`;
@@ -146,7 +146,7 @@ export class Relay implements Disposable {
       if (error) reject(error);
       else resolve();
     };
-    const nobody = new ChatError("timeout", "Cannot relay: the other side did not come");
+    const nobody = new ChatError("timeout", "Cannot relay: the other side did not connect in time");
     const timer = setTimeout(() => finish(nobody), this.#options.waitMs ?? WAIT_MS);
     // Whoever found another way hangs up, and its slot is free again.
     const stream = watched(side.stream, () => finish());

@@ -69,11 +69,11 @@ export class SideRequests implements AsyncDisposable {
       const line = await readRequest(stream, this.#options.requestWithinMs ?? 5_000);
       if (line === null) return;
       const request = parseEnvelope(line);
-      if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: no request came");
+      if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: that is no request");
       id = request.id;
       if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
       else if (request.method === "relay") await this.#relay(stream, id, request.params);
-      else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: only find_address and relay");
+      else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: send find_address or relay");
     } catch (error) {
       const isForCaller = error instanceof ChatError || error instanceof ProtocolError;
       if (!isForCaller) this.#options.log.info("side connection lost", { reason: messageOf(error) });
