@@ -109,6 +109,16 @@ const FORBIDDEN_TEXT: readonly RegExp[] = [
   new RegExp("/" + "(work/(main|shared|\\.library)|root|home/[a-z]\\w*|Users/[a-z]\\w*)/"),
 ];
 
+/** The pages whose paths must lead somewhere. */
+const PAGES: readonly string[] = [
+  "README.md",
+  "BENCHMARKS.md",
+  "lib/README.md",
+  "lib/protocol/README.md",
+  "lib/protocol/PEER.md",
+  "tests/README.md",
+];
+
 /** What is not the project's text: made by tools, or by people at run time. */
 const NOT_OURS = [".git", "dist", "node_modules", ".cache"];
 
@@ -239,6 +249,18 @@ Deno.test("architecture: no file names a package registry or a folder of the mac
   assert.deepEqual(wrong, []);
 });
 
+Deno.test("architecture: the pages for developers name only files and folders that exist", () => {
+  const wrong = PAGES.flatMap((page) => {
+    const text = Deno.readTextFileSync(join(PROJECT_FOLDER, page));
+    // `lib/a/b.ts` in text and code; [words](../a/b.md) from the page's own folder.
+    const named = text.matchAll(/(?<![\w/.-])(?:lib|tests|build)\/[\w./-]*\w/g).map(([path]) => path);
+    const linked = text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)
+      .map(([, path]) => join(folderOf(page), path!));
+    return [...named, ...linked].filter((path) => !isThere(path)).map((path) => `${page} names ${path}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("architecture: tasks are described, grant what the executables grant, and never everything", () => {
   const { tasks } = JSON.parse(Deno.readTextFileSync(join(PROJECT_FOLDER, "deno.json"))) as {
     tasks: Record<string, { description?: string; command: string }>;
@@ -333,6 +355,15 @@ function pathOf(specifier: string): string | undefined {
 function sourcePaths(): string[] {
   const isEntry = (path: string) => ENTRY_POINTS.includes(path);
   return filesIn("").filter((path) => isEntry(path) || /^lib\/.*\.ts$/.test(path)).sort();
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(join(PROJECT_FOLDER, path));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function filesIn(folder: string): string[] {
