@@ -1,5 +1,5 @@
 /**
- * `deno task bench`: measures the real server from another process, next to the machine's own limits.
+ * `deno task bench`: measures both programs from another process, against the machine's own limits.
  *
  * `--quick` takes less than a minute and shows only roughly where things stand; `--only KEY` runs the part that measures
  * the keys which begin with it; `--json` prints one object in place of the table; `--save` puts table and chart into the

@@ -49,7 +49,7 @@ export async function savePage(part: PagePart, facts: RunFacts, blocks: readonly
   }
   const { processor, cores, memoryGib, system, deno, loadBefore, day, measured } = facts;
   const machine = `${day}, Deno ${deno} on ${system}: ${cores} cores of ${processor}, ${memoryGib} GiB. ` +
-    `What ran: ${measured}. Load average when it began: ${loadBefore.toFixed(1)}.`;
+    `Programs: ${measured}. Load average at the start: ${loadBefore.toFixed(1)}.`;
   const text = [page.slice(0, start) + begin, machine, ...blocks, page.slice(stop)].join("\n\n");
   await Deno.writeTextFile(path, text);
   // The formatter aligns the columns of a table its own way.
@@ -57,4 +57,4 @@ export async function savePage(part: PagePart, facts: RunFacts, blocks: readonly
 }
 
 /** The chart as a Markdown image. */
-export const CHART_IMAGE = `![Each figure as a multiple of what it must reach](${CHART})`;
+export const CHART_IMAGE = `![Each figure as a multiple of its target](${CHART})`;

@@ -77,7 +77,7 @@ export class Report {
 
   /** The report as a Markdown table that is also fit for a terminal. */
   table(): string {
-    const rows = [["key", "median", "limit", "ratio", "must be", ""]];
+    const rows = [["key", "median", "limit", "ratio", "target", ""]];
     for (const { key, value, unit, limit, ratio, target, isMet, note } of this.lines()) {
       rows.push([
         key,
