@@ -37,7 +37,7 @@ export async function runMenu(
     terminal,
     title: `Mini-Chat ${VERSION}`,
     prompt: () => app.prompt(),
-    history: historyOf(profile),
+    typedLines: typedLinesOf(profile),
     commands: [
       connectOption(app),
       usersOption(app),
@@ -65,6 +65,6 @@ export async function runMenu(
   await menu.run();
 }
 
-function historyOf(profile: Profile) {
+function typedLinesOf(profile: Profile) {
   return { load: () => profile.listHistory(), add: (line: string) => profile.addHistory(line) };
 }

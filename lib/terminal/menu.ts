@@ -6,7 +6,7 @@
  */
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { CommandLoop, type Dispatch } from "./command_loop.ts";
-import { History, type HistoryStore } from "./typed_lines.ts";
+import { TypedLines, type TypedLinesStore } from "./typed_lines.ts";
 import { Interrupt } from "./interrupt.ts";
 import type { Completion } from "./read_line.ts";
 import { nearestName } from "./nearest_name.ts";
@@ -30,7 +30,7 @@ export interface MenuCommand {
   readonly usage?: string; // what follows the name, such as `USER [TEXT]`; empty or unset for nothing
   readonly summary: string;
   readonly details?: string; // more lines for `help NAME`
-  readonly isSecret?: boolean; // whether a line with this command stays out of the history, as it may hold a secret
+  readonly isSecret?: boolean; // whether a line with this command stays out of the lines kept, as it may hold a secret
   /** Completes what follows the name; `from` counts from the beginning of the arguments. */
   readonly complete?: (args: string) => Completion | Promise<Completion>;
   /**
@@ -46,7 +46,7 @@ export interface MenuOptions {
   readonly commands: readonly MenuCommand[];
   readonly prompt: string | (() => string);
   readonly title?: string; // a heading over the overview. None by default
-  readonly history?: HistoryStore; // keeps the lines typed between runs. In memory alone by default
+  readonly typedLines?: TypedLinesStore; // keeps the lines typed between runs. In memory alone by default
   readonly onError?: (error: unknown, command: string) => void;
 }
 
@@ -55,7 +55,7 @@ export class Menu {
   readonly #loop: CommandLoop;
   readonly #byName = new Map<string, MenuCommand>();
   readonly #commands: MenuCommand[] = [];
-  #history = new History();
+  #typedLines = new TypedLines();
   #isLeaving = false;
   #nextLine: string | null = null; // typed at another question, and meant for the menu
   #isAskedToLeave = false; // set by Ctrl+C at the empty prompt, until something else is typed
@@ -96,7 +96,9 @@ export class Menu {
 
   /** Runs until the end of the input, a command that leaves, or the closing of the terminal. Call it once. */
   async run(): Promise<void> {
-    if (this.#options.history !== undefined) this.#history = await History.from(this.#options.history);
+    if (this.#options.typedLines !== undefined) {
+      this.#typedLines = await TypedLines.from(this.#options.typedLines);
+    }
     await this.#loop.run();
   }
 
@@ -139,7 +141,7 @@ export class Menu {
       try {
         line = this.#nextLine ?? await terminal.readLine({
           prompt,
-          history: this.#history,
+          typedLines: this.#typedLines,
           complete: (text) => this.#complete(text),
         });
         this.#nextLine = null;
@@ -161,11 +163,11 @@ export class Menu {
       if (word === "") continue;
       const command = this.#byName.get(word.toLowerCase());
       if (command === undefined) {
-        this.#history.add(line);
+        this.#typedLines.add(line);
         await this.#unknown(word);
         continue;
       }
-      if (command.isSecret !== true) this.#history.add(line);
+      if (command.isSecret !== true) this.#typedLines.add(line);
       if (command.name !== "help") return { name: command.name, run: () => this.#run(command, args) };
       await this.#run(command, args);
     }

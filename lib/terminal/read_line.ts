@@ -1,4 +1,4 @@
-import type { History } from "./typed_lines.ts";
+import type { TypedLines } from "./typed_lines.ts";
 
 export interface Completion {
   /** Where the word that the candidates replace begins, as an index into the text up to the cursor. */
@@ -14,7 +14,7 @@ export interface ReadLineOptions {
   /** What stands before the text; may hold colours. A function is asked again whenever the line is redrawn. */
   readonly prompt: string | (() => string);
   /** Lines for the arrow keys and Ctrl+R. The line read is added by the caller, who knows whether it may be. */
-  readonly history?: History;
+  readonly typedLines?: TypedLines;
   readonly complete?: Completer;
   /** Text to begin with; without a real terminal, the answer that an empty line stands for. */
   readonly initial?: string;

@@ -137,7 +137,7 @@ export class Terminal implements AsyncDisposable {
     return this.#prompts.ask(options, false);
   }
 
-  /** As {@linkcode readLine}, for a secret: it is not shown, kept in no history and in no error. */
+  /** As {@linkcode readLine}, for a secret: it is not shown, not remembered, and in no error. */
   readSecret(prompt: string, options: SignalOption = {}): Promise<string | null> {
     return this.#prompts.ask({ prompt, ...options, multiline: false }, true);
   }

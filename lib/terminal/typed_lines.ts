@@ -1,38 +1,38 @@
 /**
  * Lines typed before, and walking through them.
  *
- * Where they are kept between runs is the caller's: it hands in a {@linkcode HistoryStore}. Secrets never come here.
+ * Where they are kept between runs is the caller's: it hands in a {@linkcode TypedLinesStore}. Secrets never come here.
  * @module
  */
 
-export interface HistoryStore {
+export interface TypedLinesStore {
   load(): readonly string[] | Promise<readonly string[]>;
   /** Keeps one more. A failure is the store's own to report; the terminal goes on. */
   add(line: string): void | Promise<void>;
 }
 
-export const MAX_HISTORY_LINES = 1_000;
+export const MAX_TYPED_LINES = 1_000;
 /** Longest line remembered, in UTF-16 code units: a pasted book is not a command. */
-export const MAX_HISTORY_LINE_LENGTH = 4_096;
+export const MAX_TYPED_LINE_LENGTH = 4_096;
 
-export class History {
+export class TypedLines {
   #lines: string[];
-  readonly #store: HistoryStore | undefined;
+  readonly #store: TypedLinesStore | undefined;
 
-  constructor(lines: readonly string[] = [], store?: HistoryStore) {
-    this.#lines = lines.slice(-MAX_HISTORY_LINES);
+  constructor(lines: readonly string[] = [], store?: TypedLinesStore) {
+    this.#lines = lines.slice(-MAX_TYPED_LINES);
     this.#store = store;
   }
 
-  /** Reads what a store has kept. An unreadable store gives an empty history. */
-  static async from(store: HistoryStore): Promise<History> {
+  /** Reads what a store has kept. A store that cannot be read gives none. */
+  static async from(store: TypedLinesStore): Promise<TypedLines> {
     let lines: readonly string[] = [];
     try {
       lines = await store.load();
     } catch {
-      // A history that cannot be read is no reason not to chat.
+      // No reason not to chat.
     }
-    return new History(lines, store);
+    return new TypedLines(lines, store);
   }
 
   get lines(): readonly string[] {
@@ -41,10 +41,10 @@ export class History {
 
   /** Remembers a line, unless it is blank, begins with a space, is too long or repeats the last one. */
   add(line: string): void {
-    if (line.trim() === "" || line.startsWith(" ") || line.length > MAX_HISTORY_LINE_LENGTH) return;
+    if (line.trim() === "" || line.startsWith(" ") || line.length > MAX_TYPED_LINE_LENGTH) return;
     if (this.#lines.at(-1) === line) return;
     this.#lines.push(line);
-    if (this.#lines.length > MAX_HISTORY_LINES) this.#lines.shift();
+    if (this.#lines.length > MAX_TYPED_LINES) this.#lines.shift();
     void (async () => {
       try {
         await this.#store?.add(line);
@@ -55,8 +55,8 @@ export class History {
   }
 }
 
-/** One prompt's walk through a history; the unfinished line waits below the newest. */
-export class HistoryWalk {
+/** One prompt's walk through the typed lines; the unfinished line waits below the newest. */
+export class TypedLinesWalk {
   readonly #lines: readonly string[];
   #index: number;
   #unfinished = "";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { History } from "../../lib/terminal/typed_lines.ts";
+import { TypedLines } from "../../lib/terminal/typed_lines.ts";
 import { KeyDecoder } from "../../lib/terminal/keys/keys.ts";
 import {
   type EditorAction,
@@ -73,8 +73,8 @@ Deno.test("LineEditor makes one line of several where only one is wanted", () =>
   assert.equal(typed("a\x1b\r", { multiline: false }).action, "submit");
 });
 
-Deno.test("LineEditor walks the history and keeps the unfinished line", () => {
-  const history = new History(["first", "second"]);
+Deno.test("LineEditor walks the typed lines and keeps the unfinished line", () => {
+  const typedLines = new TypedLines(["first", "second"]);
   const table: readonly [string, string][] = [
     ["new" + UP, "second|"],
     ["new" + UP + UP + UP, "first|"],
@@ -82,19 +82,19 @@ Deno.test("LineEditor walks the history and keeps the unfinished line", () => {
     ["new" + UP + UP + DOWN + DOWN + DOWN, "new|"],
     ["new\x10\x0e", "new|"],
   ];
-  for (const [keys, text] of table) assert.equal(shown(keys, { history }), text, JSON.stringify(keys));
+  for (const [keys, text] of table) assert.equal(shown(keys, { typedLines }), text, JSON.stringify(keys));
 });
 
-Deno.test("LineEditor searches the history with Ctrl+R", () => {
-  const history = new History(["send ana hi", "users", "send bob yo"]);
-  assert.equal(shown("\x12SEND", { history }), "send bob yo|");
-  assert.equal(shown("\x12send\x12", { history }), "send ana hi|");
-  assert.equal(shown("\x12sendx\x7f\x12\x12", { history }), "send ana hi|");
-  assert.equal(shown("draft\x12send\x07", { history }), "draft|"); // Ctrl+G gives up
-  assert.equal(shown("draft\x12send\x03", { history }), "draft|"); // and so does Ctrl+C
-  assert.equal(shown("\x12bob\x01x", { history }), "x|send bob yo"); // any other key goes on with what was found
-  assert.equal(typed("\x12bob\r", { history }).action, "submit");
-  assert.deepEqual({ ...typed("\x12zzz", { history }).editor.search }.isFound, false);
+Deno.test("LineEditor searches the typed lines with Ctrl+R", () => {
+  const typedLines = new TypedLines(["send ana hi", "users", "send bob yo"]);
+  assert.equal(shown("\x12SEND", { typedLines }), "send bob yo|");
+  assert.equal(shown("\x12send\x12", { typedLines }), "send ana hi|");
+  assert.equal(shown("\x12sendx\x7f\x12\x12", { typedLines }), "send ana hi|");
+  assert.equal(shown("draft\x12send\x07", { typedLines }), "draft|"); // Ctrl+G gives up
+  assert.equal(shown("draft\x12send\x03", { typedLines }), "draft|"); // and so does Ctrl+C
+  assert.equal(shown("\x12bob\x01x", { typedLines }), "x|send bob yo"); // any other key goes on with what was found
+  assert.equal(typed("\x12bob\r", { typedLines }).action, "submit");
+  assert.deepEqual({ ...typed("\x12zzz", { typedLines }).editor.search }.isFound, false);
 });
 
 Deno.test("LineEditor takes completions", () => {
@@ -113,13 +113,13 @@ Deno.test("LineEditor begins new lines with Enter until the text is done", () =>
   assert.equal(typed("one\r\r.\r", { submitsWhen }).action, "submit");
 });
 
-Deno.test("History leaves out blanks, repeats, lines with a leading space, and what is too long", async () => {
+Deno.test("TypedLines leaves out blanks, repeats, lines with a leading space, and what is too long", async () => {
   const kept: string[] = [];
-  const history = await History.from({ load: () => ["old"], add: (line) => void kept.push(line) });
-  for (const line of ["", "  ", "a", "a", " secret", "x".repeat(5_000), "b"]) history.add(line);
-  assert.deepEqual(history.lines, ["old", "a", "b"]);
+  const typedLines = await TypedLines.from({ load: () => ["old"], add: (line) => void kept.push(line) });
+  for (const line of ["", "  ", "a", "a", " secret", "x".repeat(5_000), "b"]) typedLines.add(line);
+  assert.deepEqual(typedLines.lines, ["old", "a", "b"]);
   assert.deepEqual(kept, ["a", "b"]);
-  const broken = await History.from({
+  const broken = await TypedLines.from({
     load: () => Promise.reject(new Error("disk")),
     add: () => Promise.reject(new Error("disk")),
   });
@@ -162,7 +162,7 @@ Deno.test("LineEditor never fails, and its cursor is always between two grapheme
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
-      const editor = new LineEditor({ history: new History(["old one", "other\nline"]) });
+      const editor = new LineEditor({ typedLines: new TypedLines(["old one", "other\nline"]) });
       const decoder = new KeyDecoder();
       for (const keys of pieces) {
         for (const key of decoder.push(new TextEncoder().encode(keys))) {

@@ -145,11 +145,11 @@ Deno.test("Menu prints a command's error as a sentence, and goes on", async () =
   assert.deepEqual(runs, ["users"]);
 });
 
-Deno.test("Menu keeps the history through its store, never a secret", async () => {
+Deno.test("Menu keeps the typed lines through its store, never a secret", async () => {
   await using fake = new FakeTerminal();
   const kept: string[] = [];
-  const history = { load: () => ["send bob before"], add: (line: string) => void kept.push(line) };
-  const { menu, runs } = menuOn(fake, { history });
+  const typedLines = { load: () => ["send bob before"], add: (line: string) => void kept.push(line) };
+  const { menu, runs } = menuOn(fake, { typedLines });
   const done = menu.run();
   await fake.keys("\x1b[A", "!\r", "login ana\r", "hunter2\r", "sned\r", "7\r");
   await done;

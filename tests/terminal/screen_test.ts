@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FrameBuilder, type PromptView } from "../../lib/terminal/screen/picture.ts";
+import { PictureBuilder, type PromptView } from "../../lib/terminal/screen/picture.ts";
 import { LineEditor } from "../../lib/terminal/line/line_editor.ts";
 import { Painter } from "../../lib/terminal/screen/painter.ts";
 import { withoutStyle } from "../../lib/terminal/style.ts";
@@ -68,8 +68,8 @@ Deno.test("TextRows kept between edits are those of a fresh start", () => {
   }));
 });
 
-Deno.test("FrameBuilder shows the part of a long text that has the cursor, and says that there is more", () => {
-  const builder = new FrameBuilder();
+Deno.test("PictureBuilder shows the part of a long text that has the cursor, and says that there is more", () => {
+  const builder = new PictureBuilder();
   const text = Array.from({ length: 30 }, (_, index) => `line ${index}`).join("\n");
   const bottom = builder.build([], viewOf(text), { columns: 40, rows: 8 });
   assert.equal(bottom.rows.length, 7);
@@ -81,20 +81,20 @@ Deno.test("FrameBuilder shows the part of a long text that has the cursor, and s
   assert.deepEqual([top.cursorRow, top.cursorColumn], [0, 2]);
 });
 
-Deno.test("FrameBuilder gives the text a row of its own when the prompt fills a narrow screen", () => {
-  const frame = new FrameBuilder().build([], viewOf("hello", 5, "a very long prompt that fills> "), {
+Deno.test("PictureBuilder gives the text a row of its own when the prompt fills a narrow screen", () => {
+  const picture = new PictureBuilder().build([], viewOf("hello", 5, "a very long prompt that fills> "), {
     columns: 20,
     rows: 10,
   });
-  assert.deepEqual(frame.rows, ["a very long prompt…", "hello"]);
-  assert.deepEqual([frame.cursorRow, frame.cursorColumn], [1, 5]);
+  assert.deepEqual(picture.rows, ["a very long prompt…", "hello"]);
+  assert.deepEqual([picture.cursorRow, picture.cursorColumn], [1, 5]);
 });
 
-Deno.test("FrameBuilder and a key cost little in a text of one million characters", () => {
+Deno.test("PictureBuilder and a key cost little in a text of one million characters", () => {
   for (const letter of ["x", "é"]) {
     const editor = new LineEditor();
     editor.insert(letter.repeat(1024 * 1024));
-    const builder = new FrameBuilder();
+    const builder = new PictureBuilder();
     const view: PromptView = { prompt: "> ", editor, isSecret: false, hint: undefined };
     const size = { columns: 80, rows: 24 };
     builder.build([], view, size);
@@ -110,7 +110,7 @@ Deno.test("FrameBuilder and a key cost little in a text of one million character
   }
 });
 
-Deno.test("Painter: what is seen equals the frame, whatever was there before", async () => {
+Deno.test("Painter: what is seen equals the picture, whatever was there before", async () => {
   const text = fc.string({ unit: fc.constantFrom(...LETTERS), maxLength: 100 });
   const step = fc.record({
     text,
@@ -125,18 +125,18 @@ Deno.test("Painter: what is seen equals the frame, whatever was there before", a
       async (steps, columns) => {
         using screen = new ScreenEmulator(columns, 12);
         const painter = new Painter();
-        const builder = new FrameBuilder();
+        const builder = new PictureBuilder();
         const printed: string[] = [];
         for (const { text, cursor, live, news } of steps) {
-          const frame = builder.build(live, viewOf(text, cursor), screen.size);
-          await screen.write(painter.paint(frame, news));
+          const picture = builder.build(live, viewOf(text, cursor), screen.size);
+          await screen.write(painter.paint(picture, news));
           printed.push(...news);
           const rows = screen.rows().map((row) => row.trimEnd());
-          const seen = frame.rows.map((row) => withoutStyle(row).trimEnd());
-          const top = screen.cursor().row - frame.cursorRow;
+          const seen = picture.rows.map((row) => withoutStyle(row).trimEnd());
+          const top = screen.cursor().row - picture.cursorRow;
           while (rows.length < top + seen.length) rows.push("");
           assert.deepEqual(rows.slice(top), seen);
-          assert.equal(screen.cursor().column, frame.cursorColumn);
+          assert.equal(screen.cursor().column, picture.cursorColumn);
           // What was printed is all there, once, in order, above.
           assert.equal(rows.slice(0, top).join("").replaceAll(" ", ""), printed.join("").replaceAll(" ", ""));
         }
@@ -148,7 +148,7 @@ Deno.test("Painter: what is seen equals the frame, whatever was there before", a
 
 Deno.test("Painter writes nothing when nothing changes, and no whole screen for one letter", () => {
   const painter = new Painter();
-  const builder = new FrameBuilder();
+  const builder = new PictureBuilder();
   const size = { columns: 80, rows: 24 };
   painter.paint(builder.build(["status"], viewOf("hell"), size));
   assert.equal(painter.paint(builder.build(["status"], viewOf("hell"), size)), "");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readTextWith } from "../../lib/terminal/questions.ts";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 import { OutputError } from "../../lib/errors.ts";
-import { History } from "../../lib/terminal/typed_lines.ts";
+import { TypedLines } from "../../lib/terminal/typed_lines.ts";
 import { Interrupt } from "../../lib/terminal/interrupt.ts";
 import { MAX_WAITING_CHARACTERS } from "../../lib/terminal/screen/output_queue.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
@@ -415,10 +415,10 @@ Deno.test("NO_COLOR takes colours from everything", async () => {
   assert.doesNotMatch(fake.screen.written, /\x1b\[[0-9;]*m/);
 });
 
-Deno.test("the history is walked and searched at the prompt", async () => {
+Deno.test("the typed lines is walked and searched at the prompt", async () => {
   await using fake = new FakeTerminal();
-  const history = new History(["send ana hi", "users"]);
-  const line = fake.terminal.readLine({ prompt: "> ", history });
+  const typedLines = new TypedLines(["send ana hi", "users"]);
+  const line = fake.terminal.readLine({ prompt: "> ", typedLines });
   await fake.keys("\x12ana");
   assert.equal(fake.screen.text(), "(search: ana) send ana hi");
   await fake.keys("\x1b[F", "!");

@@ -8,7 +8,7 @@ import { COME_BACK_WITHIN_MS } from "../../peer/channel.ts";
 import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
 import { utf8Bytes } from "../../protocol/fields.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
-import { History } from "../../terminal/typed_lines.ts";
+import { TypedLines } from "../../terminal/typed_lines.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import type { Completion } from "../../terminal/read_line.ts";
 import type { Progress } from "../../terminal/live_line.ts";
@@ -146,13 +146,13 @@ export class ChatScreen implements JoinListener {
   }
 
   async #talk(chat: DirectChat, over: AbortSignal): Promise<void> {
-    const history = new History();
+    const typedLines = new TypedLines();
     while (!over.aborted) {
       let line: string | null;
       try {
         line = await this.#terminal.readLine({
           prompt: `${this.#options.name}> `,
-          history,
+          typedLines,
           complete: completeCommand,
           after: "erase",
           signal: over,
@@ -164,7 +164,7 @@ export class ChatScreen implements JoinListener {
       }
       if (line === null) return await chat.bye();
       if (line.trim() === "") continue;
-      history.add(line);
+      typedLines.add(line);
       if (/^bye[.!]?$/i.test(line.trim())) return await chat.bye();
       if (line.startsWith("/") && !line.startsWith("//")) await this.#command(chat, line.trim());
       else await this.#say(chat, line.replace(/^\/\//, "/"));

@@ -41,7 +41,7 @@ export class KeyPrompt {
     this.#host = host;
     this.editor = new LineEditor({
       initial: options.initial ?? "",
-      history: options.history,
+      typedLines: options.typedLines,
       multiline: options.multiline ?? !isSecret,
       completes: options.complete !== undefined,
       ...(options.submitsWhen === undefined ? {} : { submitsWhen: options.submitsWhen }),

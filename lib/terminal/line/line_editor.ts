@@ -6,7 +6,7 @@
  * @module
  */
 import type { Completion } from "../read_line.ts";
-import { type History, HistoryWalk } from "../typed_lines.ts";
+import { type TypedLines, TypedLinesWalk } from "../typed_lines.ts";
 import type { Key } from "../keys/keys.ts";
 import { graphemeEdge, nextGrapheme, previousGrapheme } from "../width.ts";
 import { lineEnd, lineStart, nextWord, previousBlank, previousWord, typable } from "./text_moves.ts";
@@ -24,7 +24,7 @@ export type EditorAction =
 
 export interface LineEditorOptions {
   readonly initial?: string; // text to begin with, the cursor at its end. Empty by default
-  readonly history?: History | undefined; // lines for the arrow keys and Ctrl+R. None by default
+  readonly typedLines?: TypedLines | undefined; // lines for the arrow keys and Ctrl+R. None by default
   /** Whether Alt+Enter and pasted line ends make several lines; otherwise they become spaces. True by default. */
   readonly multiline?: boolean;
   readonly submitsWhen?: (text: string, cursor: number) => boolean; // when Enter submits; otherwise it begins a new line. Always by default
@@ -41,7 +41,7 @@ export class LineEditor {
   #cursor: number;
   #killed = "";
   #lastWasKill = false;
-  #walk: HistoryWalk;
+  #walk: TypedLinesWalk;
   #search: { query: string; index: number; isFound: boolean; text: string; cursor: number } | undefined;
   readonly #options: LineEditorOptions;
 
@@ -49,7 +49,7 @@ export class LineEditor {
     this.#options = options;
     this.#text = typable(options.initial ?? "", options.multiline !== false);
     this.#cursor = this.#text.length;
-    this.#walk = new HistoryWalk([...(options.history?.lines ?? [])]);
+    this.#walk = new TypedLinesWalk([...(options.typedLines?.lines ?? [])]);
   }
 
   get text(): string {
@@ -278,7 +278,7 @@ export class LineEditor {
   }
 
   #startSearch(): EditorAction {
-    if (this.#options.history === undefined) return "none";
+    if (this.#options.typedLines === undefined) return "none";
     this.#search = {
       query: "",
       index: Number.MAX_SAFE_INTEGER,

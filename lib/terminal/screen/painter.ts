@@ -1,12 +1,12 @@
 /**
- * Brings frames to a terminal: which escape sequences turn what is on the screen into what should be.
+ * Brings pictures to a terminal: which escape sequences turn what is on the screen into what should be.
  *
  * Only ever touches the rows that it painted itself, at the bottom; what is above belongs to the scrollback and
  * stays. Rows that are the same are left alone, so nothing flickers; each change is one string, for one write.
  * @module
  * @see ECMA-48 §8.3 (CUU, CUF, EL, ED); "Synchronized Output" (private mode 2026), ignored where unknown
  */
-import { EMPTY_FRAME, type Frame, type ScreenSize } from "./picture.ts";
+import { NO_PICTURE, type Picture, type ScreenSize } from "./picture.ts";
 import { withoutStyle } from "../style.ts";
 import { columnsOf } from "../width.ts";
 
@@ -16,32 +16,32 @@ const ERASE_TO_LINE_END = "\x1b[K";
 const ERASE_BELOW = "\x1b[J";
 
 export class Painter {
-  #painted: Frame = EMPTY_FRAME;
+  #painted: Picture = NO_PICTURE;
   #stale = 0; // rows above the cursor that a resize moved to unknown shapes; set until the next paint
 
-  /** The string that shows a frame, after printing lines above it for good. */
-  paint(frame: Frame, lines: readonly string[] = []): string {
-    if (lines.length === 0 && this.#stale === 0) return atOnce(this.#repaint(frame));
+  /** The string that shows a picture, after printing lines above it for good. */
+  paint(picture: Picture, lines: readonly string[] = []): string {
+    if (lines.length === 0 && this.#stale === 0) return atOnce(this.#repaint(picture));
     let out = this.#toTop();
     const had = this.#painted.rows.length > 0 || this.#stale > 0;
     if (had) out += ERASE_BELOW;
     for (const line of lines) out += line.replaceAll("\n", "\r\n") + "\r\n";
-    this.#painted = EMPTY_FRAME;
+    this.#painted = NO_PICTURE;
     this.#stale = 0;
-    out += this.#repaint(frame);
+    out += this.#repaint(picture);
     return had ? atOnce(out) : out;
   }
 
-  /** The string that clears the whole screen and shows a frame at its top (Ctrl+L). */
-  clear(frame: Frame): string {
-    this.#painted = EMPTY_FRAME;
+  /** The string that clears the whole screen and shows a picture at its top (Ctrl+L). */
+  clear(picture: Picture): string {
+    this.#painted = NO_PICTURE;
     this.#stale = 0;
-    return "\x1b[H\x1b[2J" + this.#repaint(frame);
+    return "\x1b[H\x1b[2J" + this.#repaint(picture);
   }
 
   /** Forgets what is painted, leaving it on the screen: somebody else wrote below it. The next paint takes the row of the cursor. */
   forget(): void {
-    this.#painted = EMPTY_FRAME;
+    this.#painted = NO_PICTURE;
     this.#stale = 1;
   }
 
@@ -76,33 +76,35 @@ export class Painter {
     return (up > 0 ? `\x1b[${up}A` : "") + (this.#painted.rows.length > 0 || this.#stale > 0 ? "\r" : "");
   }
 
-  #repaint(frame: Frame): string {
+  #repaint(picture: Picture): string {
     const old = this.#painted;
-    this.#painted = frame;
+    this.#painted = picture;
     let first = 0;
-    while (first < old.rows.length && first < frame.rows.length && old.rows[first] === frame.rows[first]) {
+    while (
+      first < old.rows.length && first < picture.rows.length && old.rows[first] === picture.rows[first]
+    ) {
       first++;
     }
-    const isSame = first === old.rows.length && first === frame.rows.length;
+    const isSame = first === old.rows.length && first === picture.rows.length;
     if (isSame) {
-      if (old.cursorRow === frame.cursorRow && old.cursorColumn === frame.cursorColumn) return "";
-      return moveCursor(old.cursorRow, frame);
+      if (old.cursorRow === picture.cursorRow && old.cursorColumn === picture.cursorColumn) return "";
+      return moveCursor(old.cursorRow, picture);
     }
-    if (frame.rows.length === 0) {
+    if (picture.rows.length === 0) {
       return (old.cursorRow > 0 ? `\x1b[${old.cursorRow}A` : "") + "\r" + ERASE_BELOW;
     }
     // Rows that went away from the bottom: the last row that stays must be written too, to erase below it.
-    first = Math.min(first, frame.rows.length - 1);
+    first = Math.min(first, picture.rows.length - 1);
     let out = old.rows.length === 0 ? "" : toRow(old.cursorRow, Math.min(first, old.rows.length - 1));
     if (first >= old.rows.length && old.rows.length > 0) out += "\r\n";
-    for (let index = first; index < frame.rows.length; index++) {
+    for (let index = first; index < picture.rows.length; index++) {
       if (index > first) out += "\r\n";
-      const isKept = index < old.rows.length && old.rows[index] === frame.rows[index] &&
-        index < frame.rows.length - 1;
-      if (!isKept) out += frame.rows[index]! + ERASE_TO_LINE_END;
+      const isKept = index < old.rows.length && old.rows[index] === picture.rows[index] &&
+        index < picture.rows.length - 1;
+      if (!isKept) out += picture.rows[index]! + ERASE_TO_LINE_END;
     }
-    if (old.rows.length > frame.rows.length) out += ERASE_BELOW;
-    out += moveCursor(frame.rows.length - 1, frame);
+    if (old.rows.length > picture.rows.length) out += ERASE_BELOW;
+    out += moveCursor(picture.rows.length - 1, picture);
     return out;
   }
 }
@@ -116,6 +118,6 @@ function toRow(from: number, to: number): string {
   return to > from ? `\x1b[${to - from}B\r` : "\r";
 }
 
-function moveCursor(from: number, frame: Frame): string {
-  return toRow(from, frame.cursorRow) + (frame.cursorColumn > 0 ? `\x1b[${frame.cursorColumn}C` : "");
+function moveCursor(from: number, picture: Picture): string {
+  return toRow(from, picture.cursorRow) + (picture.cursorColumn > 0 ? `\x1b[${picture.cursorColumn}C` : "");
 }

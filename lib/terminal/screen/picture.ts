@@ -10,7 +10,7 @@ import { dim, printable, withoutStyle } from "../style.ts";
 import { TextRows } from "./text_rows.ts";
 import { columnsOf, cutToColumns } from "../width.ts";
 
-export interface Frame {
+export interface Picture {
   /** Rows from top to bottom; they may hold colours, and each is narrower than the screen. */
   readonly rows: readonly string[];
   readonly cursorRow: number;
@@ -29,9 +29,9 @@ export interface PromptView {
   readonly hint: string | undefined; // one more line beneath; unset for none
 }
 
-export const EMPTY_FRAME: Frame = { rows: [], cursorRow: 0, cursorColumn: 0 };
+export const NO_PICTURE: Picture = { rows: [], cursorRow: 0, cursorColumn: 0 };
 
-export class FrameBuilder {
+export class PictureBuilder {
   #rows = new TextRows(1, 0);
   #top = 0; // first text row on the screen, when not all fit
 
@@ -41,18 +41,18 @@ export class FrameBuilder {
   }
 
   /**
-   * Builds the frame for this moment.
+   * Builds the picture for this moment.
    *
    * @param live Changing lines, top first; cut to the width, and to half the height.
    * @param view The prompt that is open; unset for none.
    * @param size The screen.
    */
-  build(live: readonly string[], view: PromptView | undefined, size: ScreenSize): Frame {
+  build(live: readonly string[], view: PromptView | undefined, size: ScreenSize): Picture {
     const width = Math.max(1, size.columns - 1);
     const above = live.slice(-Math.max(1, size.rows >> 1)).map((line) => fit(line, width));
     if (view === undefined) {
       const last = above.at(-1);
-      if (last === undefined) return EMPTY_FRAME;
+      if (last === undefined) return NO_PICTURE;
       return { rows: above, cursorRow: above.length - 1, cursorColumn: columnsOf(withoutStyle(last)) };
     }
     const hint = view.hint === undefined || view.hint === "" ? [] : [fit(dim(view.hint), width)];
@@ -65,7 +65,7 @@ export class FrameBuilder {
     };
   }
 
-  #edited(view: PromptView, width: number, room: number): Frame {
+  #edited(view: PromptView, width: number, room: number): Picture {
     const { lines, indent } = promptLines(promptOf(view), width);
     const text = view.isSecret ? "" : view.editor.text;
     const cursor = view.isSecret ? 0 : view.editor.cursor;

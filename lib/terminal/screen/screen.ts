@@ -1,11 +1,11 @@
 /**
  * What a real terminal shows below the scrollback, and the string that brings it there.
  *
- * Joins frames and painter with all that comes in between: changing lines, resizing, lending the screen, pasting.
+ * Joins pictures and painter with all that comes in between: changing lines, resizing, lending the screen, pasting.
  * Writes nothing itself: it says when there is something new, and is asked for it when the output is ready.
  * @module
  */
-import { EMPTY_FRAME, type Frame, FrameBuilder, type ScreenSize } from "./picture.ts";
+import { NO_PICTURE, type Picture, PictureBuilder, type ScreenSize } from "./picture.ts";
 import type { KeyPrompt } from "../line/key_prompt.ts";
 import { Painter } from "./painter.ts";
 import { withoutStyle } from "../style.ts";
@@ -26,7 +26,7 @@ export class Screen {
   readonly #host: ScreenHost;
   readonly #useColor: boolean;
   readonly #painter = new Painter();
-  readonly #builder = new FrameBuilder();
+  readonly #builder = new PictureBuilder();
   #builtFor: KeyPrompt | undefined;
   #live: { readonly text: string }[] = [];
   #isHidden = false;
@@ -115,7 +115,7 @@ export class Screen {
     }
     const lines = this.#linesMeanwhile;
     this.#linesMeanwhile = [];
-    const frame = this.#isHidden ? EMPTY_FRAME : this.#frame();
+    const picture = this.#isHidden ? NO_PICTURE : this.#picture();
     let out = "";
     const wantsPaste = this.#wantsPaste && !this.#isHidden;
     if (wantsPaste !== this.#isPasteOn) {
@@ -124,9 +124,9 @@ export class Screen {
     }
     if (this.#mustClear) {
       this.#mustClear = false;
-      out += this.#painter.clear(EMPTY_FRAME);
+      out += this.#painter.clear(NO_PICTURE);
     }
-    return out + this.#painter.paint(frame, lines);
+    return out + this.#painter.paint(picture, lines);
   }
 
   /** What to write to leave the screen at once; empty where there is nothing to put right. */
@@ -153,11 +153,15 @@ export class Screen {
     this.#host.changed();
   }
 
-  #frame(): Frame {
+  #picture(): Picture {
     const prompt = this.#host.prompt();
     if (prompt !== this.#builtFor) this.#builder.reset();
     this.#builtFor = prompt;
-    const frame = this.#builder.build(this.#live.map((line) => line.text), prompt?.view(), this.#host.size());
-    return this.#useColor ? frame : { ...frame, rows: frame.rows.map(withoutStyle) };
+    const picture = this.#builder.build(
+      this.#live.map((line) => line.text),
+      prompt?.view(),
+      this.#host.size(),
+    );
+    return this.#useColor ? picture : { ...picture, rows: picture.rows.map(withoutStyle) };
   }
 }
