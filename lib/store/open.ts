@@ -7,7 +7,7 @@
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { StoreLimits } from "./limits.ts";
 import { queuedStore } from "./queue.ts";
-import { StoreThread } from "./sqlite/thread.ts";
+import { openThread } from "./sqlite/thread.ts";
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -34,8 +34,7 @@ export async function openServerStore(
   path: string,
   options: ThreadedStoreOptions = {},
 ): Promise<ServerStore> {
-  const thread = new StoreThread(path, options);
-  return queuedStore(thread, await thread.opened(), options.now);
+  return queuedStore(await openThread(path, options.limits, options.startThread), options.now);
 }
 
 /**
@@ -46,17 +45,6 @@ export async function openServerStore(
  */
 export async function openLocalStore(path: string, options: StoreOptions = {}): Promise<ServerStore> {
   // Loaded here, since a server that serves needs SQLite in its store's thread alone, and should start without another.
-  const { BatchRunner } = await import("./sqlite/batch.ts");
-  const { backupFile } = await import("../sqlite/backup.ts");
-  const runner = new BatchRunner(path, options.limits);
-  return queuedStore(
-    {
-      run: (calls, now) => Promise.resolve(runner.run(calls, now)),
-      backup: (target) => backupFile(path, target),
-      close: () => Promise.resolve(runner[Symbol.dispose]()),
-      failed: new Promise<never>(() => {}),
-    },
-    runner.verbs,
-    options.now,
-  );
+  const { openLocally } = await import("./sqlite/batch.ts");
+  return queuedStore(openLocally(path, options.limits), options.now);
 }

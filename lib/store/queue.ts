@@ -2,7 +2,7 @@
  * The store as the server holds it: calls wait in a queue and leave in batches.
  *
  * While a batch is being committed the next one gathers, so the busier the server, the more messages share an fsync,
- * and a lone call waits for nobody. Who runs the batches, a thread or the caller itself, is given from outside.
+ * and a lone call waits for nobody. An {@linkcode Engine} runs the batches, in a thread of its own or in the caller's.
  * @module
  */
 import { ChatError } from "../errors.ts";
@@ -34,8 +34,10 @@ const MAX_BATCH_TEXT_BYTES = 8 * 1024 * 1024;
 /** Batches on their way at once: one being committed, and one that lies ready when it is done. */
 const MAX_ON_THE_WAY = 2;
 
-/** Who runs the batches. */
-export interface BatchTransport {
+/** A kind of database, as the queue sees it: all that another one has to be. */
+export interface Engine {
+  /** Every verb of the contract; each becomes a method of the store. */
+  readonly verbs: readonly Verb[];
   /** Runs a batch; one outcome for each call, in order. Rejects only if the store is lost. */
   run(calls: readonly Call[], now: number): Promise<readonly Outcome[]>;
   /** Copies the database into a new file. */
@@ -51,28 +53,20 @@ interface WaitingCall extends Call {
   reject(error: unknown): void;
 }
 
-/**
- * A {@linkcode ServerStore} whose calls leave in batches.
- *
- * @param verbs All verbs of the contract, as the engine's record has them: each becomes a method.
- */
-export function queuedStore(
-  transport: BatchTransport,
-  verbs: readonly Verb[],
-  now: () => number = Date.now,
-): ServerStore {
-  const queue = new CallQueue(transport, now);
-  const methods = verbs.map((verb) => [verb, (...args: unknown[]) => queue.call(verb, args)]);
+/** A {@linkcode ServerStore} whose calls leave in batches. */
+export function queuedStore(engine: Engine, now: () => number = Date.now): ServerStore {
+  const queue = new CallQueue(engine, now);
+  const methods = engine.verbs.map((verb) => [verb, (...args: unknown[]) => queue.call(verb, args)]);
   return {
     ...Object.fromEntries(methods) as Reads & Writes,
-    failed: transport.failed,
+    failed: engine.failed,
     backup: (path) => queue.backup(path),
     [Symbol.asyncDispose]: () => queue.close(),
   };
 }
 
 class CallQueue {
-  readonly #transport: BatchTransport;
+  readonly #engine: Engine;
   readonly #now: () => number;
   #waiting: WaitingCall[] = [];
   #onTheWay = 0;
@@ -81,15 +75,15 @@ class CallQueue {
   #closing: Promise<void> | null = null;
   #lost: ChatError | null = null;
 
-  constructor(transport: BatchTransport, now: () => number) {
-    this.#transport = transport;
+  constructor(engine: Engine, now: () => number) {
+    this.#engine = engine;
     this.#now = now;
-    transport.failed.catch((cause) => this.#lose(cause));
+    engine.failed.catch((cause) => this.#lose(cause));
   }
 
   async backup(path: string): Promise<void> {
     if (this.#lost !== null || this.#closing !== null) throw this.#lost ?? closed();
-    await this.#transport.backup(path);
+    await this.#engine.backup(path);
   }
 
   /** Finishes what waits, and closes the database. Calls made after it are rejected. */
@@ -102,7 +96,7 @@ class CallQueue {
       this.#idle = Promise.withResolvers();
       await this.#idle.promise;
     }
-    await this.#transport.close();
+    await this.#engine.close();
   }
 
   call(verb: Verb, args: readonly unknown[]): Promise<unknown> {
@@ -135,7 +129,7 @@ class CallQueue {
   async #run(batch: readonly WaitingCall[]): Promise<void> {
     try {
       const calls = batch.map(({ verb, args }) => ({ verb, args }));
-      const outcomes = await this.#transport.run(calls, this.#now());
+      const outcomes = await this.#engine.run(calls, this.#now());
       for (const [index, call] of batch.entries()) {
         const outcome = outcomes[index]!;
         if ("error" in outcome) call.reject(outcome.error);

@@ -1,12 +1,13 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
-import { type BatchTransport, type Call, type Outcome, queuedStore } from "../../lib/store/queue.ts";
+import { type Call, type Outcome, queuedStore } from "../../lib/store/queue.ts";
 
 const KIB = 1024;
 
 /** A store that only remembers its batches. */
 function storeOf(batches: (readonly Call[])[]): ServerStore {
-  const transport: BatchTransport = {
+  return queuedStore({
+    verbs: ["listMailbox", "highestSequence"],
     run: (calls) => {
       batches.push(calls);
       return Promise.resolve(calls.map((): Outcome => ({ result: null })));
@@ -14,8 +15,7 @@ function storeOf(batches: (readonly Call[])[]): ServerStore {
     backup: () => Promise.resolve(),
     close: () => Promise.resolve(),
     failed: new Promise<never>(() => {}),
-  };
-  return queuedStore(transport, ["listMailbox", "highestSequence"]);
+  });
 }
 
 Deno.test("queuedStore() puts no more pages of text in a batch than its reply can carry", async () => {

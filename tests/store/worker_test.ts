@@ -99,7 +99,7 @@ Deno.test("openServerStore() rejects every waiting call and `failed` when its th
   using folder = tempFolder();
   const dying = `self.onmessage = ({ data: { port, bells } }) => {
     const bell = new Int32Array(bells);
-    port.postMessage(JSON.stringify({ type: "opened", verbs: ["counts", "findCredentials"] }));
+    port.postMessage(JSON.stringify({ result: ["counts", "findCredentials"] }));
     Atomics.add(bell, 1, 1);
     Atomics.notify(bell, 1);
     Atomics.wait(bell, 0, 0);

@@ -7,10 +7,11 @@
  * @module
  */
 import { ChatError } from "../../errors.ts";
+import { backupFile } from "../../sqlite/backup.ts";
 import { Database } from "../../sqlite/database.ts";
 import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
-import type { Call, Outcome, Verb } from "../queue.ts";
+import type { Call, Engine, Outcome, Verb } from "../queue.ts";
 import type { ServerContext, Verbs } from "./context.ts";
 import { MailboxCache } from "./mailbox_cache.ts";
 import { SERVER_MIGRATIONS } from "./migrations.ts";
@@ -24,6 +25,18 @@ import { messageVerbs } from "./verbs/messages.ts";
 import { operatorVerbs } from "./verbs/operator.ts";
 import { pruneVerbs } from "./verbs/prune.ts";
 import { userVerbs } from "./verbs/users.ts";
+
+/** Opens a database in the calling thread. @throws {UsageError} A newer program wrote the file. */
+export function openLocally(path: string, limits?: Partial<StoreLimits>): Engine {
+  const runner = new BatchRunner(path, limits);
+  return {
+    verbs: runner.verbs,
+    run: (calls, now) => Promise.resolve(runner.run(calls, now)),
+    backup: (target) => backupFile(path, target),
+    close: () => Promise.resolve(runner[Symbol.dispose]()),
+    failed: new Promise<never>(() => {}),
+  };
+}
 
 /** An open server database that runs batches of calls. */
 export class BatchRunner implements Disposable {

@@ -1,12 +1,12 @@
 /** The caller's end of the store's thread: starts it, sends it batches, and hears of its death. @module */
-import { type MessagePort as NodePort, receiveMessageOnPort } from "node:worker_threads";
 import type { StoreLimits } from "../limits.ts";
-import type { BatchTransport, Call, Outcome, Verb } from "../queue.ts";
+import type { Call, Engine, Outcome, Verb } from "../queue.ts";
 import {
-  type BackupReply,
+  messagesIn,
+  type PlainOutcome,
+  put,
   REPLY_BELL,
   REQUEST_BELL,
-  type StoreReply,
   type StoreRequest,
   type ThreadTask,
   unpackError,
@@ -16,60 +16,61 @@ import {
 /** How long a ring of the bell may go unheard before the port is looked into anyway. None has ever been missed. */
 const UNHEARD_MS = 1_000;
 
+/** Opens a database in a thread of its own. @throws {UsageError} A newer program wrote the file. */
+export async function openThread(
+  path: string,
+  limits: Partial<StoreLimits> = {},
+  startThread: () => Worker = startStoreThread,
+): Promise<Engine> {
+  const thread = new StoreThread(path, startThread);
+  await thread.open(limits);
+  return thread;
+}
+
 /** The thread that owns the database, as the queue sees it. */
-export class StoreThread implements BatchTransport {
-  readonly failed: Promise<never>;
+class StoreThread implements Engine {
+  verbs: readonly Verb[] = [];
+  readonly #failure = Promise.withResolvers<never>();
+  readonly failed: Promise<never> = this.#failure.promise;
   readonly #path: string;
   readonly #worker: Worker;
-  readonly #port: MessagePort;
+  readonly #channel = new MessageChannel();
   readonly #bell = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
-  readonly #failure = Promise.withResolvers<never>();
-  /** One for each reply that is to come, in their order. */
-  readonly #awaited: PromiseWithResolvers<StoreReply>[] = [];
-  readonly #opened: Promise<StoreReply>;
+  readonly #awaited: PromiseWithResolvers<unknown>[] = []; // one for each reply that is to come, in their order
   #isListening = false;
   #isStopped = false;
 
-  constructor(
-    path: string,
-    options: { readonly limits?: Partial<StoreLimits>; readonly startThread?: () => Worker },
-  ) {
-    this.failed = this.#failure.promise;
+  constructor(path: string, startThread: () => Worker) {
     this.failed.catch(() => {});
     this.#path = path;
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    this.#worker = watch((options.startThread ?? startThread)(), (cause) => this.#fail(cause));
-    const { limits = {} } = options;
-    const task: ThreadTask = { type: "serve", path, limits, port: port2, bells: this.#bell.buffer };
-    this.#worker.postMessage(task, [port2]);
-    this.#opened = this.#awaitReply();
+    this.#worker = watch(startThread(), (cause) => this.#fail(cause));
   }
 
-  /** The verbs that it runs. @throws {UsageError} A newer program wrote the file. */
-  async opened(): Promise<readonly Verb[]> {
-    const reply = await this.#opened;
-    if (reply.type === "opened") return reply.verbs;
-    this.#stop();
-    throw reply.type === "not_opened" ? unpackError(reply.error) : unexpected(reply);
+  async open(limits: Partial<StoreLimits>): Promise<void> {
+    const { port2: port } = this.#channel;
+    const task: ThreadTask = { type: "serve", path: this.#path, limits, port, bells: this.#bell.buffer };
+    this.#worker.postMessage(task, [port]);
+    try {
+      this.verbs = await this.#awaitReply() as Verb[];
+    } catch (error) {
+      this.#stop();
+      throw error;
+    }
   }
 
   async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
-    const reply = await this.#ask({ type: "run", calls, now });
-    if (reply.type !== "ran") throw unexpected(reply);
-    return reply.outcomes.map(unpackOutcome);
+    return (await this.#ask({ calls, now }) as PlainOutcome[]).map(unpackOutcome);
   }
 
   /** In another thread, since it may take long and this one's calls go on. */
   async backup(target: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<BackupReply>();
-    const worker = watch(startThread(), reject);
-    worker.onmessage = (event: MessageEvent<BackupReply>) => resolve(event.data);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const worker = watch(startStoreThread(), reject);
+    worker.onmessage = ({ data }) => settle({ resolve, reject }, data);
     const task: ThreadTask = { type: "back_up", path: this.#path, target };
     worker.postMessage(task);
     try {
-      const { error } = await promise;
-      if (error !== undefined) throw unpackError(error);
+      await promise;
     } finally {
       worker.terminate();
     }
@@ -77,20 +78,18 @@ export class StoreThread implements BatchTransport {
 
   async close(): Promise<void> {
     // A thread that died has nothing left to close.
-    await this.#ask({ type: "close" }).catch(() => {});
+    await this.#ask("close").catch(() => {});
     this.#stop();
   }
 
-  #ask(request: StoreRequest): Promise<StoreReply> {
+  #ask(request: StoreRequest): Promise<unknown> {
     if (this.#isStopped) return this.failed;
-    this.#port.postMessage(JSON.stringify(request));
-    Atomics.add(this.#bell, REQUEST_BELL, 1);
-    Atomics.notify(this.#bell, REQUEST_BELL);
+    put(this.#channel.port1, request, this.#bell, REQUEST_BELL);
     return this.#awaitReply();
   }
 
-  #awaitReply(): Promise<StoreReply> {
-    const reply = Promise.withResolvers<StoreReply>();
+  #awaitReply(): Promise<unknown> {
+    const reply = Promise.withResolvers<unknown>();
     this.#awaited.push(reply);
     if (!this.#isListening) void this.#listen();
     return reply.promise;
@@ -102,9 +101,8 @@ export class StoreThread implements BatchTransport {
     while (this.#awaited.length > 0 && !this.#isStopped) {
       // Read before looking: a reply put in after the look has rung, and the wait returns at once.
       const rung = Atomics.load(this.#bell, REPLY_BELL);
-      let received: { message: string } | undefined;
-      while ((received = receiveMessageOnPort(this.#port as unknown as NodePort)) !== undefined) {
-        this.#awaited.shift()?.resolve(JSON.parse(received.message));
+      for (const message of messagesIn(this.#channel.port1)) {
+        settle(this.#awaited.shift()!, message as PlainOutcome);
       }
       if (this.#awaited.length === 0) break;
       const heard = Atomics.waitAsync(this.#bell, REPLY_BELL, rung, UNHEARD_MS);
@@ -125,16 +123,20 @@ export class StoreThread implements BatchTransport {
   #stop(): void {
     this.#isStopped = true;
     this.#worker.terminate();
-    this.#port.close();
+    this.#channel.port1.close();
   }
 }
 
-function unexpected({ type }: StoreReply): TypeError {
-  return new TypeError(`The store's thread gave a reply that was not asked for: ${type}`);
+function settle(
+  reply: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">,
+  outcome: PlainOutcome,
+): void {
+  if ("error" in outcome) reply.reject(unpackError(outcome.error));
+  else reply.resolve(outcome.result);
 }
 
 /** Starts a thread that has no task yet. */
-function startThread(): Worker {
+function startStoreThread(): Worker {
   // Written out in full, as `deno compile` looks for this expression.
   return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "store" });
 }

@@ -6,9 +6,10 @@
  * themselves. Waiting for message events instead adds 0.3 ms to each lone send, more than its commit takes.
  * @module
  */
+import { type MessagePort as NodePort, receiveMessageOnPort } from "node:worker_threads";
 import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
 import type { StoreLimits } from "../limits.ts";
-import type { Call, Outcome, Verb } from "../queue.ts";
+import type { Call, Outcome } from "../queue.ts";
 
 /** What a new thread is for. */
 export type ThreadTask =
@@ -26,23 +27,13 @@ export const REQUEST_BELL = 0;
 /** Which of the bells rings when a reply does. */
 export const REPLY_BELL = 1;
 
-/** What the client puts into the port. Each is answered once, in order. */
-export type StoreRequest =
-  | { readonly type: "run"; readonly calls: readonly Call[]; readonly now: number }
-  | { readonly type: "close" };
+/** What the client puts into the port. */
+export type StoreRequest = { readonly calls: readonly Call[]; readonly now: number } | "close";
 
-/** What the thread puts into the port: first `opened` or `not_opened`, then one reply for each request. */
-export type StoreReply =
-  | { readonly type: "opened"; readonly verbs: readonly Verb[] }
-  | { readonly type: "not_opened"; readonly error: PlainError }
-  | { readonly type: "ran"; readonly outcomes: readonly PlainOutcome[] }
-  | { readonly type: "closed" };
-
-/** How a backup ended, as a plain message of the thread that made it. */
-export interface BackupReply {
-  readonly error?: PlainError; // absent when all went well
-}
-
+/**
+ * What the thread puts into the port: first the verbs that it runs, or why the database could not be opened; then one reply for
+ * each request, in order: the outcome of each call, or null when closed.
+ */
 export type PlainOutcome = { readonly result: unknown } | { readonly error: PlainError };
 
 /** An error as it travels: between threads, errors lose their class. */
@@ -52,6 +43,26 @@ export interface PlainError {
   readonly code?: ErrorCode; // of a `ChatError` alone
   readonly retryAfterMs?: number;
   readonly details: string; // for the log: where it was thrown, with its causes
+}
+
+/** Puts a message into a port, and rings. */
+export function put(
+  port: MessagePort,
+  message: StoreRequest | PlainOutcome,
+  bells: Int32Array<SharedArrayBuffer>,
+  bell: typeof REQUEST_BELL | typeof REPLY_BELL,
+): void {
+  port.postMessage(JSON.stringify(message));
+  Atomics.add(bells, bell, 1);
+  Atomics.notify(bells, bell);
+}
+
+/** Takes out what lies in a port now. */
+export function* messagesIn(port: MessagePort): Generator<unknown, void> {
+  let received: { message: string } | undefined;
+  while ((received = receiveMessageOnPort(port as unknown as NodePort)) !== undefined) {
+    yield JSON.parse(received.message);
+  }
 }
 
 export function packOutcome(outcome: Outcome): PlainOutcome {

@@ -6,59 +6,47 @@
  * @module
  */
 /// <reference lib="deno.worker" />
-import { type MessagePort as NodePort, receiveMessageOnPort } from "node:worker_threads";
 import { backupFile } from "../../sqlite/backup.ts";
+import type { Outcome } from "../queue.ts";
 import { BatchRunner } from "./batch.ts";
 import {
-  type BackupReply,
-  packError,
+  messagesIn,
   packOutcome,
+  put,
   REPLY_BELL,
   REQUEST_BELL,
-  type StoreReply,
   type StoreRequest,
   type ThreadTask,
 } from "./thread_messages.ts";
 
-type ServeTask = Extract<ThreadTask, { type: "serve" }>;
-
-self.onmessage = async (event: MessageEvent<ThreadTask>) => {
-  const task = event.data;
+self.onmessage = async ({ data: task }: MessageEvent<ThreadTask>) => {
   if (task.type === "serve") serve(task);
-  else self.postMessage(await backUp(task.path, task.target));
+  else self.postMessage(packOutcome(await backUp(task.path, task.target)));
   self.close();
 };
 
 /** Answers requests until it is told to close. */
-function serve({ path, limits, port, bells }: ServeTask): void {
+function serve({ path, limits, port, bells }: Extract<ThreadTask, { type: "serve" }>): void {
   const bell = new Int32Array(bells);
-  const reply = (message: StoreReply) => {
-    port.postMessage(JSON.stringify(message));
-    Atomics.add(bell, REPLY_BELL, 1);
-    Atomics.notify(bell, REPLY_BELL);
-  };
-
-  const opened = open(path, limits);
-  if (!(opened instanceof BatchRunner)) return reply({ type: "not_opened", error: packError(opened.error) });
-  using runner = opened;
-  reply({ type: "opened", verbs: runner.verbs });
-
-  for (const request of requests(port, bell)) {
-    if (request.type === "close") break;
-    reply({ type: "ran", outcomes: runner.run(request.calls, request.now).map(packOutcome) });
+  const reply = (outcome: Outcome) => put(port, packOutcome(outcome), bell, REPLY_BELL);
+  let runner: BatchRunner;
+  try {
+    runner = new BatchRunner(path, limits);
+  } catch (error) {
+    return reply({ error });
+  }
+  try {
+    reply({ result: runner.verbs });
+    for (const request of requests(port, bell)) {
+      if (request === "close") break;
+      reply({ result: runner.run(request.calls, request.now).map(packOutcome) });
+    }
+  } finally {
+    runner[Symbol.dispose]();
   }
   // The file is closed before the client hears of it, so that it may be moved or removed at once.
-  runner[Symbol.dispose]();
-  reply({ type: "closed" });
+  reply({ result: null });
   port.close();
-}
-
-function open(path: string, limits: ServeTask["limits"]): BatchRunner | { readonly error: unknown } {
-  try {
-    return new BatchRunner(path, limits);
-  } catch (error) {
-    return { error };
-  }
 }
 
 /** Requests as they come; sleeps between them. */
@@ -66,19 +54,16 @@ function* requests(port: MessagePort, bell: Int32Array<SharedArrayBuffer>): Gene
   for (;;) {
     // Read before looking: a request put in after the look has rung, and the wait returns at once.
     const rung = Atomics.load(bell, REQUEST_BELL);
-    let received: { message: string } | undefined;
-    while ((received = receiveMessageOnPort(port as unknown as NodePort)) !== undefined) {
-      yield JSON.parse(received.message);
-    }
+    yield* messagesIn(port) as Generator<StoreRequest, void>;
     Atomics.wait(bell, REQUEST_BELL, rung);
   }
 }
 
-async function backUp(path: string, target: string): Promise<BackupReply> {
+async function backUp(path: string, target: string): Promise<Outcome> {
   try {
     await backupFile(path, target);
-    return {};
+    return { result: null };
   } catch (error) {
-    return { error: packError(error) };
+    return { error };
   }
 }

@@ -8,7 +8,7 @@ export function accountVerbs(context: ServerContext) {
   const { tables } = database;
 
   const credentials = database.prepare((p: { name: string }) =>
-    tables.selectFrom("accounts").select(["id", "name", "password_hash"])
+    tables.selectFrom("accounts").select(["id as accountId", "name", "password_hash as passwordHash"])
       .where("name", "=", p.name).where("removed_at", "is", null)
   );
   const settings = database.prepare((p: { accountId: number }) =>
@@ -32,21 +32,17 @@ export function accountVerbs(context: ServerContext) {
   function getSettings(accountId: number): Settings {
     const row = settings.get({ accountId });
     if (row === undefined) throw noAccount(accountId);
-    return { shareRead: row.share_read === 1, email: row.email };
+    return settingsOf(row);
   }
 
   return {
     getSettings,
     reads: {
       findCredentials(name, deviceId) {
-        const row = credentials.get({ name });
-        if (row === undefined) return null;
-        return {
-          accountId: row.id,
-          name: row.name,
-          passwordHash: row.password_hash,
-          isKnownDevice: deviceId !== null && cache.findDevice(deviceId, row.id) !== null,
-        };
+        const account = credentials.get({ name });
+        if (account === undefined) return null;
+        const isKnownDevice = deviceId !== null && cache.findDevice(deviceId, account.accountId) !== null;
+        return { ...account, isKnownDevice };
       },
     },
     writes: {
@@ -70,21 +66,18 @@ export function accountVerbs(context: ServerContext) {
       },
 
       updateSettings(accountId, changes) {
-        const former = getSettings(accountId);
-        const shareRead = changes.shareRead ?? former.shareRead;
-        const email = changes.email === undefined ? former.email : changes.email;
-        database.run(
-          tables.updateTable("accounts").set({ share_read: shareRead ? 1 : 0, email }).where(
-            "id",
-            "=",
-            accountId,
-          ),
-        );
+        const { shareRead, email } = { ...getSettings(accountId), ...changes };
+        const query = tables.updateTable("accounts").set({ share_read: shareRead ? 1 : 0, email });
+        database.run(query.where("id", "=", accountId));
         cache.evict(accountId);
         return { shareRead, email };
       },
     },
   } satisfies SomeVerbs & { readonly getSettings: unknown };
+}
+
+export function settingsOf(row: { readonly share_read: number; readonly email: string | null }): Settings {
+  return { shareRead: row.share_read === 1, email: row.email };
 }
 
 export function noAccount(nameOrId: string | number): ChatError {

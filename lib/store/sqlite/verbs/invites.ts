@@ -34,12 +34,10 @@ export function inviteVerbs(context: ServerContext) {
       },
 
       revokeInvite(code) {
-        const invite = database.get(
-          tables.selectFrom("invites").select("revoked_at").where("code", "=", code),
-        );
-        if (invite === undefined) throw new ChatError("not_found", `Cannot find the invite: ${code}`);
-        if (invite.revoked_at !== null) return;
-        database.run(tables.updateTable("invites").set("revoked_at", context.now).where("code", "=", code));
+        const query = tables.updateTable("invites")
+          .set(({ fn, val }) => ({ revoked_at: fn.coalesce("revoked_at", val(context.now)) }));
+        const found = database.run(query.where("code", "=", code));
+        if (found === 0) throw new ChatError("not_found", `Cannot find the invite: ${code}`);
       },
     },
   } satisfies SomeVerbs;

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { noAccount } from "./accounts.ts";
 import { whyClosed } from "./invites.ts";
+import { pageByName } from "./users.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 
@@ -8,10 +9,7 @@ import type { ServerContext, SomeVerbs } from "../context.ts";
 const MAX_PROBLEMS = 20;
 
 /** @param pruneMailbox Takes away the messages of a removed account, as many as one call may. */
-export function operatorVerbs(
-  context: ServerContext,
-  pruneMailbox: (mailbox: Mailbox) => void,
-) {
+export function operatorVerbs(context: ServerContext, pruneMailbox: (mailbox: Mailbox) => void) {
   const { database, cache } = context;
   const { tables } = database;
 
@@ -31,53 +29,37 @@ export function operatorVerbs(
         cache.flush();
         const rows = database.all(
           tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
-            .select((select) => [
-              "id",
-              "name",
-              "created_at",
-              "last_seen_at",
-              "is_disabled",
-              "unread_messages",
-              "unread_bytes",
+            .select(["id as accountId", "name", "created_at as createdAt", "last_seen_at as lastSeenAt"])
+            .select(["unread_messages as unreadMessages", "unread_bytes as unreadBytes", "is_disabled"])
+            .select((select) =>
               select.selectFrom("devices").select(select.fn.countAll<number>().as("count"))
-                .whereRef("devices.account_id", "=", "accounts.id").$asScalar().$notNull().as("device_count"),
-            ])
+                .whereRef("devices.account_id", "=", "accounts.id").$asScalar().$notNull().as("deviceCount")
+            )
             .where("removed_at", "is", null).where("name", ">", after ?? "").orderBy("name").limit(limit + 1),
         );
-        const accounts = rows.slice(0, limit).map((row) => ({
-          accountId: row.id,
-          name: row.name,
-          createdAt: row.created_at,
-          lastSeenAt: row.last_seen_at,
-          isDisabled: row.is_disabled === 1,
-          deviceCount: row.device_count,
-          unreadMessages: row.unread_messages,
-          unreadBytes: row.unread_bytes,
+        const { page, next } = pageByName(rows, limit);
+        const accounts = page.map(({ is_disabled, ...account }) => ({
+          ...account,
+          isDisabled: is_disabled === 1,
         }));
-        return { accounts, next: rows.length > limit ? accounts.at(-1)?.name ?? null : null };
+        return { accounts, next };
       },
 
       counts() {
         cache.flush();
-        const count = (table: "devices" | "messages") =>
-          tables.selectFrom(table).select((select) => select.fn.countAll<number>().as("count"));
-        const accounts = database.get(
-          tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
-            .select((select) => [
-              select.fn.countAll<number>().as("count"),
-              select.fn.coalesce(select.fn.sum<number>("unread_messages"), select.lit(0)).as("unread"),
-            ]).where("removed_at", "is", null),
-        )!;
         const invites = database.all(tables.selectFrom("invites").selectAll());
-        return {
-          accounts: accounts.count,
-          unreadMessages: accounts.unread,
-          devices: database.get(count("devices"))!.count,
-          sessions: database.get(count("devices").where("token_hash", "is not", null))!.count,
-          messages: database.get(count("messages"))!.count,
-          openInvites: invites.filter((invite) => whyClosed(invite, context.now) === null).length,
-          databaseBytes: pragma(database, "page_count") * pragma(database, "page_size"),
-        };
+        const openInvites = invites.filter((invite) => whyClosed(invite, context.now) === null).length;
+        const counts = database.get(tables.selectNoFrom([
+          sql<number>`(SELECT count(*) FROM accounts WHERE removed_at IS NULL)`.as("accounts"),
+          sql<number>`(SELECT count(*) FROM devices)`.as("devices"),
+          sql<number>`(SELECT count(*) FROM devices WHERE token_hash IS NOT NULL)`.as("sessions"),
+          sql<number>`(SELECT count(*) FROM messages)`.as("messages"),
+          sql<number>`(SELECT coalesce(sum(unread_messages), 0) FROM mailboxes
+            WHERE account_id IN (SELECT id FROM accounts WHERE removed_at IS NULL))`.as("unreadMessages"),
+          sql<number>`(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)`
+            .as("databaseBytes"),
+        ]))!;
+        return { ...counts, openInvites };
       },
 
       checkIntegrity() {
@@ -159,8 +141,4 @@ export function operatorVerbs(
       `${row.kept_bytes} bytes kept, where ${row.unread} of ${row.unread_sum} and ${row.kept_sum} are there`
     );
   }
-}
-
-function pragma(database: ServerContext["database"], name: "page_count" | "page_size"): number {
-  return Number(database.connection.prepare(`PRAGMA ${name}`).get()?.[name]);
 }

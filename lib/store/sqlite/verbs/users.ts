@@ -1,6 +1,5 @@
 import { ChatError } from "../../../errors.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
-import type { ListedUser } from "../../../chat/store.ts";
 
 /** Users that an account may block: their names fit one reply. */
 const MAX_BLOCKED = 1_000;
@@ -12,14 +11,14 @@ export function userVerbs(context: ServerContext) {
   // Counting is a walk along messages_by_conversation, over what is unread only; the mailbox's limit bounds it.
   const users = (viewer: { viewerId: number; readSequence: number }) =>
     tables.selectFrom("accounts").select((select) => [
-      "id",
+      "id as accountId",
       "name",
-      "last_seen_at",
+      "last_seen_at as lastSeenAt",
       "email",
       select.selectFrom("messages").select(select.fn.countAll<number>().as("count"))
         .whereRef("sender_id", "=", "accounts.id")
         .where("recipient_id", "=", viewer.viewerId)
-        .where("sequence", ">", viewer.readSequence).$asScalar().$notNull().as("unread_count"),
+        .where("sequence", ">", viewer.readSequence).$asScalar().$notNull().as("unreadCount"),
     ]).where("removed_at", "is", null);
 
   const page = database.prepare((
@@ -47,18 +46,14 @@ export function userVerbs(context: ServerContext) {
   return {
     reads: {
       listUsers({ viewerId, after, limit }) {
-        // One more than asked for tells whether there is a next page. No name sorts before the empty text.
+        // No name sorts before the empty text.
         const rows = page.all({ ...viewerOf(viewerId), after: after ?? "", limit: limit + 1 });
-        const shown = rows.slice(0, limit);
-        return {
-          users: shown.map(listedUser),
-          next: rows.length > limit ? shown.at(-1)?.name ?? null : null,
-        };
+        const { page: users, next } = pageByName(rows, limit);
+        return { users, next };
       },
 
       findUser(name, viewerId) {
-        const row = single.get({ ...viewerOf(viewerId), name });
-        return row === undefined ? null : listedUser(row);
+        return single.get({ ...viewerOf(viewerId), name }) ?? null;
       },
 
       listBlocked(accountId) {
@@ -97,18 +92,8 @@ export function noUser(name: string): ChatError {
   return new ChatError("not_found", `Cannot find the user: ${name}`);
 }
 
-function listedUser(row: {
-  id: number;
-  name: string;
-  last_seen_at: number | null;
-  unread_count: number;
-  email: string | null;
-}): ListedUser {
-  return {
-    accountId: row.id,
-    name: row.name,
-    lastSeenAt: row.last_seen_at,
-    unreadCount: row.unread_count,
-    email: row.email,
-  };
+/** Cuts off the one row too many that tells whether there is a next page. */
+export function pageByName<Row extends { readonly name: string }>(rows: readonly Row[], limit: number) {
+  const page = rows.slice(0, limit);
+  return { page, next: rows.length > limit ? page.at(-1)?.name ?? null : null };
 }
