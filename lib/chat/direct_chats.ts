@@ -80,11 +80,7 @@ export class DirectChats implements Disposable {
     this.#startedAt = now();
   }
 
-  /**
-   * Opens a chat and tells the friend; or, for the host's own open chat, takes its new details.
-   *
-   * @throws {ChatError} `conflict` when the id is another's; `rate_limited` when too many are open.
-   */
+  /** Opens a chat and tells the friend; or, for the host's own open chat, takes its new details. */
   open(host: ChatParty, friendId: number, details: OpenChat): void {
     const known = this.#entries.get(details.chatId);
     if (known && (known.hostId !== host.accountId || known.friendId !== friendId)) {
@@ -146,13 +142,8 @@ export class DirectChats implements Disposable {
   }
 
   /**
-   * Lets the friend in, and begins a round: both may punch, and open their half of the relay.
-   *
-   * The device that is in the chat, or whoever shows its secret, takes its place over from an older session, which may be
-   * dead without the server knowing it.
-   *
-   * @throws {ChatError} `not_found` when it is over, or for somebody else; `conflict` when another device of this
-   * account is in it; `unavailable` when the host is away just now, or may not have come back since the server's start.
+   * Lets the friend in, and begins a round: both may punch, and open their half of the relay. The device that is in the chat,
+   * or whoever shows its secret, takes its place over from an older session, which may be dead without the server knowing it.
    */
   join(joiner: ChatParty, { chatId, secret, wantsRelay = true }: JoinChat): JoinedChat {
     const entry = this.#entries.get(chatId);

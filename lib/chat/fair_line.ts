@@ -20,10 +20,7 @@ export class FairLine {
   readonly #groups = new Map<string, Waiting[]>(); // no empty list; in the order of the groups' turns
   #length = 0;
 
-  /**
-   * @param maxWaiting Most who may wait. One more, and the last of the group that has the most in line has to go.
-   * @param whenFull What that one is told.
-   */
+  /** @param whenFull What is told to the last of the group that has the most in line, when one more comes. */
   constructor(maxWaiting: number, whenFull: () => ChatError) {
     this.#maxWaiting = maxWaiting;
     this.#whenFull = whenFull;

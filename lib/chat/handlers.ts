@@ -198,11 +198,8 @@ const HANDLERS: Handlers = {
 };
 
 /**
- * Answers one request. Requests are started in the order they came, and may finish in another.
- *
- * @returns The result, or a promise of it.
- * @throws {ChatError} when the request is refused; the session goes on.
- * @throws {ProtocolError} -32601 for a method that does not exist.
+ * Answers one request, with the result or a promise of it. Requests are started in the order they came, and may finish in
+ * another. Throws `ChatError` when the request is refused; the session goes on.
  */
 export function answer(session: Session, method: string, params: unknown): unknown {
   if (!isRequestName(method)) {

@@ -108,7 +108,7 @@ export interface OperatorWrites {
    *
    * @throws {ChatError} `not_found` – no such account.
    */
-  setDisabled(name: string, isDisabled: boolean): Promise<{ readonly accountId: number }>;
+  setDisabled(name: string, isDisabled: boolean): Promise<void>;
 
   /**
    * Removes an account: its logins, devices, settings and every message *to* it. What it *sent* stays with the people who
@@ -116,7 +116,7 @@ export interface OperatorWrites {
    *
    * @throws {ChatError} `not_found` – no such account.
    */
-  removeAccount(name: string): Promise<{ readonly accountId: number }>;
+  removeAccount(name: string): Promise<void>;
 
   /**
    * Takes away what the limits no longer keep: history too old or too big, devices long unused. Never a message that an

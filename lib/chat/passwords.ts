@@ -53,10 +53,8 @@ export class Passwords {
   }
 
   /**
-   * Hashes a password with a new random salt.
+   * Makes the PHC string of a password, with a new random salt.
    *
-   * @param password As typed; NFKC is applied, so that two keyboards which compose a letter differently agree.
-   * @returns PHC string.
    * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
   async hash(password: string, taker: TurnTaker = OPERATOR): Promise<string> {
@@ -66,11 +64,10 @@ export class Passwords {
   }
 
   /**
-   * Compares a password with a stored hash, in constant time.
+   * Compares a password with a stored PHC string, in constant time; throws as `hash` does.
    *
-   * @param stored PHC string, or `null` for a name that does not exist: the answer is then no, after the same work.
+   * @param stored `null` for a name that does not exist: the answer is then no, after the same work.
    * @returns `needsRehash`: right, and the hash was made at another cost than new ones, so store a new one.
-   * @throws {ChatError} As {@linkcode Passwords.hash}.
    */
   async check(
     password: string,
@@ -95,6 +92,7 @@ export class Passwords {
   }
 }
 
+/** As typed on any keyboard: some compose a letter differently, and NFKC makes them agree. */
 function derive(password: string, salt: Buffer, cost: ScryptCost, bytes: number): Promise<Buffer> {
   const N = 2 ** cost.logN;
   const options = { N, r: cost.r, p: cost.p, maxmem: 256 * N * cost.r };

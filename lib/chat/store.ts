@@ -96,11 +96,7 @@ export interface NewAccount {
 
 /** The verbs of chat that write nothing. */
 export interface ChatReads {
-  /**
-   * Finds what to check a password against; null when there is no such account.
-   *
-   * @param deviceId Device that `isKnownDevice` is about; null for none.
-   */
+  /** What to check a password against, and whether the device is known; null when there is no such account. */
   findCredentials(name: string, deviceId: string | null): Promise<Credentials | null>;
 
   /** One page of all users but the removed ones, by name after `after`; the viewer is among them. `next` is null at the end. */
@@ -196,11 +192,7 @@ export interface ChatWrites {
   /** Notes when a user was last signed in; an earlier time than the noted one changes nothing. */
   markSeen(accountId: number, at: number): Promise<void>;
 
-  /**
-   * Changes the settings that are given, leaves the others, and returns all.
-   *
-   * @throws {ChatError} `not_found` – no such account.
-   */
+  /** Changes the settings that are given, and returns all. @throws {ChatError} `not_found` – no such account. */
   updateSettings(accountId: number, changes: Partial<Settings>): Promise<Settings>;
 
   /**
@@ -210,11 +202,7 @@ export interface ChatWrites {
    */
   blockUser(accountId: number, name: string): Promise<void>;
 
-  /**
-   * Takes messages from a user again. Does nothing when it was not blocked.
-   *
-   * @throws {ChatError} `not_found` – no such user.
-   */
+  /** Takes messages from a user again, whether it was blocked or not. @throws {ChatError} `not_found` – no such user. */
   unblockUser(accountId: number, name: string): Promise<void>;
 
   /**
@@ -222,7 +210,6 @@ export interface ChatWrites {
    * the sequences.
    *
    * @param message.id The sender's id for it; letters' case matters.
-   * @param message.to Name of the recipient.
    * @param message.text Checked by the caller for length and content.
    * @throws {ChatError} `not_found` – no such recipient; `blocked` – it takes nothing from this sender; `mailbox_full` –
    * it must read first; `conflict` – this id was sent before with another text or recipient.

@@ -69,7 +69,6 @@ export class Throttles {
    * @param login.name Of the account, which need not exist.
    * @param login.knownDeviceId A device that has signed in to this account before; null for none.
    * @returns Call it when the password was right: it takes the count back.
-   * @throws {ChatError} `rate_limited` with `retryAfterMs`; `unavailable` when the taker was gone at its turn.
    */
   async startLogin(
     taker: TurnTaker,

@@ -28,11 +28,7 @@ export async function prepareDataFolder(folder: string): Promise<DataPaths> {
   return paths;
 }
 
-/**
- * Locks the folder until what this returns is disposed of, or the process ends, however it ends.
- *
- * @throws {UsageError} when another server holds the lock, or the folder cannot be written.
- */
+/** Locks the folder until what this returns is disposed of, or the process ends, however it ends. */
 export async function lockDataFolder(paths: DataPaths): Promise<Disposable> {
   let file: Deno.FsFile;
   try {

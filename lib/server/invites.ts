@@ -30,12 +30,7 @@ export async function printedJoinCode(store: OperatorStore): Promise<string> {
   return code;
 }
 
-/**
- * The invite link of a server. A certificate that an authority issued needs no fingerprint in it.
- *
- * @param server.host Name or address that others reach it at.
- * @param joinCode Left out where registration needs none.
- */
+/** The invite link of a server, with a join code where one is needed. A certificate of an authority needs no fingerprint in it. */
 export function inviteLink(
   { host, port, identity }: { readonly host: string; readonly port: number; readonly identity: Identity },
   joinCode?: string,

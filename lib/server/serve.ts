@@ -111,7 +111,6 @@ export async function serve(
   let stopping: Promise<void> | undefined;
   // The store does one thing after the other: once this answer is there, all that came before is stored and acknowledged.
   const settle = () => store.dataVersion().catch(() => {});
-
   const host = options.publicHost ?? addresses[0]!;
   return {
     port: listener.port,
@@ -124,13 +123,8 @@ export async function serve(
   };
 }
 
-interface Work extends AsyncDisposable {
-  readonly store: ServerStore;
-  readonly services: Services;
-  readonly sideDoor: SideRequests;
-}
-
-function startWork(store: ServerStore, options: ServeOptions, log: Log, passwords: Passwords): Work {
+/** What a server does for its callers once its store is open. */
+function startWork(store: ServerStore, options: ServeOptions, log: Log, passwords: Passwords) {
   const opened = new AsyncDisposableStack();
   const services = new Services({
     store,

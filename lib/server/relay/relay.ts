@@ -76,7 +76,6 @@ export class Relay implements Disposable {
    *
    * @param stream Closed in the end.
    * @param begin Sends what comes before the other side's first byte.
-   * @throws {ChatError} `timeout` – the other side did not come; `rate_limited`, `unavailable`, `forbidden` – a limit.
    */
   async serve(
     half: RelayHalf,

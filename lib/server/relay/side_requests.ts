@@ -44,12 +44,7 @@ export class SideRequests implements AsyncDisposable {
     this.#options = options;
   }
 
-  /**
-   * Serves one connection to its end.
-   *
-   * @param stream Its TLS handshake is done; owned from now on.
-   * @returns Resolves when it is closed. Never rejects.
-   */
+  /** Serves one connection, whose TLS handshake is done, until it is closed. Never rejects. */
   serve(stream: ByteStream, remoteAddr = stream.remoteAddr as Deno.NetAddr): Promise<void> {
     const serving = this.#serve(stream, remoteAddr).finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);

@@ -88,7 +88,6 @@ export function operatorVerbs(context: ServerContext, pruneMailbox: (mailbox: Ma
         const query = tables.updateTable("accounts").set("is_disabled", isDisabled ? 1 : 0);
         database.run(query.where("id", "=", accountId));
         if (isDisabled) endLogins(accountId);
-        return { accountId };
       },
 
       removeAccount(name) {
@@ -113,7 +112,6 @@ export function operatorVerbs(context: ServerContext, pruneMailbox: (mailbox: Ma
         );
         cache.forget();
         pruneMailbox(cache.find(accountId)!);
-        return { accountId };
       },
     },
   } satisfies SomeVerbs;
