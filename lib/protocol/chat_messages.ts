@@ -2,14 +2,14 @@
  * Requests and events by which the server brings two clients together for a direct chat: the invitation, the exchange
  * of addresses, the moment to punch, the relay.
  *
- * What the two then say to each other does not pass here; see `peer_messages.ts`. PEER.md beside this file explains
+ * The messages between the two clients are in `peer_messages.ts`. PEER.md beside this file explains
  * both with examples.
  * @module
  */
 import * as z from "zod";
 import { nameField, timeField, uuidField } from "./fields.ts";
 
-/** ALPN name (RFC 7301) of a TLS connection for one of the {@linkcode SIDE_REQUESTS}: it never says `hello`. */
+/** ALPN name (RFC 7301) of a TLS connection for one of the {@linkcode SIDE_REQUESTS}: no `hello` is sent on it. */
 export const SIDE_ALPN = "mini-chat-direct";
 
 /** Most addresses that one side may name: a machine has a few, and each costs the other side an attempt. */
@@ -20,7 +20,7 @@ const MAX_CERTIFICATE_CHARS = 4_096;
 
 const done = z.object({});
 
-/** Names a chat: a UUID made by the host. */
+/** The id of a chat: a UUID made by the host. */
 export const chatIdField: z.ZodString = uuidField("a chat id");
 
 /** 128 random bits, base64url without padding. */
@@ -29,10 +29,10 @@ const secretField = z.string().regex(/^[A-Za-z0-9_-]{22}$/, "a secret is 128 bit
 const portField = z.int().min(1).max(65_535);
 const addressField = z.union([z.ipv4(), z.ipv6()]);
 
-/** Where something can be reached: an IP address as text, and a TCP port. */
+/** An IP address as text, and a TCP port. */
 const endpointField = z.strictObject({ address: addressField, port: portField });
 
-/** A place to reach the host of a chat at, and how it came to be known. */
+/** An address at which the host of a chat may be reached, and how it became known. */
 const placeField = z.strictObject({
   address: addressField,
   port: portField,
@@ -51,7 +51,7 @@ const invitation = z.object({
 
 /** Parameters and result of each request about direct chats, by method name. */
 export const CHAT_REQUESTS = {
-  /** Opens a chat for one friend, or, with the id of one's own open chat, tells its new addresses. */
+  /** Opens a chat for one friend, or, with the id of the caller's own open chat, updates its addresses. */
   open_chat: {
     params: z.strictObject({
       chatId: chatIdField,
@@ -59,7 +59,7 @@ export const CHAT_REQUESTS = {
       port: portField,
       places: z.array(placeField).max(MAX_CHAT_ADDRESSES), // places to reach the host at; the server adds the one it sees
       certificate: z.string().max(MAX_CERTIFICATE_CHARS), // the host's certificate for this chat alone, in PEM
-      secret: secretField, // what the friend proves in the chat; given to the friend alone, and only on joining
+      secret: secretField, // the friend proves it in the chat; given to the friend alone, and only on joining
       /** True when the friend has joined before: the chat goes on, and nobody is invited to it. */
       isJoined: z.boolean().optional(),
     }),
@@ -68,7 +68,7 @@ export const CHAT_REQUESTS = {
       isFriendOnline: z.boolean(), // whether the friend is signed in now; an absent friend finds the invitation later
     }),
   },
-  /** Takes one's own open chat back, or gives up one's part in a joined one, which is then open again. */
+  /** Closes the caller's own chat, or takes the caller out of one that it joined, which is then open again. */
   close_chat: { params: z.strictObject({ chatId: chatIdField }), result: done },
   /** Chats that others hold open for this account. */
   list_chats: { params: z.strictObject({}), result: z.object({ chats: z.array(invitation) }) },
@@ -78,7 +78,7 @@ export const CHAT_REQUESTS = {
   join_chat: {
     params: z.strictObject({
       chatId: chatIdField,
-      /** The chat's secret, from the second round on: proves that the caller is in it, on whichever connection. */
+      /** The chat's secret, from the second round on: proves that the caller is in it, on any connection. */
       secret: secretField.optional(),
       wantsRelay: z.boolean().optional(), // false when this round needs no relay; true when it is left out
     }),
@@ -93,7 +93,7 @@ export const CHAT_REQUESTS = {
       relayTicket: secretField.optional(),
     }),
   },
-  /** Tells where this side's punching port appears from outside; both told, the server says when to punch. */
+  /** Sends the endpoints of this side's punching port; once both sides have sent theirs, the server says when to punch. */
   offer_punch: {
     params: z.strictObject({
       chatId: chatIdField,
@@ -106,9 +106,9 @@ export const CHAT_REQUESTS = {
 
 /** Content of each event about direct chats, by method name. */
 export const CHAT_EVENTS = {
-  /** A friend holds a chat open; told to all devices at once, and after login of those that were not there. */
+  /** A friend holds a chat open; sent to all signed-in devices at once; others ask with `list_chats` after login. */
   chat_invited: invitation,
-  /** A chat is over: `by` has closed it, or has been away from the server for too long. */
+  /** A chat is over: `by` has closed it, or has been disconnected from the server for too long. */
   chat_closed: z.object({ chatId: chatIdField, by: nameField, reason: z.enum(["closed", "gone"]) }),
   /** To the host: the friend begins a round of attempts. */
   chat_joined: z.object({
@@ -118,7 +118,7 @@ export const CHAT_EVENTS = {
     /** Opens the host's half of the relay in this round; left out where the friend wants none. */
     relayTicket: secretField.optional(),
   }),
-  /** To the friend who has joined: the host is back, perhaps elsewhere; whoever has no link begins a new round. */
+  /** To the friend who has joined: the host has connected again, perhaps from elsewhere; without a link, the friend begins a new round. */
   chat_reopened: z.object({ chatId: chatIdField }),
   /** To both: connect now to these endpoints of the other, from the port that was offered. */
   chat_punch: z.object({
@@ -129,14 +129,14 @@ export const CHAT_EVENTS = {
   }),
 } as const satisfies Record<string, z.ZodType>;
 
-/** What may be asked, once, on a connection of its own after TLS with {@linkcode SIDE_ALPN}. */
+/** Requests that have a TLS connection of their own, with {@linkcode SIDE_ALPN}; one on each. */
 export const SIDE_REQUESTS = {
-  /** Where this connection comes from: asked from the port that will punch. */
+  /** Returns the address from which this connection comes; sent from the port that will punch. */
   find_address: { params: z.strictObject({}), result: endpointField },
   /** Turns this connection into one half of a relay. */
   relay: {
     params: z.strictObject({ ticket: secretField }),
-    /** Comes when both sides are there; every byte after its line end is from the other side. */
+    /** Sent once both sides have opened their half; every byte after its line end is from the other side. */
     result: z.object({
       maxBytes: z.int(), // most bytes that the relay copies, both ways together
       maxMs: z.int(), // longest life of the relay in milliseconds
@@ -144,9 +144,9 @@ export const SIDE_REQUESTS = {
   },
 } as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
 
-/** Where something can be reached. */
+/** An IP address and a TCP port. */
 export type Endpoint = z.output<typeof endpointField>;
-/** A place to reach the host of a chat at. */
+/** An address at which the host of a chat may be reached. */
 export type Place = z.output<typeof placeField>;
 /** An open chat as its friend sees it before joining. */
 export type Invitation = z.output<typeof invitation>;

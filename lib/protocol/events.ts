@@ -1,5 +1,5 @@
 /**
- * Every event the server tells a client unasked, as a JSON-RPC notification.
+ * Every event that the server sends to a client, as a JSON-RPC notification.
  * @module
  */
 import * as z from "zod";
@@ -16,14 +16,14 @@ export const EVENTS = {
     text: z.string(),
     storedAt: timeField,
   }),
-  /** Every message sent to `by` up to these sequences was delivered, or read; only what has moved is told. */
+  /** Every message sent to `by` up to these sequences was delivered, or read; only the sequence that has moved is sent. */
   receipt: z.object({
     by: nameField,
     delivered: sequenceField.exactOptional(),
     read: sequenceField.exactOptional(),
   }),
   server_stopping: z.object({ retryAfterMs: z.int() }), // the server is going down; connect again after this time
-  /** This session ends, and trying again with its token does not help: the person must log in anew. */
+  /** This session ends, and trying again with its token does not help: the user must log in again. */
   session_ended: z.object({ reason: z.enum(["revoked", "password_changed"]) }),
   ...CHAT_EVENTS,
 } as const satisfies Record<string, z.ZodType>;
@@ -40,8 +40,8 @@ export type ReceivedMessage = Event<"message_received">;
 /**
  * Reads an event of the server.
  *
- * @returns `null` for an event this client does not know, or that has not the shape it should have: a newer server may
- * tell more than we understand, and that is no reason to end.
+ * @returns `null` for an event this client does not know, or whose content does not fit its schema: a newer server may
+ * send more than this client understands, and that is no reason to end the connection.
  */
 export function parseEvent(method: string, params: unknown): AnyEvent | null {
   if (!Object.hasOwn(EVENTS, method)) return null;

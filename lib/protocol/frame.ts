@@ -1,5 +1,5 @@
 /**
- * Frames: how JSON lines are cut out of a byte stream, and made for one.
+ * Frames: cuts JSON lines out of a byte stream, and makes them.
  *
  * Knows UTF-8, line ends and the length cap; nothing of sockets or of what a line means. A frame is one UTF-8
  * JSON value and then LF (protocol README, "Framing"); CR LF is taken too, and blank lines are skipped, so that a
@@ -37,7 +37,7 @@ export class FrameDecoder {
   }
 
   /**
-   * What made the stream unreadable: a frame over the cap (`too_large`) or bytes that are not UTF-8 (`invalid`).
+   * The fault that made the stream unreadable: a frame over the cap (`too_large`) or bytes that are not UTF-8 (`invalid`).
    * Unset while all is well; look after each {@linkcode push}. Once set it stays, and nothing more is decoded.
    */
   get fault(): ProtocolError | undefined {

@@ -1,5 +1,5 @@
 /**
- * Invite links and key fingerprints: what people paste, and how it reads.
+ * Reads and writes the invite links and key fingerprints that people paste.
  *
  * A link is `mini-chat://HOST[:PORT][/JOINCODE][#FINGERPRINT]` (DESIGN §7). The part after `#` is the SHA-256 of the
  * server's public key (its DER SubjectPublicKeyInfo, as RFC 7469 §2.4 pins it, so that a renewed certificate with
@@ -12,13 +12,13 @@ import { formatHostAndPort, parsePort } from "../addresses.ts";
 import { quote, UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "./limits.ts";
 
-/** Where a server is, and what an invitation to it carries. */
+/** The address of a server, and its join code and fingerprint. */
 export interface InviteLink {
   /** Host name in lower case, or an IP address; an IPv6 address stands here without brackets. */
   readonly host: string;
   /** TCP port, 1 to 65535. */
   readonly port: number;
-  /** What allows one to register; unset when the server needs none, or the link is only for finding it. */
+  /** The join code, with which its holder may register; unset when the server needs none, or the link only leads to it. */
   readonly joinCode?: string;
   /** The server's key, see {@linkcode formatFingerprint}; unset for one whose certificate an authority vouches for. */
   readonly fingerprint?: string;
@@ -33,7 +33,7 @@ const JOIN_CODE = /^[A-Za-z0-9_-]{1,128}$/;
 /**
  * Reads an invite link, or the plain `HOST` or `HOST:PORT` that stands for one.
  *
- * Spaces around it, `<>` and quotes from a mail, capitals in the scheme and a `/` at the end are forgiven.
+ * Spaces around it, `<>` and quotes from a mail, capitals in the scheme and a `/` at the end are accepted.
  *
  * @returns Its parts, port 7667 where none was given.
  * @throws {UsageError} When a part is wrong; the sentence names it.

@@ -1,5 +1,5 @@
 /**
- * What two clients say to each other in a direct chat: requests in both directions, inside TLS.
+ * The requests that two clients send each other in a direct chat, inside TLS.
  *
  * The first two, `greet` and `take`, make a link out of a connection. All others carry a `seq` and belong to the
  * channel, which outlives its links: the reply says that the other side has it. PEER.md explains each with an example.
@@ -24,10 +24,10 @@ const sequenceField = z.int().min(1);
 const seq = { seq: sequenceField };
 /** Highest `seq` that this side has shown or saved; 0 before the first. */
 const receivedField = z.int().min(0);
-/** Names a file within the chat: made by its sender. */
+/** The id of a file within the chat, made by its sender. */
 const fileField = z.string().min(1).max(36);
 
-/** The way bytes take between the two machines, as both show it. */
+/** The routes between the two machines, as both programs show them. */
 export const ROUTES = [
   "direct, LAN",
   "direct, IPv6",
@@ -68,7 +68,7 @@ export const LINK_REQUESTS = {
   },
 } as const;
 
-/** Why a file did not come over. */
+/** The reasons for which a file is not received. */
 export const FILE_FAILURES = [
   "refused",
   "cancelled",
@@ -84,8 +84,8 @@ export type FileFailure = typeof FILE_FAILURES[number];
 
 /** Parameters of the channel's requests, either way; the result of each is an empty object. */
 export const PEER_REQUESTS = {
-  line: z.strictObject({ ...seq, text: textField }), // what a person wrote
-  skip: z.strictObject({ ...seq }), // nothing: what had this `seq` was too large for the network, and is taken back
+  line: z.strictObject({ ...seq, text: textField }), // the text that a person wrote
+  skip: z.strictObject({ ...seq }), // no effect: the request that had this `seq` was too large for the network, and is taken back
   bye: z.strictObject({ ...seq }), // the person ends the chat
   /** Asks to send a file. */
   file_offer: z.strictObject({
@@ -95,21 +95,21 @@ export const PEER_REQUESTS = {
     bytes: z.int().min(0),
     sha256: hash256Field,
   }),
-  /** The other person wants it, from this byte on: what came earlier is there already. */
+  /** The other person accepts it, from this byte on: the bytes before it have arrived earlier. */
   file_accept: z.strictObject({ ...seq, file: fileField, offset: z.int().min(0) }),
   /** The next piece, in base64; at most {@linkcode FILE_CHUNK_BYTES} before coding. */
   file_chunk: z.strictObject({ ...seq, file: fileField, data: z.base64() }),
   /** From the receiver: all of it is on disk and its SHA-256 is right. */
   file_saved: z.strictObject({ ...seq, file: fileField }),
-  /** From either side: this file will not come over. */
+  /** From either side: the file is not sent any further. */
   file_failed: z.strictObject({ ...seq, file: fileField, reason: z.enum(FILE_FAILURES) }),
 } as const;
 
 /** Name of a channel request. */
 export type PeerMethod = keyof typeof PEER_REQUESTS;
-/** What a channel request says, without the `seq` that the channel adds. */
+/** Content of a channel request, without the `seq` that the channel adds. */
 export type PeerContent<M extends PeerMethod> = Omit<z.output<(typeof PEER_REQUESTS)[M]>, "seq">;
-/** A channel request as it arrived. */
+/** A channel request that has arrived. */
 export type PeerMessage = {
   readonly [M in PeerMethod]: { readonly method: M; readonly content: z.output<(typeof PEER_REQUESTS)[M]> };
 }[PeerMethod];
@@ -121,7 +121,7 @@ export type Take = z.output<typeof LINK_REQUESTS.take.params>;
 /**
  * Checks a channel request.
  *
- * @returns Null for a method that is none, or content that does not fit it.
+ * @returns Null for an unknown method, or for content that does not fit its schema.
  */
 export function parsePeerMessage(method: string, params: unknown): PeerMessage | null {
   if (!Object.hasOwn(PEER_REQUESTS, method)) return null;

@@ -37,7 +37,7 @@ const signedIn = z.object({
 const device = {
   /** The id that an earlier login on this device returned; absent on the first one. */
   deviceId: z.string().max(64).exactOptional(),
-  deviceName: labelField.exactOptional(), // what to call the device; absent means `unnamed`
+  deviceName: labelField.exactOptional(), // a name for the device; absent means `unnamed`
 };
 
 const userEntry = z.object({
@@ -56,7 +56,7 @@ const historyEntry = z.object({
   to: nameField,
   text: z.string(),
   storedAt: timeField,
-  /** How far the message has got; only on messages that the asking account sent. */
+  /** Whether the message was delivered or read; only on messages that the asking account sent. */
   state: z.enum(["stored", "delivered", "read"]).exactOptional(),
 });
 
@@ -118,7 +118,7 @@ export const REQUESTS = {
   subscribe: {
     params: z.strictObject({ after: sequenceField.exactOptional() }),
     result: z.object({
-      /** Highest sequence in the mailbox now: when it has come (or is ≤ `after`), all that waited has come. */
+      /** Highest sequence in the mailbox now: once it has arrived (or is ≤ `after`), all waiting messages have. */
       upTo: sequenceField,
     }),
   },
@@ -176,7 +176,7 @@ export function isRequestName(method: string): method is RequestName {
 /**
  * Checks the parameters of a request.
  *
- * @param params What came on the wire; absent parameters count as `{}`.
+ * @param params As received; absent parameters count as `{}`.
  * @throws {ChatError} `invalid` when a field is missing, unknown, of another type or against a rule; `too_large` when
  * a text is over its limit.
  */

@@ -1,5 +1,5 @@
 /**
- * JSON-RPC 2.0 envelopes: one line of text to a request, notification, success or failure, and back.
+ * JSON-RPC 2.0 envelopes: reads a line of text as a request, notification, success or failure, and writes each.
  *
  * Knows the envelope only, never what a method means. It is checked by hand, not by a schema, since it is on the
  * path of every frame. Batches are refused, and ids are strings or integers (protocol README, "Envelope").
@@ -10,7 +10,7 @@ import { ChatError, ERROR_CODES, type ErrorCode, ProtocolError } from "../errors
 import { encodeFrame } from "./frame.ts";
 import { MAX_ID_CHARS, MAX_RETRY_AFTER_MS } from "./limits.ts";
 
-/** What ties a reply to its request: a string of at most `MAX_ID_CHARS`, or a safe integer. */
+/** The id that ties a reply to its request: a string of at most `MAX_ID_CHARS`, or a safe integer. */
 export type RpcId = string | number;
 
 /** The `error` member of a failed reply, as it is on the wire. */
@@ -27,10 +27,10 @@ export interface RpcErrorObject {
   };
 }
 
-/** Named parameters; undefined when none came. */
+/** Named parameters; undefined when the envelope has none. */
 export type RpcParams = Readonly<Record<string, unknown>> | undefined;
 
-/** One line, understood. */
+/** A line that has been read. */
 export type Envelope =
   | { readonly kind: "request"; readonly id: RpcId; readonly method: string; readonly params: RpcParams }
   | { readonly kind: "notification"; readonly method: string; readonly params: RpcParams }
@@ -124,7 +124,7 @@ export function encodeNotification(method: string, params?: unknown): string {
 /**
  * Makes the frame of a successful reply.
  *
- * @param result What the method gave; `undefined` becomes `{}`, as JSON-RPC asks for a result always.
+ * @param result The method's result; `undefined` becomes `{}`, as JSON-RPC always wants one.
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeSuccess(id: RpcId, result: unknown): string {
@@ -141,11 +141,11 @@ export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
 }
 
 /**
- * The wire form of anything that was thrown.
+ * Turns anything that was thrown into its form on the wire.
  *
  * @param error A {@linkcode ChatError} or {@linkcode ProtocolError} keeps its code and words; anything else is a
  *   fault of ours, of which the peer learns nothing but the reference.
- * @param reference What ties the reply to the operator's log.
+ * @param reference Ties the reply to the operator's log.
  */
 export function toRpcError(error: unknown, reference: string = makeReference()): RpcErrorObject {
   if (error instanceof ChatError) {
@@ -164,7 +164,7 @@ export function toRpcError(error: unknown, reference: string = makeReference()):
 }
 
 /**
- * What a failed reply means to the one who asked.
+ * Turns a failed reply into the error to throw.
  *
  * @param error The error object of the reply; text in it comes from the other end, so filter it before showing it.
  * @returns The error to throw; a code we do not know, or none, becomes `internal`.
@@ -189,7 +189,7 @@ function isParams(value: unknown): value is RpcParams {
   return value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value));
 }
 
-/** Keeps of a peer's error object what is well formed. */
+/** Keeps the well-formed members of a peer's error object. */
 function checkErrorObject(value: unknown): RpcErrorObject {
   if (typeof value !== "object" || value === null) return refuse("must have an object as error", value);
   const { code, message, data } = value as Record<string, unknown>;
