@@ -27,13 +27,16 @@ export type KeyName =
   | "position" // not a key: the terminal's answer to the question where its cursor is
   | "unknown";
 
-export interface Key {
+export interface Modifiers {
+  readonly ctrl: boolean;
+  readonly alt: boolean;
+  readonly shift: boolean; // where the terminal says so
+}
+
+export interface Key extends Modifiers {
   readonly name: KeyName;
   /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
   readonly text: string;
-  readonly ctrl: boolean;
-  readonly alt: boolean;
-  readonly shift: boolean;
 }
 
 /** Longest escape sequence waited for, in bytes; a longer one is dropped as junk. */
@@ -61,47 +64,23 @@ const BY_NUMBER: Readonly<Record<number, KeyName>> = {
   8: "end",
 };
 const BY_CODE: Readonly<Record<number, KeyName>> = {
-  8: "backspace",
+  8: "backspace", // Ctrl+Backspace in some terminals, Backspace in others
   9: "tab",
+  10: "enter", // Ctrl+J, and Enter of terminals in "new line" mode
   13: "enter",
   27: "escape",
   127: "backspace",
 };
 
-export function key(
-  name: KeyName,
-  text = "",
-  modifiers: { ctrl?: boolean; alt?: boolean; shift?: boolean } = {},
-): Key {
-  return {
-    name,
-    text,
-    ctrl: modifiers.ctrl === true,
-    alt: modifiers.alt === true,
-    shift: modifiers.shift === true,
-  };
+export function key(name: KeyName, text = "", modifiers: Partial<Modifiers> = {}): Key {
+  return { name, text, ctrl: false, alt: false, shift: false, ...modifiers };
 }
 
 export function controlKey(byte: number, alt: boolean): Key {
-  switch (byte) {
-    case 0x0d:
-      return key("enter", "", { alt });
-    case 0x0a: // Ctrl+J, and Enter of terminals in "new line" mode
-      return key("enter", "", { alt });
-    case 0x09:
-      return key("tab", "", { alt });
-    case 0x7f:
-    case 0x08: // Ctrl+Backspace in some terminals, Backspace in others
-      return key("backspace", "", { alt });
-    case 0x00:
-      return key("text", " ", { ctrl: true, alt });
-    case ESC:
-      return key("escape", "", { alt });
-  }
-  return key("text", byte <= 0x1a ? String.fromCharCode(byte + 0x60) : String.fromCharCode(byte + 0x40), {
-    ctrl: true,
-    alt,
-  });
+  const name = BY_CODE[byte];
+  if (name !== undefined) return key(name, "", { alt });
+  const letter = byte === 0 ? " " : String.fromCharCode(byte + (byte <= 0x1a ? 0x60 : 0x40));
+  return key("text", letter, { ctrl: true, alt });
 }
 
 /**
@@ -143,11 +122,7 @@ export function takeSequence(data: Uint8Array, at: number, isLast: boolean, keys
     keys.push(key("escape"));
     return 1;
   }
-  keys.push(
-    key("text", new TextDecoder("utf-8", { ignoreBOM: true }).decode(data.subarray(at + 1, end)), {
-      alt: true,
-    }),
-  );
+  keys.push(key("text", decodeAll([data.subarray(at + 1, end)]), { alt: true }));
   return end - at;
 }
 
@@ -203,32 +178,27 @@ function namedKey(final: string, parameters: string): Key {
   return final === "Z" ? key("tab", "", { shift: true }) : key(name, "", modifiers);
 }
 
-function codeKey(code: number, modifiers: { ctrl: boolean; alt: boolean; shift: boolean }): Key {
+function codeKey(code: number, modifiers: Modifiers): Key {
   const name = BY_CODE[code];
   if (name !== undefined) return key(name, "", modifiers);
-  if (
-    !(code >= 0x20 && code <= 0x10ffff) || (code >= 0xd800 && code <= 0xdfff) ||
-    (code >= 0xe000 && code <= 0xf8ff)
-  ) {
-    return key("unknown");
-  }
-  return key("text", String.fromCodePoint(code), modifiers);
+  // Surrogates are no characters, and the private ones behind them stand for keys without one.
+  const isCharacter = code >= 0x20 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xf8ff);
+  return isCharacter ? key("text", String.fromCodePoint(code), modifiers) : key("unknown");
 }
 
 /** Where the UTF-8 character at `at` ends; unset when bytes of it are still to come. */
 export function characterEnd(data: Uint8Array, at: number): number | undefined {
   const first = data[at]!;
-  const length = first >= 0xf0 && first < 0xf8
-    ? 4
-    : first >= 0xe0 && first < 0xf0
-    ? 3
-    : first >= 0xc0 && first < 0xe0
-    ? 2
-    : 1;
+  const length = first >= 0xf8 || first < 0xc0 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   for (let index = 1; index < length; index++) {
     const byte = data[at + index];
     if (byte === undefined) return undefined;
     if ((byte & 0xc0) !== 0x80) return at + index;
   }
   return at + length;
+}
+
+export function decodeAll(pieces: readonly Uint8Array[]): string {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }

@@ -6,7 +6,7 @@
  * @module
  * @see ECMA-48 §5.4 (control sequences); xterm "ctlseqs" (PC-style keys, bracketed paste); kitty keyboard protocol (CSI u)
  */
-import { characterEnd, controlKey, type Key, key, takeSequence } from "./key_sequences.ts";
+import { characterEnd, controlKey, decodeAll, type Key, key, takeSequence } from "./key_sequences.ts";
 
 export type { Key, KeyName } from "./key_sequences.ts";
 
@@ -79,7 +79,7 @@ export class KeyDecoder {
       } else {
         const end = textEnd(data, at, isLast);
         if (end === at) break;
-        keys.push(key("text", new TextDecoder("utf-8", { ignoreBOM: true }).decode(data.subarray(at, end))));
+        keys.push(key("text", decodeAll([data.subarray(at, end)])));
         at = end;
       }
     }
@@ -123,9 +123,4 @@ function indexOfPasteEnd(data: Uint8Array, from: number): number {
     if (PASTE_END.every((byte, index) => data[at + index] === byte)) return at;
   }
   return -1;
-}
-
-function decodeAll(pieces: readonly Uint8Array[]): string {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }

@@ -1,8 +1,6 @@
 /**
- * What each key does to the line being typed: a state machine without screen, clock or keyboard.
- *
- * The text may have several lines. Steps are graphemes, so an emoji or an accented letter is one; each key costs
- * the same in a text of a million characters as in a short one.
+ * What each key does to the line being typed: a state machine without screen, clock or keyboard. Steps are graphemes, and
+ * each key costs the same in a text of a million characters as in a short one.
  * @module
  */
 import type { Completion } from "../read_line.ts";
@@ -72,11 +70,12 @@ export class LineEditor {
     }
     const wasKill = this.#lastWasKill;
     this.#lastWasKill = false;
+    const byWord = key.ctrl || key.alt;
     switch (key.name) {
       case "text":
-        if (key.ctrl) return this.#handleControl(key.text, key.alt, wasKill);
-        if (key.alt) return this.#handleAlt(key.text, wasKill);
-        return this.insert(key.text);
+        if (key.ctrl && key.alt) return "none";
+        if (!key.ctrl && !key.alt) return this.insert(key.text);
+        return (key.ctrl ? this.#controls : this.#alts)[key.text.toLowerCase()]?.(wasKill) ?? "none";
       case "paste":
         return this.#paste(key.text);
       case "enter":
@@ -86,19 +85,15 @@ export class LineEditor {
         if (this.#options.completes === true) return "complete";
         return this.#options.submitsWhen === undefined ? "none" : this.insert("\t");
       case "backspace":
-        if (key.alt || key.ctrl) {
-          return this.#kill(previousWord(this.#text, this.#cursor), this.#cursor, wasKill);
-        }
+        if (byWord) return this.#kill(previousWord(this.#text, this.#cursor), this.#cursor, wasKill);
         return this.#remove(previousGrapheme(this.#text, this.#cursor), this.#cursor);
       case "delete":
-        if (key.alt || key.ctrl) return this.#kill(this.#cursor, nextWord(this.#text, this.#cursor), wasKill);
+        if (byWord) return this.#kill(this.#cursor, nextWord(this.#text, this.#cursor), wasKill);
         return this.#remove(this.#cursor, nextGrapheme(this.#text, this.#cursor));
       case "left":
-        return this.#moveTo(
-          (key.ctrl || key.alt ? previousWord : previousGrapheme)(this.#text, this.#cursor),
-        );
+        return this.#moveTo((byWord ? previousWord : previousGrapheme)(this.#text, this.#cursor));
       case "right":
-        return this.#moveTo((key.ctrl || key.alt ? nextWord : nextGrapheme)(this.#text, this.#cursor));
+        return this.#moveTo((byWord ? nextWord : nextGrapheme)(this.#text, this.#cursor));
       case "home":
         return this.#moveTo(key.ctrl ? 0 : lineStart(this.#text, this.#cursor));
       case "end":
@@ -160,68 +155,48 @@ export class LineEditor {
     return this.insert(this.#options.submitsWhen === undefined ? text.replace(/(?:\r\n|\r|\n)$/, "") : text);
   }
 
-  #handleControl(letter: string, hasAlt: boolean, wasKill: boolean): EditorAction {
-    const text = this.#text;
-    const cursor = this.#cursor;
-    if (hasAlt) return "none";
-    switch (letter.toLowerCase()) {
-      case "a":
-        return this.#moveTo(lineStart(text, cursor));
-      case "e":
-        return this.#moveTo(lineEnd(text, cursor));
-      case "b":
-        return this.#moveTo(previousGrapheme(text, cursor));
-      case "f":
-        return this.#moveTo(nextGrapheme(text, cursor));
-      case "d":
-        return text === "" ? "end" : this.#remove(cursor, nextGrapheme(text, cursor));
-      case "h":
-        return this.#remove(previousGrapheme(text, cursor), cursor);
-      case "k": {
-        const end = lineEnd(text, cursor);
-        return this.#kill(cursor, end === cursor ? Math.min(text.length, end + 1) : end, wasKill);
-      }
-      case "u": {
-        const start = lineStart(text, cursor);
-        return this.#kill(start === cursor ? Math.max(0, start - 1) : start, cursor, wasKill);
-      }
-      case "w":
-        return this.#kill(previousBlank(text, cursor), cursor, wasKill);
-      case "y":
-        return this.insert(this.#killed);
-      case "t":
-        return this.#transpose();
-      case "p":
-        return this.#vertical(-1);
-      case "n":
-        return this.#vertical(1);
-      case "r":
-        return this.#startSearch();
-      case "c":
-        return "interrupt";
-      case "l":
-        return "clear_screen";
-      case "z":
-        return "suspend";
-      case "j":
-      case "m":
-        return "submit";
-      default:
-        return "none";
-    }
+  /** Keys with Ctrl. */
+  readonly #controls: Readonly<Record<string, (wasKill: boolean) => EditorAction>> = {
+    a: () => this.#moveTo(lineStart(this.#text, this.#cursor)),
+    b: () => this.#moveTo(previousGrapheme(this.#text, this.#cursor)),
+    c: () => "interrupt",
+    d: () => this.#text === "" ? "end" : this.#remove(this.#cursor, nextGrapheme(this.#text, this.#cursor)),
+    e: () => this.#moveTo(lineEnd(this.#text, this.#cursor)),
+    f: () => this.#moveTo(nextGrapheme(this.#text, this.#cursor)),
+    h: () => this.#remove(previousGrapheme(this.#text, this.#cursor), this.#cursor),
+    j: () => "submit",
+    k: (wasKill) => this.#killToLineEnd(wasKill),
+    l: () => "clear_screen",
+    m: () => "submit",
+    n: () => this.#vertical(1),
+    p: () => this.#vertical(-1),
+    r: () => this.#startSearch(),
+    t: () => this.#transpose(),
+    u: (wasKill) => this.#killToLineStart(wasKill),
+    w: (wasKill) => this.#kill(previousBlank(this.#text, this.#cursor), this.#cursor, wasKill),
+    y: () => this.insert(this.#killed),
+    z: () => "suspend",
+  };
+
+  /** Keys with Alt. */
+  readonly #alts: Readonly<Record<string, (wasKill: boolean) => EditorAction>> = {
+    b: () => this.#moveTo(previousWord(this.#text, this.#cursor)),
+    d: (wasKill) => this.#kill(this.#cursor, nextWord(this.#text, this.#cursor), wasKill),
+    f: () => this.#moveTo(nextWord(this.#text, this.#cursor)),
+  };
+
+  #killToLineEnd(wasKill: boolean): EditorAction {
+    const end = lineEnd(this.#text, this.#cursor);
+    return this.#kill(
+      this.#cursor,
+      end === this.#cursor ? Math.min(this.#text.length, end + 1) : end,
+      wasKill,
+    );
   }
 
-  #handleAlt(letter: string, wasKill: boolean): EditorAction {
-    switch (letter.toLowerCase()) {
-      case "b":
-        return this.#moveTo(previousWord(this.#text, this.#cursor));
-      case "f":
-        return this.#moveTo(nextWord(this.#text, this.#cursor));
-      case "d":
-        return this.#kill(this.#cursor, nextWord(this.#text, this.#cursor), wasKill);
-      default:
-        return "none";
-    }
+  #killToLineStart(wasKill: boolean): EditorAction {
+    const start = lineStart(this.#text, this.#cursor);
+    return this.#kill(start === this.#cursor ? Math.max(0, start - 1) : start, this.#cursor, wasKill);
   }
 
   #moveTo(offset: number): EditorAction {
