@@ -1,8 +1,6 @@
 /**
- * cliffy's `CLI`, running on streams of ours instead of the real keyboard and screen.
- *
- * cliffy asks for a line by writing its delimiter; that is the moment at which it is fed one, made of a command's name
- * and a ticket. Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter
+ * cliffy's `CLI`, on streams of ours. It asks for a line by writing its delimiter; then it is fed one, made of a command's
+ * name and a ticket. Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter
  * that is not Latin, only ever sees those two words; and no line can arrive while a command runs.
  * @module
  */

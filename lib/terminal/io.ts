@@ -1,7 +1,5 @@
 /**
- * What a terminal is made of: a keyboard, a screen and a few signals, as small interfaces; and the real ones.
- *
- * Tests hand in their own. Nothing here knows keys, lines or escape sequences.
+ * Keyboard, screen and signals as small interfaces, and the real ones. Knows no keys, lines or escape sequences.
  * @module
  */
 import { fstatSync, statSync } from "node:fs";

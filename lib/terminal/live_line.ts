@@ -1,8 +1,6 @@
 /**
- * Lines that change: a status, a progress bar, a line of a chat that waits for its tick.
- *
- * They stand at the bottom of the screen, above the line being typed. Where nothing can be redrawn (a pipe,
- * `TERM=dumb`), only their last state is printed, and of a status each different text.
+ * Lines that change: a status, a progress bar, a line of a chat that waits for its tick. Where nothing can be redrawn
+ * (a pipe, `TERM=dumb`), only their last state is printed, and of a status each different text.
  * @module
  */
 import { formatBytes } from "../bytes.ts";
@@ -88,18 +86,11 @@ export interface ProgressOptions {
   readonly start?: number;
 }
 
-export interface Progress extends Disposable {
-  /** Says how much is done now, in all. May be called as often as liked: it is shown ten times a second at most. */
-  update(done: number): void;
-  finish(text?: string): void;
-  remove(): void;
-}
-
 const REDRAW_MS = 100; // milliseconds between two pictures of a bar
 const SPEED_WINDOW_MS = 5_000; // speed is measured over this many milliseconds
 const BAR_COLUMNS = 20;
 
-export class ProgressBar implements Progress {
+export class ProgressBar implements Disposable {
   readonly #line: LiveLine;
   readonly #options: ProgressOptions;
   readonly #now: () => number;
@@ -118,6 +109,7 @@ export class ProgressBar implements Progress {
     this.update(this.#done);
   }
 
+  /** Says how much is done now, in all. May be called as often as liked: it is shown ten times a second at most. */
   update(done: number): void {
     this.#done = done;
     const at = this.#now();

@@ -1,7 +1,6 @@
 /**
- * The menu: a table of commands, reached by number or by name, with help from the same table (DESIGN §9).
- *
- * Knows lines and commands, nothing of what they do. Text behind a command's name reaches it untouched.
+ * The menu: a table of commands, reached by number or by name, with help from the same table (DESIGN §9). Text behind a
+ * command's name reaches it untouched.
  * @module
  */
 import { ChatError, messageOf, UsageError } from "../errors.ts";

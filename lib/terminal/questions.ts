@@ -1,7 +1,5 @@
 /**
- * Questions made of lines: yes or no, one of several, a text of several lines.
- *
- * Knows only how to ask for a line and to print one, so it is the same on a terminal and in a pipe.
+ * Questions made of lines: yes or no, one of several, a text of several lines. The same on a terminal and in a pipe.
  * @module
  */
 import { messageOf } from "../errors.ts";

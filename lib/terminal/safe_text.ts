@@ -1,9 +1,6 @@
 /**
- * The one function through which everything that others wrote passes before a terminal shows it (DESIGN §8).
- *
- * Names, messages, file names and a server's words may hold escape sequences that move the cursor, bidirectional
- * overrides that reverse what is read, and invisible characters that make two names look alike. Each becomes
- * something that can be seen; letters, emoji and combining marks as people write them stay as they are.
+ * The one function through which everything that others wrote passes before a terminal shows it (DESIGN §8): escape
+ * sequences, bidirectional overrides and invisible characters become something that can be seen.
  * @module
  * @see Unicode Standard Annex #9 (bidirectional text), Annex #31 §2.3 (where joiners are legitimate), UTS #51 (emoji)
  */

@@ -1,7 +1,5 @@
 /**
- * Standard output without a terminal on it: what help and version are written with, and what a failed write means.
- *
- * The entry files load it at every start, so it imports next to nothing.
+ * Standard output without a terminal on it. The entry files load this at every start, so it imports next to nothing.
  * @module
  */
 import { messageOf, OutputError } from "../errors.ts";

@@ -1,8 +1,6 @@
 /**
- * Colour and weight for what the program itself says. Never the only signal: each coloured thing also says in
- * words or marks what it means, since a screen reader, a pipe and `NO_COLOR` see none of it.
- *
- * The terminal takes these sequences out again where they are not wanted, so callers use them freely.
+ * Colour and weight for what the program itself says, never as the only signal: a screen reader, a pipe and `NO_COLOR` see
+ * none of it. The terminal takes these sequences out again where they are not wanted, so callers use them freely.
  * @module
  * @see ECMA-48 §8.3.117 (SGR)
  */

@@ -14,14 +14,7 @@ import { processIo, type TerminalIo } from "./io.ts";
 import type { KeyPrompt, PromptOutcome } from "./line/key_prompt.ts";
 import { closedError, listing, OpenPrompts } from "./line/open_prompts.ts";
 import { Keyboard } from "./keys/keyboard.ts";
-import {
-  type LiveLine,
-  openLiveLine,
-  type Progress,
-  ProgressBar,
-  type ProgressOptions,
-  StatusLine,
-} from "./live_line.ts";
+import { type LiveLine, openLiveLine, ProgressBar, type ProgressOptions, StatusLine } from "./live_line.ts";
 import { OutputQueue } from "./screen/output_queue.ts";
 import { PlainPrompts } from "./line/plain_prompts.ts";
 import { type Choice, chooseWith, confirmWith, type SignalOption } from "./questions.ts";
@@ -216,7 +209,7 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Opens a progress bar. */
-  progress(options: ProgressOptions): Progress {
+  progress(options: ProgressOptions): ProgressBar {
     return new ProgressBar(this.liveLine(options.label), options, () => this.size.columns, this.#now);
   }
 

@@ -1,7 +1,5 @@
 /**
- * Lines typed before, and walking through them.
- *
- * Where they are kept between runs is the caller's: it hands in a {@linkcode TypedLinesStore}. Secrets never come here.
+ * Lines typed before, and walking through them. Secrets never come here.
  * @module
  */
 
@@ -24,15 +22,9 @@ export class TypedLines {
     this.#store = store;
   }
 
-  /** Reads what a store has kept. A store that cannot be read gives none. */
+  /** Reads what a store has kept; one that cannot be read is no reason not to chat, and gives none. */
   static async from(store: TypedLinesStore): Promise<TypedLines> {
-    let lines: readonly string[] = [];
-    try {
-      lines = await store.load();
-    } catch {
-      // No reason not to chat.
-    }
-    return new TypedLines(lines, store);
+    return new TypedLines(await Promise.try(() => store.load()).catch(() => []), store);
   }
 
   get lines(): readonly string[] {
@@ -45,13 +37,7 @@ export class TypedLines {
     if (this.#lines.at(-1) === line) return;
     this.#lines.push(line);
     if (this.#lines.length > MAX_TYPED_LINES) this.#lines.shift();
-    void (async () => {
-      try {
-        await this.#store?.add(line);
-      } catch {
-        // As above: the line stays in memory.
-      }
-    })();
+    Promise.try(() => this.#store?.add(line)).catch(() => {}); // the line stays in memory
   }
 }
 

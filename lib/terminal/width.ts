@@ -1,7 +1,5 @@
 /**
- * How much room text takes on a screen, and cutting it to the room there is.
- *
- * Knows graphemes (what a person calls one character) and columns; knows no escape sequences.
+ * How much room text takes on a screen, and cutting it to the room there is. Knows no escape sequences.
  * @module
  * @see Unicode Standard Annex #11 (East Asian width), #29 (graphemes); UTS #51 (emoji)
  */

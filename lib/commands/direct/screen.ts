@@ -11,7 +11,7 @@ import type { Route } from "../../protocol/peer_messages.ts";
 import { TypedLines } from "../../terminal/typed_lines.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import type { Completion } from "../../terminal/read_line.ts";
-import type { Progress } from "../../terminal/live_line.ts";
+import type { ProgressBar } from "../../terminal/live_line.ts";
 import { sentenceOf } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
@@ -42,7 +42,7 @@ export interface ChatScreenOptions {
 export class ChatScreen implements JoinListener {
   readonly #terminal: Terminal;
   readonly #options: ChatScreenOptions;
-  readonly #bars = new Map<TransferNews["direction"], Progress>();
+  readonly #bars = new Map<TransferNews["direction"], ProgressBar>();
   readonly #waiting = new Set<Promise<void>>();
   #routeSince = 0; // on the clock of performance.now()
 

@@ -1,13 +1,12 @@
 /**
- * Reads what is typed or piped, only when somebody asks, and loses nothing between two who ask.
- *
- * A read that was begun and is wanted by nobody any more stays open, and its bytes go to whoever asks next: the
- * system gives no way to take a read back. Nothing is read ahead, so a program that is started in between
- * (an editor) gets its own keys.
+ * Reads what is typed or piped, only when somebody asks: a program that is started in between (an editor) gets its own
+ * keys. A read that nobody wants any more stays open, and its bytes go to whoever asks next: none can be taken back.
  * @module
  */
 import { UsageError } from "../../errors.ts";
+import { unlessAborted } from "../../waiting.ts";
 import type { TerminalInput } from "../io.ts";
+import { decodeAll } from "./key_sequences.ts";
 
 /** Longest line taken from a pipe, in bytes. */
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;
@@ -69,22 +68,16 @@ export class InputSource {
     if (length > MAX_LINE_BYTES) {
       throw new UsageError(`Cannot read a line of ${length} bytes: the longest is ${MAX_LINE_BYTES}`);
     }
-    return decode(pieces).replace(/\r$/, "");
+    return decodeAll(pieces, false).replace(/\r$/, "");
   }
 
   async #peekUntil(signal: AbortSignal, pieces: Uint8Array[]): Promise<Uint8Array | null> {
-    const aborted = Promise.withResolvers<never>();
-    const stop = () => aborted.reject(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop);
     try {
-      return await Promise.race([aborted.promise, this.peek()]);
+      return await unlessAborted(signal, this.peek());
     } catch (error) {
       // The line goes on for whoever asks next.
       this.#held.unshift(...pieces);
       throw error;
-    } finally {
-      signal.removeEventListener("abort", stop);
     }
   }
 
@@ -106,9 +99,4 @@ export class InputSource {
     this.#held.push(bytes);
     return bytes;
   }
-}
-
-function decode(pieces: readonly Uint8Array[]): string {
-  const decoder = new TextDecoder("utf-8");
-  return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }

@@ -1,7 +1,5 @@
 /**
  * Which key an escape sequence or a control character stands for.
- *
- * Knows single keys, whole in the bytes given or not yet; the stream they come in is {@linkcode KeyDecoder}'s.
  * @module
  * @see ECMA-48 §5.4 (control sequences); xterm "ctlseqs" (PC-style keys); kitty keyboard protocol (CSI u)
  */
@@ -198,7 +196,8 @@ export function characterEnd(data: Uint8Array, at: number): number | undefined {
   return at + length;
 }
 
-export function decodeAll(pieces: readonly Uint8Array[]): string {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+/** @param ignoreBOM Whether a byte order mark at the beginning is kept as a character. */
+export function decodeAll(pieces: readonly Uint8Array[], ignoreBOM = true): string {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM });
   return pieces.map((piece) => decoder.decode(piece, { stream: true })).join("") + decoder.decode();
 }

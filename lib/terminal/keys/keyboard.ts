@@ -1,7 +1,5 @@
 /**
- * Brings keys to the prompt that is open, and keeps those that nobody wants yet.
- *
- * Reads only while a prompt is open, so that a program started in between gets its own keys.
+ * Brings keys to the prompt that is open, and keeps those that nobody wants yet. Reads only while a prompt is open.
  * @module
  */
 import type { InputSource } from "./input_source.ts";

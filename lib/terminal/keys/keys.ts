@@ -1,10 +1,7 @@
 /**
- * What a keyboard sends, cut into key events: bytes in, keys out.
- *
- * Knows UTF-8, the escape sequences of terminals and bracketed paste; knows nothing of what a key does. Bytes may
- * be cut anywhere between two reads. Whatever makes no sense becomes an `unknown` key or `�`, never an error.
+ * Cuts what a keyboard sends into keys. Bytes may be cut anywhere between two reads; whatever makes no sense becomes an
+ * `unknown` key or `�`, never an error.
  * @module
- * @see ECMA-48 §5.4 (control sequences); xterm "ctlseqs" (PC-style keys, bracketed paste); kitty keyboard protocol (CSI u)
  */
 import { characterEnd, controlKey, decodeAll, type Key, key, takeSequence } from "./key_sequences.ts";
 

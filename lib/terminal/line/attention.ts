@@ -1,7 +1,6 @@
 /**
- * Tracks who receives key presses and Ctrl+C, and sets the mode of the terminal to match.
- *
- * Knows no key and no line. Wherever it ends, the keyboard is as it was found.
+ * Tracks who receives key presses and Ctrl+C, and sets the mode of the terminal to match. Wherever it ends, the keyboard
+ * is as it was found.
  * @module
  */
 import { within } from "../../waiting.ts";

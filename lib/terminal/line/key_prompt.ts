@@ -1,7 +1,5 @@
 /**
- * One open prompt on a real terminal: keys go in, an answer comes out.
- *
- * Joins the line editor with completion and with the promise that the caller waits for; knows no screen.
+ * One open prompt: keys go in, an answer comes out. Knows no screen.
  * @module
  */
 import type { PromptView } from "../screen/picture.ts";

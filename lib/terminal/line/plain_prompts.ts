@@ -1,7 +1,6 @@
 /**
  * Prompts where nothing can be redrawn: a pipe, or a terminal that is `dumb`. Lines in, lines out, no escape sequence.
- *
- * The prompt opened last gets the next line; those beneath wait. Lines that come while nobody asks stay in the input.
+ * The prompt opened last gets the next line; lines that come while nobody asks stay in the input.
  * @module
  */
 import type { InputSource } from "../keys/input_source.ts";

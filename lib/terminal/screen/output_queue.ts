@@ -1,8 +1,6 @@
 /**
- * Writes to the screen one piece at a time, and never holds more than a screen that does not keep up may cost.
- *
- * Knows text and bytes, nothing of what they mean. The owner says what to write when the screen is ready for more,
- * so a slow one gets fewer, later pictures and not a growing pile of old ones.
+ * Writes to the screen one piece at a time. The owner says what to write when the screen is ready for more, so a slow one
+ * gets fewer, later pictures and not a growing pile of old ones.
  * @module
  */
 import type { TerminalOutput } from "../io.ts";

@@ -1,8 +1,6 @@
 /**
- * Brings pictures to a terminal: which escape sequences turn what is on the screen into what should be.
- *
- * Only ever touches the rows that it painted itself, at the bottom; what is above belongs to the scrollback and
- * stays. Rows that are the same are left alone, so nothing flickers; each change is one string, for one write.
+ * Which escape sequences turn what is on the screen into what should be. Only ever touches the rows that it painted
+ * itself. Rows that are the same are left alone, so nothing flickers.
  * @module
  * @see ECMA-48 §8.3 (CUU, CUF, EL, ED); "Synchronized Output" (private mode 2026), ignored where unknown
  */

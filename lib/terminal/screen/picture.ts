@@ -1,8 +1,6 @@
 /**
  * What the bottom of the screen shows at one moment: lines that change, the prompt with the text being typed, a hint.
- *
- * Only works out rows; {@linkcode Painter} brings them to the screen. No row is as wide as the screen, so a
- * terminal never wraps one by itself and the place of the cursor is certain.
+ * No row is as wide as the screen, so a terminal never wraps one by itself and the place of the cursor is certain.
  * @module
  */
 import type { LineEditor } from "../line/line_editor.ts";

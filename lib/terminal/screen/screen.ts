@@ -1,8 +1,6 @@
 /**
- * What a real terminal shows below the scrollback, and the string that brings it there.
- *
- * Joins pictures and painter with all that comes in between: changing lines, resizing, lending the screen, pasting.
- * Writes nothing itself: it says when there is something new, and is asked for it when the output is ready.
+ * What a real terminal shows below the scrollback, and the string that brings it there. Writes nothing itself: it says
+ * when there is something new, and is asked for it when the output is ready.
  * @module
  */
 import { NO_PICTURE, type Picture, PictureBuilder, type ScreenSize } from "./picture.ts";

@@ -1,8 +1,6 @@
 /**
- * The edited text cut into screen rows: wrapped at the width, wide letters never torn.
- *
- * Rows are worked out only as far as the screen needs them, and kept while the text before them stays the same, so
- * a key in a text of a million characters costs a few rows. Knows nothing of escape sequences.
+ * The edited text cut into screen rows: wrapped at the width, wide letters never torn. Rows are worked out only as far as
+ * the screen needs them, and kept while the text before them stays the same.
  * @module
  */
 import { safeText } from "../safe_text.ts";
