@@ -1,7 +1,5 @@
 /**
  * A direct chat as a person sees it: lines and files both ways, the way they take, the code, and the end.
- *
- * Both sides have the same; how links come about is for `host.ts` and `joiner.ts`.
  * @module
  */
 import type { PeerMessage, Route } from "../protocol/peer_messages.ts";

@@ -34,9 +34,6 @@ export interface Rendezvous {
   onEvent(hear: (event: ChatEvent) => void): () => void;
   /** Hears each time the client is signed in again after a broken connection; call what it returns to stop. */
   onSignedInAgain(hear: () => void): () => void;
-  /**
-   * To be called when the way to the friend is lost, as the network may have changed under both: has the server's connection
-   * prove at once that it lives, and tries for a new one now where there is none.
-   */
+  /** To be called when the link is lost: the server's connection must prove at once that it lives, or is made anew now. */
   checkConnection(): void;
 }

@@ -8,11 +8,8 @@ const MAX_COPIES = 10_000;
 const utf8 = new TextEncoder();
 
 /**
- * A file name that is one harmless name on every system.
- *
- * @param offered What the other side called it: anything at all.
- * @returns No folder, no control or direction character, nothing hidden, no reserved name of Windows; `file` when
- *   nothing is left.
+ * A file name that is one harmless name on every system: no folder, no control or direction character, nothing hidden,
+ * no reserved name of Windows; `file` when nothing is left.
  */
 export function safeFileName(offered: string): string {
   const last = offered.toWellFormed().split(/[/\\]/).at(-1) ?? "";

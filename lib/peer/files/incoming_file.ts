@@ -97,11 +97,7 @@ export class IncomingFile {
   }
 }
 
-/**
- * Reads a file from its start to its end.
- *
- * @returns Its length, and its SHA-256 in base64url.
- */
+/** Reads a file from its start to its end; the SHA-256 is in base64url. */
 export async function hashFile(file: Deno.FsFile): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash("sha256");
   const bytes = await feed(hash, file);
