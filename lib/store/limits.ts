@@ -14,7 +14,7 @@ export const DEFAULT_STORE_LIMITS: StoreLimits = {
   historyBytes: 256 * 1024 * 1024,
 };
 
-/** Days without use after which a login ends and its device holds no messages back. */
-export const DEVICE_IDLE_DAYS = 90;
-
 export const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Time without use after which a login ends and its device holds no messages back. */
+export const DEVICE_IDLE_MS = 90 * DAY_MS;

@@ -140,6 +140,7 @@ function allVerbs(context: ServerContext): Verbs {
       ...history.reads,
       ...invites.reads,
       ...operator.reads,
+      ...pruning.reads,
     },
     writes: {
       ...accounts.writes,
@@ -147,6 +148,7 @@ function allVerbs(context: ServerContext): Verbs {
       ...users.writes,
       ...messages.writes,
       ...cursors.writes,
+      ...history.writes,
       ...invites.writes,
       ...operator.writes,
       ...pruning.writes,

@@ -28,6 +28,6 @@ export interface Verbs {
 
 /** Those that one file implements, each on the side that the contract says. */
 export interface SomeVerbs {
-  readonly reads?: Partial<Verbs["reads"]>;
-  readonly writes?: Partial<Verbs["writes"]>;
+  readonly reads: Partial<Verbs["reads"]>;
+  readonly writes: Partial<Verbs["writes"]>;
 }

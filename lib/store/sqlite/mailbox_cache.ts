@@ -26,7 +26,6 @@ export interface Mailbox {
   unreadMessages: number;
   unreadBytes: number;
   keptBytes: number;
-  isChanged: boolean; // the row on disk is behind
 }
 
 /** The cursors of a device. Change them in place, then call {@linkcode MailboxCache.markDeviceChanged}. */
@@ -36,15 +35,14 @@ export interface DeviceCursors {
   deliveredSequence: number;
   readSequence: number;
   lastUsedAt: number; // exact to an hour
-  isChanged: boolean; // the row on disk is behind
 }
 
 export class MailboxCache {
   readonly #mailboxes = new Map<number, Mailbox>();
   readonly #idsByName = new Map<string, number>();
   readonly #devices = new Map<string, DeviceCursors>();
-  readonly #changedMailboxes: Mailbox[] = [];
-  readonly #changedDevices: DeviceCursors[] = [];
+  readonly #changedMailboxes = new Set<Mailbox>(); // their rows on disk are behind
+  readonly #changedDevices = new Set<DeviceCursors>();
   readonly #queries: ReturnType<typeof prepareQueries>;
 
   constructor(database: Database<ServerTables>) {
@@ -53,13 +51,14 @@ export class MailboxCache {
 
   /** The mailbox of a name; null when nobody has it, or its owner was removed. */
   findByName(name: string): Mailbox | null {
-    let accountId = this.#idsByName.get(name);
-    if (accountId === undefined) {
-      accountId = this.#queries.idOfName.get({ name })?.id;
-      if (accountId === undefined) return null;
-    }
-    const mailbox = this.find(accountId);
+    const mailbox = this.findEverByName(name);
     return mailbox === null || mailbox.isRemoved ? null : mailbox;
+  }
+
+  /** The mailbox of a name; null when nobody ever had it. Removed accounts are found. */
+  findEverByName(name: string): Mailbox | null {
+    const accountId = this.#idsByName.get(name) ?? this.#queries.idOfName.get({ name })?.id;
+    return accountId === undefined ? null : this.find(accountId);
   }
 
   /** The mailbox of an account; null when there never was one. Removed accounts are found. */
@@ -68,20 +67,13 @@ export class MailboxCache {
     if (kept !== undefined) return kept;
     const row = this.#queries.mailbox.get({ accountId });
     if (row === undefined) return null;
-    const blocked = new Set(this.#queries.blocked.all({ accountId }).map((block) => block.blocked_id));
+    const { removed_at, share_read, ...totals } = row;
     const mailbox: Mailbox = {
+      ...totals,
       accountId,
-      name: row.name,
-      isRemoved: row.removed_at !== null,
-      sharesRead: row.share_read === 1,
-      blocked,
-      highestSequence: row.highest_sequence,
-      deliveredSequence: row.delivered_sequence,
-      readSequence: row.read_sequence,
-      unreadMessages: row.unread_messages,
-      unreadBytes: row.unread_bytes,
-      keptBytes: row.kept_bytes,
-      isChanged: false,
+      isRemoved: removed_at !== null,
+      sharesRead: share_read === 1,
+      blocked: new Set(this.#queries.blocked.all({ accountId }).map((block) => block.blocked_id)),
     };
     this.#mailboxes.set(accountId, mailbox);
     this.#idsByName.set(mailbox.name, accountId);
@@ -94,43 +86,26 @@ export class MailboxCache {
     if (device === undefined) {
       const row = this.#queries.device.get({ deviceId });
       if (row === undefined) return null;
-      device = {
-        deviceId,
-        accountId: row.account_id,
-        deliveredSequence: row.delivered_sequence,
-        readSequence: row.read_sequence,
-        lastUsedAt: row.last_used_at,
-        isChanged: false,
-      };
+      device = { ...row, deviceId };
       this.#devices.set(deviceId, device);
     }
     return device.accountId === accountId ? device : null;
   }
 
   markChanged(mailbox: Mailbox): void {
-    if (mailbox.isChanged) return;
-    mailbox.isChanged = true;
-    this.#changedMailboxes.push(mailbox);
+    this.#changedMailboxes.add(mailbox);
   }
 
   markDeviceChanged(device: DeviceCursors): void {
-    if (device.isChanged) return;
-    device.isChanged = true;
-    this.#changedDevices.push(device);
+    this.#changedDevices.add(device);
   }
 
   /** Writes every change to its row. To be called before anything else reads those rows, and before the commit. */
   flush(): void {
-    for (const mailbox of this.#changedMailboxes) {
-      this.#queries.saveMailbox.run(mailbox);
-      mailbox.isChanged = false;
-    }
-    for (const device of this.#changedDevices) {
-      this.#queries.saveDevice.run(device);
-      device.isChanged = false;
-    }
-    this.#changedMailboxes.length = 0;
-    this.#changedDevices.length = 0;
+    for (const mailbox of this.#changedMailboxes) this.#queries.saveMailbox.run(mailbox);
+    for (const device of this.#changedDevices) this.#queries.saveDevice.run(device);
+    this.#changedMailboxes.clear();
+    this.#changedDevices.clear();
     if (this.#mailboxes.size + this.#devices.size > MAX_KEPT) this.forget();
   }
 
@@ -145,8 +120,8 @@ export class MailboxCache {
     this.#mailboxes.clear();
     this.#idsByName.clear();
     this.#devices.clear();
-    this.#changedMailboxes.length = 0;
-    this.#changedDevices.length = 0;
+    this.#changedMailboxes.clear();
+    this.#changedDevices.clear();
   }
 }
 
@@ -160,8 +135,9 @@ function prepareQueries(database: Database<ServerTables>) {
       tables.selectFrom("accounts")
         .innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
         .select(["name", "removed_at", "share_read"])
-        .select(["highest_sequence", "delivered_sequence", "read_sequence"])
-        .select(["unread_messages", "unread_bytes", "kept_bytes"])
+        .select(["highest_sequence as highestSequence", "delivered_sequence as deliveredSequence"])
+        .select(["read_sequence as readSequence", "unread_messages as unreadMessages"])
+        .select(["unread_bytes as unreadBytes", "kept_bytes as keptBytes"])
         .where("accounts.id", "=", p.accountId)
     ),
     blocked: database.prepare((p: { accountId: number }) =>
@@ -169,7 +145,8 @@ function prepareQueries(database: Database<ServerTables>) {
     ),
     device: database.prepare((p: { deviceId: string }) =>
       tables.selectFrom("devices")
-        .select(["account_id", "delivered_sequence", "read_sequence", "last_used_at"])
+        .select(["account_id as accountId", "delivered_sequence as deliveredSequence"])
+        .select(["read_sequence as readSequence", "last_used_at as lastUsedAt"])
         .where("id", "=", p.deviceId)
     ),
     saveMailbox: database.prepare((p: Mailbox) =>

@@ -1,10 +1,11 @@
 /**
- * Reading texts back whole.
+ * Reading texts back whole, and in pages.
  *
  * The runtime's `node:sqlite` ends a text at its first NUL when it reads one (Deno 2.8.3; it writes all of it). A text may
  * hold any character, so its length on disk is read with it, and where the two differ it is read again as bytes.
  * @module
  */
+import { Buffer } from "node:buffer";
 import { sql } from "kysely";
 import type { Database } from "../../sqlite/database.ts";
 import type { ServerTables } from "./schema.ts";
@@ -22,28 +23,20 @@ export function wholeTextReader(
   );
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return ({ sequence, text, bytes }) =>
-    utf8Length(text) === bytes ? text : decoder.decode(asBytes.get({ sequence })?.bytes);
+    Buffer.byteLength(text) === bytes ? text : decoder.decode(asBytes.get({ sequence })?.bytes);
 }
 
-/**
- * Counts the UTF-8 bytes of a text without encoding it. An unpaired surrogate counts as 3, as U+FFFD, which replaces it.
- */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit < 0x80) continue;
-    if (unit < 0x800) {
-      bytes += 1;
-      continue;
-    }
-    bytes += 2;
-    // The two units of a pair are one character of 4 bytes: 2 more than its units.
-    if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(index + 1))) index++;
+/** The first rows, as many as a page holds: at most `limit`, and at most `maxBytes` of text, but at least one. */
+export function takePage<Row extends { readonly bytes: number }>(
+  rows: Iterable<Row>,
+  { limit, maxBytes }: { readonly limit: number; readonly maxBytes: number },
+): { readonly page: Row[]; readonly hasMore: boolean } {
+  const page: Row[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += row.bytes;
+    if (page.length === limit || (bytes > maxBytes && page.length > 0)) return { page, hasMore: true };
+    page.push(row);
   }
-  return bytes;
-}
-
-function isLowSurrogate(unit: number): boolean {
-  return unit >= 0xdc00 && unit < 0xe000;
+  return { page, hasMore: false };
 }

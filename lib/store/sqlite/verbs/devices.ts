@@ -4,9 +4,9 @@
  * @module
  */
 import { ChatError } from "../../../errors.ts";
-import { type accountVerbs, noAccount } from "./accounts.ts";
+import { type accountVerbs, noAccount, settingsOf } from "./accounts.ts";
 import type { NewLogin, OpenedDevice } from "../../../chat/store.ts";
-import { DAY_MS, DEVICE_IDLE_DAYS } from "../../limits.ts";
+import { DAY_MS, DEVICE_IDLE_MS } from "../../limits.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 
 /**
@@ -22,11 +22,12 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
   const { database, cache } = context;
   const { tables } = database;
 
-  const session = database.prepare((p: { tokenHash: string }) =>
+  const session = database.prepare((p: { tokenHash: string; usedSince: number }) =>
     tables.selectFrom("devices").innerJoin("accounts", "accounts.id", "devices.account_id")
-      .select(["accounts.id as account_id", "accounts.name", "share_read", "email"])
-      .select(["devices.id as device_id", "read_sequence", "delivered_sequence", "last_used_at"])
-      .where("token_hash", "=", p.tokenHash).where("removed_at", "is", null).where("is_disabled", "=", 0)
+      .select(["accounts.id as accountId", "accounts.name", "share_read", "email", "devices.id as deviceId"])
+      .select(["read_sequence as readSequence", "delivered_sequence as deliveredSequence"])
+      .where("token_hash", "=", p.tokenHash).where("last_used_at", ">=", p.usedSince)
+      .where("removed_at", "is", null).where("is_disabled", "=", 0)
   );
   const lock = database.prepare((p: { accountId: number }) =>
     tables.selectFrom("accounts").select(["name", "password_hash", "is_disabled"])
@@ -34,9 +35,7 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
   );
 
   function findLive(tokenHash: string) {
-    const row = session.get({ tokenHash });
-    if (row === undefined) return null;
-    return row.last_used_at < context.now - DEVICE_IDLE_DAYS * DAY_MS ? null : row;
+    return session.get({ tokenHash, usedSince: context.now - DEVICE_IDLE_MS });
   }
 
   /** Writes the time of use when the one on disk is older than that. */
@@ -61,21 +60,28 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
     connectedDeviceIds: readonly string[],
   ): OpenedDevice {
     const settings = accounts.getSettings(accountId);
-    const mailbox = cache.find(accountId)!;
     cache.flush();
+    const login = { name: deviceName, token_hash: tokenHash, last_used_at: context.now };
     const known = deviceId === null ? null : cache.findDevice(deviceId, accountId);
-    if (known === null) {
-      const { readSequence } = mailbox;
-      pushOut(accountId, connectedDeviceIds);
-      return { deviceId: makeDevice(accountId, tokenHash, deviceName, readSequence), readSequence, settings };
+    if (known !== null) {
+      database.run(tables.updateTable("devices").set(login).where("id", "=", known.deviceId));
+      known.lastUsedAt = context.now;
+      return { deviceId: known.deviceId, readSequence: known.readSequence, settings };
     }
+    pushOut(accountId, connectedDeviceIds);
+    const { readSequence } = cache.find(accountId)!;
+    const newId = crypto.randomUUID();
     database.run(
-      tables.updateTable("devices")
-        .set({ token_hash: tokenHash, name: deviceName, last_used_at: context.now })
-        .where("id", "=", known.deviceId),
+      tables.insertInto("devices").values({
+        ...login,
+        id: newId,
+        account_id: accountId,
+        created_at: context.now,
+        delivered_sequence: readSequence,
+        read_sequence: readSequence,
+      }),
     );
-    known.lastUsedAt = context.now;
-    return { deviceId: known.deviceId, readSequence: known.readSequence, settings };
+    return { deviceId: newId, readSequence, settings };
   }
 
   /** Makes room for one more device. */
@@ -89,27 +95,10 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
     if (unwanted.length > 0) cache.forget();
   }
 
-  function makeDevice(accountId: number, tokenHash: string, name: string, readSequence: number): string {
-    const id = crypto.randomUUID();
-    database.run(
-      tables.insertInto("devices").values({
-        id,
-        account_id: accountId,
-        name,
-        token_hash: tokenHash,
-        created_at: context.now,
-        last_used_at: context.now,
-        delivered_sequence: readSequence,
-        read_sequence: readSequence,
-      }),
-    );
-    return id;
-  }
-
   return {
     reads: {
       listEndedLogins(tokenHashes) {
-        return tokenHashes.filter((tokenHash) => findLive(tokenHash) === null);
+        return tokenHashes.filter((tokenHash) => findLive(tokenHash) === undefined);
       },
     },
     writes: {
@@ -157,17 +146,11 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
 
       findLogin(tokenHash) {
         cache.flush();
-        const row = findLive(tokenHash);
-        if (row === null) return null;
-        noteUse(row.device_id, row.account_id, USE_PRECISION_MS);
-        return {
-          accountId: row.account_id,
-          name: row.name,
-          deviceId: row.device_id,
-          readSequence: row.read_sequence,
-          deliveredSequence: row.delivered_sequence,
-          settings: { shareRead: row.share_read === 1, email: row.email },
-        };
+        const found = findLive(tokenHash);
+        if (found === undefined) return null;
+        const { share_read, email, ...login } = found;
+        noteUse(login.deviceId, login.accountId, USE_PRECISION_MS);
+        return { ...login, settings: settingsOf({ share_read, email }) };
       },
 
       noteDevicesUsed(devices) {

@@ -6,7 +6,7 @@
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import type { HistoryMessage } from "../../../chat/store.ts";
-import { textBytes, wholeTextReader } from "../whole_text.ts";
+import { takePage, textBytes, wholeTextReader } from "../whole_text.ts";
 import { noUser } from "./users.ts";
 
 export function historyVerbs(context: ServerContext) {
@@ -14,21 +14,19 @@ export function historyVerbs(context: ServerContext) {
   const { tables } = database;
   const wholeText = wholeTextReader(database);
 
-  const accountOf = database.prepare((p: { name: string }) =>
-    tables.selectFrom("accounts").select("id").where("name", "=", p.name)
-  );
   const oneWay = database.prepare(
     (p: { senderId: number; recipientId: number; before: number; limit: number }) =>
-      tables.selectFrom("messages").select(["sequence", "id", "sender_id", "text", textBytes, "stored_at"])
+      tables.selectFrom("messages").select([
+        "sequence",
+        "id",
+        "sender_id as senderId",
+        "text",
+        textBytes,
+        "stored_at as storedAt",
+      ])
         .where("sender_id", "=", p.senderId).where("recipient_id", "=", p.recipientId)
         .where("sequence", "<", p.before).orderBy("sequence", "desc").limit(p.limit),
   );
-
-  /** Finds removed accounts too: what they wrote stays with those who received it. */
-  function findOther(name: string): Mailbox | null {
-    const id = accountOf.get({ name })?.id;
-    return id === undefined ? null : cache.find(id);
-  }
 
   /** One way of a history, newest first, as far as a page can hold: one row more than its limit or its bytes. */
   function readOneWay(page: Parameters<typeof oneWay.iterate>[0], maxBytes: number) {
@@ -46,42 +44,29 @@ export function historyVerbs(context: ServerContext) {
     reads: {
       listHistory({ accountId, with: name, before, limit, maxBytes }) {
         const viewer = cache.find(accountId);
-        const other = findOther(name);
+        // Removed accounts too: what they wrote stays with those who received it.
+        const other = cache.findEverByName(name);
         if (viewer === null || other === null) throw noUser(name);
+        const isOneself = other === viewer;
         const page = { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
         const toViewer = readOneWay({ senderId: other.accountId, recipientId: accountId, ...page }, maxBytes);
-        const isOneself = other.accountId === accountId;
         const toOther = isOneself || other.isRemoved
           ? []
           : readOneWay({ senderId: accountId, recipientId: other.accountId, ...page }, maxBytes);
-        const newest = [...toViewer, ...toOther].sort((a, b) => b.sequence - a.sequence);
-        const count = countFitting(newest, limit, maxBytes);
-        const messages = newest.slice(0, count).reverse().map((row): HistoryMessage => {
-          const isOwn = row.sender_id === accountId;
-          return {
-            sequence: row.sequence,
-            id: row.id,
-            from: isOwn ? viewer.name : other.name,
-            to: isOwn ? other.name : viewer.name,
-            text: wholeText(row),
-            storedAt: row.stored_at,
-            ...(isOwn ? { state: stateOf(row.sequence, other, isOneself) } : {}),
-          };
+        const newestFirst = [...toViewer, ...toOther].sort((a, b) => b.sequence - a.sequence);
+        const newest = takePage(newestFirst, { limit, maxBytes });
+        const messages = newest.page.reverse().map((row): HistoryMessage => {
+          const { sequence, id, senderId, storedAt } = row;
+          const isOwn = senderId === accountId;
+          const [from, to] = isOwn ? [viewer.name, other.name] : [other.name, viewer.name];
+          const message = { sequence, id, from, to, text: wholeText(row), storedAt };
+          return isOwn ? { ...message, state: stateOf(sequence, other, isOneself) } : message;
         });
-        return { messages, next: newest.length > count ? messages[0]?.sequence ?? null : null };
+        return { messages, next: newest.hasMore ? messages[0]?.sequence ?? null : null };
       },
     },
+    writes: {},
   } satisfies SomeVerbs;
-}
-
-/** How many of these fit a page; one always does. */
-function countFitting(rows: readonly { readonly bytes: number }[], limit: number, maxBytes: number): number {
-  let bytes = 0;
-  for (const [index, row] of rows.entries()) {
-    bytes += row.bytes;
-    if (index === limit || (bytes > maxBytes && index > 0)) return index;
-  }
-  return rows.length;
 }
 
 function stateOf(

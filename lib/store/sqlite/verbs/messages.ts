@@ -1,8 +1,9 @@
+import { Buffer } from "node:buffer";
 import { ChatError } from "../../../errors.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import type { SentMessage, StoredMessage } from "../../../chat/store.ts";
-import { textBytes, utf8Length, wholeTextReader } from "../whole_text.ts";
+import { takePage, textBytes, wholeTextReader } from "../whole_text.ts";
 import { noUser } from "./users.ts";
 
 /** @param makeRoom Takes away history that a mailbox need not keep, oldest first. */
@@ -30,7 +31,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
   );
   const mailboxPage = database.prepare((p: { accountId: number; after: number; limit: number }) =>
     tables.selectFrom("messages").innerJoin("accounts", "accounts.id", "messages.sender_id")
-      .select(["sequence", "messages.id", "name", "text", textBytes, "stored_at"])
+      .select(["sequence", "messages.id", "name as from", "text", textBytes, "stored_at as storedAt"])
       .where("recipient_id", "=", p.accountId).where("sequence", ">", p.after)
       .orderBy("sequence").limit(p.limit)
   );
@@ -75,18 +76,14 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
       listMailbox({ accountId, after, limit, maxBytes }) {
         const to = cache.find(accountId)?.name;
         if (to === undefined) return { messages: [], next: null };
-        const messages: StoredMessage[] = [];
-        let bytes = 0;
         // One more than asked for tells whether there is a next page.
-        for (const row of mailboxPage.iterate({ accountId, after, limit: limit + 1 })) {
-          bytes += row.bytes;
-          if (messages.length === limit || (bytes > maxBytes && messages.length > 0)) {
-            return { messages, next: messages.at(-1)!.sequence };
-          }
-          const { sequence, id, name: from, stored_at: storedAt } = row;
-          messages.push({ sequence, id, from, to, text: wholeText(row), storedAt });
-        }
-        return { messages, next: null };
+        const rows = mailboxPage.iterate({ accountId, after, limit: limit + 1 });
+        const { page, hasMore } = takePage(rows, { limit, maxBytes });
+        const messages = page.map((row): StoredMessage => {
+          const { sequence, id, from, storedAt } = row;
+          return { sequence, id, from, to, text: wholeText(row), storedAt };
+        });
+        return { messages, next: hasMore ? messages.at(-1)!.sequence : null };
       },
 
       highestSequence(accountId) {
@@ -97,7 +94,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
       sendMessage({ senderId, id, to, text }) {
         const recipient = cache.findByName(to);
         if (recipient === null) throw noUser(to);
-        const bytes = utf8Length(text);
+        const bytes = Buffer.byteLength(text);
         const refused = refusal(recipient, senderId, bytes);
         if (refused !== null) {
           // What was taken once stays taken, so a client that sends it again must learn just that.

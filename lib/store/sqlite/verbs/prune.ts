@@ -7,7 +7,7 @@
  */
 import { sql } from "kysely";
 import type { Mailbox } from "../mailbox_cache.ts";
-import { DAY_MS, DEVICE_IDLE_DAYS } from "../../limits.ts";
+import { DAY_MS, DEVICE_IDLE_MS } from "../../limits.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import { textBytes } from "../whole_text.ts";
 
@@ -47,7 +47,7 @@ export function pruneVerbs(context: ServerContext) {
   );
 
   function pruneMailbox(mailbox: Mailbox, limit: number = MESSAGES_PER_CALL): number {
-    const activeAfter = context.now - DEVICE_IDLE_DAYS * DAY_MS;
+    const activeAfter = context.now - DEVICE_IDLE_MS;
     const slowestRead = slowest.get({ accountId: mailbox.accountId, activeAfter })?.sequence;
     const upTo = mailbox.isRemoved ? mailbox.highestSequence : slowestRead ?? mailbox.readSequence;
     const keptAfter = context.now - limits.historyDays * DAY_MS;
@@ -77,7 +77,7 @@ export function pruneVerbs(context: ServerContext) {
   }
 
   function pruneDevices(): number {
-    const unusedSince = context.now - DEVICE_IDLE_DAYS * DAY_MS;
+    const unusedSince = context.now - DEVICE_IDLE_MS;
     const devices = database.run(tables.deleteFrom("devices").where("last_used_at", "<", unusedSince));
     if (devices > 0) cache.forget();
     return devices;
@@ -85,6 +85,7 @@ export function pruneVerbs(context: ServerContext) {
 
   return {
     pruneMailbox,
+    reads: {},
     writes: {
       prune(limit = MESSAGES_PER_CALL) {
         cache.flush();
