@@ -8,18 +8,17 @@
 import type { Event, EventName } from "../protocol/events.ts";
 import type { UserEntry } from "../protocol/requests.ts";
 import type { Delivery } from "./delivery.ts";
-import type { StoredMessage } from "./store.ts";
+import type { AccountName, StoredMessage } from "./store.ts";
 
-/** Whose login a session is of. */
-export interface Login {
-  readonly accountId: number;
+/** Who is signed in, from login to the end of the session. */
+export interface Identity extends AccountName {
   readonly deviceId: string;
   readonly tokenHash: string; // SHA-256 of the login's token, in hex
 }
 
 /** A signed-in session as the hub sees it. */
 export interface PresentSession {
-  readonly identity: Login;
+  readonly identity: Identity;
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
   readonly isIdle: boolean; // its person has not touched a key for a while
@@ -37,7 +36,7 @@ export class Hub {
   }
 
   /** Lets the sessions of a device go on under the token that a new login of it was given. */
-  renewToken(login: Login): void {
+  renewToken(login: Identity): void {
     for (const session of this.#of(login.accountId)) {
       if (session.identity.deviceId === login.deviceId) session.renewToken(login.tokenHash);
     }

@@ -15,20 +15,14 @@ export type Registration = "open" | "invite" | "closed";
 /** Where sessions write their log. Properties never hold a secret or the text of a message. */
 export interface Log {
   info(message: string, properties?: Record<string, unknown>): void;
-  /** Something went wrong that needs nobody now. */
-  warn(message: string, properties?: Record<string, unknown>): void;
-  /** A fault of ours, or of the machine. */
-  error(message: string, properties?: Record<string, unknown>): void;
+  warn(message: string, properties?: Record<string, unknown>): void; // needs nobody now
+  error(message: string, properties?: Record<string, unknown>): void; // a fault of ours, or of the machine
 }
 
-export interface ServicesOptions {
-  readonly store: ChatStore;
-  readonly log: Log;
-  readonly registration: Registration;
+export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | "passwords"> & {
   readonly throttles: ThrottleLimits;
-  readonly passwords: Passwords;
   readonly paceClock?: PaceClock; // slows sends and strangers' logins
-}
+};
 
 export class Services {
   readonly store: ChatStore;

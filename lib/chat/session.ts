@@ -9,7 +9,7 @@ import type { Event, EventName } from "../protocol/events.ts";
 import type { Params, RequestName, Result } from "../protocol/requests.ts";
 import { Delivery, type SessionPeer } from "./delivery.ts";
 import { connectionEnded, type TurnTaker } from "./fair_line.ts";
-import type { Login, PresentSession } from "./hub.ts";
+import type { Identity, PresentSession } from "./hub.ts";
 import type { Services } from "./services.ts";
 
 const SIGN_IN_WITHIN_MS = 5 * 60_000; // from connecting on: a person types a password within it
@@ -20,11 +20,6 @@ export type Stage = "greeting" | "guest" | "signed_in" | "closed";
 export type Handlers = {
   readonly [M in RequestName]: (session: Session, params: Params<M>) => Result<M> | Promise<Result<M>>;
 };
-
-/** Who is signed in; exists from login to the end of the session. */
-export interface Identity extends Login {
-  readonly name: string; // of the account
-}
 
 export class Session implements PresentSession, TurnTaker {
   readonly peer: SessionPeer;
@@ -37,7 +32,6 @@ export class Session implements PresentSession, TurnTaker {
   #identity: Identity | null = null;
   #lastTurn: Promise<void> = Promise.resolve(); // ends when the last page that was asked for is on its way
 
-  /** Starts at the greeting; ends by itself when nobody signs in within {@linkcode SIGN_IN_WITHIN_MS}. */
   constructor(peer: SessionPeer, addressGroup: string, services: Services) {
     this.peer = peer;
     this.addressGroup = addressGroup;

@@ -15,7 +15,7 @@ import {
 const LOG = { info() {}, warn() {}, error() {} };
 
 /** A session of somebody, which notes why it was ended. */
-function present(person: Omit<Person, "name">) {
+function present(person: Person) {
   const reasons: string[] = [];
   const session: PresentSession = {
     renewToken() {},
