@@ -87,7 +87,7 @@ export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
 }
 
-/** The server's certificate is not the one that was pinned (DESIGN §8). Never retried without a person. */
+/** The server's certificate is not the one that was pinned. Never retried without a person. */
 export class TrustError extends Error {
   /** Tells the classes apart where `instanceof` cannot: in logs and across workers. */
   override readonly name = "TrustError";

@@ -11,7 +11,7 @@ import addressparser from "nodemailer/lib/addressparser";
 const MAX_LOCAL_BYTES = 64;
 /** Longest domain, in bytes once written in ASCII (RFC 5321 §4.5.3.1.2). */
 const MAX_DOMAIN_BYTES = 255;
-/** What a Mini-Chat user name looks like (protocol README, "Limits"). */
+/** The form of a Mini-Chat user name (protocol README, "Types"). */
 const USER_NAME = /^[a-z0-9_.-]{1,32}$/;
 
 export interface MailAddress {

@@ -1,5 +1,5 @@
 /**
- * Asks a quiet connection whether it lives, and says when it counts as dead (DESIGN §7: 15 s and 45 s).
+ * Asks a quiet connection whether it lives, and says when it counts as dead (15 s and 45 s).
  * @module
  */
 

@@ -2,7 +2,7 @@
  * Makes, keeps and loads the key and the certificate of a listening side.
  *
  * What others trust is the key, by its fingerprint; the certificate only carries it through TLS. So the certificate is
- * self-signed, no authority for others, under one name that is never looked up, and does not expire (DESIGN §8).
+ * self-signed, no authority for others, under one name that is never looked up, and does not expire.
  * @module
  */
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";

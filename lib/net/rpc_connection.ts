@@ -2,7 +2,7 @@
  * JSON-RPC 2.0 over one connection, the same from both ends.
  *
  * Used by the server's sessions, by the client's link and by the direct chat. Knows envelopes, matching replies to
- * requests, the heartbeat, and which faults end a connection (STYLE §6); nothing of what a method means.
+ * requests, the heartbeat, and which faults end a connection; nothing of what a method means.
  * @module
  */
 import { ChatError, ConnectionError, messageOf, ProtocolError, quote } from "../errors.ts";

@@ -3,7 +3,7 @@
  *
  * Deno speaks TLS as a server only on connections that its own listener accepted, and as a client only on its own TCP
  * connections; a punched socket comes from `node:net`, and a relayed stream is itself TLS. So their bytes are copied
- * through a connection on loopback (DESIGN §10).
+ * through a connection on loopback.
  * @module
  */
 import type { Socket } from "node:net";

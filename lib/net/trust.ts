@@ -1,5 +1,5 @@
 /**
- * TLS to a server that is known by its key (pinned), or vouched for by an authority, and nothing else (DESIGN §8).
+ * TLS to a server that is known by its key (pinned), or vouched for by an authority, and nothing else.
  *
  * A pin is a certificate, and what counts of it is the key: a renewed certificate with the same key is the same server.
  * Nothing is ever sent to a server whose key was not checked; {@linkcode fetchCertificate} only looks.

@@ -1,7 +1,7 @@
 /**
  * Reads and writes the invite links and key fingerprints that people paste.
  *
- * A link is `mini-chat://HOST[:PORT][/JOINCODE][#FINGERPRINT]` (DESIGN §7). The part after `#` is the SHA-256 of the
+ * A link is `mini-chat://HOST[:PORT][/JOINCODE][#FINGERPRINT]`. The part after `#` is the SHA-256 of the
  * server's public key (its DER SubjectPublicKeyInfo, as RFC 7469 §2.4 pins it, so that a renewed certificate with
  * the same key stays the same server), written as ssh writes one: `SHA256:` and 43 characters, here in base64url so
  * that it can stand in a link.

@@ -1,5 +1,5 @@
 /**
- * The menu: a table of commands, reached by number or by name, with help from the same table (DESIGN §9). Text behind a
+ * The menu: a table of commands, reached by number or by name, with help from the same table. Text behind a
  * command's name reaches it untouched.
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The one function through which everything that others wrote passes before a terminal shows it (DESIGN §8): escape
+ * The one function through which everything that others wrote passes before a terminal shows it: escape
  * sequences, bidirectional overrides and invisible characters become something that can be seen.
  * @module
  * @see Unicode Standard Annex #9 (bidirectional text), Annex #31 §2.3 (where joiners are legitimate), UTS #51 (emoji)

@@ -1,5 +1,5 @@
 /**
- * The one owner of keyboard and screen: prompts, printed lines, changing lines (DESIGN §9).
+ * The one owner of keyboard and screen: prompts, printed lines, changing lines.
  *
  * On a real terminal it edits the line being typed below whatever news is printed; in a pipe, and where `TERM` is `dumb`,
  * it reads and writes plain lines. Nothing typed while nobody asks is lost. What others wrote comes through `safeText`.

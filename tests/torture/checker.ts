@@ -1,5 +1,5 @@
 /**
- * The judge: reads the histories of all devices, and finds what must not be (DESIGN §6).
+ * The judge: reads the histories of all devices, and finds what must not be.
  *
  * Pure. What was written to an outbox comes to every device of its recipient exactly once and in order, unless its
  * writer was told that it was refused; what the server acknowledged is what it then delivers. A message may be shown
