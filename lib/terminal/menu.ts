@@ -32,11 +32,7 @@ export interface MenuCommand {
   readonly isSecret?: boolean; // whether a line with this command stays out of the lines kept, as it may hold a secret
   /** Completes what follows the name; `from` counts from the beginning of the arguments. */
   readonly complete?: (args: string) => Completion | Promise<Completion>;
-  /**
-   * Does it.
-   *
-   * @param args The untouched rest of the line behind the name and the white space after it; may have several lines.
-   */
+  /** @param args The untouched rest of the line behind the name and one white space; may have several lines. */
   run(args: string, context: CommandContext): void | Promise<void>;
 }
 
@@ -80,11 +76,8 @@ export class Menu {
 
   /** Adds a command, also while the menu runs. Throws `RangeError` for a number or name that is taken. */
   add(command: MenuCommand): void {
-    const names = [
-      command.name,
-      ...command.aliases ?? [],
-      ...command.number === undefined ? [] : [String(command.number)],
-    ];
+    const { name, aliases = [], number = [] } = command;
+    const names = [name, aliases, number].flat().map(String);
     const taken = names.find((name) => this.#byName.has(name));
     if (taken !== undefined) throw new RangeError(`Cannot add a command as its name is taken: ${taken}`);
     // cliffy has a help of its own, which no command can replace.
@@ -121,11 +114,7 @@ export class Menu {
     return [...this.#options.title === undefined ? [] : [this.#options.title], ...lines].join("\n");
   }
 
-  /**
-   * Takes a line that was typed at another question, and runs it next as if it had been typed at the prompt.
-   *
-   * @returns False, and nothing is run, when it does not begin with a command.
-   */
+  /** Runs a line that was typed at another question next, as if typed at the prompt; false where it names no command. */
   instead(line: string): boolean {
     const [word = ""] = line.trimStart().split(/\s/, 1);
     const isCommand = this.#byName.has(word.toLowerCase());
@@ -235,27 +224,20 @@ export class Menu {
   }
 }
 
-/**
- * Completes one word from a list, for {@linkcode MenuCommand.complete}: the first word of the arguments, say a name.
- *
- * @param args The arguments up to the cursor. @param names What may stand there.
- */
+/** For {@linkcode MenuCommand.complete}: the first word of the arguments, say a name. */
 export function completeFirstWord(args: string, names: readonly string[]): Completion {
   if (/\s/.test(args)) return { from: 0, candidates: [] };
   return { from: 0, candidates: names.filter((name) => name.startsWith(args)).map((name) => `${name} `) };
 }
 
-/**
- * An error as a person reads it: its message as a sentence, and when to try again where that helps.
- */
+/** An error's message as a sentence, and when to try again where that helps. */
 export function sentenceOf(error: unknown): string {
   const message = messageOf(error).trim() || "Something went wrong";
   const sentence = message[0]!.toUpperCase() + message.slice(1) +
     (/[.!?…]$/.test(withoutStyle(message)) ? "" : ".");
   const waitMs = error instanceof ChatError ? error.retryAfterMs : undefined;
-  return waitMs === undefined
-    ? sentence
-    : `${sentence} Try again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`;
+  if (waitMs === undefined) return sentence;
+  return `${sentence} Try again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`;
 }
 
 function usageOf(command: MenuCommand): string {

@@ -29,15 +29,11 @@ export interface SafeTextOptions {
 }
 
 /**
- * Makes text from others harmless to show.
+ * Makes text from others harmless to show: no control character stays but tab, and line feed where `multiline` asks for it.
  *
  * Control characters become their pictures (`␛` for Escape), every other invisible or reordering character its
- * number (`‹U+202E›`), a lone surrogate `�`. Tabs stay. Joiners stay inside emoji and in the scripts that need
- * them, variation selectors behind emoji, and at most {@linkcode MAX_MARKS_PER_LETTER} marks on a letter. Running
- * it twice changes nothing more.
- *
- * @param text What came from elsewhere; any length, any characters.
- * @returns Text without any control character but tab, and line feed where `multiline` asks for it.
+ * number (`‹U+202E›`), a lone surrogate `�`. Joiners stay inside emoji and in the scripts that need them, variation
+ * selectors behind emoji, and at most {@linkcode MAX_MARKS_PER_LETTER} marks on a letter. Twice changes nothing more.
  */
 export function safeText(text: string, options: SafeTextOptions = {}): string {
   if (!SUSPECT.test(text)) return text;

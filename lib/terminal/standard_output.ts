@@ -4,11 +4,7 @@
  */
 import { messageOf, OutputError } from "../errors.ts";
 
-/**
- * Writes a text whole before it returns.
- *
- * @throws {OutputError} when the output does not take it.
- */
+/** Writes a text whole before it returns. Throws `OutputError` when the output does not take it. */
 export function writeToOutput(text: string): void {
   try {
     for (let rest = new TextEncoder().encode(text); rest.length > 0;) {

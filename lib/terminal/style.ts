@@ -43,8 +43,6 @@ const NOT_PRINTABLE = /(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 /**
  * The second fence before the screen: lets colours, tabs and line feeds through and makes every other control
  * character visible, so that a forgotten {@linkcode safeText} cannot move the cursor.
- *
- * @param keepStyle Whether colours stay.
  */
 export function printable(text: string, keepStyle: boolean): string {
   return text.replaceAll(NOT_PRINTABLE, (found, style?: string) => {

@@ -67,12 +67,7 @@ export class TypedLinesWalk {
     return this.#index === this.#lines.length ? this.#unfinished : this.#lines[this.#index];
   }
 
-  /**
-   * The newest line before an index that holds the words searched for, in any case of letters.
-   *
-   * @param query What to look for; an empty one finds nothing.
-   * @param before Only lines with a smaller index; all by default.
-   */
+  /** The newest line before an index that holds the words, in any case of letters; an empty query finds nothing. */
   find(
     query: string,
     before = this.#lines.length,

@@ -79,11 +79,7 @@ export function layOut(names: readonly string[], width: number): string {
   return rows.join("\n");
 }
 
-/**
- * The end of the grapheme that starts at an offset.
- *
- * Looks at a bounded piece, so that a step through a text of a million characters costs the same as through ten.
- */
+/** The end of the grapheme at an offset; a step through a text of a million characters costs the same as through ten. */
 export function nextGrapheme(text: string, offset: number): number {
   if (offset >= text.length) return text.length;
   const code = text.charCodeAt(offset);

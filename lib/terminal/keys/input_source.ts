@@ -30,11 +30,7 @@ export class InputSource {
     return this.#pending !== undefined;
   }
 
-  /**
-   * The next bytes; `null` at the end, and ever after. An input that fails has ended.
-   *
-   * Asked again before the answer, it gives the same answer to both; only one of them should take it.
-   */
+  /** The next bytes; `null` at the end, and ever after. Asked again before the answer, it gives the same one to both. */
   peek(): Promise<Uint8Array | null> {
     if (this.#held.length > 0) return Promise.resolve(this.#held[0]!);
     if (this.#hasEnded) return Promise.resolve(null);

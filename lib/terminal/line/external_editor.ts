@@ -5,8 +5,6 @@ import { messageOf, UsageError } from "../../errors.ts";
  * Runs an editor on a text and waits for it.
  *
  * @param command What `VISUAL` or `EDITOR` holds, arguments included; run by the shell, as git and others do.
- * @param text What the file holds at first.
- * @returns What it holds at the end. The file is gone then.
  * @throws {UsageError} when there is no command, or it fails.
  */
 export async function editWithProgram(command: string | undefined, text: string): Promise<string> {
@@ -32,18 +30,11 @@ export async function editWithProgram(command: string | undefined, text: string)
 
 async function run(command: string, file: string): Promise<Deno.CommandStatus> {
   const isWindows = Deno.build.os === "windows";
-  const [program, args] = isWindows
-    ? ["cmd", ["/d", "/c", `${command} "${file}"`]]
-    : ["sh", ["-c", `${command} "$1"`, "sh", file]];
+  const args = isWindows ? ["/d", "/c", `${command} "${file}"`] : ["-c", `${command} "$1"`, "sh", file];
+  const inherit = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
   try {
-    const process = new Deno.Command(program as string, {
-      args: args as string[],
-      stdin: "inherit",
-      stdout: "inherit",
-      stderr: "inherit",
-      windowsRawArguments: isWindows,
-    }).spawn();
-    return await process.status;
+    const shell = isWindows ? "cmd" : "sh";
+    return await new Deno.Command(shell, { args, ...inherit, windowsRawArguments: isWindows }).spawn().status;
   } catch (error) {
     throw new UsageError(`Cannot run the editor ${command}: ${messageOf(error)}`, { cause: error });
   }

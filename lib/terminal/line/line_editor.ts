@@ -122,12 +122,7 @@ export class LineEditor {
     this.#cursor = this.#text.length;
   }
 
-  /**
-   * Takes completions that were asked for.
-   *
-   * @returns `inserted` when the text grew, `ambiguous` when several candidates share no more than what is there,
-   *   `none` when there are none.
-   */
+  /** @returns `ambiguous` when several candidates share no more than what is there. */
   complete(completion: Completion): "inserted" | "ambiguous" | "none" {
     const { from, candidates } = completion;
     const first = candidates[0];

@@ -30,11 +30,7 @@ export function previousBlank(text: string, offset: number): number {
 // deno-lint-ignore no-control-regex
 const NOT_TYPABLE = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
-/**
- * Text as an editor keeps it: line ends as LF (or spaces), no other control character but tab, well-formed.
- *
- * @param multiline Whether line ends stay.
- */
+/** Text as an editor keeps it: line ends as LF (or spaces), no other control character but tab, well-formed. */
 export function typable(text: string, multiline: boolean): string {
   const lines = text.replaceAll(/\r\n?/g, "\n").replaceAll(NOT_TYPABLE, "").toWellFormed();
   return multiline ? lines : lines.replaceAll("\n", " ");

@@ -27,10 +27,7 @@ export class OutputQueue {
     this.#render = render;
   }
 
-  /**
-   * Aborted once a write has failed (a closed pipe, a full disk, a terminal that is gone), its reason an `OutputError`;
-   * writing is then without effect.
-   */
+  /** Aborted once a write has failed, its reason an `OutputError`; writing is then without effect. */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }

@@ -43,19 +43,14 @@ export class Painter {
     this.#stale = 1;
   }
 
-  /**
-   * Whether it is uncertain how the screen looks at another width: some terminals wrap the row of the cursor when it
-   * has become too wide (tmux, VTE, Windows Terminal), others cut it (xterm, VS Code).
-   */
+  /** Some terminals wrap the row of the cursor when it has become too wide (tmux, VTE, Windows Terminal), others cut it. */
   isUnsureAt(size: ScreenSize): boolean {
     return this.#painted.rows.length > 0 && this.#painted.cursorColumn >= size.columns;
   }
 
   /**
-   * Takes note that the screen has another width; the next paint starts where the top row is now.
-   *
-   * @param column Where the terminal says that its cursor is, counted from 0; unset when it was not asked or gave no
-   *   answer, then it is taken to wrap.
+   * The next paint starts where the top row is at another width.
+   * @param column Where the terminal says that its cursor is, counted from 0; unset where it does not, then it is taken to wrap.
    */
   resized(size: ScreenSize, column?: number): void {
     const { rows, cursorRow, cursorColumn } = this.#painted;

@@ -38,13 +38,7 @@ export class PictureBuilder {
     this.#top = 0;
   }
 
-  /**
-   * Builds the picture for this moment.
-   *
-   * @param live Changing lines, top first; cut to the width, and to half the height.
-   * @param view The prompt that is open; unset for none.
-   * @param size The screen.
-   */
+  /** @param live Changing lines, top first; cut to the width, and to half the height. */
   build(live: readonly string[], view: PromptView | undefined, size: ScreenSize): Picture {
     const width = Math.max(1, size.columns - 1);
     const above = live.slice(-Math.max(1, size.rows >> 1)).map((line) => fit(line, width));

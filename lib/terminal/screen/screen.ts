@@ -76,11 +76,7 @@ export class Screen {
     this.#host.changed();
   }
 
-  /**
-   * The window has another size.
-   *
-   * @param canAsk Whether the keyboard is read, so that the terminal can answer where its cursor is.
-   */
+  /** @param canAsk Whether the keyboard is read, so that the terminal can answer where its cursor is. */
   resized(canAsk: boolean): void {
     const size = this.#host.size();
     if (!canAsk || !this.#painter.isUnsureAt(size)) return this.#resizedTo(size);
@@ -98,11 +94,7 @@ export class Screen {
     this.#resizedTo(this.#host.size(), Number(position.split(";")[1]) - 1);
   }
 
-  /**
-   * What to write now.
-   *
-   * @param newLines Lines to print for good, above all that changes.
-   */
+  /** What to write now, with new lines for good above all that changes. */
   render(newLines: readonly string[]): string {
     this.#linesMeanwhile.push(...newLines);
     if (this.#answerTimer !== undefined) {
