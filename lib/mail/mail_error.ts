@@ -5,8 +5,8 @@
  * to be shown beneath. Neither ever holds a password or a token.
  * @module
  */
-/** Every fault this program tells apart; the list is closed, so that a screen or a script can match it. */
-export const MAIL_FAULTS = [
+/** Faults of signing in, which the person can mend. */
+const SIGN_IN_FAULTS = [
   "app_password_needed", // the provider wants a password made for this program alone
   "wrong_password", // wrong, or revoked since
   "token_refused", // OAuth2: expired for good, or revoked; sign in again
@@ -18,43 +18,30 @@ export const MAIL_FAULTS = [
   "oauth_client_wrong", // the client id or its secret is not known to the provider
   "consent_denied", // the person, or the provider, said no in the browser
   "consent_failed", // the browser's answer was not the one asked for
-  "mailbox_unknown", // no such recipient
-  "mailbox_full", // the recipient has no room
-  "sender_refused", // this account may not send as that address
-  "too_large", // over the server's limit
-  "rate_limited", // too many mails or sign-ins
-  "greylisted", // the server wants to see us come back
-  "content_refused", // policy, spam or virus filter
-  "certificate", // TLS: not the host that it claims to be
-  "no_tls", // the server offers no encryption
-  "connection_refused", // the host answers, and nothing listens at that port
-  "port_blocked", // nothing answers at that host and port
-  "no_network", // the name cannot be resolved, or there is no route
-  "connection_lost", // broke before the mail was handed over
-  "in_doubt", // broke after the mail was handed over, before the answer
-  "server_busy", // any other temporary refusal
-  "refused", // any other lasting refusal
 ] as const;
 
-export type MailFault = typeof MAIL_FAULTS[number];
+/** The list is closed, so that a screen or a script can match it. */
+export type MailFault =
+  | typeof SIGN_IN_FAULTS[number]
+  | "mailbox_unknown" // no such recipient
+  | "mailbox_full" // the recipient has no room
+  | "sender_refused" // this account may not send as that address
+  | "too_large" // over the server's limit
+  | "rate_limited" // too many mails or sign-ins
+  | "greylisted" // the server wants to see us come back
+  | "content_refused" // policy, spam or virus filter
+  | "certificate" // TLS: not the host that it claims to be
+  | "no_tls" // the server offers no encryption
+  | "connection_refused" // the host answers, and nothing listens at that port
+  | "port_blocked" // nothing answers at that host and port
+  | "no_network" // the name cannot be resolved, or there is no route
+  | "connection_lost" // broke before the mail was handed over
+  | "in_doubt" // broke after the mail was handed over, before the answer
+  | "server_busy" // any other temporary refusal
+  | "refused"; // any other lasting refusal
 
-const SIGN_IN_FAULTS = new Set<MailFault>([
-  "app_password_needed",
-  "wrong_password",
-  "token_refused",
-  "web_login_needed",
-  "password_login_disabled",
-  "sign_in_needed",
-  "no_common_sign_in",
-  "secret_missing",
-  "oauth_client_wrong",
-  "consent_denied",
-  "consent_failed",
-]);
-
-/** Whether a fault is about signing in, so that the person can mend it. */
 export function isSignInFault(fault: MailFault): boolean {
-  return SIGN_IN_FAULTS.has(fault);
+  return SIGN_IN_FAULTS.some((known) => known === fault);
 }
 
 /** Whether a server did not accept a password, so that another one may do. */
@@ -74,13 +61,11 @@ export interface MailErrorDetails {
 export class MailError extends Error {
   override readonly name = "MailError";
   readonly fault: MailFault;
-  readonly isTemporary: boolean; // whether the same mail may be taken later: the outbox keeps it and tries again
-  readonly smtpCode: number | undefined; // three digits of the SMTP reply; unset where no server answered
-  readonly serverWords: string | undefined; // what the server said, without its codes; unset where it said nothing
-  /** The recipients it is about; unset when it is about the whole mail. */
+  readonly isTemporary: boolean;
+  readonly smtpCode: number | undefined;
+  readonly serverWords: string | undefined;
   readonly recipients: readonly string[] | undefined;
 
-  /** Makes the error; nothing is shown or logged by it. */
   constructor(fault: MailFault, message: string, details: MailErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined);
     this.fault = fault;

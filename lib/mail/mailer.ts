@@ -18,13 +18,13 @@ import type { Acceptance, Credentials, Submission, SubmissionOptions } from "./s
  */
 export type AskPassword = (account: MailAccount, refused: MailError | null) => Promise<string | null>;
 
-/** What one use of a mailer may be told. */
+/** Options of one use of a mailer. */
 export interface MailerOptions extends SubmissionOptions {
   /** Asks for a password that is not stored; unset where nobody can answer, as in the background. */
   readonly askPassword?: AskPassword;
 }
 
-/** What a mailer needs from outside. */
+/** What a mailer works with. */
 export interface MailerParts {
   /** Keeps the accounts, and renewed tokens. */
   readonly accounts: MailAccountStore;
@@ -36,11 +36,6 @@ export interface MailerParts {
 
 /** OAuth2 credentials that know whether a renewal has been tried. */
 type RenewableCredentials = Extract<Credentials, { kind: "oauth2" }> & { hasRenewed(): boolean };
-
-/** One use of a mailer, and whether the account in it is the saved one. */
-interface Use extends MailerOptions {
-  readonly isSaved: boolean;
-}
 
 /** Hands mails in, and remembers passwords that were typed in this run. */
 export class Mailer {
@@ -58,18 +53,18 @@ export class Mailer {
    * @throws {MailError} As {@linkcode submitMail}, and when the account is gone or has no secret.
    */
   async submit(accountId: string, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
-    const account = (await this.#parts.accounts.listMailAccounts()).find((item) => item.id === accountId);
+    const account = await this.#find(accountId);
     if (account === undefined) {
       throw new MailError(
         "secret_missing",
         "The account that this mail was written for is gone: drop the mail and send it from another",
       );
     }
-    const { endpoint, address } = account;
     return await this.#with(
       account,
-      { ...options, isSaved: true },
-      (credentials) => submitMail({ endpoint, credentials, address }, mail, options),
+      true,
+      options,
+      (credentials) => submitMail({ ...account, credentials }, mail, options),
     );
   }
 
@@ -80,11 +75,11 @@ export class Mailer {
    * @throws {MailError} When that does not work.
    */
   async check(account: MailAccount, options: MailerOptions = {}): Promise<void> {
-    const { endpoint, address } = account;
     await this.#with(
       account,
-      { ...options, isSaved: false },
-      (credentials) => checkSignIn({ endpoint, credentials, address }, options),
+      false,
+      options,
+      (credentials) => checkSignIn({ ...account, credentials }, options),
     );
   }
 
@@ -95,12 +90,13 @@ export class Mailer {
 
   async #with<Result>(
     account: MailAccount,
-    options: Use,
+    isSaved: boolean,
+    options: MailerOptions,
     run: (credentials: Credentials) => Promise<Result>,
   ): Promise<Result> {
     let refused: MailError | null = null; // set once a typed password was not accepted
     while (true) {
-      const credentials = await this.#credentials(account, options, refused);
+      const credentials = await this.#credentials(account, isSaved, options.askPassword, refused);
       try {
         return await run(credentials);
       } catch (error) {
@@ -123,7 +119,8 @@ export class Mailer {
 
   async #credentials(
     account: MailAccount,
-    options: Use,
+    isSaved: boolean,
+    askPassword: AskPassword | undefined,
     refused: MailError | null,
   ): Promise<Exclude<Credentials, { kind: "oauth2" }> | RenewableCredentials> {
     const { signIn } = account;
@@ -132,7 +129,7 @@ export class Mailer {
       case "password":
         return signIn;
       case "password_command": {
-        const canAsk = options.askPassword !== undefined;
+        const canAsk = askPassword !== undefined;
         const run = this.#parts.runPasswordCommand ?? ((command) => readPasswordCommand(command, { canAsk }));
         return { kind: "password", user: signIn.user, password: await run(signIn.command, canAsk) };
       }
@@ -140,22 +137,25 @@ export class Mailer {
         return {
           kind: "password",
           user: signIn.user,
-          password: await this.#ask(account, options.askPassword, refused),
+          password: await this.#ask(account, askPassword, refused),
         };
       case "oauth2": {
         // An account that is only being tried has newer tokens than the store: those of a consent just given.
         let tokens = signIn.tokens;
         const source = new TokenSource(signIn.settings, {
-          load: async () => options.isSaved ? (await this.#findOAuth(account.id))?.tokens ?? tokens : tokens,
+          load: async () => {
+            const saved = isSaved ? (await this.#find(account.id))?.signIn : undefined;
+            return saved?.kind === "oauth2" ? saved.tokens : tokens;
+          },
           save: async (renewed, renewedWith) => {
             tokens = renewed;
-            if (!options.isSaved) return;
+            if (!isSaved) return;
             await this.#parts.accounts.changeMailAccount(
               account.id,
               (current) => withTokens(current, renewed, renewedWith),
             );
           },
-          ...(this.#parts.now === undefined ? {} : { now: this.#parts.now }),
+          now: this.#parts.now,
         });
         let hasRenewed = false;
         return {
@@ -171,9 +171,8 @@ export class Mailer {
     }
   }
 
-  async #findOAuth(accountId: string) {
-    const account = (await this.#parts.accounts.listMailAccounts()).find((item) => item.id === accountId);
-    return account?.signIn.kind === "oauth2" ? account.signIn : null;
+  async #find(accountId: string): Promise<MailAccount | undefined> {
+    return (await this.#parts.accounts.listMailAccounts()).find((item) => item.id === accountId);
   }
 
   async #ask(

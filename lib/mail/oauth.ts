@@ -62,17 +62,16 @@ export async function finishConsent(
   answer: URL,
   now: number = Date.now(),
 ): Promise<OAuthTokens> {
-  return await explained(settings, async (options) => {
-    const [server, client, authentication] = describe(settings);
+  return await explained(settings, async (parties, options) => {
+    const { redirectUri, codeVerifier } = pending;
+    const [server, client] = parties;
     // Also compares `state`, and `iss` where the provider sends it.
-    const parameters = oauth.validateAuthResponse(server, client, answer, pending.state);
+    const code = oauth.validateAuthResponse(server, client, answer, pending.state);
     const response = await oauth.authorizationCodeGrantRequest(
-      server,
-      client,
-      authentication,
-      parameters,
-      pending.redirectUri,
-      pending.codeVerifier,
+      ...parties,
+      code,
+      redirectUri,
+      codeVerifier,
       options,
     );
     const result = await oauth.processAuthorizationCodeResponse(server, client, response);
@@ -96,15 +95,9 @@ export async function renewTokens(
   refreshToken: string,
   now: number = Date.now(),
 ): Promise<OAuthTokens> {
-  return await explained(settings, async (options) => {
-    const [server, client, authentication] = describe(settings);
-    const response = await oauth.refreshTokenGrantRequest(
-      server,
-      client,
-      authentication,
-      refreshToken,
-      options,
-    );
+  return await explained(settings, async (parties, options) => {
+    const [server, client] = parties;
+    const response = await oauth.refreshTokenGrantRequest(...parties, refreshToken, options);
     const result = await oauth.processRefreshTokenResponse(server, client, response);
     return readTokens(result, result.refresh_token ?? refreshToken, now);
   });
@@ -117,7 +110,7 @@ const RENEW_EARLY_MS = 60_000;
 interface KeptTokens {
   readonly load: () => Promise<OAuthTokens>;
   readonly save: (tokens: OAuthTokens, renewedWith: string) => Promise<void>;
-  readonly now?: () => number; // epoch milliseconds
+  readonly now?: (() => number) | undefined; // epoch milliseconds; the system's clock by default
 }
 
 /** Gives out access tokens and renews them, one renewal at a time. */
@@ -126,10 +119,7 @@ export class TokenSource {
   readonly #kept: KeptTokens;
   #renewal: Promise<string> | null = null; // set while one is under way
 
-  constructor(
-    settings: OAuthSettings,
-    kept: KeptTokens,
-  ) {
+  constructor(settings: OAuthSettings, kept: KeptTokens) {
     this.#settings = settings;
     this.#kept = kept;
   }
@@ -167,15 +157,8 @@ export class TokenSource {
 export async function revokeTokens(settings: OAuthSettings, tokens: OAuthTokens): Promise<boolean> {
   if (settings.service.revocationUrl === undefined) return false;
   try {
-    return await explained(settings, async (options) => {
-      const [server, client, authentication] = describe(settings);
-      const response = await oauth.revocationRequest(
-        server,
-        client,
-        authentication,
-        tokens.refreshToken,
-        options,
-      );
+    return await explained(settings, async (parties, options) => {
+      const response = await oauth.revocationRequest(...parties, tokens.refreshToken, options);
       await oauth.processRevocationResponse(response);
       return true;
     });
@@ -185,7 +168,9 @@ export async function revokeTokens(settings: OAuthSettings, tokens: OAuthTokens)
   }
 }
 
-function describe(settings: OAuthSettings): [oauth.AuthorizationServer, oauth.Client, oauth.ClientAuth] {
+type Parties = [oauth.AuthorizationServer, oauth.Client, oauth.ClientAuth];
+
+function describe(settings: OAuthSettings): Parties {
   const { service } = settings;
   const server: oauth.AuthorizationServer = {
     issuer: service.issuer,
@@ -208,20 +193,16 @@ function readTokens(result: oauth.TokenEndpointResponse, refreshToken: string, n
   };
 }
 
-interface RequestOptions {
-  readonly signal: AbortSignal;
-  readonly [oauth.customFetch]: typeof fetch;
-}
-
 /** Runs requests with the right CAs, and turns what they throw into the next step. Nothing thrown holds a token. */
 async function explained<Result>(
   settings: OAuthSettings,
-  run: (options: RequestOptions) => Promise<Result>,
+  run: (parties: Parties, options: oauth.TokenEndpointRequestOptions) => Promise<Result>,
 ): Promise<Result> {
   using client = settings.caPem === undefined ? null : Deno.createHttpClient({ caCerts: [settings.caPem] });
   const fetchWith: typeof fetch = (input, init) => fetch(input, client === null ? init : { ...init, client });
   try {
-    return await run({ signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), [oauth.customFetch]: fetchWith });
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    return await run(describe(settings), { signal, [oauth.customFetch]: fetchWith });
   } catch (error) {
     throw explain(error, settings);
   }
@@ -238,8 +219,7 @@ function explain(error: unknown, settings: OAuthSettings): MailError {
       : new MailError("consent_failed", `${host} could not sign you in: ${retry}`, { serverWords });
   }
   if (error instanceof oauth.ResponseBodyError) {
-    const [fault, sentence] = explainBody(error.error, host);
-    return new MailError(fault, sentence, { serverWords: wordsOf(error) });
+    return explainBody(error, host);
   }
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
     const sentence = `The answer of ${host} is not the one that was asked for: ${retry}`;
@@ -260,21 +240,23 @@ function explain(error: unknown, settings: OAuthSettings): MailError {
   });
 }
 
-function explainBody(code: string, host: string): [MailFault, string] {
-  switch (code) {
+function explainBody(error: oauth.ResponseBodyError, host: string): MailError {
+  const told = (fault: MailFault, sentence: string) =>
+    new MailError(fault, sentence, { serverWords: wordsOf(error) });
+  switch (error.error) {
     case "invalid_grant":
-      return [
+      return told(
         "token_refused",
         'The sign-in has expired or was revoked: run "email setup" to sign in again',
-      ];
+      );
     case "invalid_client":
     case "unauthorized_client":
-      return [
+      return told(
         "oauth_client_wrong",
-        `${host} does not know this OAuth2 client: check client id and secret, then run "email setup"`,
-      ];
+        `${host} does not know this OAuth2 client: check the client id and secret, then run "email setup"`,
+      );
     default:
-      return ["consent_failed", `${host} refuses the request: run "email setup" to sign in again`];
+      return told("consent_failed", `${host} refuses the request: run "email setup" to sign in again`);
   }
 }
 

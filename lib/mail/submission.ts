@@ -3,10 +3,9 @@
  * @module
  */
 import type { Readable } from "node:stream";
-import type { SignIn } from "./account.ts";
+import type { MailAccount, SignIn } from "./account.ts";
 import type { MailError } from "./mail_error.ts";
 import type { MailEnvelope } from "./message.ts";
-import type { SmtpEndpoint } from "./providers.ts";
 
 /** How an account signs in, with the secret in hand; it is never logged, and never part of an error. */
 export type Credentials =
@@ -18,10 +17,8 @@ export type Credentials =
     getAccessToken(renew: boolean): Promise<string>;
   };
 
-export interface SubmissionTarget {
-  readonly endpoint: SmtpEndpoint;
+export interface SubmissionTarget extends Pick<MailAccount, "endpoint" | "address"> {
   readonly credentials: Credentials;
-  readonly address: string; // the account's own address, named in explanations
 }
 
 export interface Submission {
@@ -36,7 +33,7 @@ export interface SubmissionOptions {
   /** Awaited before the end of the mail goes out; from then on a broken connection leaves it in doubt. */
   readonly beforeLastByte?: () => Promise<void>;
   /** Gives up: before the end of the mail nothing was sent, after it the mail is in doubt. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly connectTimeoutMs?: number; // milliseconds for connecting; 20,000 by default
   readonly silenceTimeoutMs?: number; // milliseconds of silence that end a conversation; 300,000 by default
 }
