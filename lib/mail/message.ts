@@ -31,8 +31,7 @@ export interface MailContent {
 export interface BuiltMessage {
   readonly messageId: string; // the `Message-ID`, with its angle brackets
   readonly envelope: MailEnvelope; // the addresses that the server is told, each once
-  /** The bytes, lines ended by CRLF. Attachments are read while it is read. */
-  readonly stream: Readable;
+  readonly stream: Readable; // the bytes, lines ended by CRLF; attachments are read while it is read
 }
 
 /** Whom the server is told, whatever the headers say (RFC 5321 §3.3). */
@@ -71,12 +70,7 @@ export function buildMessage(content: MailContent, options: BuildOptions = {}): 
 }
 
 function dropRepeated(addresses: readonly string[]): string[] {
-  const byCanonical = new Map<string, string>();
-  for (const address of addresses) {
-    const key = canonicalAddress(address);
-    if (!byCanonical.has(key)) byCanonical.set(key, address);
-  }
-  return [...byCanonical.values()];
+  return [...Map.groupBy(addresses, canonicalAddress).values()].map(([first = ""]) => first);
 }
 
 /**

@@ -13,7 +13,6 @@ import { type HeldMessage, MailSpool } from "./outbox/spool.ts";
 import type { Acceptance, Submission, SubmissionOptions } from "./submission.ts";
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 
 /**
  * Pause after each attempt, milliseconds. The first are short, as greylisting opens after minutes; then RFC 5321
@@ -24,7 +23,7 @@ const PAUSES_MS: readonly number[] = [1, 5, 15, 30, 60, 2 * 60, 4 * 60].map((min
 const JITTER = 0.2;
 
 /** How long a mail is tried before it is given up, milliseconds (RFC 5321 §4.5.4.1: at least 4 to 5 days). */
-const GIVE_UP_AFTER_MS: number = 5 * 24 * HOUR_MS;
+const GIVE_UP_AFTER_MS = 5 * 24 * 60 * MINUTE_MS;
 
 /** Hands one mail in for an account; throws {@linkcode MailError}. */
 export type SubmitForAccount = (
@@ -47,7 +46,7 @@ export interface AddedMail extends Disposable {
   send(options?: SubmissionOptions): Promise<SendOutcome>;
 }
 
-/** What an outbox needs from outside. */
+/** What an outbox works with. */
 export interface OutboxParts {
   /** Keeps the entries. */
   readonly store: OutboxStore;
@@ -110,11 +109,7 @@ export class Outbox {
       held[Symbol.dispose]();
       throw error;
     }
-    let isHeld = true;
-    const release = () => {
-      if (isHeld) held[Symbol.dispose]();
-      isHeld = false;
-    };
+    const release = () => held[Symbol.dispose]();
     return {
       entry,
       send: (options = {}) => this.#attempt(entry, held, options).finally(release),
@@ -142,11 +137,7 @@ export class Outbox {
     for (const entry of await this.#store.listOutboxEntries()) {
       if (options.signal?.aborted) break;
       if (!isDue(entry)) continue;
-      const outcome = await this.#sendIf(
-        entry.id,
-        isDue,
-        options.signal === undefined ? {} : { signal: options.signal },
-      );
+      const outcome = await this.#sendIf(entry.id, isDue, { signal: options.signal });
       options.onOutcome?.(entry, outcome);
     }
     const waiting = (await this.#store.listOutboxEntries()).filter((entry) => entry.state === "queued");
@@ -215,11 +206,8 @@ export class Outbox {
   async #attempt(entry: OutboxEntry, message: HeldMessage, options: SubmissionOptions): Promise<SendOutcome> {
     const attempts = entry.attempts + 1;
     await this.#store.updateOutboxEntry(entry.id, { state: "sending", attempts });
-    const mail = {
-      envelope: { from: entry.from, to: entry.to },
-      sizeBytes: message.sizeBytes,
-      open: message.open,
-    };
+    const { sizeBytes, open } = message;
+    const mail = { envelope: { from: entry.from, to: entry.to }, sizeBytes, open };
     let isMarked = false; // true once the entry is in doubt on disk
     let acceptance: Acceptance;
     try {
@@ -248,10 +236,10 @@ export class Outbox {
 
   async #noteSent(entry: OutboxEntry, acceptance: Acceptance, attempts: number): Promise<SendOutcome> {
     const later = acceptance.refused.filter((error) => error.isTemporary);
-    if (later.length === 0) {
+    const [first] = later;
+    if (first === undefined) {
       await this.#forget(entry.id);
     } else {
-      const [first] = later as [MailError];
       await this.#store.updateOutboxEntry(entry.id, {
         to: later.flatMap((error) => error.recipients ?? []),
         state: "queued",
@@ -297,7 +285,8 @@ export class Outbox {
   }
 
   #nextAttempt(attempts: number): number {
-    return nextAttemptAt(attempts, this.#now(), this.#random());
+    const pauseMs = PAUSES_MS[Math.min(attempts, PAUSES_MS.length) - 1] ?? MINUTE_MS;
+    return this.#now() + Math.round(pauseMs * (1 + JITTER * (this.#random() - 0.5)));
   }
 }
 
@@ -307,9 +296,4 @@ function isWaiting({ state }: OutboxEntry): boolean {
 
 function toProblem(error: MailError): OutboxProblem {
   return { fault: error.fault, message: error.message, serverWords: error.serverWords ?? "" };
-}
-
-function nextAttemptAt(attempts: number, now: number, random: number): number {
-  const pauseMs = PAUSES_MS[Math.min(attempts, PAUSES_MS.length) - 1] ?? MINUTE_MS;
-  return now + Math.round(pauseMs * (1 + JITTER * (random - 0.5)));
 }

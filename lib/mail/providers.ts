@@ -33,39 +33,23 @@ interface ListedService {
 }
 
 /** Most people's, in the order shown; the rest follow by name. */
-const FIRST = [
-  "Gmail",
-  "Hotmail",
-  "Outlook365",
-  "iCloud",
-  "Yahoo",
-  "GMX",
-  "FastMail",
-  "Zoho",
-  "Mail.ru",
-  "Yandex",
-];
+const FIRST = "Gmail Hotmail Outlook365 iCloud Yahoo GMX FastMail Zoho Mail.ru Yandex".split(" ");
 
 /** Every provider that takes mail over an encrypted connection, Gmail first, then the most used, then by name. */
 export function listProviders(): MailProvider[] {
   const providers = Object.entries(services as Record<string, ListedService>)
-    .map(([id, service]) => toProvider(id, service))
-    .filter((provider) => provider !== null);
+    .flatMap(([id, service]) => toProvider(id, service) ?? []);
   const rank = (id: string) => FIRST.includes(id) ? FIRST.indexOf(id) : FIRST.length;
   return providers.sort((a, b) => rank(a.id) - rank(b.id) || a.title.localeCompare(b.title, "en"));
 }
 
-/**
- * Finds the provider of an address by its domain, or a provider by its name.
- *
- * @returns The provider; `null` when the list does not know it.
- */
+/** Finds the provider of an address by its domain, or a provider by its name. */
 export function findProvider(text: string): MailProvider | null {
   const found = wellKnown(text);
   if (found === false) return null;
-  return listProviders().find((provider) =>
-    provider.endpoint.host === found.host && provider.title === (found.description ?? provider.id)
-  ) ?? null;
+  const isFound = ({ id, title, endpoint }: MailProvider) =>
+    endpoint.host === found.host && title === (found.description ?? id);
+  return listProviders().find(isFound) ?? null;
 }
 
 function toProvider(id: string, service: ListedService): MailProvider | null {

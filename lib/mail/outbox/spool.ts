@@ -21,8 +21,7 @@ const STALE_PARTIAL_MS = 60 * 60 * 1000;
 /** A message held for sending: nobody else can send it meanwhile. Dispose to let it go. */
 export interface HeldMessage extends Disposable {
   readonly sizeBytes: number;
-  /** Reads it from its start; one reader at a time. */
-  open(): Readable;
+  open(): Readable; // reads it from its start; one reader at a time
 }
 
 export class MailSpool {
@@ -56,9 +55,8 @@ export class MailSpool {
   }
 
   /**
-   * Looks at something while nobody is sending a message, nor begins to. Whoever wants to send it waits meanwhile.
+   * Runs `look` while nobody is sending a message, nor begins to: quick, as everything in the folder waits for it.
    *
-   * @param look What is to be done; quick, as everything in the folder waits for it.
    * @returns What `look` gives; `"busy"` when some process is sending the message.
    */
   async lookAt<Result>(id: string, look: () => Promise<Result>): Promise<Result | "busy"> {
@@ -126,7 +124,7 @@ export class MailSpool {
     return {
       sizeBytes: size,
       open: () => Readable.from(readFromStart(file)),
-      [Symbol.dispose]: () => file.close(),
+      [Symbol.dispose]: () => file[Symbol.dispose](), // more than once is allowed
     };
   }
 

@@ -9,6 +9,7 @@ import { Readable } from "node:stream";
 import SmtpConnection from "nodemailer/lib/smtp-connection";
 import XOAuth2 from "nodemailer/lib/xoauth2";
 import { messageOf } from "../../errors.ts";
+import { within } from "../../waiting.ts";
 import { MailError } from "../mail_error.ts";
 import { explainFailure, explainFault, type RefusalContext } from "./refusals.ts";
 import type { SendStage, SmtpFailure } from "./replies.ts";
@@ -21,6 +22,8 @@ const GREETING_TIMEOUT_MS = 30_000;
 /** Silence while a command is out, milliseconds (RFC 5321 §4.5.3.2 asks for 2 to 10 minutes). */
 const SILENCE_TIMEOUT_MS = 5 * 60_000;
 
+/** Shorter than this a "secret" would blot out ordinary words. */
+const SHORTEST_SECRET = 4;
 /** How long the answer to a goodbye is waited for, milliseconds. */
 const GOODBYE_TIMEOUT_MS = 1_000;
 /** What is read ahead of the connection, bytes: little, so that progress tells the truth. */
@@ -97,7 +100,7 @@ class SmtpDialogue implements AsyncDisposable {
     const { credentials } = this.#target;
     if (credentials.kind === "none") return;
     if (credentials.kind === "password") {
-      this.#secrets.push(credentials.password);
+      this.#keepSecret(credentials.password);
       const { user, password } = credentials;
       const auth = { user, credentials: { user, pass: password } };
       await this.#step<unknown>("sign_in", (done) => this.#connection.login(auth, done));
@@ -108,7 +111,7 @@ class SmtpDialogue implements AsyncDisposable {
       user: credentials.user,
       provisionCallback: (_user, renew, callback) => {
         credentials.getAccessToken(renew).then((token) => {
-          this.#secrets.push(token);
+          this.#keepSecret(token);
           callback(null, token);
         }, (error) => {
           tokenError = error;
@@ -124,15 +127,15 @@ class SmtpDialogue implements AsyncDisposable {
     }
   }
 
+  #keepSecret(secret: string): void {
+    if (secret.length >= SHORTEST_SECRET) this.#secrets.push(secret);
+  }
+
   async send(mail: Submission): Promise<Acceptance> {
     const envelope = { from: mail.envelope.from, to: [...mail.envelope.to], size: mail.sizeBytes };
     const body = Readable.from(this.#watch(mail), { objectMode: false, highWaterMark: READ_AHEAD_BYTES });
-    const info = await this.#step<
-      { response: string; accepted: string[]; rejectedErrors?: FailedStep[] | undefined }
-    >(
-      "sender",
-      (done) => this.#connection.send(envelope, body, (error, result) => done(error, result)),
-    ).finally(() => body.destroy());
+    const info = await this.#step<Taken>("sender", (done) => this.#connection.send(envelope, body, done))
+      .finally(() => body.destroy());
     return {
       reply: hideSecrets(info.response.replace(/\s*\r?\n/g, " "), this.#secrets),
       accepted: info.accepted,
@@ -195,9 +198,7 @@ class SmtpDialogue implements AsyncDisposable {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     if (this.#isAtEase) {
       this.#connection.quit();
-      const timer = setTimeout(() => this.#connection.close(), GOODBYE_TIMEOUT_MS);
-      await this.#closed;
-      clearTimeout(timer);
+      await within(GOODBYE_TIMEOUT_MS, this.#closed);
     }
     this.#connection.close();
     await this.#closed;
@@ -208,6 +209,12 @@ class SmtpDialogue implements AsyncDisposable {
 function wordsOf(failure: unknown): string {
   const tried = failure instanceof AggregateError ? failure.errors : [];
   return messageOf(failure) || tried.map(messageOf).join("; ");
+}
+
+interface Taken {
+  readonly response: string;
+  readonly accepted: string[];
+  readonly rejectedErrors?: FailedStep[] | undefined;
 }
 
 /** A failure as nodemailer tells it: of one recipient, or of a step with all recipients that it was about. */
@@ -226,16 +233,10 @@ function stageOf(error: unknown, otherwise: SendStage): SendStage {
   return otherwise === "sender" ? "content" : otherwise;
 }
 
-/** Shorter than this a "secret" would blot out ordinary words. */
-const SHORTEST_SECRET = 4;
-
 /** Replaces every secret in a text, as it is and as SASL encodes it. */
 function hideSecrets(text: string, secrets: readonly string[]): string {
   let hidden = text;
-  for (const secret of secrets) {
-    if (secret.length < SHORTEST_SECRET) continue;
-    hidden = hidden.replaceAll(secret, "[hidden]");
-  }
+  for (const secret of secrets) hidden = hidden.replaceAll(secret, "[hidden]");
   // A server that repeats an AUTH line does so in base64, where the secret may start at any of three offsets.
   return hidden.replace(/[A-Za-z0-9+/]{8,}={0,2}/g, (word) => holdsSecret(word, secrets) ? "[hidden]" : word);
 }
@@ -243,9 +244,9 @@ function hideSecrets(text: string, secrets: readonly string[]): string {
 function holdsSecret(word: string, secrets: readonly string[]): boolean {
   let decoded: string;
   try {
-    decoded = new TextDecoder().decode(Uint8Array.from(atob(word), (sign) => sign.charCodeAt(0)));
+    decoded = new TextDecoder().decode(Uint8Array.fromBase64(word));
   } catch {
     return false;
   }
-  return secrets.some((secret) => secret.length >= SHORTEST_SECRET && decoded.includes(secret));
+  return secrets.some((secret) => decoded.includes(secret));
 }

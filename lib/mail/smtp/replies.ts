@@ -4,20 +4,22 @@
  * Read from what Gmail, Outlook.com and Postfix answer. The rules are tried from the top; the last always fits.
  * @module
  */
-import type { MailFault } from "../mail_error.ts";
+import { isPasswordFault, type MailFault } from "../mail_error.ts";
+import type { Credentials } from "../submission.ts";
 
-/** How far the conversation with the server had come. */
 export type SendStage = "connect" | "sign_in" | "sender" | "recipient" | "content";
 
-/** How an account signs in; decides whether a refusal is about a password or a token. */
-export type SignInKind = "password" | "oauth2" | "none";
+/** The faults that a mail server can be the cause of; the others come from before it is spoken to. */
+export type SmtpFault = Exclude<
+  MailFault,
+  "secret_missing" | "oauth_client_wrong" | "consent_denied" | "consent_failed"
+>;
 
 interface ReplyRule {
-  readonly fault: MailFault;
+  readonly fault: SmtpFault;
   readonly stages: readonly SendStage[];
   readonly codes?: RegExp; // matched against `CODE ENHANCED`, such as `535 5.7.8`
-  /** Matched against the words. With `codes` both must match. */
-  readonly words?: RegExp;
+  readonly words?: RegExp; // where `codes` are given too, both must match
 }
 
 const SIGN_IN: readonly SendStage[] = ["connect", "sign_in"];
@@ -76,40 +78,38 @@ const REPLY_RULES: readonly ReplyRule[] = [
 export function classifyReply(
   reply: SmtpReply,
   stage: SendStage,
-  signIn: SignInKind,
-): MailFault {
+  signIn: Credentials["kind"],
+): SmtpFault {
   const codes = `${reply.code} ${reply.enhanced}`;
   const rule = REPLY_RULES.find((candidate) =>
     candidate.stages.includes(stage) && (candidate.codes?.test(codes) ?? true) &&
     (candidate.words?.test(reply.words) ?? true)
   );
   const fault = rule?.fault ?? "refused";
-  const isAboutSecret = fault === "wrong_password" || fault === "app_password_needed";
-  return signIn === "oauth2" && isAboutSecret ? "token_refused" : fault;
+  return signIn === "oauth2" && isPasswordFault(fault) ? "token_refused" : fault;
 }
 
 /** An error as nodemailer's SMTP connection gives it: Node's own fields and the reply, where there was one. */
 export interface SmtpFailure {
   readonly message: string;
   readonly code?: string | undefined; // nodemailer's code, such as `ESOCKET`
-  /** The system's code, such as `ECONNREFUSED`, before nodemailer set its own. */
-  readonly originalCode?: string | undefined;
+  readonly originalCode?: string | undefined; // the system's code before it, such as `ECONNREFUSED`
   readonly response?: string | undefined; // the reply as received; absent when the connection broke
 }
 
-const NO_ROUTE = new Set(["ENETUNREACH", "ENETDOWN", "EHOSTUNREACH", "EHOSTDOWN", "EADDRNOTAVAIL"]);
+/** No such name, or no route to it. */
+const NO_WAY = new Set(
+  "EDNS ENOTFOUND EAI_AGAIN ENETUNREACH ENETDOWN EHOSTUNREACH EHOSTDOWN EADDRNOTAVAIL".split(" "),
+);
 const CERTIFICATE = /CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME/;
 
 /** Names the fault behind a connection that failed without a reply. */
-export function classifyBrokenLink(failure: SmtpFailure, stage: SendStage): MailFault {
+export function classifyBrokenLink(failure: SmtpFailure, stage: SendStage): SmtpFault {
   const codes = [failure.code ?? "", failure.originalCode ?? ""];
   if (CERTIFICATE.test(codes.join(" ")) || /certificate/i.test(failure.message)) return "certificate";
   // Deno 2.7 tells of a certificate that it refused only as a write that failed, without a reason.
   if (stage === "connect" && failure.message === "write UNKNOWN") return "certificate";
-  if (codes.includes("EDNS") || codes.includes("ENOTFOUND") || codes.includes("EAI_AGAIN")) {
-    return "no_network";
-  }
-  if (codes.some((code) => NO_ROUTE.has(code))) return "no_network";
+  if (codes.some((code) => NO_WAY.has(code))) return "no_network";
   if (/Message size larger/.test(failure.message)) return "too_large";
   if (stage === "sign_in" && /Unknown authentication method/.test(failure.message)) {
     return "no_common_sign_in";
@@ -137,20 +137,11 @@ export function parseReply(text: string): SmtpReply | null {
   const words: string[] = [];
   for (const line of text.split(/\r?\n/)) {
     const match = LINE.exec(line.trim());
-    if (match === null) {
-      if (code === 0) return null;
-      words.push(line.trim());
-      continue;
-    }
-    code ||= Number(match[1]);
-    enhanced ||= match[2] ?? "";
-    words.push((match[3] ?? "").trim());
+    if (match === null && code === 0) return null;
+    code ||= Number(match?.[1]);
+    enhanced ||= match?.[2] ?? "";
+    words.push(match === null ? line.trim() : (match[3] ?? "").trim());
   }
   if (code < 200 || code > 599) return null;
   return { code, enhanced, words: words.filter((part) => part !== "").join(" ") };
-}
-
-/** Whether the same command may succeed later (RFC 5321 §4.2.1: 4yz is transient, 5yz is not). */
-export function isTransientReply(reply: SmtpReply): boolean {
-  return reply.code >= 400 && reply.code < 500;
 }
