@@ -25,10 +25,8 @@ export type Outcome = { readonly result: unknown } | { readonly error: unknown }
 /** Most calls in a batch, so that the first of it need not wait long for the last: some 10 ms of work. */
 const MAX_BATCH = 1_000;
 
-/**
- * Most bytes of text that the calls of a batch may bring back together. Without it, a thousand clients that come back to full
- * mailboxes at once, or one that asks for its history again and again, would make one reply of more than a string can hold.
- */
+// Without it, a thousand clients that come back to full mailboxes at once would make one reply of more than a string can hold.
+/** Most bytes of text that the calls of a batch may bring back together. */
 const MAX_BATCH_TEXT_BYTES = 8 * 1024 * 1024;
 
 /** Batches on their way at once: one being committed, and one that lies ready when it is done. */
@@ -36,16 +34,12 @@ const MAX_ON_THE_WAY = 2;
 
 /** A kind of database, as the queue sees it: all that another one has to be. */
 export interface Engine {
-  /** Every verb of the contract; each becomes a method of the store. */
-  readonly verbs: readonly Verb[];
+  readonly verbs: readonly Verb[]; // every verb of the contract; each becomes a method of the store
+  readonly failed: Promise<never>; // rejects when the store is lost
   /** Runs a batch; one outcome for each call, in order. Rejects only if the store is lost. */
   run(calls: readonly Call[], now: number): Promise<readonly Outcome[]>;
-  /** Copies the database into a new file. */
   backup(path: string): Promise<void>;
-  /** Closes the database; called once, when nothing is on the way. */
-  close(): Promise<void>;
-  /** Rejects when the store is lost. */
-  readonly failed: Promise<never>;
+  close(): Promise<void>; // called once, when nothing is on the way
 }
 
 interface WaitingCall extends Call {
@@ -151,8 +145,8 @@ class CallQueue {
 /** How many of the calls that wait may leave together; at least one. */
 function batchLength(waiting: readonly Call[]): number {
   let textBytes = 0;
-  for (let index = 0; index < waiting.length; index++) {
-    textBytes += textBytesOf(waiting[index]!);
+  for (const [index, call] of waiting.entries()) {
+    textBytes += textBytesOf(call);
     if (index === MAX_BATCH || (textBytes > MAX_BATCH_TEXT_BYTES && index > 0)) return index;
   }
   return waiting.length;

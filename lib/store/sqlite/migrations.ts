@@ -1,10 +1,6 @@
-/**
- * How the server's database came to its present schema. Append only; see `migrations.ts`.
- * @module
- */
+/** How the server's database came to its present schema. Append only. @module */
 import type { Migration } from "../../sqlite/migrations.ts";
 
-/** Every migration of a server's database, oldest first. */
 export const SERVER_MIGRATIONS: readonly Migration[] = [
   {
     title: "accounts, devices, messages, invites",

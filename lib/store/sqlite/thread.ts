@@ -7,6 +7,7 @@ import {
   put,
   REPLY_BELL,
   REQUEST_BELL,
+  ring,
   type StoreRequest,
   type ThreadTask,
   unpackError,
@@ -115,8 +116,7 @@ class StoreThread implements Engine {
     const error = new Error("The store's thread has died", { cause });
     this.#failure.reject(error);
     for (const reply of this.#awaited.splice(0)) reply.reject(error);
-    Atomics.add(this.#bell, REPLY_BELL, 1);
-    Atomics.notify(this.#bell, REPLY_BELL);
+    ring(this.#bell, REPLY_BELL);
     this.#stop();
   }
 

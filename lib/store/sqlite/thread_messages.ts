@@ -22,9 +22,8 @@ export type ThreadTask =
   }
   | { readonly type: "back_up"; readonly path: string; readonly target: string };
 
-/** Which of the bells rings when a request lies in the port; each counts its rings. */
+/** Which of the bells rings when a request, or a reply, lies in the port; each counts its rings. */
 export const REQUEST_BELL = 0;
-/** Which of the bells rings when a reply does. */
 export const REPLY_BELL = 1;
 
 /** What the client puts into the port. */
@@ -41,7 +40,7 @@ export interface PlainError {
   readonly name: string; // `ChatError`, `UsageError`, or any other
   readonly message: string;
   readonly code?: ErrorCode; // of a `ChatError` alone
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   readonly details: string; // for the log: where it was thrown, with its causes
 }
 
@@ -50,9 +49,13 @@ export function put(
   port: MessagePort,
   message: StoreRequest | PlainOutcome,
   bells: Int32Array<SharedArrayBuffer>,
-  bell: typeof REQUEST_BELL | typeof REPLY_BELL,
+  bell: number,
 ): void {
   port.postMessage(JSON.stringify(message));
+  ring(bells, bell);
+}
+
+export function ring(bells: Int32Array<SharedArrayBuffer>, bell: number): void {
   Atomics.add(bells, bell, 1);
   Atomics.notify(bells, bell);
 }
@@ -73,21 +76,19 @@ export function unpackOutcome(outcome: PlainOutcome): Outcome {
   return "error" in outcome ? { error: unpackError(outcome.error) } : outcome;
 }
 
-export function packError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), details: String(error) };
+function packError(thrown: unknown): PlainError {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const { name, message } = error;
   if (!(error instanceof ChatError)) return { name, message, details: Deno.inspect(error) };
   const { code, retryAfterMs } = error;
   // A refusal is no fault: nobody needs to know where in the thread it was decided.
-  const plain = { name, message, code, details: code === "unavailable" ? Deno.inspect(error) : "" };
-  return retryAfterMs === undefined ? plain : { ...plain, retryAfterMs };
+  return { name, message, code, retryAfterMs, details: code === "unavailable" ? Deno.inspect(error) : "" };
 }
 
 /** Turns what arrived into an error of its class again; its cause is what the thread's log would have shown. */
-export function unpackError(plain: PlainError): Error {
-  if (plain.name === "UsageError") return new UsageError(plain.message);
-  const cause = plain.details === "" ? {} : { cause: plain.details };
-  if (plain.code === undefined) return new Error(plain.message, cause);
-  const wait = plain.retryAfterMs === undefined ? {} : { retryAfterMs: plain.retryAfterMs };
-  return new ChatError(plain.code, plain.message, { ...wait, ...cause });
+export function unpackError({ name, message, code, retryAfterMs, details }: PlainError): Error {
+  if (name === "UsageError") return new UsageError(message);
+  const cause = details === "" ? {} : { cause: details };
+  if (code === undefined) return new Error(message, cause);
+  return new ChatError(code, message, { ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...cause });
 }

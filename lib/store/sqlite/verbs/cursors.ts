@@ -18,14 +18,10 @@ export function cursorVerbs(context: ServerContext) {
       .groupBy(sql`+sender_id`)
   );
   const amounts = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
-    tables.selectFrom("messages")
-      .select((select) => [
-        select.fn.countAll<number>().as("messages"),
-        select.fn.coalesce(select.fn.sum<number>(select.fn("octet_length", ["text"])), select.lit(0)).as(
-          "bytes",
-        ),
-      ])
-      .where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
+    tables.selectFrom("messages").select([
+      sql<number>`count(*)`.as("messages"),
+      sql<number>`coalesce(sum(octet_length(text)), 0)`.as("bytes"),
+    ]).where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
   );
 
   /** The senders of what lies between a mailbox's cursor and the new one, with the newest sequence of each. */
@@ -84,14 +80,10 @@ export function cursorVerbs(context: ServerContext) {
 }
 
 function newsFor(delivered: Map<number, number>, read: Map<number, number>): ReceiptNews[] {
-  const senderIds = new Set([...delivered.keys(), ...read.keys()]);
-  return [...senderIds].map((senderId) => {
-    const deliveredTo = delivered.get(senderId);
-    const readTo = read.get(senderId);
-    return {
-      senderId,
-      ...(deliveredTo === undefined ? {} : { delivered: deliveredTo }),
-      ...(readTo === undefined ? {} : { read: readTo }),
-    };
-  });
+  const news = new Map<number, ReceiptNews>();
+  for (const [senderId, newest] of delivered) news.set(senderId, { senderId, delivered: newest });
+  for (const [senderId, newest] of read) {
+    news.set(senderId, { senderId, ...news.get(senderId), read: newest });
+  }
+  return [...news.values()];
 }

@@ -1,18 +1,11 @@
-/**
- * Devices and their logins. A device is a profile on a machine; its cursors stay when it logs out. A login is the token that
- * lets it in.
- * @module
- */
+/** Devices and their logins: a device is a profile on a machine, and its cursors stay when it logs out. @module */
 import { ChatError } from "../../../errors.ts";
 import { type accountVerbs, noAccount, settingsOf } from "./accounts.ts";
 import type { NewLogin, OpenedDevice } from "../../../chat/store.ts";
 import { DAY_MS, DEVICE_IDLE_MS } from "../../limits.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 
-/**
- * Devices an account may have; one more and the longest unused goes, if it is not connected, so that logging in over and over
- * fills nothing.
- */
+/** Devices an account may have; one more and the longest unused goes, if it is not connected. */
 const MAX_DEVICES = 64;
 
 /** How exactly the last use is noted: a write for each reconnect would cost an fsync and tell nobody anything. */

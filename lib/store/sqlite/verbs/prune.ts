@@ -42,38 +42,33 @@ export function pruneVerbs(context: ServerContext) {
       .where("recipient_id", "=", p.accountId).where("sequence", "<=", p.upTo)
       .orderBy("sequence").limit(p.limit)
   );
-  const remove = database.prepare((p: { sequence: number }) =>
-    tables.deleteFrom("messages").where("sequence", "=", p.sequence)
+  const remove = database.prepare((p: { accountId: number; upTo: number }) =>
+    tables.deleteFrom("messages").where("recipient_id", "=", p.accountId).where("sequence", "<=", p.upTo)
   );
 
   function pruneMailbox(mailbox: Mailbox, limit: number = MESSAGES_PER_CALL): number {
+    const { accountId } = mailbox;
     const activeAfter = context.now - DEVICE_IDLE_MS;
-    const slowestRead = slowest.get({ accountId: mailbox.accountId, activeAfter })?.sequence;
+    const slowestRead = slowest.get({ accountId, activeAfter })?.sequence;
     const upTo = mailbox.isRemoved ? mailbox.highestSequence : slowestRead ?? mailbox.readSequence;
     const keptAfter = context.now - limits.historyDays * DAY_MS;
-    const gone: number[] = [];
-    let goneBytes = 0;
-    let goneUnread = 0;
-    let goneUnreadBytes = 0;
-    for (const row of oldest.iterate({ accountId: mailbox.accountId, upTo, limit })) {
-      const historyBytes = mailbox.keptBytes - mailbox.unreadBytes - goneBytes;
-      const isOver = row.stored_at < keptAfter || historyBytes > limits.historyBytes;
+    let goneUpTo = 0;
+    let gone = 0;
+    for (const { sequence, stored_at, bytes } of oldest.iterate({ accountId, upTo, limit })) {
+      const isOver = stored_at < keptAfter || mailbox.keptBytes - mailbox.unreadBytes > limits.historyBytes;
       if (!mailbox.isRemoved && !isOver) break;
-      gone.push(row.sequence);
-      goneBytes += row.bytes;
-      if (row.sequence > mailbox.readSequence) {
-        goneUnread += 1;
-        goneUnreadBytes += row.bytes;
-      }
+      goneUpTo = sequence;
+      gone += 1;
+      mailbox.keptBytes -= bytes;
+      if (sequence <= mailbox.readSequence) continue;
+      mailbox.unreadMessages -= 1;
+      mailbox.unreadBytes -= bytes;
     }
-    for (const sequence of gone) remove.run({ sequence });
-    if (gone.length > 0) {
-      mailbox.keptBytes -= goneBytes;
-      mailbox.unreadMessages -= goneUnread;
-      mailbox.unreadBytes -= goneUnreadBytes;
+    if (gone > 0) {
+      remove.run({ accountId, upTo: goneUpTo });
       cache.markChanged(mailbox);
     }
-    return gone.length;
+    return gone;
   }
 
   function pruneDevices(): number {
