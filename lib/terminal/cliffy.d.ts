@@ -13,8 +13,7 @@ export class CLI {
     name: string,
     command: {
       readonly description?: string;
-      readonly parameters?: readonly string[];
-      readonly action: (parameters: Readonly<Record<string, unknown>>) => void | Promise<void>;
+      readonly action: () => void | Promise<void>;
     },
   ): this;
   show(): this;

@@ -1,7 +1,7 @@
 /**
- * cliffy's `CLI`, on streams of ours. It asks for a line by writing its delimiter; then it is fed one, made of a command's
- * name and a ticket. Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter
- * that is not Latin, only ever sees those two words; and no line can arrive while a command runs.
+ * cliffy's `CLI`, on streams of ours. It asks for a line by writing its delimiter; then it is fed the name of a command.
+ * Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter that is not Latin, only
+ * ever sees that word; and no line can arrive while a command runs.
  * @module
  */
 // @ts-types="./cliffy.d.ts"
@@ -15,7 +15,7 @@ export interface Dispatch {
 
 /** cliffy writes this when it is ready for a line; nobody sees it. */
 const DELIMITER = "> ";
-// What cliffy's tokenizer keeps in one piece; the ticket is a number.
+// What cliffy's tokenizer keeps in one piece.
 const NAME = /^[\w.-]+$/;
 
 export class CommandLoop {
@@ -23,8 +23,7 @@ export class CommandLoop {
   readonly #input = new PassThrough();
   readonly #next: () => Promise<Dispatch | null>;
   readonly #done = Promise.withResolvers<void>();
-  #tickets = new Map<string, () => Promise<void>>();
-  #lastTicket = 0;
+  #run: () => Promise<void> = () => Promise.resolve(); // the command whose name was fed
 
   constructor(next: () => Promise<Dispatch | null>) {
     this.#next = next;
@@ -39,15 +38,7 @@ export class CommandLoop {
 
   add(name: string, description: string): void {
     if (!NAME.test(name)) throw new RangeError(`Cannot add a command as its name does not fit: ${name}`);
-    this.#cli.addCommand(name, {
-      description,
-      parameters: ["ticket"],
-      action: async ({ ticket }) => {
-        const run = this.#tickets.get(String(ticket));
-        this.#tickets.delete(String(ticket));
-        await run?.();
-      },
-    });
+    this.#cli.addCommand(name, { description, action: () => this.#run() });
   }
 
   /** Runs commands one after the other until there are no more. */
@@ -65,9 +56,8 @@ export class CommandLoop {
         this.#done.resolve();
         return;
       }
-      const ticket = String(++this.#lastTicket);
-      this.#tickets.set(ticket, dispatch.run);
-      this.#input.write(`${dispatch.name} ${ticket}\n`);
+      this.#run = dispatch.run;
+      this.#input.write(`${dispatch.name}\n`);
     } catch (error) {
       this.#done.reject(error);
     }

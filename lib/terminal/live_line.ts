@@ -14,36 +14,6 @@ export interface LiveLine extends Disposable {
   remove(): void;
 }
 
-export interface LiveLineHost {
-  show(line: { readonly text: string }): void;
-  changed(): void;
-  hide(line: { readonly text: string }): void;
-  print(text: string): void;
-}
-
-export function openLiveLine(host: LiveLineHost, text: string): LiveLine {
-  const line = { text };
-  let isOpen = true;
-  const end = (): boolean => {
-    const wasOpen = isOpen;
-    isOpen = false;
-    if (wasOpen) host.hide(line);
-    return wasOpen;
-  };
-  host.show(line);
-  return {
-    update: (next) => {
-      line.text = next;
-      if (isOpen) host.changed();
-    },
-    commit: (last) => {
-      if (end()) host.print(last ?? line.text);
-    },
-    remove: () => void end(),
-    [Symbol.dispose]: () => void end(),
-  };
-}
-
 export interface StatusHost {
   readonly isInteractive: boolean; // whether lines can be redrawn
   liveLine(text: string): LiveLine;

@@ -18,13 +18,7 @@ export interface Choice<Value> {
   readonly description?: string; // a few words behind it; none by default
 }
 
-export interface ReadTextOptions {
-  /** Text to begin with, such as a draft. Empty by default. */
-  readonly initial?: string;
-  readonly signal?: AbortSignal;
-}
-
-export type SignalOption = { readonly signal?: AbortSignal };
+export type SignalOption = Pick<ReadLineOptions, "signal">;
 
 export async function confirmWith(
   asker: Asker,
@@ -87,7 +81,7 @@ export async function chooseWith<Value>(
 export async function readTextWith(
   asker: Asker,
   edit?: (text: string) => Promise<string>,
-  options: ReadTextOptions = {},
+  options: Pick<ReadLineOptions, "initial" | "signal"> = {},
 ): Promise<string | null> {
   await asker.print(
     dim(`End the text with a line that holds only a dot.${edit ? " /edit opens your editor." : ""}`),
@@ -98,10 +92,10 @@ export async function readTextWith(
     let typed: string | null;
     try {
       typed = await asker.readLine({
+        ...options,
         prompt: "",
         initial,
         submitsWhen: (so, cursor) => cursor === so.length && /(?:^|\n)(?:\.|\/edit)$/.test(so),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
     } catch (error) {
       // A draft never holds what only ended it.

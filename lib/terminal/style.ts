@@ -5,29 +5,15 @@
  * @see ECMA-48 §8.3.117 (SGR)
  */
 
-export function bold(text: string): string {
-  return `\x1b[1m${text}\x1b[22m`;
-}
+export const bold = styled(1, 22);
+export const dim = styled(2, 22); // faint: hints, times, what may be skipped
+export const red = styled(31, 39);
+export const green = styled(32, 39);
+export const yellow = styled(33, 39);
+export const cyan = styled(36, 39); // names and what can be typed
 
-/** Wraps text in faint: hints, times, what may be skipped. */
-export function dim(text: string): string {
-  return `\x1b[2m${text}\x1b[22m`;
-}
-
-export function red(text: string): string {
-  return `\x1b[31m${text}\x1b[39m`;
-}
-
-export function green(text: string): string {
-  return `\x1b[32m${text}\x1b[39m`;
-}
-
-export function yellow(text: string): string {
-  return `\x1b[33m${text}\x1b[39m`;
-}
-
-export function cyan(text: string): string {
-  return `\x1b[36m${text}\x1b[39m`;
+function styled(on: number, off: number): (text: string) => string {
+  return (text) => `\x1b[${on}m${text}\x1b[${off}m`;
 }
 
 // deno-lint-ignore no-control-regex

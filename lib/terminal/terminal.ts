@@ -14,7 +14,7 @@ import { processIo, type TerminalIo } from "./io.ts";
 import type { KeyPrompt, PromptOutcome } from "./line/key_prompt.ts";
 import { closedError, listing, OpenPrompts } from "./line/open_prompts.ts";
 import { Keyboard } from "./keys/keyboard.ts";
-import { type LiveLine, openLiveLine, ProgressBar, type ProgressOptions, StatusLine } from "./live_line.ts";
+import { type LiveLine, ProgressBar, type ProgressOptions, StatusLine } from "./live_line.ts";
 import { OutputQueue } from "./screen/output_queue.ts";
 import { PlainPrompts } from "./line/plain_prompts.ts";
 import { type Choice, chooseWith, confirmWith, type SignalOption } from "./questions.ts";
@@ -200,12 +200,7 @@ export class Terminal implements AsyncDisposable {
 
   /** Opens one more changing line, below those that are there. */
   liveLine(text: string): LiveLine {
-    return openLiveLine({
-      show: (line) => this.#screen.addLine(line),
-      hide: (line) => this.#screen.removeLine(line),
-      changed: () => this.refresh(),
-      print: (last) => this.#printNow(last),
-    }, text);
+    return this.#screen.openLine(text, (last) => this.#printNow(last));
   }
 
   /** Opens a progress bar. */

@@ -65,7 +65,7 @@ Deno.test("LineEditor tells its owner what a key asks for", () => {
     ["\x1b[99;99X", "none"],
   ];
   for (const [keys, action] of table) assert.equal(typed(keys).action, action, JSON.stringify(keys));
-  assert.equal(typed("\t", { completes: true }).action, "complete");
+  assert.equal(typed("\t", { complete: () => ({ from: 0, candidates: [] }) }).action, "complete");
 });
 
 Deno.test("LineEditor makes one line of several where only one is wanted", () => {

@@ -26,10 +26,6 @@ export class InputSource {
     this.#onRead = onRead;
   }
 
-  get isReading(): boolean {
-    return this.#pending !== undefined;
-  }
-
   /** The next bytes; `null` at the end, and ever after. Asked again before the answer, it gives the same one to both. */
   peek(): Promise<Uint8Array | null> {
     if (this.#held.length > 0) return Promise.resolve(this.#held[0]!);

@@ -37,13 +37,7 @@ export class KeyPrompt {
     this.options = options;
     this.isSecret = isSecret;
     this.#host = host;
-    this.editor = new LineEditor({
-      initial: options.initial ?? "",
-      typedLines: options.typedLines,
-      multiline: options.multiline ?? !isSecret,
-      completes: options.complete !== undefined,
-      ...(options.submitsWhen === undefined ? {} : { submitsWhen: options.submitsWhen }),
-    });
+    this.editor = new LineEditor({ ...options, multiline: options.multiline ?? !isSecret });
   }
 
   /** Fulfilled once it has ended; never rejected. */

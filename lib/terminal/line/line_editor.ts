@@ -3,8 +3,8 @@
  * each key costs the same in a text of a million characters as in a short one.
  * @module
  */
-import type { Completion } from "../read_line.ts";
-import { type TypedLines, TypedLinesWalk } from "../typed_lines.ts";
+import type { Completion, ReadLineOptions } from "../read_line.ts";
+import { TypedLinesWalk } from "../typed_lines.ts";
 import type { Key } from "../keys/keys.ts";
 import { graphemeEdge, nextGrapheme, previousGrapheme } from "../width.ts";
 import { lineEnd, lineStart, nextWord, previousBlank, previousWord, typable } from "./text_moves.ts";
@@ -20,19 +20,10 @@ export type EditorAction =
   | "clear_screen" // Ctrl+L
   | "suspend"; // Ctrl+Z
 
-export interface LineEditorOptions {
-  readonly initial?: string; // text to begin with, the cursor at its end. Empty by default
-  readonly typedLines?: TypedLines | undefined; // lines for the arrow keys and Ctrl+R. None by default
-  /** Whether Alt+Enter and pasted line ends make several lines; otherwise they become spaces. True by default. */
-  readonly multiline?: boolean;
-  readonly submitsWhen?: (text: string, cursor: number) => boolean; // when Enter submits; otherwise it begins a new line. Always by default
-  readonly completes?: boolean; // whether Tab asks for completions. False by default
-}
-
-export interface SearchState {
-  readonly query: string;
-  readonly isFound: boolean; // whether the line shown holds it
-}
+export type LineEditorOptions = Pick<
+  ReadLineOptions,
+  "initial" | "typedLines" | "multiline" | "submitsWhen" | "complete"
+>;
 
 export class LineEditor {
   #text: string;
@@ -59,7 +50,7 @@ export class LineEditor {
     return this.#cursor;
   }
 
-  get search(): SearchState | undefined {
+  get search(): { readonly query: string; readonly isFound: boolean } | undefined {
     return this.#search;
   }
 
@@ -82,7 +73,7 @@ export class LineEditor {
         return this.#enter(key);
       case "tab":
         if (key.shift) return "none";
-        if (this.#options.completes === true) return "complete";
+        if (this.#options.complete !== undefined) return "complete";
         return this.#options.submitsWhen === undefined ? "none" : this.insert("\t");
       case "backspace":
         if (byWord) return this.#kill(previousWord(this.#text, this.#cursor), this.#cursor, wasKill);

@@ -4,6 +4,7 @@
  * @module
  */
 import { NO_PICTURE, type Picture, PictureBuilder, type ScreenSize } from "./picture.ts";
+import type { LiveLine } from "../live_line.ts";
 import type { KeyPrompt } from "../line/key_prompt.ts";
 import { Painter } from "./painter.ts";
 import { withoutStyle } from "../style.ts";
@@ -42,15 +43,30 @@ export class Screen {
     this.#useColor = useColor;
   }
 
-  /** Adds a changing line below the others; its text is read anew at each picture. */
-  addLine(line: { readonly text: string }): void {
+  /** Adds a changing line below the others. */
+  openLine(text: string, print: (text: string) => void): LiveLine {
+    const line = { text };
+    let isOpen = true;
+    const end = (): boolean => {
+      const wasOpen = isOpen;
+      isOpen = false;
+      this.#live = this.#live.filter((other) => other !== line);
+      if (wasOpen) this.#host.changed();
+      return wasOpen;
+    };
     this.#live.push(line);
     this.#host.changed();
-  }
-
-  removeLine(line: { readonly text: string }): void {
-    this.#live = this.#live.filter((other) => other !== line);
-    this.#host.changed();
+    return {
+      update: (next) => {
+        line.text = next;
+        if (isOpen) this.#host.changed();
+      },
+      commit: (last) => {
+        if (end()) print(last ?? line.text);
+      },
+      remove: () => void end(),
+      [Symbol.dispose]: () => void end(),
+    };
   }
 
   /** Clears the whole screen at the next picture (Ctrl+L). */
