@@ -140,10 +140,7 @@ async function take(limiter: RateLimiterMemory, key: string, what: string): Prom
   } catch (error) {
     if (!(error instanceof RateLimiterRes)) throw error;
     const retryAfterMs = error.msBeforeNext;
-    throw new ChatError(
-      "rate_limited",
-      `Cannot ${what} now: tried too often; try again in ${spokenWait(retryAfterMs)}`,
-      { retryAfterMs },
-    );
+    const words = `Cannot ${what} now: tried too often; try again in ${spokenWait(retryAfterMs)}`;
+    throw new ChatError("rate_limited", words, { retryAfterMs });
   }
 }

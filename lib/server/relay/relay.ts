@@ -77,11 +77,7 @@ export class Relay implements Disposable {
    * @param stream Closed in the end.
    * @param begin Sends what comes before the other side's first byte.
    */
-  async serve(
-    half: RelayHalf,
-    stream: ByteStream,
-    begin: (terms: RelayTerms) => Promise<void>,
-  ): Promise<void> {
+  async serve(half: RelayHalf, stream: ByteStream, begin: Side["begin"]): Promise<void> {
     const release = this.#takeSlot(half.accountId);
     try {
       await this.#meet({ half, stream, begin });
