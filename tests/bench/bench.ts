@@ -18,6 +18,7 @@ import { Report } from "./report.ts";
 import { CHART_IMAGE, saveChart, savePage } from "./page.ts";
 import { measureSends } from "./sends.ts";
 import { measureIdle, measureLogins, measureStart } from "./sessions.ts";
+import { measureStranger } from "./stranger.ts";
 
 /** Each part, with the beginnings of the keys that it measures. */
 const PARTS: readonly { keys: readonly string[]; measure: (context: BenchContext) => Promise<void> }[] = [
@@ -26,6 +27,7 @@ const PARTS: readonly { keys: readonly string[]; measure: (context: BenchContext
     measure: measureSends,
   },
   { keys: ["live_ms", "limit.tls_rtt_ms", "limit.fsync_ms", "limit.rtt"], measure: measureLiveLatency },
+  { keys: ["stranger"], measure: measureStranger },
   { keys: ["drain_ms.10000", "limit.drain"], measure: measureDrain },
   { keys: ["login_per_s", "limit.scrypt", "limit.tls_handshakes"], measure: measureLogins },
   { keys: ["idle_kib", "limit.tls_idle_kib"], measure: measureIdle },

@@ -1,0 +1,56 @@
+/**
+ * `stranger_ms` and `stranger_login_ms`: how long people wait whose client is not ours.
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { runProgram } from "../helpers/program.ts";
+import { startBenchServer } from "./bench_server.ts";
+import type { BenchContext } from "./context.ts";
+import { addPeople, type Person } from "./population.ts";
+import { median, percentile } from "./report.ts";
+
+const SCRIPT = fileURLToPath(new URL("../python/stranger_latency.py", import.meta.url));
+
+/** Messages a second. */
+const RATES = [20, 200];
+
+/** Longest that a reply to hello and to resume may take together, and a message at the median and the 99th percentile. */
+const MOST_MS = { login: 5, p50: 2, p99: 10 };
+
+/** What the script prints. */
+interface Waits {
+  readonly login_ms: readonly number[];
+  readonly event_ms: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Times a client in Python that sends, receives and acknowledges as the protocol's page says, and does nothing else. */
+export async function measureStranger(context: BenchContext): Promise<void> {
+  const { report, durationMs, rounds } = context;
+  const folder = await context.newFolder();
+  const [sender, recipient] = await addPeople(folder, "p", 2) as [Person, Person];
+  await using server = await startBenchServer(folder);
+  for (let round = 0; round < rounds; round++) {
+    const args = [
+      server.target.port,
+      sender.token,
+      recipient.token,
+      recipient.name,
+      durationMs / 1000,
+      ...RATES,
+    ];
+    const { code, stdout, stderr } = await runProgram("python3", [SCRIPT, ...args.map(String)]);
+    if (code !== 0) throw new Error(`The client in Python failed:\n${stderr}`);
+    const waits: Waits = JSON.parse(stdout);
+    report.add("stranger_login_ms", "ms", median([...waits.login_ms]), {
+      target: { of: MOST_MS.login, must: "be at most", factor: 1 },
+      note: "hello and resume of a client in Python",
+    });
+    for (const rate of RATES) {
+      for (const [name, share] of [["p50", 0.5], ["p99", 0.99]] as const) {
+        report.add(`stranger_ms.${rate}.${name}`, "ms", percentile([...waits.event_ms[rate]!], share), {
+          target: { of: MOST_MS[name], must: "be at most", factor: 1 },
+        });
+      }
+    }
+  }
+}
