@@ -35,6 +35,7 @@ export const SERVER_PERMISSIONS: readonly string[] = [
   `--allow-env=${SHARED_VARIABLES.join(",")}`,
   "--ignore-env",
   "--allow-sys=hostname,networkInterfaces,osRelease,uid",
+  "--allow-ffi", // for lib/net/no_delay.ts, which gives it up at once
   "--v8-flags=--max-semi-space-size=4",
 ];
 

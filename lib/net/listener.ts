@@ -17,6 +17,7 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type GuardedCaller, GuardedEntrance } from "./accept/guarded_entrance.ts";
 import { Handshakes } from "./accept/handshakes.ts";
 import type { Identity } from "./identity.ts";
+import { setNoDelay } from "./no_delay.ts";
 import { type RefusedCaller, Slots } from "./slots.ts";
 
 /** Settings of a {@linkcode Listener}. */
@@ -275,13 +276,15 @@ export class Listener implements AsyncDisposable {
 function openSocket(hostname: string, port: number, options: ListenerOptions): Deno.Listener<Deno.Conn> {
   const { identity, sideDoor } = options;
   if (!identity) return Deno.listen({ hostname, port });
-  return Deno.listenTls({
+  const socket = Deno.listenTls({
     hostname,
     port,
     cert: identity.certificatePem,
     key: identity.privateKeyPem,
     ...(sideDoor ? { alpnProtocols: [sideDoor.alpnProtocol] } : {}),
   });
+  setNoDelay((socket.addr as Deno.NetAddr).port);
+  return socket;
 }
 
 function describeListenFailure(host: string, port: number, error: unknown): string {

@@ -43,11 +43,16 @@ export function databaseOf(folder: string): string {
 }
 
 /** Adds people to a data folder. Their names are `prefix` and a number, padded so that they sort by it. */
-export async function addPeople(folder: string, prefix: string, amount: number): Promise<Person[]> {
+export function addPeople(folder: string, prefix: string, amount: number): Promise<Person[]> {
+  return addNamed(folder, Array.from({ length: amount }, (_, index) => nameOf(prefix, index)));
+}
+
+/** Adds people with these names to a data folder. */
+export async function addNamed(folder: string, names: readonly string[]): Promise<Person[]> {
   await using store = await openFolder(folder);
   const passwordHash = await hashOfAll();
-  return await inGroups(amount, async (index) => {
-    const name = `${prefix}${String(index).padStart(6, "0")}`;
+  return await inGroups(names.length, async (index) => {
+    const name = names[index]!;
     const token = newToken();
     const device = { tokenHash: hashToken(token), deviceName: "bench" };
     const { accountId, deviceId } = await store.registerAccount({
@@ -58,6 +63,11 @@ export async function addPeople(folder: string, prefix: string, amount: number):
     });
     return { accountId, name, token, deviceId };
   });
+}
+
+/** The name of one of {@linkcode addPeople}'s. */
+export function nameOf(prefix: string, index: number): string {
+  return `${prefix}${String(index).padStart(6, "0")}`;
 }
 
 /** One hash for everybody: each costs a third of a second. */
