@@ -4,7 +4,8 @@
  * `--quick` takes less than a minute and shows only roughly where things stand; `--only KEY` runs the part that measures
  * the keys which begin with it; `--json` prints one object in place of the table; `--save` puts table and chart into the
  * repository; `--dir DIR` measures another disk than that of the temporary folder. The programs in `dist/` are measured if
- * they are there and newer than the source, else the source.
+ * they are there and newer than the source, else the source. `--peers` drives the other chat servers that are installed
+ * here instead, and ours, all with one load.
  * @module
  */
 import { parseArgs } from "node:util";
@@ -44,6 +45,7 @@ const { values: flags } = parseArgs({
     save: { type: "boolean", default: false },
     only: { type: "string" },
     dir: { type: "string" },
+    peers: { type: "boolean", default: false },
   },
 });
 
@@ -66,22 +68,33 @@ const context: BenchContext = {
   say: complain,
 };
 try {
+  await (flags.peers ? comparePeers() : measureParts());
+} finally {
+  await Deno.remove(scratch, { recursive: true });
+}
+
+async function measureParts(): Promise<void> {
   for (const { keys, measure } of PARTS) {
     if (!isWanted(keys)) continue;
     const partStartedAt = performance.now();
     await measure(context);
     complain(`  ${keys[0]}: ${((performance.now() - partStartedAt) / 1000).toFixed(1)} s`);
   }
-} finally {
-  await Deno.remove(scratch, { recursive: true });
+  const chart = await saveChart(report.lines(), flags.save);
+  if (flags.save) await savePage("bench", machine, [CHART_IMAGE, report.table()]);
+  const minutes = (performance.now() - startedAt) / 60_000;
+  say(flags.json ? JSON.stringify(report.json(machine), null, 2) : report.table());
+  complain(
+    `\nChart: ${chart}. Took ${minutes.toFixed(1)} min. A ratio is the median of the ratios of each round.`,
+  );
 }
-const chart = await saveChart(report.lines(), flags.save);
-if (flags.save) await savePage("bench", machine, [CHART_IMAGE, report.table()]);
-const minutes = (performance.now() - startedAt) / 60_000;
-say(flags.json ? JSON.stringify(report.json(machine), null, 2) : report.table());
-complain(
-  `\nChart: ${chart}. Took ${minutes.toFixed(1)} min. A ratio is the median of the ratios of each round.`,
-);
+
+async function comparePeers(): Promise<void> {
+  const { measurePeers, peersTable } = await import("./peers/peers.ts");
+  const results = await measurePeers(context);
+  if (flags.save) await savePage("bench --peers", machine, [peersTable(results)]);
+  say(flags.json ? JSON.stringify({ machine, results }, null, 2) : peersTable(results));
+}
 
 /** Whether `--only` asks for a part, by the beginning of a key or by a longer one. */
 function isWanted(keys: readonly string[]): boolean {
