@@ -108,7 +108,10 @@ export interface Rates {
 }
 
 /** How long a server may take with what is still under way at the end, in milliseconds. */
-const ENDS_WITHIN_MS = 10_000;
+const ENDS_WITHIN_MS = 60_000;
+
+/** What a recipient has just confirmed is on its way for so long, in milliseconds. */
+const SETTLES_MS = 100;
 
 /**
  * Keeps `depth` messages of each sender under way, and counts what comes back. A message is under way until the server has
@@ -125,6 +128,7 @@ export async function drive(load: Load): Promise<Rates> {
   const startsAt = performance.now() + load.durationMs / 3;
   const endsAt = startsAt + load.durationMs;
   const counted = { acknowledged: 0, arrived: 0 };
+  const failed = Promise.withResolvers<never>();
 
   const lanes = sending.map(({ wire, connection }, index) => {
     const to = load.recipients[index]!;
@@ -148,14 +152,17 @@ export async function drive(load: Load): Promise<Rates> {
       const tell = tellOf(lanes[index]!.came);
       (async () => {
         for (;;) connection.take(await wire.read(), tell);
-      })().catch((error) => wire.isClosed || Promise.reject(error));
+      })().catch((error) => wire.isClosed || failed.reject(error));
     }
   }
   for (const { came } of lanes) came("acknowledged", 0);
-  await within(Promise.all(lanes.map(({ ended }) => ended)), endsAt + ENDS_WITHIN_MS - performance.now());
-  // What a recipient has just confirmed is still on its way.
-  await pause(100);
-  for (const { wire } of [...receiving, ...sending]) wire.close();
+  try {
+    const allEnded = Promise.all(lanes.map(({ ended }) => ended));
+    await within(Promise.race([allEnded, failed.promise]), endsAt + ENDS_WITHIN_MS - performance.now());
+    await pause(SETTLES_MS);
+  } finally {
+    for (const { wire } of [...receiving, ...sending]) wire.close();
+  }
   const perSecond = 1000 / load.durationMs;
   return { acknowledged: counted.acknowledged * perSecond, arrived: counted.arrived * perSecond };
 }

@@ -188,7 +188,8 @@ async function startEjabberd(folder: string, names: readonly string[]): Promise<
       "  mod_stream_mgmt: { max_ack_queue: infinity }",
     ),
   );
-  const [libraries] = [...Deno.readDirSync("/usr/lib")].filter(({ name }) => name.endsWith("-linux-gnu"));
+  const folders = await Array.fromAsync(Deno.readDir("/usr/lib"));
+  const libraries = folders.find(({ name }) => name.endsWith("-linux-gnu"));
   const args = [
     "-noinput",
     "+K",
