@@ -24,7 +24,15 @@ import { measureStranger } from "./stranger.ts";
 /** Each part, with the beginnings of the keys that it measures. */
 const PARTS: readonly { keys: readonly string[]; measure: (context: BenchContext) => Promise<void> }[] = [
   {
-    keys: ["durable_send.1x1", "durable_send.64", "ack_ms", "live.", "limit.sqlite", "limit.tls_echo"],
+    keys: [
+      "durable_send.1x1",
+      "durable_send.64",
+      "ack_ms",
+      "live.",
+      "live_cpu",
+      "limit.sqlite",
+      "limit.tls_echo",
+    ],
     measure: measureSends,
   },
   { keys: ["live_ms", "limit.tls_rtt_ms", "limit.fsync_ms", "limit.rtt"], measure: measureLiveLatency },
