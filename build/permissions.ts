@@ -20,7 +20,7 @@ const CLIENT_VARIABLES = [
 ];
 
 /**
- * Flags of the server: any address and any file that its user may reach, no subprocess, no native library.
+ * Flags of the server: any address and any file that its user may reach, no subprocess; native libraries until it listens.
  * Shape: as `deno run` and `deno compile` take them, one string a flag.
  *
  * The last one is no permission: V8 keeps room for what is new and soon gone, 48 MiB of it after a rush of logins, and never

@@ -30,7 +30,7 @@ export async function reachServer(
     certificatePem,
     onRenewed: (renewed) => pins.renewCertificate(server, renewed),
   });
-  return new RpcConnection(new Connection(stream), { ...options, nudges: true });
+  return new RpcConnection(new Connection(stream), options);
 }
 
 export interface Credentials {

@@ -24,7 +24,6 @@ import {
 } from "../protocol/rpc.ts";
 import type { CloseReason, Connection } from "./connection.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { Nudge } from "./nudge.ts";
 import { PendingReplies } from "./pending_replies.ts";
 
 /** What the owner of an {@linkcode RpcConnection} does with what arrives, and its limits. */
@@ -50,8 +49,6 @@ export interface RpcOptions {
   readonly quietMs?: number;
   /** Silence after which the connection is dead, in milliseconds; 45 s by default. */
   readonly deadMs?: number;
-  /** Whether silence after what arrives is filled, as a client of our server should (see `nudge.ts`); false by default. */
-  readonly nudges?: boolean;
   /** How long {@linkcode RpcConnection.request} waits when its caller names no time, in milliseconds; 30 s. */
   readonly requestTimeoutMs?: number;
 }
@@ -79,7 +76,6 @@ export class RpcConnection implements AsyncDisposable {
   readonly #maxPending: number;
   readonly #replies: PendingReplies;
   readonly #heartbeat: Heartbeat;
-  readonly #nudge: Nudge | undefined; // unset where silence is not filled
   #lastRequestId = 0;
   #pendingCount = 0; // requests of the peer that were given to the handler and are not answered
   #isPaused = false; // nobody reads, since too much is under way
@@ -101,7 +97,6 @@ export class RpcConnection implements AsyncDisposable {
       onDead: (silenceMs) =>
         this.abort({ kind: "silent", message: `nothing was heard for ${Math.round(silenceMs / 1000)} s` }),
     });
-    this.#nudge = options.nudges ? new Nudge((frame) => connection.send(frame)) : undefined;
     this.closed.then((reason) => this.#stop(reason));
     queueMicrotask(() => this.#read());
   }
@@ -135,8 +130,6 @@ export class RpcConnection implements AsyncDisposable {
       return Promise.reject(error);
     }
     this.send(frame);
-    // The server's TLS sends tickets of its own accord, and the reply to the greeting would wait behind them.
-    if (id === 1) this.#nudge?.soon();
     return this.#replies.wait(id, method, options);
   }
 
@@ -152,7 +145,6 @@ export class RpcConnection implements AsyncDisposable {
 
   /** Sends a frame made before, such as one notification for many; false when the connection is ending. */
   send(frame: string | Uint8Array): boolean {
-    this.#nudge?.needless();
     return this.connection.send(frame);
   }
 
@@ -180,7 +172,6 @@ export class RpcConnection implements AsyncDisposable {
       lines !== null;
       lines = await this.connection.readLines()
     ) {
-      this.#nudge?.soon();
       for (const line of lines) {
         this.#take(line);
         if (this.closeReason) break;
@@ -310,7 +301,6 @@ export class RpcConnection implements AsyncDisposable {
 
   #stop(reason: CloseReason): void {
     this.#heartbeat[Symbol.dispose]();
-    this.#nudge?.needless();
     this.#replies.rejectAll(this.#lost(reason));
     this.#wakeReader?.();
   }

@@ -254,25 +254,3 @@ Deno.test("a peer that reads no replies is not read either, and then cut, with m
   peer.close();
   await connection.released;
 });
-
-Deno.test("nudges fill the silence after what arrives, and are not sent where something is said", async () => {
-  const [near, far] = await openTcpPair();
-  const nudging = new RpcConnection(new Connection(near), {
-    nudges: true,
-    onRequest: (method) => method === "ask" ? {} : new Promise(() => {}),
-  });
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(1_000);
-  const read = async () => decoder.decode(buffer.subarray(0, await far.read(buffer) ?? 0));
-  const write = (text: string) => far.write(new TextEncoder().encode(text));
-
-  await write('{"jsonrpc":"2.0","method":"event","params":{}}\n');
-  assert.equal(await read(), "\n");
-  await write('{"jsonrpc":"2.0","id":1,"method":"ask"}\n');
-  assert.equal(await read(), '{"jsonrpc":"2.0","id":1,"result":{}}\n');
-  // The next thing to come is the nudge after this one, not a late one after the reply.
-  await write('{"jsonrpc":"2.0","id":2,"method":"think"}\n');
-  assert.equal(await read(), "\n");
-  await nudging.close();
-  far.close();
-});
