@@ -9,21 +9,10 @@ import type { SmtpEndpoint } from "./providers.ts";
 
 /** How an account signs in. */
 export type SignIn =
-  | { readonly kind: "none" } // a server that trusts its network
-  | {
-    readonly kind: "password"; // a password kept with the account
-    readonly user: string;
-    readonly password: string;
-  }
-  | {
-    readonly kind: "password_command"; // a password that a command prints each time
-    readonly user: string;
-    readonly command: string;
-  }
-  | {
-    readonly kind: "password_asked"; // a password that is asked for once in each run and never stored
-    readonly user: string;
-  }
+  | { readonly kind: "none" } // for a server that trusts its network
+  | { readonly kind: "password"; readonly user: string; readonly password: string } // kept with the account
+  | { readonly kind: "password_command"; readonly user: string; readonly command: string } // printed each time
+  | { readonly kind: "password_asked"; readonly user: string } // asked for once in each run, never stored
   | {
     readonly kind: "oauth2"; // OAuth2 with the person's own client id
     readonly user: string;
@@ -52,18 +41,17 @@ export interface MailAccountStore {
   setDefaultMailAccount(id: string): Promise<void>;
 }
 
+/** A password as it was meant: an app password without its spaces, any other without the line's end. */
 export function tidyPassword(typed: string): string {
   const joined = typed.replace(/\s+/g, "");
   return /^[a-z]{16}$/i.test(joined) ? joined : typed.replace(/[\r\n]+$/, "");
 }
 
-export function describeSignIn(signIn: SignIn): string {
-  const ways: Record<SignIn["kind"], string> = {
-    none: "no sign-in",
-    password: "password, stored",
-    password_command: "password from a command",
-    password_asked: "password, asked each time",
-    oauth2: "OAuth2",
-  };
-  return ways[signIn.kind];
-}
+/** Each way to sign in, as a list of accounts names it. */
+export const SIGN_IN_TITLES: Readonly<Record<SignIn["kind"], string>> = {
+  none: "no sign-in",
+  password: "password, stored",
+  password_command: "password from a command",
+  password_asked: "password, asked each time",
+  oauth2: "OAuth2",
+};

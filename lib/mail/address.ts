@@ -11,6 +11,7 @@ import addressparser from "nodemailer/lib/addressparser";
 const MAX_LOCAL_BYTES = 64;
 /** Longest domain, in bytes once written in ASCII (RFC 5321 §4.5.3.1.2). */
 const MAX_DOMAIN_BYTES = 255;
+const NO_AT = "it has no @";
 /** The form of a Mini-Chat user name (protocol README, "Types"). */
 const USER_NAME = /^[a-z0-9_.-]{1,32}$/;
 
@@ -21,15 +22,8 @@ export interface MailAddress {
 
 export type Recipient =
   | ({ readonly kind: "address" } & MailAddress)
-  | {
-    readonly kind: "user"; // a word without `@`: a Mini-Chat user, whose published address is to be looked up
-    readonly userName: string;
-  }
-  | {
-    readonly kind: "problem"; // something that is neither
-    readonly text: string;
-    readonly reason: string;
-  };
+  | { readonly kind: "user"; readonly userName: string } // a word without `@`: a Mini-Chat user's name
+  | { readonly kind: "problem"; readonly text: string; readonly reason: string }; // neither
 
 /**
  * Reads a list such as `Ann <ann@example.org>, bob@example.org; carol`.
@@ -57,26 +51,27 @@ function readRecipient(name: string, address: string): Recipient | null {
     return { kind: "user", userName: bare };
   }
   if (!bare.includes("@")) {
-    return { kind: "problem", text: name === "" ? bare : name, reason: "there is no @ in it" };
+    return { kind: "problem", text: name === "" ? bare : name, reason: NO_AT };
   }
   const reason = findAddressFault(bare);
   if (reason !== null) return { kind: "problem", text: bare, reason };
   return { kind: "address", name: name.trim(), address: bare };
 }
 
+/** What is wrong with an address, in words for people; `null` when it can be written to. */
 export function findAddressFault(address: string): string | null {
   const at = address.lastIndexOf("@");
-  if (at < 0) return "there is no @ in it";
+  if (at < 0) return NO_AT;
   const local = address.slice(0, at);
   const domain = address.slice(at + 1);
-  if (local === "") return "nothing stands before the @";
-  if (domain === "") return "nothing stands after the @";
+  if (local === "") return "nothing comes before the @";
+  if (domain === "") return "nothing comes after the @";
   // deno-lint-ignore no-control-regex
   if (/[\s\u0000-\u001f\u007f<>()[\]:;,\\"]/.test(local)) {
-    return "there is a space or a sign that does not belong before the @";
+    return "the part before the @ has a space or a character that is not allowed there";
   }
-  if (local.includes("@")) return "there is more than one @ in it";
-  if (/^\.|\.\.|\.$/.test(local)) return "there is a dot too many before the @";
+  if (local.includes("@")) return "it has more than one @";
+  if (/^\.|\.\.|\.$/.test(local)) return "the part before the @ has a misplaced dot";
   if (new TextEncoder().encode(local).length > MAX_LOCAL_BYTES) {
     return "the part before the @ is longer than 64 bytes";
   }
@@ -85,15 +80,15 @@ export function findAddressFault(address: string): string | null {
 
 function findDomainFault(domain: string): string | null {
   const ascii = toAsciiDomain(domain);
-  if (ascii === null) return `"${domain}" is not the name of a domain`;
+  if (ascii === null) return `"${domain}" is not a domain name`;
   if (ascii.length > MAX_DOMAIN_BYTES) return "the domain is longer than 255 bytes";
   const labels = ascii.split(".");
   if (labels.some((label) => !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(label))) {
-    return `"${domain}" is not the name of a domain`;
+    return `"${domain}" is not a domain name`;
   }
   if (labels.length === 1 && ascii !== "localhost") return `"${domain}" has no ending such as .org`;
   if (labels.length > 1 && /^[0-9]+$/.test(labels.at(-1) ?? "")) {
-    return `"${domain}" is a number, not the name of a domain`;
+    return `"${domain}" is a number, not a domain name`;
   }
   return null;
 }

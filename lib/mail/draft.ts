@@ -14,23 +14,14 @@ export interface MailDraft {
 }
 
 export interface DraftStore {
-  /** Every draft, the newest first. */
-  listMailDrafts(): Promise<MailDraft[]>;
+  listMailDrafts(): Promise<MailDraft[]>; // the newest first
   saveMailDraft(draft: MailDraft): Promise<void>;
   removeMailDraft(id: string): Promise<void>;
 }
 
 export function newDraft(now: number): MailDraft {
-  return {
-    id: crypto.randomUUID(),
-    accountId: "",
-    to: "",
-    cc: "",
-    subject: "",
-    text: "",
-    attachments: [],
-    savedAt: now,
-  };
+  const nothing = { accountId: "", to: "", cc: "", subject: "", text: "", attachments: [] };
+  return { ...nothing, id: crypto.randomUUID(), savedAt: now };
 }
 
 export function isBlankDraft(draft: MailDraft): boolean {

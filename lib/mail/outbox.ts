@@ -62,19 +62,17 @@ export interface OutboxParts {
 
 /** Mails on their way, over a store and a folder that several processes may share. */
 export class Outbox {
+  readonly #parts: OutboxParts;
   readonly #store: OutboxStore;
   readonly #spool: MailSpool;
-  readonly #submit: SubmitForAccount;
   readonly #now: () => number;
-  readonly #random: () => number;
 
   /** Makes an outbox; nothing is read before it is used. */
   constructor(parts: OutboxParts) {
+    this.#parts = parts;
     this.#store = parts.store;
     this.#spool = new MailSpool(parts.spoolFolder);
-    this.#submit = parts.submit;
     this.#now = parts.now ?? Date.now;
-    this.#random = parts.random ?? Math.random;
   }
 
   /**
@@ -211,7 +209,7 @@ export class Outbox {
     let isMarked = false; // true once the entry is in doubt on disk
     let acceptance: Acceptance;
     try {
-      acceptance = await this.#submit(entry.accountId, mail, {
+      acceptance = await this.#parts.submit(entry.accountId, mail, {
         ...options,
         beforeLastByte: async () => {
           isMarked = true;
@@ -223,10 +221,8 @@ export class Outbox {
       if (error instanceof MailError) return await this.#noteFailure(entry, error, attempts);
       // A fault of ours or of the disk. Only a mail whose end was certainly kept back may go out again by itself.
       if (!isMarked) {
-        await this.#store.updateOutboxEntry(entry.id, {
-          state: "queued",
-          nextAttemptAt: this.#nextAttempt(attempts),
-        });
+        const nextAttemptAt = this.#nextAttempt(attempts);
+        await this.#store.updateOutboxEntry(entry.id, { state: "queued", nextAttemptAt });
       }
       throw error;
     }
@@ -259,9 +255,9 @@ export class Outbox {
     }
     const isTooOld = this.#now() - entry.queuedAt > GIVE_UP_AFTER_MS;
     if (error.isTemporary && !isTooOld) {
-      const next = this.#nextAttempt(attempts);
-      await this.#store.updateOutboxEntry(entry.id, { state: "queued", nextAttemptAt: next, problem });
-      return { kind: "queued", error, nextAttemptAt: next };
+      const nextAttemptAt = this.#nextAttempt(attempts);
+      await this.#store.updateOutboxEntry(entry.id, { state: "queued", nextAttemptAt, problem });
+      return { kind: "queued", error, nextAttemptAt };
     }
     await this.#store.updateOutboxEntry(entry.id, { state: "failed", problem });
     return { kind: "failed", error };
@@ -269,10 +265,9 @@ export class Outbox {
 
   async #giveUpMissing(id: string): Promise<SendOutcome> {
     if (await this.#store.findOutboxEntry(id) === null) return { kind: "skipped" };
-    const error = new MailError(
-      "refused",
-      "The mail's file is gone from this machine, so it cannot be sent: drop it, and write it again",
-    );
+    const sentence =
+      "Cannot send the mail as its file was removed from this machine: drop it, and write it again";
+    const error = new MailError("refused", sentence);
     await this.#store.updateOutboxEntry(id, { state: "failed", problem: toProblem(error) });
     return { kind: "failed", error };
   }
@@ -286,7 +281,8 @@ export class Outbox {
 
   #nextAttempt(attempts: number): number {
     const pauseMs = PAUSES_MS[Math.min(attempts, PAUSES_MS.length) - 1] ?? MINUTE_MS;
-    return this.#now() + Math.round(pauseMs * (1 + JITTER * (this.#random() - 0.5)));
+    const { random = Math.random } = this.#parts;
+    return this.#now() + Math.round(pauseMs * (1 + JITTER * (random() - 0.5)));
   }
 }
 

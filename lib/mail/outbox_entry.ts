@@ -43,8 +43,7 @@ export type OutboxChange = Partial<
 /** Where entries are kept. Each method is on disk when it returns. */
 export interface OutboxStore {
   insertOutboxEntry(entry: OutboxEntry): Promise<void>;
-  /** Every entry, oldest first. */
-  listOutboxEntries(): Promise<OutboxEntry[]>;
+  listOutboxEntries(): Promise<OutboxEntry[]>; // oldest first
   findOutboxEntry(id: string): Promise<OutboxEntry | null>;
   updateOutboxEntry(id: string, change: OutboxChange): Promise<void>;
   removeOutboxEntry(id: string): Promise<void>;
@@ -56,14 +55,9 @@ export type SendOutcome =
     readonly reply: string;
     readonly messageId: string;
     readonly accepted: readonly string[];
-    readonly refused: readonly MailError[]; // who does not; those refused only for now stay queued
+    readonly refused: readonly MailError[]; // one for each recipient; those refused only for now stay queued
   }
-  | {
-    readonly kind: "queued"; // refused for now: tried again at `nextAttemptAt`, epoch milliseconds
-    readonly error: MailError;
-    readonly nextAttemptAt: number; // epoch milliseconds
-  }
+  | { readonly kind: "queued"; readonly error: MailError; readonly nextAttemptAt: number } // for now; epoch milliseconds
   | { readonly kind: "failed"; readonly error: MailError } // refused for good; the entry stays until it is retried or dropped
   | { readonly kind: "in_doubt"; readonly error: MailError } // may or may not have been taken; only a person can settle it
-  // nothing was done: it is gone, waits for a decision, or another process is sending it
-  | { readonly kind: "skipped" };
+  | { readonly kind: "skipped" }; // nothing was done: it is gone, waits for a decision, or another process is sending it

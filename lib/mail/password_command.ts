@@ -17,8 +17,9 @@ export async function readPasswordCommand(
   options: { readonly canAsk?: boolean; readonly timeoutMs?: number } = {},
 ): Promise<string> {
   const { canAsk = true, timeoutMs = COMMAND_TIMEOUT_MS } = options;
-  const shell = Deno.build.os === "windows" ? ["cmd", "/d", "/s", "/c"] : ["sh", "-c"];
-  const [program = "", ...flags] = shell;
+  const [program, ...flags] = Deno.build.os === "windows"
+    ? ["cmd", "/d", "/s", "/c"] as const
+    : ["sh", "-c"] as const;
   const signal = AbortSignal.timeout(timeoutMs);
   let output: Deno.CommandOutput;
   try {

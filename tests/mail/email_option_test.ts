@@ -271,7 +271,7 @@ const ON_SCREEN: readonly [Refusals, sentence: string, words: string, then: stri
     "kept as a draft",
   ],
   [{ content: GMAIL.tooLarge }, "smaller attachments", "552 5.2.3", "kept as a draft"],
-  [{ content: GMAIL.blockedContent }, "for what is in it", "552 5.7.0", "kept as a draft"],
+  [{ content: GMAIL.blockedContent }, "because of its content", "552 5.7.0", "kept as a draft"],
   [{ content: GMAIL.malformed }, "will not help", "554 5.6.0", "kept as a draft"],
   [{ content: GMAIL.dailyLimit }, "in 24 hours", "550 5.4.5", "kept as a draft"],
   [{ connect: GMAIL.tryLater }, "asked too often", "421 4.7.0", "tried again at"],

@@ -287,7 +287,7 @@ Deno.test("Outbox says so when a mail's file is gone", async () => {
   await Deno.remove(join(bench.spoolFolder, `${id}.eml`));
   const outcome = await bench.open().send(id);
   assert.equal(outcome.kind, "failed");
-  assert.match((await bench.open().list())[0]?.problem?.message ?? "", /file is gone/);
+  assert.match((await bench.open().list())[0]?.problem?.message ?? "", /file was removed/);
 });
 
 Deno.test("Outbox keeps nothing of a mail whose attachment vanishes while it is written", async () => {

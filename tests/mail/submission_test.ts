@@ -131,7 +131,7 @@ const REFUSALS: readonly [string, Refusals, string, boolean, RegExp][] = [
   ["550-5.4.5", { content: GMAIL.dailyLimit }, "rate_limited", false, /in 24 hours/],
   ["552-5.2.3", { content: GMAIL.tooLarge }, "too_large", false, /smaller attachments/],
   ["552-5.7.0", { content: GMAIL.blockedContent }, "content_refused", false, /leave out the attachment/],
-  ["554 5.7.1", { content: OTHERS.spam }, "content_refused", false, /for what is in it/],
+  ["554 5.7.1", { content: OTHERS.spam }, "content_refused", false, /because of its content/],
   ["554 5.6.0", { content: GMAIL.malformed }, "refused", false, /will not help/],
   ["553 5.7.1", { sender: OTHERS.senderRefused }, "sender_refused", false, /send as ann@example.org/],
   ["530 5.7.0", { sender: OTHERS.signInFirst }, "sign_in_needed", false, /only after a sign-in/],

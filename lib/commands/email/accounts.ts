@@ -2,8 +2,9 @@
  * The accounts of a profile: list, choose the default, test, remove.
  * @module
  */
+import { formatHostAndPort } from "../../addresses.ts";
 import { UsageError } from "../../errors.ts";
-import { describeSignIn, type MailAccount } from "../../mail/account.ts";
+import { type MailAccount, SIGN_IN_TITLES } from "../../mail/account.ts";
 import { revokeTokens } from "../../mail/oauth.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, dim } from "../../terminal/style.ts";
@@ -38,9 +39,9 @@ function publicPart(account: MailAccount) {
   return {
     address: account.address,
     name: account.name,
-    server: `${endpoint.host}:${endpoint.port}`,
+    server: formatHostAndPort(endpoint.host, endpoint.port),
     security: endpoint.security,
-    signIn: describeSignIn(account.signIn),
+    signIn: SIGN_IN_TITLES[account.signIn.kind],
   };
 }
 

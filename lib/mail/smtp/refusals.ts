@@ -7,6 +7,7 @@
 import { MailError, type MailErrorDetails } from "../mail_error.ts";
 import type { Credentials } from "../submission.ts";
 import * as replies from "./replies.ts";
+import { formatHostAndPort } from "../../addresses.ts";
 import { formatBytes } from "../../bytes.ts";
 import { isGoogle } from "../providers.ts";
 
@@ -102,19 +103,21 @@ const SENTENCES: Readonly<
   rate_limited: (c, d) =>
     d.isTemporary
       ? `${c.host} is asked too often: wait a while before the next try`
-      : `A sending limit of ${c.host} is reached: try again in 24 hours`,
+      : `You have reached a sending limit of ${c.host}: try again in 24 hours`,
   greylisted: (c) =>
     `${c.host} puts off senders that it does not know yet, and takes the same mail a few minutes later`,
   content_refused: (c) =>
-    `${c.host} refuses this mail for what is in it: change the text, or leave out the attachment (programs and some archives are refused)`,
+    `${c.host} refuses this mail because of its content: change the text, or leave out the attachment (programs and some archives are refused)`,
   certificate: (c) =>
     `The certificate of ${c.host} cannot be trusted, so nothing was sent: check the host name; for a server of your own give its CA with "email setup --ca FILE"`,
   no_tls: (c) =>
-    `${c.host}:${c.port} offers no encryption, so nothing was sent: use port 465 (TLS) or 587 (STARTTLS)`,
+    `${
+      formatHostAndPort(c.host, c.port)
+    } offers no encryption, so nothing was sent: use port 465 (TLS) or 587 (STARTTLS)`,
   connection_refused: (c) =>
     `${c.host} refuses connections to port ${c.port}: the mail server may be stopped, or listen on another port, which "email setup" changes`,
   port_blocked: (c) =>
-    `Nothing answers at ${c.host}:${c.port}: the network may block that port; try ${
+    `${formatHostAndPort(c.host, c.port)} does not answer: the network may block that port; try ${
       c.port === 465 ? "587" : "465"
     } with "email setup", or another network`,
   no_network: (c) => `Cannot find ${c.host}: check the network, and the host name`,
