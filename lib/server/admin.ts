@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import type { ListedAccount, ServerStore } from "../chat/operator_store.ts";
 import { Passwords } from "../chat/passwords.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { nameField, passwordField } from "../protocol/fields.ts";
 import { checked } from "../protocol/requests.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -212,7 +212,7 @@ async function check({ store, terminal }: Desk): Promise<void> {
   const problems = await store.checkIntegrity();
   for (const [name, value] of Object.entries(await store.counts())) await terminal.print(`${name}: ${value}`);
   if (problems.length > 0) {
-    throw new UsageError(`The database is damaged:\n${problems.map(messageOf).join("\n")}`);
+    throw new UsageError(`The database is damaged:\n${problems.join("\n")}`);
   }
   await terminal.print("The database is not damaged.");
 }
