@@ -64,7 +64,6 @@ class CallQueue {
   readonly #now: () => number;
   #waiting: WaitingCall[] = [];
   #onTheWay = 0;
-  #isFlushPlanned = false;
   #idle: PromiseWithResolvers<void> | null = null;
   #closing: Promise<void> | null = null;
   #lost: ChatError | null = null;
@@ -96,15 +95,9 @@ class CallQueue {
   call(verb: Verb, args: readonly unknown[]): Promise<unknown> {
     if (this.#lost !== null || this.#closing !== null) return Promise.reject(this.#lost ?? closed());
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#waiting.push({ verb, args, resolve, reject });
-    if (!this.#isFlushPlanned) {
-      this.#isFlushPlanned = true;
-      // What is called in the same turn leaves together.
-      queueMicrotask(() => {
-        this.#isFlushPlanned = false;
-        this.#flush();
-      });
-    }
+    const length = this.#waiting.push({ verb, args, resolve, reject });
+    // What is called in the same turn leaves together.
+    if (length === 1) queueMicrotask(() => this.#flush());
     return promise;
   }
 

@@ -7,6 +7,7 @@
  * process has changed the file.
  * @module
  */
+import { ChatError } from "../../errors.ts";
 import type { Database } from "../../sqlite/database.ts";
 import type { ServerTables } from "./schema.ts";
 
@@ -53,6 +54,13 @@ export class MailboxCache {
   findByName(name: string): Mailbox | null {
     const mailbox = this.findEverByName(name);
     return mailbox === null || mailbox.isRemoved ? null : mailbox;
+  }
+
+  /** As {@linkcode findByName}. @throws {ChatError} `not_found` in place of null. */
+  getByName(name: string, kind: "user" | "account" = "user"): Mailbox {
+    const mailbox = this.findByName(name);
+    if (mailbox === null) throw new ChatError("not_found", `Cannot find the ${kind}: ${name}`);
+    return mailbox;
   }
 
   /** The mailbox of a name; null when nobody ever had it. Removed accounts are found. */

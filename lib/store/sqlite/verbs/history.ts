@@ -3,11 +3,11 @@
  * `messages_by_conversation`, merged by sequence.
  * @module
  */
+import { ChatError } from "../../../errors.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import type { HistoryMessage } from "../../../chat/store.ts";
 import { takePage, textBytes, wholeTextReader } from "../whole_text.ts";
-import { noUser } from "./users.ts";
 
 export function historyVerbs(context: ServerContext) {
   const { database, cache } = context;
@@ -46,7 +46,9 @@ export function historyVerbs(context: ServerContext) {
         const viewer = cache.find(accountId);
         // Removed accounts too: what they wrote stays with those who received it.
         const other = cache.findEverByName(name);
-        if (viewer === null || other === null) throw noUser(name);
+        if (viewer === null || other === null) {
+          throw new ChatError("not_found", `Cannot find the user: ${name}`);
+        }
         const isOneself = other === viewer;
         const page = { before: before ?? Number.MAX_SAFE_INTEGER, limit: limit + 1 };
         const toViewer = readOneWay({ senderId: other.accountId, recipientId: accountId, ...page }, maxBytes);

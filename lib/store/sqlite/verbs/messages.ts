@@ -4,7 +4,6 @@ import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";
 import type { SentMessage, StoredMessage } from "../../../chat/store.ts";
 import { takePage, textBytes, wholeTextReader } from "../whole_text.ts";
-import { noUser } from "./users.ts";
 
 /** @param makeRoom Takes away history that a mailbox need not keep, oldest first. */
 export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox) => void) {
@@ -26,7 +25,13 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
       .onConflict((conflict) => conflict.doNothing())
   );
   const byId = database.prepare((p: { id: string; senderId: number }) =>
-    tables.selectFrom("messages").select(["sequence", "recipient_id", "text", textBytes, "stored_at"])
+    tables.selectFrom("messages").select([
+      "sequence",
+      "recipient_id as recipientId",
+      "text",
+      textBytes,
+      "stored_at as storedAt",
+    ])
       .where("id", "=", p.id).where("sender_id", "=", p.senderId)
   );
   const mailboxPage = database.prepare((p: { accountId: number; after: number; limit: number }) =>
@@ -40,15 +45,11 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
   function findDuplicate(senderId: number, id: string, recipient: Mailbox, text: string): SentMessage | null {
     const row = byId.get({ id, senderId });
     if (row === undefined) return null;
-    if (row.recipient_id !== recipient.accountId || wholeText(row) !== text.toWellFormed()) {
+    if (row.recipientId !== recipient.accountId || wholeText(row) !== text.toWellFormed()) {
       throw new ChatError("conflict", `Cannot send as this id was used for another message: ${id}`);
     }
-    return {
-      sequence: row.sequence,
-      storedAt: row.stored_at,
-      isDuplicate: true,
-      recipientId: recipient.accountId,
-    };
+    const { sequence, storedAt, recipientId } = row;
+    return { sequence, storedAt, isDuplicate: true, recipientId };
   }
 
   /** Why a mailbox takes no message of this size from this sender; null when it does. */
@@ -56,12 +57,11 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
     if (recipient.blocked.has(senderId)) {
       return new ChatError("blocked", `Cannot send as ${recipient.name} takes no messages from you`);
     }
+    const isTooMuch = () => recipient.keptBytes + bytes > limits.mailboxBytes + limits.historyBytes;
     const isFull = recipient.unreadMessages >= limits.mailboxMessages ||
       recipient.unreadBytes + bytes > limits.mailboxBytes;
-    if (!isFull && recipient.keptBytes + bytes > limits.mailboxBytes + limits.historyBytes) {
-      makeRoom(recipient);
-    }
-    if (isFull || recipient.keptBytes + bytes > limits.mailboxBytes + limits.historyBytes) {
+    if (!isFull && isTooMuch()) makeRoom(recipient);
+    if (isFull || isTooMuch()) {
       const waiting = `${recipient.unreadMessages} messages, ${recipient.unreadBytes} bytes unread`;
       return new ChatError(
         "mailbox_full",
@@ -92,8 +92,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
     },
     writes: {
       sendMessage({ senderId, id, to, text }) {
-        const recipient = cache.findByName(to);
-        if (recipient === null) throw noUser(to);
+        const recipient = cache.getByName(to);
         const bytes = Buffer.byteLength(text);
         const refused = refusal(recipient, senderId, bytes);
         if (refused !== null) {

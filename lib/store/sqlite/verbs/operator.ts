@@ -1,5 +1,4 @@
 import { sql } from "kysely";
-import { noAccount } from "./accounts.ts";
 import { whyClosed } from "./invites.ts";
 import { pageByName } from "./users.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
@@ -12,16 +11,6 @@ const MAX_PROBLEMS = 20;
 export function operatorVerbs(context: ServerContext, pruneMailbox: (mailbox: Mailbox) => void) {
   const { database, cache } = context;
   const { tables } = database;
-
-  function getMailbox(name: string): Mailbox {
-    const mailbox = cache.findByName(name);
-    if (mailbox === null) throw noAccount(name);
-    return mailbox;
-  }
-
-  function endLogins(accountId: number): void {
-    database.run(tables.updateTable("devices").set("token_hash", null).where("account_id", "=", accountId));
-  }
 
   return {
     reads: {
@@ -69,13 +58,10 @@ export function operatorVerbs(context: ServerContext, pruneMailbox: (mailbox: Ma
         // A damaged file can say nothing that is worth comparing.
         if (problems.length > 0) return problems;
         const references = database.connection.prepare("PRAGMA foreign_key_check").all();
-        problems.push(
-          ...references.map((row) =>
-            `a row of ${row["table"]} refers to a row of ${row["parent"]} that is gone`
-          ),
+        const broken = references.map((row) =>
+          `a row of ${row["table"]} refers to a row of ${row["parent"]} that is gone`
         );
-        problems.push(...wrongTotals());
-        return problems.slice(0, MAX_PROBLEMS);
+        return [...broken, ...wrongTotals()].slice(0, MAX_PROBLEMS);
       },
 
       dataVersion() {
@@ -84,26 +70,21 @@ export function operatorVerbs(context: ServerContext, pruneMailbox: (mailbox: Ma
     },
     writes: {
       setDisabled(name, isDisabled) {
-        const { accountId } = getMailbox(name);
+        const { accountId } = cache.getByName(name, "account");
         const query = tables.updateTable("accounts").set("is_disabled", isDisabled ? 1 : 0);
         database.run(query.where("id", "=", accountId));
-        if (isDisabled) endLogins(accountId);
+        if (!isDisabled) return;
+        database.run(
+          tables.updateTable("devices").set("token_hash", null).where("account_id", "=", accountId),
+        );
       },
 
       removeAccount(name) {
-        const { accountId } = getMailbox(name);
+        const { accountId } = cache.getByName(name, "account");
         cache.flush();
-        database.run(
-          tables.updateTable("accounts")
-            .set({
-              removed_at: context.now,
-              password_hash: "",
-              email: null,
-              last_seen_at: null,
-              share_read: 0,
-            })
-            .where("id", "=", accountId),
-        );
+        const emptied = { password_hash: "", email: null, last_seen_at: null, share_read: 0 };
+        const query = tables.updateTable("accounts").set({ removed_at: context.now, ...emptied });
+        database.run(query.where("id", "=", accountId));
         database.run(tables.deleteFrom("devices").where("account_id", "=", accountId));
         database.run(
           tables.deleteFrom("blocks").where((where) =>

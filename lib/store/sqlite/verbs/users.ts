@@ -32,15 +32,8 @@ export function userVerbs(context: ServerContext) {
       .where("account_id", "=", p.accountId).orderBy("name")
   );
 
-  const viewerOf = (viewerId: number) => ({
-    viewerId,
-    readSequence: cache.find(viewerId)?.readSequence ?? 0,
-  });
-
-  function getUserId(name: string): number {
-    const mailbox = cache.findByName(name);
-    if (mailbox === null) throw noUser(name);
-    return mailbox.accountId;
+  function viewerOf(viewerId: number) {
+    return { viewerId, readSequence: cache.find(viewerId)?.readSequence ?? 0 };
   }
 
   return {
@@ -62,7 +55,7 @@ export function userVerbs(context: ServerContext) {
     },
     writes: {
       blockUser(accountId, name) {
-        const blockedId = getUserId(name);
+        const { accountId: blockedId } = cache.getByName(name);
         if (blockedId === accountId) throw new ChatError("invalid", "Cannot block yourself");
         if ((cache.find(accountId)?.blocked.size ?? 0) >= MAX_BLOCKED) {
           throw new ChatError(
@@ -78,7 +71,7 @@ export function userVerbs(context: ServerContext) {
       },
 
       unblockUser(accountId, name) {
-        const blockedId = getUserId(name);
+        const { accountId: blockedId } = cache.getByName(name);
         database.run(
           tables.deleteFrom("blocks").where("account_id", "=", accountId).where("blocked_id", "=", blockedId),
         );
@@ -86,10 +79,6 @@ export function userVerbs(context: ServerContext) {
       },
     },
   } satisfies SomeVerbs;
-}
-
-export function noUser(name: string): ChatError {
-  return new ChatError("not_found", `Cannot find the user: ${name}`);
 }
 
 /** Cuts off the one row too many that tells whether there is a next page. */
