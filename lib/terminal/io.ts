@@ -28,7 +28,7 @@ export interface TerminalOutput {
   size(): ScreenSize;
 }
 
-export type TerminalSignal = "resize" | "interrupt" | "continue";
+export type TerminalSignal = "SIGWINCH" | "SIGINT" | "SIGCONT";
 
 export interface TerminalSignals {
   /** Calls a listener at each signal until the function returned is called. Does nothing where there is no such signal. */
@@ -46,13 +46,9 @@ export interface TerminalIo {
 }
 
 /** A size for screens that do not tell theirs. */
-export const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
+const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
 
 const STDOUT = 1;
-
-export function processIo(): TerminalIo {
-  return { input: standardInput, output: standardOutput, signals: processSignals };
-}
 
 const standardInput: TerminalInput = {
   read: (buffer) => Deno.stdin.read(buffer),
@@ -84,21 +80,14 @@ const standardOutput: TerminalOutput = {
   },
 };
 
-const NAMES: Readonly<Record<TerminalSignal, Deno.Signal>> = {
-  resize: "SIGWINCH",
-  interrupt: "SIGINT",
-  continue: "SIGCONT",
-};
-
 const processSignals: TerminalSignals = {
   listen(signal, listener) {
-    const name = NAMES[signal];
     try {
-      Deno.addSignalListener(name, listener);
+      Deno.addSignalListener(signal, listener);
     } catch {
       return () => {}; // Windows has no SIGCONT
     }
-    return () => Deno.removeSignalListener(name, listener);
+    return () => Deno.removeSignalListener(signal, listener);
   },
   stop() {
     if (Deno.build.os === "windows") return;
@@ -117,4 +106,10 @@ const processSignals: TerminalSignals = {
       Deno.exit(130);
     }
   },
+};
+
+export const PROCESS_IO: TerminalIo = {
+  input: standardInput,
+  output: standardOutput,
+  signals: processSignals,
 };

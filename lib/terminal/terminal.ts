@@ -10,7 +10,7 @@ import { Attention } from "./line/attention.ts";
 import { editWithProgram } from "./line/external_editor.ts";
 import type { ScreenSize } from "./screen/picture.ts";
 import { InputSource } from "./keys/input_source.ts";
-import { processIo, type TerminalIo } from "./io.ts";
+import { PROCESS_IO, type TerminalIo } from "./io.ts";
 import type { KeyPrompt, PromptOutcome } from "./line/key_prompt.ts";
 import { closedError, listing, OpenPrompts } from "./line/open_prompts.ts";
 import { Keyboard } from "./keys/keyboard.ts";
@@ -65,7 +65,7 @@ export class Terminal implements AsyncDisposable {
 
   /** Takes keyboard and screen; nothing is written yet. */
   constructor(options: TerminalOptions = {}) {
-    this.#io = options.io ?? processIo();
+    this.#io = options.io ?? PROCESS_IO;
     this.#editor = options.editor;
     this.#now = options.now ?? (() => performance.now());
     const { input, output, signals } = this.#io;
@@ -105,8 +105,8 @@ export class Terminal implements AsyncDisposable {
     this.#queue.closed.addEventListener("abort", () => this.#prompts.endAll({ kind: "ended" }));
     if (!this.isInteractive) return;
     this.#stopSignals.push(
-      signals.listen("resize", () => this.#screen.resized(this.#attention.mode === "keys")),
-      signals.listen("continue", () => this.#continued()),
+      signals.listen("SIGWINCH", () => this.#screen.resized(this.#attention.mode === "keys")),
+      signals.listen("SIGCONT", () => this.#continued()),
     );
   }
 

@@ -9,9 +9,9 @@ export interface TypedLinesStore {
   add(line: string): void | Promise<void>;
 }
 
-export const MAX_TYPED_LINES = 1_000;
+const MAX_TYPED_LINES = 1_000;
 /** Longest line remembered, in UTF-16 code units: a pasted book is not a command. */
-export const MAX_TYPED_LINE_LENGTH = 4_096;
+const MAX_TYPED_LINE_LENGTH = 4_096;
 
 export class TypedLines {
   #lines: string[];

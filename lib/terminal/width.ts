@@ -73,7 +73,7 @@ export function layOut(names: readonly string[], width: number): string {
   const perRow = Math.max(1, Math.floor(width / cell));
   const rows: string[] = [];
   for (let index = 0; index < names.length; index += perRow) {
-    const row = names.slice(index, index + perRow).map((name) => name + " ".repeat(cell - columnsOf(name)));
+    const row = names.slice(index, index + perRow).map((name) => padToColumns(name, cell));
     rows.push(row.join("").trimEnd());
   }
   return rows.join("\n");
@@ -85,9 +85,7 @@ export function nextGrapheme(text: string, offset: number): number {
   const code = text.charCodeAt(offset);
   const after = text.charCodeAt(offset + 1);
   if (code < 0x300 && code !== 0x0d && !(after >= 0x300)) return offset + 1;
-  const piece = text.slice(offset, offset + LONGEST_STEP);
-  for (const { segment } of graphemesOf(piece)) return offset + segment.length;
-  return text.length;
+  return offset + graphemesOf(text.slice(offset, offset + LONGEST_STEP)).containing(0)!.segment.length;
 }
 
 /** The start of the grapheme that ends at an offset; see {@linkcode nextGrapheme}. */
@@ -98,9 +96,7 @@ export function previousGrapheme(text: string, offset: number): number {
     return offset - 1;
   }
   const start = certainBoundary(text, offset);
-  let last = start;
-  for (const part of graphemesOf(text.slice(start, offset))) last = start + part.index;
-  return last;
+  return start + graphemesOf(text.slice(start, offset)).containing(offset - start - 1)!.index;
 }
 
 /** The place between two graphemes at an offset, or else the nearest on one side of it; see {@linkcode nextGrapheme}. */
@@ -109,12 +105,11 @@ export function graphemeEdge(text: string, offset: number, side: "before" | "aft
   const here = text.charCodeAt(offset);
   if (here < 0x300 && here !== 0x0a && text.charCodeAt(offset - 1) < 0x300) return offset;
   const start = certainBoundary(text, offset);
-  for (const part of graphemesOf(text.slice(start, offset + LONGEST_STEP))) {
-    const end = start + part.index + part.segment.length;
-    if (end === offset) return offset;
-    if (end > offset) return side === "after" ? end : start + part.index;
-  }
-  return offset;
+  const { index, segment } = graphemesOf(text.slice(start, offset + LONGEST_STEP)).containing(
+    offset - start,
+  )!;
+  if (start + index === offset || side === "before") return start + index;
+  return start + index + segment.length;
 }
 
 /** A place not far before an offset where a grapheme certainly begins. */

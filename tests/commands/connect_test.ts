@@ -210,7 +210,7 @@ Deno.test("connect() to a server that accepts and stays silent says so, and Ctrl
     const { connecting } = await begin(desk);
     await desk.screen.sees("… (Ctrl+C stops)");
     const at = performance.now();
-    desk.tty.signal("interrupt");
+    desk.tty.signal("SIGINT");
     await assert.rejects(connecting, Interrupt, stage);
     // Far below every limit of the network, of which the shortest is 10 s.
     assert.ok(performance.now() - at < 5_000, stage);
@@ -249,7 +249,7 @@ Deno.test("connect() does not hold the menu for messages that do not come", asyn
     const connecting = connect(desk.app, "");
     await desk.screen.sees("Connected to 127.0.0.1 as ana.");
     await desk.screen.sees("Fetching your messages… (Ctrl+C stops)");
-    if (end === "interrupt") desk.tty.signal("interrupt");
+    if (end === "interrupt") desk.tty.signal("SIGINT");
     else server.cut();
     await connecting;
     await desk.screen.sees("Your messages are still arriving");

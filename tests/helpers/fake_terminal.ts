@@ -85,7 +85,7 @@ export class FakeTerminal {
         },
         stop: () => {
           this.stops += 1;
-          queueMicrotask(() => this.signal("continue"));
+          queueMicrotask(() => this.signal("SIGCONT"));
         },
         end: () => void (this.ends += 1),
       },
@@ -146,7 +146,7 @@ export class FakeTerminal {
       this.screen.onAnswer = () => this.type(`\x1b[1;${column + 1}R`);
     }
     this.screen.resize(columns, rows);
-    this.signal("resize");
+    this.signal("SIGWINCH");
     await this.settle();
   }
 

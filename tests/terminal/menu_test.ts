@@ -174,7 +174,7 @@ Deno.test("Menu at Ctrl+C: a running command stops, a typed line is dropped, an 
   const { menu } = menuOn(fake);
   const done = menu.run();
   await fake.keys("wait\r");
-  fake.signal("interrupt");
+  fake.signal("SIGINT");
   await fake.settle();
   assert.match(fake.screen.text(), /> wait\nStopped\.\n>$/);
   await fake.keys("abc", "\x03", "\x03");

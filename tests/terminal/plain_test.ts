@@ -99,7 +99,7 @@ Deno.test("SIGINT interrupts the plain prompt that is open, and an AbortSignal t
     await using fake = new FakeTerminal(options);
     const interrupted = assert.rejects(fake.terminal.readLine({ prompt: "> " }), Interrupt);
     await fake.settle();
-    assert.ok(fake.signal("interrupt"));
+    assert.ok(fake.signal("SIGINT"));
     await interrupted;
     const stop = new AbortController();
     const aborted = assert.rejects(fake.terminal.readLine({ prompt: "> ", signal: stop.signal }), /over/);

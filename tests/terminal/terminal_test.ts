@@ -287,7 +287,7 @@ Deno.test("SIGCONT after a stop from outside draws the line again below what the
   const line = fake.terminal.readLine({ prompt: "> " });
   await fake.keys("half");
   await fake.screen.write("\r\n[1]+ Stopped\r\n$ fg\r\n");
-  fake.signal("continue");
+  fake.signal("SIGCONT");
   await fake.settle();
   assert.deepEqual(fake.screen.rows(), ["> half", "[1]+ Stopped", "$ fg", "> half"]);
   await fake.keys("\r");
@@ -306,7 +306,7 @@ Deno.test("the keyboard is in key mode only while somebody asks or listens, and 
   await closed;
   assert.deepEqual(fake.modes, ["signals", "keys", "lines"]);
   assert.equal(fake.screen.marksPastes, false);
-  for (const signal of ["resize", "continue", "interrupt"] as const) assert.equal(fake.listeners(signal), 0);
+  for (const signal of ["SIGWINCH", "SIGCONT", "SIGINT"] as const) assert.equal(fake.listeners(signal), 0);
   watch[Symbol.dispose]();
   await assert.rejects(fake.terminal.readLine({ prompt: "> " }), { name: "AbortError" });
   await fake[Symbol.asyncDispose]();
@@ -317,11 +317,11 @@ Deno.test("onInterrupt() hears SIGINT while no prompt is open, the newest alone"
   const heard: string[] = [];
   const outer = fake.terminal.onInterrupt(() => heard.push("outer"));
   const inner = fake.terminal.onInterrupt(() => heard.push("inner"));
-  fake.signal("interrupt");
+  fake.signal("SIGINT");
   inner[Symbol.dispose]();
-  fake.signal("interrupt");
+  fake.signal("SIGINT");
   outer[Symbol.dispose]();
-  assert.equal(fake.signal("interrupt"), false);
+  assert.equal(fake.signal("SIGINT"), false);
   assert.deepEqual(heard, ["inner", "outer"]);
 });
 
@@ -332,7 +332,7 @@ Deno.test("between two prompts the keyboard stays silent, and Ctrl+C ends the pr
   await name;
   await fake.settle();
   assert.deepEqual(fake.modes, ["keys", "signals"]);
-  fake.signal("interrupt");
+  fake.signal("SIGINT");
   assert.equal(fake.ends, 1);
   await fake.settle();
   assert.equal(fake.screen.marksPastes, false);
@@ -345,7 +345,7 @@ Deno.test("Ctrl+C meant for another program that has the keyboard is not ours", 
   await fake.keys("ana\r");
   await name;
   await fake.terminal.runOutside(() => {
-    fake.signal("interrupt");
+    fake.signal("SIGINT");
     return Promise.resolve();
   });
   assert.equal(fake.ends, 0);

@@ -3,12 +3,11 @@
  * @module
  */
 import type { InputSource } from "./input_source.ts";
+import type { AttentionState } from "../line/attention.ts";
 import type { KeyPrompt } from "../line/key_prompt.ts";
 import { type Key, KeyDecoder } from "./keys.ts";
 
-export interface KeyboardHost {
-  prompt(): KeyPrompt | undefined;
-  isSuspended(): boolean;
+export interface KeyboardHost extends AttentionState {
   /** The terminal says where its cursor is, as `ROW;COLUMN` counted from 1. */
   located(position: string): void;
 }

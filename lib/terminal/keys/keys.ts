@@ -8,12 +8,12 @@ import { characterEnd, controlKey, decodeAll, type Key, key, takeSequence } from
 export type { Key, KeyName } from "./key_sequences.ts";
 
 /** Milliseconds after which a lone Escape byte is the Escape key, not the beginning of a sequence. */
-export const ESCAPE_WAIT_MS = 50;
+const ESCAPE_WAIT_MS = 50;
 /** Milliseconds of silence after which a paste that was begun counts as ended. */
-export const PASTE_WAIT_MS = 2_000;
+const PASTE_WAIT_MS = 2_000;
 
 /** Longest paste kept, in bytes; what is beyond is dropped, and the key says nothing of it. */
-export const MAX_PASTE_BYTES = 8 * 1024 * 1024;
+const MAX_PASTE_BYTES = 8 * 1024 * 1024;
 
 const ESC = 0x1b;
 const PASTE_END = Uint8Array.of(ESC, 0x5b, 0x32, 0x30, 0x31, 0x7e); // ESC [ 201 ~

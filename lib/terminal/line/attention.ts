@@ -58,7 +58,7 @@ export class Attention {
     // Between two prompts the keyboard stays silent: what is typed ahead may be a password.
     const isSilent = this.#isInteractive && this.#hasAsked;
     const isWatched = prompt !== undefined || this.#handlers.length > 0 || isSilent;
-    if (isWatched) this.#stopListening ??= this.#io.signals.listen("interrupt", () => this.#interrupt());
+    if (isWatched) this.#stopListening ??= this.#io.signals.listen("SIGINT", () => this.#interrupt());
     else this.#stop();
     if (!this.#isInteractive) return;
     const mode = this.#state.isSuspended() || !isWatched

@@ -17,8 +17,10 @@ export function previousWord(text: string, offset: number): number {
 
 /** The end of the word after an offset. */
 export function nextWord(text: string, offset: number): number {
-  const at = forward(text, offset, (character) => !isWord(character));
-  return graphemeEdge(text, forward(text, at, isWord), "after");
+  const word = /[^\p{L}\p{N}\p{M}_]*[\p{L}\p{N}\p{M}_]*/uy;
+  word.lastIndex = offset;
+  word.test(text);
+  return graphemeEdge(text, word.lastIndex, "after");
 }
 
 /** The start of the run of non-blanks before an offset: what Ctrl+W takes. */
@@ -51,16 +53,6 @@ function back(text: string, offset: number, passes: (character: string) => boole
     const size = low >= 0xdc00 && low <= 0xdfff && at > 1 ? 2 : 1;
     if (!passes(text.slice(at - size, at))) break;
     at -= size;
-  }
-  return at;
-}
-
-function forward(text: string, offset: number, passes: (character: string) => boolean): number {
-  let at = offset;
-  while (at < text.length) {
-    const character = String.fromCodePoint(text.codePointAt(at)!);
-    if (!passes(character)) break;
-    at += character.length;
   }
   return at;
 }

@@ -6,7 +6,7 @@
 import { safeText } from "../safe_text.ts";
 import { columnsOf, graphemesOf, isPlainAscii } from "../width.ts";
 
-export interface TextRow {
+interface TextRow {
   readonly start: number; // index of its first character in the text
   readonly end: number; // index behind its last character; the line feed that ends a line is not part of it
 }
