@@ -11,7 +11,7 @@ const CANNOT_SYNC_FOLDERS = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
  * Gives a file another name, which is on disk when this returns.
  *
  * @param from Its path.
- * @param to Its new path; a file that is there is replaced. In another folder, the old name may come back after a power cut.
+ * @param to Its new path; an existing file is replaced. In another folder, the old name may come back after a power cut.
  * @throws {Error} When it cannot be renamed, or the disk fails.
  */
 export async function renameAndSync(from: string, to: string): Promise<void> {

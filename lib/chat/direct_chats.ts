@@ -1,7 +1,7 @@
 /**
  * Open direct chats: who has invited whom, what the friend is told on joining, and the rounds of attempts.
  *
- * In memory only: an invitation lives as long as its host is there. Knows no sockets; parties are sessions, and hear
+ * In memory only: an invitation lives as long as its host is connected, and a while longer. Knows no sockets; parties are sessions, and hear
  * events through them. Places and secrets of a host go to the invited account alone, and only when it joins.
  * @module
  */

@@ -8,7 +8,7 @@ import { ChatError } from "../errors.ts";
 
 export interface TurnTaker {
   readonly addressGroup: string; // the part of its address that one household or host can choose freely (IPv6: a /64)
-  readonly hasEnded: boolean; // nobody is there to take the turn
+  readonly hasEnded: boolean; // its owner can take no more turns
 }
 
 type Waiting = PromiseWithResolvers<void> & { readonly taker: TurnTaker };
@@ -39,7 +39,7 @@ export class FairLine {
     return waiting.promise;
   }
 
-  /** Gives the next turn. False when nobody is there to take it. */
+  /** Gives the next turn. False when nobody waits for one. */
   next(): boolean {
     for (const [group, waiting] of this.#groups) {
       const { taker, resolve, reject } = waiting.shift()!;

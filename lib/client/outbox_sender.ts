@@ -67,7 +67,7 @@ export class OutboxSender implements Disposable {
     this.#retryMs = options.retryMs ?? RETRY_MS;
   }
 
-  /** Starts to send what waits, and ends any pause: call it when the connection is there again. */
+  /** Starts to send what waits, and ends any pause: call it when there is a connection again. */
   resume(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -33,7 +33,7 @@ export interface ChatEnd {
 
 export interface ChannelListener {
   /**
-   * Takes one message, in order; the other side hears that it is there once this has returned or resolved. Must not
+   * Takes one message, in order; the other side hears that it has arrived once this has returned or resolved. Must not
    * wait for anything to be sent. What it throws ends the channel: a `ChatError` as a fault of the other side's.
    */
   onMessage(message: PeerMessage): void | Promise<void>;

@@ -12,7 +12,7 @@ import { type ChannelOptions, type ChatEnd, PeerChannel } from "./channel.ts";
 export interface DirectChatListener extends TransferListener {
   /** The other person wrote a line; it counts as shown once this has returned or resolved. */
   onLine(text: string): void | Promise<void>;
-  /** The first link is there, or another one took over. */
+  /** The first link is in use, or another one took over. */
   onLinked(change: { readonly route: Route; readonly isFirst: boolean; readonly wasLost: boolean }): void;
   /** The link is lost, and looked for again. */
   onLost(why: string): void;

@@ -104,7 +104,7 @@ export class HostedChat implements AsyncDisposable {
       else if (name === "chat_closed") this.#closedElsewhere(content.by);
     }));
     this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
-      this.#register().catch(() => {}); // the next time the server is there, or the chat goes on without
+      this.#register().catch(() => {}); // it is sent again at the next login, and the chat goes on without it
       this.chat.channel.probe(); // what broke that connection may have broken this one
     }));
     if (isMapped) await this.#map();

@@ -183,7 +183,7 @@ class Joiner {
     this.#tryAt = performance.now() + RETRY_MS;
   }
 
-  /** The server is there again, or the host at it: what was tried before may lead nowhere now. */
+  /** The server, or the host at it, can be reached again: routes that were tried before may lead nowhere now. */
   #beginAfresh(): void {
     const { channel } = this.chat;
     if (channel.isLinked) return void channel.probe();

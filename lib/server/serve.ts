@@ -109,7 +109,7 @@ export async function serve(
   log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();
   let stopping: Promise<void> | undefined;
-  // The store does one thing after the other: once this answer is there, all that came before is stored and acknowledged.
+  // The store does one thing after the other: once this answer has arrived, all that came before is stored and acknowledged.
   const settle = () => store.dataVersion().catch(() => {});
   const host = options.publicHost ?? addresses[0]!;
   return {

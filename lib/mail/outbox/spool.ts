@@ -1,7 +1,7 @@
 /**
  * The spool: finished messages on disk, one file each, waiting for a server to take them.
  *
- * A message is written whole, flushed to disk and only then given its name, so a file that is there is complete; the
+ * A message is written whole, flushed to disk and only then given its name, so a file with that name is complete; the
  * name is on disk too before anybody hears of it.
  * Whoever sends one holds the operating system's lock on its file; the lock falls with the process, which is how
  * a crash in the middle of a sending shows itself. Since a lock can only be looked for by taking it, whoever takes or

@@ -31,7 +31,7 @@ export async function placeFile(partPath: string, folder: string, name: string):
   for (let copy = 1; copy <= MAX_COPIES; copy++) {
     const path = join(folder, copy === 1 ? name : numbered(name, copy));
     try {
-      // A new name fails when it is taken, whoever was faster; renaming would replace what is there.
+      // A new name fails when it is taken, whoever was faster; renaming would replace the other file.
       await Deno.link(partPath, path);
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) continue;
