@@ -62,22 +62,10 @@ export async function serve(
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
   opened.use(await lockDataFolder(paths));
-  // The store's thread takes as long to start as all else together, so it starts first, and callers shake hands meanwhile.
-  const opening = openServerStore(paths.database, {
-    limits: {
-      mailboxMessages: options.mailboxMessages,
-      mailboxBytes: options.mailboxMib * MIB,
-      historyDays: options.historyDays,
-      historyBytes: options.historyMib * MIB,
-    },
-  });
-  opened.defer(() => opening.then((store) => store[Symbol.asyncDispose](), () => {}));
-  const working = opening.then((store) => startWork(store, options, log, passwords));
-  working.catch(() => {}); // awaited below; it may fail before that
-  opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const identity = await loadServerIdentity(options, paths);
   const connections = new Set<RpcConnection>();
   const refusedCallers = opened.use(new RefusedCallers(log));
+  // First of all, so that callers queue while the store's thread starts, in which this one stands still for 15 ms.
   const listener = Listener.listen({
     ...(options.host === undefined ? {} : { host: options.host }),
     port: options.port,
@@ -103,6 +91,18 @@ export async function serve(
       ),
   });
   opened.defer(listener.close);
+  const opening = openServerStore(paths.database, {
+    limits: {
+      mailboxMessages: options.mailboxMessages,
+      mailboxBytes: options.mailboxMib * MIB,
+      historyDays: options.historyDays,
+      historyBytes: options.historyMib * MIB,
+    },
+  });
+  opened.defer(() => opening.then((store) => store[Symbol.asyncDispose](), () => {}));
+  const working = opening.then((store) => startWork(store, options, log, passwords));
+  working.catch(() => {}); // awaited below; it may fail before that
+  opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const { store } = await working;
   const addresses = reachableAddresses(listener.host);
   const joinCode = options.registration === "invite" ? await printedJoinCode(store) : undefined;
