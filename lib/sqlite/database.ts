@@ -7,16 +7,7 @@
  * @module
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import {
-  type Compilable,
-  type Dialect,
-  DummyDriver,
-  type Generated,
-  Kysely,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-} from "kysely";
+import { type Compilable, type Generated, Kysely, SqliteDialect } from "kysely";
 import { migrate, type Migration } from "./migrations.ts";
 import { fileErrorFrom } from "./sqlite_errors.ts";
 import { StatementCache } from "./statement_cache.ts";
@@ -51,12 +42,9 @@ export interface PreparedQuery<Parameters, Row> {
 }
 
 /** Kysely builds and compiles queries; it runs none. */
-const COMPILER: Dialect = {
-  createAdapter: () => new SqliteAdapter(),
-  createDriver: () => new DummyDriver(),
-  createIntrospector: (tables) => new SqliteIntrospector(tables),
-  createQueryCompiler: () => new SqliteQueryCompiler(),
-};
+const COMPILER = new SqliteDialect({
+  database: () => Promise.reject(new TypeError("Kysely runs no queries")),
+});
 
 /** An open database file with the tables `Tables`. */
 export class Database<Tables> implements Disposable {
