@@ -8,13 +8,11 @@
 import wellKnown from "nodemailer/lib/well-known";
 import services from "nodemailer/lib/well-known/services.json" with { type: "json" };
 
-/** How the connection is encrypted: TLS from the first byte, or STARTTLS before anything else is said. */
-export type SmtpSecurity = "tls" | "starttls";
-
 export interface SmtpEndpoint {
   readonly host: string;
   readonly port: number;
-  readonly security: SmtpSecurity; // there is no value without encryption
+  /** TLS from the first byte, or STARTTLS before anything else is said; there is no value without encryption. */
+  readonly security: "tls" | "starttls";
   readonly caPem?: string; // PEM of the only CAs trusted; unset means the built-in roots
 }
 
@@ -61,11 +59,6 @@ function toProvider(id: string, service: ListedService): MailProvider | null {
     title: service.description ?? id,
     endpoint: { host: service.host, port, security: isImplicit ? "tls" : "starttls" },
   };
-}
-
-/** The encryption that goes with a port when a person gives only host and port. */
-export function securityOf(port: number): SmtpSecurity {
-  return port === 465 ? "tls" : "starttls";
 }
 
 /** Whether a host is Google's, where people sign in with an app password or OAuth2. */

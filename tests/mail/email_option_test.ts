@@ -351,7 +351,7 @@ Deno.test("a text is kept while it is being typed, so that a crash costs a secon
   let now = 1_000_000;
   const parts = { ...desk.parts, now: () => now };
   const { composeEmail } = await import("../../lib/commands/email/compose.ts");
-  const done = composeEmail(parts, { to: "bob@example.org", signal: new AbortController().signal });
+  const done = composeEmail(parts, "bob@example.org", new AbortController().signal);
   await desk.answers(["To:", ""], ["Copies to", ""], ["Subject:", "Hi"]);
   await desk.sees("End the text");
   await desk.tty.keys("first words");

@@ -1,14 +1,10 @@
-/**
- * The accounts of a profile: list, choose the default, test, remove.
- * @module
- */
 import { formatHostAndPort } from "../../addresses.ts";
 import { UsageError } from "../../errors.ts";
 import { type MailAccount, SIGN_IN_TITLES } from "../../mail/account.ts";
 import { revokeTokens } from "../../mail/oauth.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, dim } from "../../terminal/style.ts";
-import { type EmailParts, findAccount } from "./parts.ts";
+import { type EmailParts, findAccount, noAccountWords } from "./parts.ts";
 import { sendTestMail } from "./send.ts";
 import { exitCodeOfRefusal } from "./words.ts";
 
@@ -21,7 +17,7 @@ export async function listAccounts(parts: EmailParts, options: { json: boolean }
     }
     return;
   }
-  if (accounts.length === 0) await terminal.print('There is no mail account yet: "email setup" makes one.');
+  if (accounts.length === 0) await terminal.print(`${noAccountWords("")}.`);
   for (const [at, account] of accounts.entries()) {
     const { address, server, security, signIn } = publicPart(account);
     const mark = at === 0 ? "  (default)" : "";
@@ -51,21 +47,13 @@ export async function makeDefault(parts: EmailParts, address: string): Promise<v
   await parts.terminal.print(`${safeText(account.address)} is the default now.`);
 }
 
-/**
- * Signs in and sends a test mail to oneself.
- *
- * @param address The account; empty for the default one.
- */
+/** Signs in and sends a test mail to oneself; an empty address means the default account. */
 export async function testAccount(parts: EmailParts, address: string, signal: AbortSignal): Promise<number> {
   const error = await sendTestMail(parts, await getAccount(parts, address), signal);
   return error === null ? 0 : exitCodeOfRefusal(error);
 }
 
-/**
- * Removes an account with its secret; a consent is given back to the provider.
- *
- * @param options.mustAsk Whether to ask first.
- */
+/** Removes an account with its secret; a consent is given back to the provider. */
 export async function removeAccount(
   parts: EmailParts,
   address: string,
@@ -92,10 +80,6 @@ export async function removeAccount(
 
 async function getAccount(parts: EmailParts, address: string): Promise<MailAccount> {
   const account = await findAccount(parts, address.trim());
-  if (account !== null) return account;
-  throw new UsageError(
-    address.trim() === ""
-      ? 'There is no mail account yet: "email setup" makes one'
-      : `There is no mail account ${safeText(address.trim())}: "email accounts" lists them`,
-  );
+  if (account === null) throw new UsageError(noAccountWords(address.trim()));
+  return account;
 }

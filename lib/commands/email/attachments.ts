@@ -9,16 +9,12 @@ import { formatBytes } from "../../bytes.ts";
 import type { Completion } from "../../terminal/read_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
+import type { EmailParts } from "./parts.ts";
 
 /** More names than this help nobody to choose. */
 const MAX_CANDIDATES = 200;
 
-/**
- * A path as it was meant: quotes of a dropped file go, `~` becomes the home folder, and it no longer depends on the
- * folder that the program was started in.
- *
- * @param homeFolder What `~` stands for; unset where it is not known.
- */
+/** An absolute path: quotes of a dropped file go, and `~` becomes the home folder, where that is known. */
 export function readPath(typed: string, homeFolder?: string): string {
   let path = typed.trim();
   const quoted = /^(['"])(.*)\1$/.exec(path);
@@ -28,15 +24,11 @@ export function readPath(typed: string, homeFolder?: string): string {
   return resolve(path);
 }
 
-/**
- * Asks for files until an empty line.
- *
- * @returns The files; `null` at the end of the input.
- */
+/** Asks for files until an empty line; `null` at the end of the input. */
 export async function askAttachments(
-  terminal: Terminal,
+  { terminal, homeFolder }: Pick<EmailParts, "terminal" | "homeFolder">,
   paths: readonly string[],
-  options: { homeFolder?: string | undefined; onChange: (paths: readonly string[]) => Promise<void> },
+  onChange: (paths: readonly string[]) => Promise<void>,
 ): Promise<readonly MailAttachment[] | null> {
   const files: MailAttachment[] = [];
   for (const path of paths) await addFile(terminal, files, path);
@@ -46,15 +38,15 @@ export async function askAttachments(
         ? "Attach a file (Enter: none): "
         : "Attach another (Enter: done, -: take the last away): ",
       multiline: false,
-      complete: (typed) => completePath(typed, options.homeFolder),
+      complete: (typed) => completePath(typed, homeFolder),
     });
     if (line === null) return null;
     if (line.trim() === "") return files;
     if (line.trim() === "-") {
       const gone = files.pop();
       await terminal.print(gone === undefined ? "  There is none." : `  Without ${safeText(gone.fileName)}.`);
-    } else await addFile(terminal, files, readPath(line, options.homeFolder));
-    await options.onChange(files.map((file) => file.path));
+    } else await addFile(terminal, files, readPath(line, homeFolder));
+    await onChange(files.map((file) => file.path));
   }
 }
 
@@ -72,7 +64,6 @@ export function describeFile(file: MailAttachment): string {
   return `${safeText(file.fileName)}, ${formatBytes(file.sizeBytes)}`;
 }
 
-/** Files and folders that begin as typed. */
 async function completePath(typed: string, homeFolder?: string): Promise<Completion> {
   const none = { from: 0, candidates: [] };
   if (/^['"]/.test(typed)) return none;

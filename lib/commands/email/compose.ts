@@ -5,7 +5,7 @@
 import type { MailAccount } from "../../mail/account.ts";
 import type { MailAddress } from "../../mail/address.ts";
 import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
-import type { MailAttachment, MailContent } from "../../mail/message.ts";
+import type { MailContent } from "../../mail/message.ts";
 import { formatBytes } from "../../bytes.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import { readTextWith } from "../../terminal/questions.ts";
@@ -14,7 +14,7 @@ import { bold, dim } from "../../terminal/style.ts";
 import { askAttachments, describeFile } from "./attachments.ts";
 import type { EmailParts } from "./parts.ts";
 import { listAddresses, recipientHint, resolveRecipients } from "./recipients.ts";
-import { sendContent } from "./send.ts";
+import { KEPT_AS_DRAFT, sendContent } from "./send.ts";
 import { ago } from "../format.ts";
 
 /** Lines of the text that the preview shows. */
@@ -23,14 +23,9 @@ const PREVIEW_COLUMNS = 100;
 /** A text is kept at most this often while it is being typed, milliseconds: each time waits for the disk. */
 const KEEP_EVERY_MS = 1_000;
 
-/** Asks for everything, shows it, sends it at a yes. */
-export async function composeEmail(
-  parts: EmailParts,
-  options: { to: string; signal: AbortSignal },
-): Promise<void> {
-  const draft = await pickDraft(parts, options.to);
-  if (draft === null) return;
-  await new Composition(parts, draft, options.signal).run();
+export async function composeEmail(parts: EmailParts, to: string, signal: AbortSignal): Promise<void> {
+  const draft = await pickDraft(parts, to);
+  if (draft !== null) await new Composition(parts, draft, signal).run();
 }
 
 async function pickDraft(parts: EmailParts, to: string): Promise<MailDraft | null> {
@@ -74,15 +69,10 @@ class Composition {
         if (decision === "change") continue;
         if (decision === "drop") {
           await this.#parts.store.removeMailDraft(this.#draft.id);
-          await this.#parts.terminal.print("Thrown away.");
-          return;
+          return await this.#parts.terminal.print("Thrown away.");
         }
         if (decision !== "send") return await this.#leave();
-        await sendContent(this.#parts, content.account, content.mail, {
-          draft: this.#draft,
-          signal: this.#signal,
-        });
-        return;
+        return await sendContent(this.#parts, content.account, content.mail, this.#draft, this.#signal);
       }
     } catch (error) {
       if (!(error instanceof Interrupt)) throw error;
@@ -91,7 +81,7 @@ class Composition {
     }
   }
 
-  /** All questions in order. `null` at the end of the input. */
+  /** `null` at the end of the input. */
   async #ask(): Promise<{ account: MailAccount; mail: MailContent } | null> {
     const account = await this.#askAccount();
     if (account === null) return null;
@@ -99,11 +89,14 @@ class Composition {
     if (to === null) return null;
     const cc = await this.#askRecipients("Copies to (Enter: nobody): ", "cc");
     if (cc === null) return null;
-    const subject = await this.#askLine("Subject: ");
+    const subject = await this.#askSubject();
     if (subject === null) return null;
     const text = await this.#askText();
-    if (text === null) return null;
-    const attachments = await this.#askFiles();
+    const attachments = await askAttachments(
+      this.#parts,
+      this.#draft.attachments,
+      (paths) => this.#keep({ attachments: paths }),
+    );
     if (attachments === null) return null;
     const from = { name: account.name, address: account.address };
     return { account, mail: { from, to, cc, bcc: [], subject, text, attachments } };
@@ -127,11 +120,8 @@ class Composition {
   async #askRecipients(prompt: string, field: "to" | "cc"): Promise<readonly MailAddress[] | null> {
     const { terminal, findPublishedAddress } = this.#parts;
     while (true) {
-      const typed = await this.#keepingInterrupted(
-        field,
-        () =>
-          terminal.readLine({ prompt, initial: this.#draft[field], multiline: false, hint: recipientHint }),
-      );
+      const question = { prompt, initial: this.#draft[field], multiline: false, hint: recipientHint };
+      const typed = await this.#keepingInterrupted(field, () => terminal.readLine(question));
       if (typed === null) return null;
       await this.#keep({ [field]: typed });
       const { addresses, problems } = await resolveRecipients(typed, findPublishedAddress);
@@ -144,16 +134,16 @@ class Composition {
     }
   }
 
-  async #askLine(prompt: string): Promise<string | null> {
-    const subject = await this.#keepingInterrupted(
-      "subject",
-      () => this.#parts.terminal.readLine({ prompt, initial: this.#draft.subject, multiline: false }),
-    );
-    if (subject !== null) await this.#keep({ subject: subject.trim() });
-    return subject?.trim() ?? null;
+  async #askSubject(): Promise<string | null> {
+    const question = { prompt: "Subject: ", initial: this.#draft.subject, multiline: false };
+    const typed = await this.#keepingInterrupted("subject", () => this.#parts.terminal.readLine(question));
+    if (typed === null) return null;
+    const subject = typed.trim();
+    await this.#keep({ subject });
+    return subject;
   }
 
-  async #askText(): Promise<string | null> {
+  async #askText(): Promise<string> {
     const { terminal, now } = this.#parts;
     let keptAt = now();
     // Shown with each key, so it is also where a long text is kept while it grows.
@@ -170,21 +160,10 @@ class Composition {
       readLine: (options: Parameters<typeof terminal.readLine>[0]) => terminal.readLine({ ...options, hint }),
       print: (line?: string) => terminal.print(line),
     };
-    const text = await this.#keepingInterrupted(
-      "text",
-      () => readTextWith(asker, edit, { initial: this.#draft.text }),
-    );
-    // The end of a pipe ends the text too.
-    const whole = text ?? "";
-    await this.#keep({ text: whole });
-    return whole;
-  }
-
-  async #askFiles(): Promise<readonly MailAttachment[] | null> {
-    return await askAttachments(this.#parts.terminal, this.#draft.attachments, {
-      homeFolder: this.#parts.homeFolder,
-      onChange: (attachments) => this.#keep({ attachments }),
-    });
+    const ask = () => readTextWith(asker, edit, { initial: this.#draft.text });
+    const text = await this.#keepingInterrupted("text", ask) ?? ""; // the end of a pipe ends the text too
+    await this.#keep({ text });
+    return text;
   }
 
   async #decide(mail: MailContent): Promise<"send" | "change" | "keep" | "drop" | null> {
@@ -224,7 +203,7 @@ class Composition {
   async #leave(): Promise<void> {
     if (isBlankDraft(this.#draft)) return;
     await this.#parts.store.saveMailDraft(this.#draft);
-    await this.#parts.terminal.print("Not sent. It is kept as a draft: 6 goes on with it.");
+    await this.#parts.terminal.print(`Not sent. ${KEPT_AS_DRAFT}`);
   }
 }
 

@@ -11,12 +11,17 @@ import { MailError } from "../../mail/mail_error.ts";
 import { describeAttachment, type MailContent } from "../../mail/message.ts";
 import type { SendOutcome } from "../../mail/outbox_entry.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
-import { safeText } from "../../terminal/safe_text.ts";
 import { printable } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
 import { openAccount } from "../scripts.ts";
 import { readPath } from "./attachments.ts";
-import { type EmailScript, type EmailSurroundings, findAccount, makeEmailParts } from "./parts.ts";
+import {
+  type EmailScript,
+  type EmailSurroundings,
+  findAccount,
+  makeEmailParts,
+  noAccountWords,
+} from "./parts.ts";
 import { resolveRecipients } from "./recipients.ts";
 import { addToOutbox, withBar } from "./send.ts";
 import { exitCodeOf, exitCodeOfRefusal, isKept, outcomeAsJson, outcomeLines, refusalLines } from "./words.ts";
@@ -31,7 +36,6 @@ export interface SendFlags {
   readonly json?: boolean;
 }
 
-/** Runs the work of a subcommand with the e-mail part of a client. */
 export async function runEmailOnce(
   app: App,
   surroundings: EmailSurroundings,
@@ -76,31 +80,23 @@ export async function withExitCode(
   }
 }
 
-export async function sendOnce(
-  script: EmailScript,
-  text: string,
-  flags: SendFlags,
-): Promise<number> {
+export async function sendOnce(script: EmailScript, text: string, flags: SendFlags): Promise<number> {
   const { parts, printError } = script;
   const { terminal, outbox } = parts;
   const account = await findAccount(parts, flags.from ?? "");
   if (account === null) {
-    await printError(
-      flags.from === undefined
-        ? 'There is no mail account yet: run "email setup" first.'
-        : `There is no mail account ${safeText(flags.from)}: "email accounts" lists them.`,
-    );
+    await printError(`${noAccountWords(flags.from ?? "")}.`);
     return 4;
   }
   const mail = await readMail(script, account, text, flags);
   using added = await addToOutbox(parts, account, mail);
   const { entry } = added;
-  const send = (watching: object) => added.send({ ...watching, signal: script.signal });
+  const { signal } = script;
   let outcome: SendOutcome;
   try {
     outcome = flags.json || !terminal.isInteractive
-      ? await send({})
-      : await withBar(terminal, "Sending", entry.sizeBytes, send);
+      ? await added.send({ signal })
+      : await withBar(terminal, "Sending", entry.sizeBytes, signal, added.send);
   } catch (error) {
     if (error instanceof Interrupt) await outbox.drop(entry.id); // Ctrl+C at the question for the password
     throw error;
@@ -121,20 +117,23 @@ async function readMail(
   text: string,
   flags: SendFlags,
 ): Promise<MailContent> {
-  const lists = { to: flags.to ?? [], cc: flags.cc ?? [], bcc: flags.bcc ?? [] };
-  const resolved = { to: [], cc: [], bcc: [] } as { [List in keyof typeof lists]: MailContent["to"] };
-  for (const [list, typed] of Object.entries(lists) as [keyof typeof lists, string[]][]) {
+  const resolve = async (typed: readonly string[] = []) => {
     const { addresses, problems } = await resolveRecipients(typed.join(", "), parts.findPublishedAddress);
     if (problems.length > 0) throw new UsageError(`Cannot send: ${problems.join("; ")}`);
-    resolved[list] = addresses;
-  }
-  if (resolved.to.length === 0) throw new UsageError("Cannot send to nobody: give --to ADDRESS");
+    return addresses;
+  };
+  const to = await resolve(flags.to);
+  const cc = await resolve(flags.cc);
+  const bcc = await resolve(flags.bcc);
+  if (to.length === 0) throw new UsageError("Cannot send without a recipient: give --to ADDRESS");
   const attachments = await Promise.all(
     (flags.attach ?? []).map((path) => describeAttachment(readPath(path, parts.homeFolder))),
   );
   return {
     from: { name: account.name, address: account.address },
-    ...resolved,
+    to,
+    cc,
+    bcc,
     subject: flags.subject ?? "",
     text: text === "-" ? await readInput() : text,
     attachments,

@@ -1,42 +1,24 @@
-/**
- * Opening a link in the person's browser, by the means of each system.
- * @module
- */
-
 /** A launcher that runs this long has opened something: some stay until the browser is closed, milliseconds. */
 const LAUNCH_WITHIN_MS = 1_000;
 
-/** What is known of where the program runs; the entry file reads it from the environment. */
-export interface BrowserSurroundings {
+interface BrowserSurroundings {
   readonly isRemote: boolean; // whether the person sits at another machine (`SSH_CONNECTION` or `SSH_TTY` is set)
-  /** Whether there is a graphical screen on Linux (`DISPLAY` or `WAYLAND_DISPLAY` is set). */
-  readonly hasDisplay: boolean;
+  readonly hasDisplay: boolean; // whether Linux has a graphical screen (`DISPLAY` or `WAYLAND_DISPLAY` is set)
 }
 
-/**
- * Makes a function that opens links.
- *
- * @returns Opens a link; `false` when there is no browser to be seen by the person.
- */
+/** Makes a function that opens a link; its `false` means that the person sees no browser. */
 export function browserOpener(surroundings: BrowserSurroundings): (url: string) => Promise<boolean> {
   return async (url) => {
     const launcher = findLauncher(surroundings);
     if (launcher === null) return false;
     const [program, ...args] = launcher;
     try {
-      const child = new Deno.Command(program, {
-        args: [...args, url],
-        stdin: "null",
-        stdout: "null",
-        stderr: "null",
-      })
-        .spawn();
+      const silent = { stdin: "null", stdout: "null", stderr: "null" } as const;
+      const child = new Deno.Command(program, { args: [...args, url], ...silent }).spawn();
       child.unref();
-      const { promise: patience, resolve } = Promise.withResolvers<boolean>();
-      const timer = setTimeout(() => resolve(true), LAUNCH_WITHIN_MS);
-      const isOpen = await Promise.race([child.status.then((status) => status.success), patience]);
-      clearTimeout(timer);
-      return isOpen;
+      const { within } = await import("../../waiting.ts"); // the entry file loads this one at each start
+      const status = await within(LAUNCH_WITHIN_MS, child.status);
+      return status?.success ?? true;
     } catch {
       return false; // not installed, or not allowed: the link is shown all the same
     }

@@ -66,7 +66,7 @@ async function runAtMenu(parts: EmailParts, args: string, { signal }: CommandCon
   const argument = args.slice(word.length).trim();
   switch (word) {
     case "setup":
-      await setUpAccount(parts, { ...readCaFlag(argument), signal });
+      await setUpAccount(parts, readCaFlag(argument), signal);
       return;
     case "accounts":
       return await listAccounts(parts, { json: false });
@@ -83,16 +83,15 @@ async function runAtMenu(parts: EmailParts, args: string, { signal }: CommandCon
   }
   if ((await parts.store.listMailAccounts()).length === 0) {
     await parts.terminal.print("There is no mail account yet. Setting one up takes a minute.");
-    if (await setUpAccount(parts, { signal }) === null) return;
+    if (await setUpAccount(parts, undefined, signal) === null) return;
   }
-  await composeEmail(parts, { to: args, signal });
+  await composeEmail(parts, args, signal);
 }
 
-function readCaFlag(argument: string): { caFile?: string } {
-  if (argument === "") return {};
-  const match = /^--ca[= ](.+)$/.exec(argument);
-  if (match?.[1] === undefined) {
+function readCaFlag(argument: string): string | undefined {
+  const file = /^--ca[= ](.+)$/.exec(argument)?.[1];
+  if (file === undefined && argument !== "") {
     throw new UsageError(`Cannot set up with ${argument}: only --ca FILE may follow`);
   }
-  return { caFile: match[1] };
+  return file;
 }

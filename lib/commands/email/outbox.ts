@@ -5,11 +5,11 @@
 import { messageOf, UsageError } from "../../errors.ts";
 import type { OutboxItem } from "../../mail/outbox.ts";
 import { runOutbox } from "../../mail/outbox_runner.ts";
-import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { safeText } from "../../terminal/safe_text.ts";
 import { dim, yellow } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";
 import { retryAndTell } from "./send.ts";
-import { exitCodeOf, outboxLines, outcomeLines } from "./words.ts";
+import { exitCodeOf, outboxLines, outcomeLines, subjectOf } from "./words.ts";
 import { count } from "../format.ts";
 
 export interface OutboxCommandOptions {
@@ -67,9 +67,8 @@ async function settle(
   position: number,
   options: OutboxCommandOptions,
 ): Promise<void> {
-  const subject = oneLine(item.subject, 40) || "(no subject)";
   const choice = await parts.terminal.choose(
-    `Did mail ${position}, "${subject}", arrive? Look in the Sent folder, or ask ${
+    `Did mail ${position}, "${subjectOf(item)}", arrive? Look in the Sent folder, or ask ${
       safeText(item.to.join(", "))
     }.`,
     [
@@ -80,7 +79,7 @@ async function settle(
     { byDefault: 2 },
   );
   if (choice === "arrived") await drop(parts, item);
-  if (choice === "again") await retryAndTell(parts, item, { signal: options.signal });
+  if (choice === "again") await retryAndTell(parts, item, options.signal);
 }
 
 /** Everything that can be tried without a decision of the person. */
@@ -97,13 +96,10 @@ async function retry(
   if (items.length === 0) await parts.terminal.print("There is nothing to try again.");
   for (const item of items) {
     if (item.state === "in_doubt" && parts.terminal.isInteractive) {
-      const isSure = await parts.terminal.confirm(
-        "It may have arrived already. Send it again all the same?",
-        false,
-      );
-      if (!isSure) continue;
+      const question = "It may have arrived already. Send it again all the same?";
+      if (!await parts.terminal.confirm(question, false)) continue;
     }
-    const outcome = await retryAndTell(parts, item, { signal: options.signal });
+    const outcome = await retryAndTell(parts, item, options.signal);
     code = Math.max(code, exitCodeOf(outcome));
   }
   return code;
@@ -119,28 +115,21 @@ function pick(items: readonly OutboxItem[], number: string): OutboxItem {
   const item = items.find((candidate, at) => String(at + 1) === number || candidate.id === number);
   if (item !== undefined) return item;
   throw new UsageError(
-    `There is no mail ${
-      number === "" ? "without a number" : safeText(number)
-    } in the outbox: "email outbox" lists them`,
+    number === ""
+      ? 'Cannot drop a mail without its number: "email outbox" lists them'
+      : `There is no mail ${safeText(number)} in the outbox: "email outbox" lists them`,
   );
 }
 
-/**
- * Sends what is due while the client runs, and tells what came of it above the line being typed. Ends with the signal.
- */
+/** Sends what is due while the client runs, and tells the outcomes above the line being typed. Ends with the signal. */
 export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Promise<void> {
   const { terminal, backgroundOutbox } = parts;
   await backgroundOutbox.sweep().catch(() => {}); // leftovers that cannot be removed harm nobody
   const items = await backgroundOutbox.list().catch(() => []);
   const inDoubt = items.filter((item) => item.state === "in_doubt" && !item.isBeingSent).length;
   if (inDoubt > 0) {
-    terminal.printAbove(
-      yellow(
-        `${
-          count(inDoubt, "mail")
-        } in doubt, because Mini-Chat ended while sending: "email outbox" asks what became of it.`,
-      ),
-    );
+    const mails = `${count(inDoubt, "mail")} in doubt, because Mini-Chat ended while sending`;
+    terminal.printAbove(yellow(`${mails}: "email outbox" asks what became of it.`));
   }
   const lastProblems = new Map<string, string>(); // entry → what was told of it last
   await runOutbox(backgroundOutbox, {
@@ -149,24 +138,19 @@ export async function runMailOutbox(parts: EmailParts, signal: AbortSignal): Pro
     onOutcome: (entry, outcome) => {
       if (outcome.kind === "skipped" || signal.aborted) return;
       if (outcome.kind === "queued") {
+        const { message } = outcome.error;
         // Told once, not at each of many attempts.
-        if (
-          lastProblems.get(entry.id) === outcome.error.message ||
-          entry.problem?.message === outcome.error.message
-        ) return;
-        lastProblems.set(entry.id, outcome.error.message);
+        if ([lastProblems.get(entry.id), entry.problem?.message].includes(message)) return;
+        lastProblems.set(entry.id, message);
       } else lastProblems.delete(entry.id);
-      const subject = oneLine(entry.subject, 40) || "(no subject)";
-      terminal.printAbove(`Mail "${subject}": ${outcomeLines(outcome, parts)}`);
+      terminal.printAbove(`Mail "${subjectOf(entry)}": ${outcomeLines(outcome, parts)}`);
     },
     onFault: (error) =>
       terminal.printAbove(yellow(`The mail outbox cannot be read just now: ${safeText(messageOf(error))}.`)),
   });
 }
 
-/**
- * Sends what is due while the menu runs. Disposing of it ends that, and waits for the mail under way to be put back.
- */
+/** Sends what is due until it is disposed of, which waits for the mail under way to be put back. */
 export function startMailOutbox(parts: EmailParts): AsyncDisposable {
   const stop = new AbortController();
   const ended = runMailOutbox(parts, stop.signal);

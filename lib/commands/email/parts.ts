@@ -15,9 +15,6 @@ import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { retypeLines } from "./words.ts";
 
-/** Folder of the finished mails, inside the profile's. */
-const SPOOL_FOLDER = "mail-outbox";
-
 /** What only the entry file knows. */
 export interface EmailSurroundings {
   readonly profileFolder: string;
@@ -36,7 +33,6 @@ export interface EmailOptions extends EmailSurroundings {
   readonly now?: () => number; // epoch milliseconds; `Date.now` by default
 }
 
-/** The same, put together. */
 export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolder" | "now"> {
   readonly store: MailAccountStore & DraftStore & OutboxStore;
   readonly mailer: Mailer;
@@ -45,7 +41,7 @@ export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolde
   readonly now: () => number;
 }
 
-/** E-mail as a script uses it. */
+/** What a subcommand works with. */
 export interface EmailScript {
   readonly parts: EmailParts;
   readonly readInput: () => Promise<string>; // all of standard input, for a text given as `-`
@@ -53,7 +49,6 @@ export interface EmailScript {
   readonly signal: AbortSignal;
 }
 
-/** Puts the e-mail part of the program together over a profile; nothing is read or sent yet. */
 export function makeEmailParts(options: EmailOptions): EmailParts {
   const { profile, profileFolder, ...rest } = options;
   const now = options.now ?? Date.now;
@@ -67,21 +62,19 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
         ? terminal.runOutside(() => readPasswordCommand(command))
         : readPasswordCommand(command, { canAsk: false }),
   });
-  const spoolFolder = join(profileFolder, SPOOL_FOLDER);
-  const outboxWith = (asking: { askPassword?: AskPassword }) =>
-    new Outbox({
-      store,
-      spoolFolder,
-      now,
-      submit: (accountId, mail, watching) => mailer.submit(accountId, mail, { ...watching, ...asking }),
-    });
-  const outbox = outboxWith({ askPassword: passwordAsker(terminal) });
-  return { ...rest, store, mailer, now, outbox, backgroundOutbox: outboxWith({}) };
+  const spoolFolder = join(profileFolder, "mail-outbox");
+  const askPassword = passwordAsker(terminal);
+  const outbox = new Outbox({
+    store,
+    spoolFolder,
+    now,
+    submit: (accountId, mail, options) => mailer.submit(accountId, mail, { ...options, askPassword }),
+  });
+  const backgroundOutbox = new Outbox({ store, spoolFolder, now, submit: mailer.submit.bind(mailer) });
+  return { ...rest, store, mailer, now, outbox, backgroundOutbox };
 }
 
-/**
- * Asks for the password of an account that keeps none; in a pipe nobody is asked, as the input may be the mail's text.
- */
+/** In a pipe nobody is asked for a password, as the input may be the mail's text. */
 export function passwordAsker(terminal: Terminal): AskPassword {
   return async (account, refused) => {
     if (!terminal.isInteractive) return null;
@@ -91,15 +84,17 @@ export function passwordAsker(terminal: Terminal): AskPassword {
   };
 }
 
-/**
- * Finds an account by its address, or the default one.
- *
- * @param address The address; empty for the default account.
- * @returns The account; `null` when there is none.
- */
+/** Finds an account by its address, in any case; an empty one means the default account. */
 export async function findAccount(parts: EmailParts, address = ""): Promise<MailAccount | null> {
   const accounts = await parts.store.listMailAccounts();
   if (address === "") return accounts[0] ?? null;
   const wanted = address.toLowerCase();
   return accounts.find((account) => account.address.toLowerCase() === wanted) ?? null;
+}
+
+/** Says that {@linkcode findAccount} found none; a sentence without its period. */
+export function noAccountWords(address: string): string {
+  return address === ""
+    ? 'There is no mail account yet: "email setup" makes one'
+    : `There is no mail account ${safeText(address)}: "email accounts" lists them`;
 }

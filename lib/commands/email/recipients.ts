@@ -5,16 +5,10 @@
 import { formatAddress, type MailAddress, parseRecipients } from "../../mail/address.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 
-/** What a typed list came to. */
-export interface ResolvedRecipients {
-  readonly addresses: readonly MailAddress[]; // the addresses, each once
-  readonly problems: readonly string[];
-}
-
 export async function resolveRecipients(
   typed: string,
   findPublishedAddress: (userName: string) => Promise<string | null>,
-): Promise<ResolvedRecipients> {
+): Promise<{ addresses: readonly MailAddress[]; problems: readonly string[] }> {
   const addresses: MailAddress[] = [];
   const problems: string[] = [];
   for (const item of parseRecipients(typed)) {
@@ -37,11 +31,7 @@ export async function resolveRecipients(
   return { addresses, problems };
 }
 
-/**
- * What to say beneath the line while a list is being typed.
- *
- * @returns A few words; `undefined` while there is nothing to say.
- */
+/** A few words for beneath the line while a list is being typed. */
 export function recipientHint(typed: string): string | undefined {
   const items = parseRecipients(typed);
   const problem = items.find((item) => item.kind === "problem");

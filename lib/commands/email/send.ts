@@ -2,6 +2,7 @@
  * A finished mail on its way: into the outbox, to the server, with a bar for a large one, and what came of it.
  * @module
  */
+import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { UsageError } from "../../errors.ts";
 import type { MailAccount } from "../../mail/account.ts";
@@ -20,6 +21,7 @@ import { outcomeLines, refusalLines } from "./words.ts";
 
 /** Mails below this size are gone before a bar could be read, bytes. */
 const BAR_FROM_BYTES = 200_000;
+export const KEPT_AS_DRAFT = "It is kept as a draft: 6 goes on with it.";
 /** Columns of a subject in the bar's label. */
 const LABEL_COLUMNS = 30;
 
@@ -31,37 +33,33 @@ export async function sendContent(
   parts: EmailParts,
   account: MailAccount,
   mail: MailContent,
-  options: { draft: MailDraft; signal: AbortSignal },
+  draft: MailDraft,
+  signal: AbortSignal,
 ): Promise<void> {
   const { terminal, store } = parts;
   using added = await addToOutbox(parts, account, mail);
   const { entry } = added;
-  await store.removeMailDraft(options.draft.id);
+  await store.removeMailDraft(draft.id);
   let outcome: SendOutcome;
   try {
     outcome = await withBar(
       terminal,
       `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
       entry.sizeBytes,
-      (watching) => added.send({ ...watching, signal: options.signal }),
+      signal,
+      added.send,
     );
   } catch (error) {
     // Ctrl+C at the question for the password. What is a draft again must not go out by itself.
-    if (error instanceof Interrupt) await takeBack(parts, entry, options.draft);
+    if (error instanceof Interrupt) await takeBack(parts, entry, draft);
     throw error;
   }
-  const isStopped = options.signal.aborted && outcome.kind === "queued";
-  if (outcome.kind === "failed" || isStopped) {
-    await takeBack(parts, entry, options.draft);
-  }
-  if (isStopped) {
-    await terminal.print("Stopped: nothing was sent. It is kept as a draft: 6 goes on with it.");
-    return;
-  }
-  await terminal.print(outcomeLines(outcome, parts));
-  if (outcome.kind === "failed") {
-    await terminal.print("Nothing was sent. It is kept as a draft: 6 goes on with it.");
-  }
+  const isStopped = signal.aborted && outcome.kind === "queued";
+  const isDraftAgain = isStopped || outcome.kind === "failed";
+  if (isDraftAgain) await takeBack(parts, entry, draft);
+  if (!isStopped) await terminal.print(outcomeLines(outcome, parts));
+  if (!isDraftAgain) return;
+  await terminal.print(`${isStopped ? "Stopped: nothing" : "Nothing"} was sent. ${KEPT_AS_DRAFT}`);
 }
 
 async function takeBack({ store, outbox, now }: EmailParts, entry: OutboxEntry, draft: MailDraft) {
@@ -86,52 +84,47 @@ export async function addToOutbox(
   }
 }
 
-/**
- * Shows how far a large mail is while it is being sent; a small one has one line that vanishes.
- *
- * @param sizeBytes Size of the mail.
- */
+/** Shows how far a large mail is while it is being sent; a small one has one line that vanishes. */
 export async function withBar(
   terminal: Terminal,
   label: string,
   sizeBytes: number,
-  run: (watching: Pick<SubmissionOptions, "onProgress">) => Promise<SendOutcome>,
+  signal: AbortSignal,
+  send: (options: SubmissionOptions) => Promise<SendOutcome>,
 ): Promise<SendOutcome> {
   if (sizeBytes < BAR_FROM_BYTES) {
-    using _line = terminal.isInteractive ? terminal.liveLine(`${label} …`) : undefined;
-    return await run({});
+    using _line = briefLine(terminal, label);
+    return await send({ signal });
   }
   using bar = terminal.progress({ label, total: sizeBytes });
-  const outcome = await run({ onProgress: (sentBytes) => bar.update(sentBytes) });
+  const outcome = await send({ signal, onProgress: (sentBytes) => bar.update(sentBytes) });
   if (outcome.kind === "sent") bar.finish();
   return outcome;
 }
 
-/**
- * Sends a mail of a list again, with a bar, and says what came of it.
- *
- * @param seen The mail as the person saw it.
- */
+/** A line that says what is going on until it is disposed of; a pipe shows none. */
+export function briefLine(terminal: Terminal, label: string): Disposable | undefined {
+  return terminal.isInteractive ? terminal.liveLine(`${label} …`) : undefined;
+}
+
+/** Sends a mail of a list again, as the person saw it there, and says what came of it. */
 export async function retryAndTell(
   parts: EmailParts,
   seen: OutboxItem,
-  options: { signal?: AbortSignal } = {},
+  signal: AbortSignal,
 ): Promise<SendOutcome> {
   const outcome = await withBar(
     parts.terminal,
     "Sending again",
     seen.sizeBytes,
-    (watching) => parts.outbox.retry(seen, { ...watching, ...options }),
+    signal,
+    (options) => parts.outbox.retry(seen, options),
   );
   await parts.terminal.print(outcomeLines(outcome, parts));
   return outcome;
 }
 
-/**
- * Sends it, past the outbox: a test that fails is told, not tried again.
- *
- * @returns `null` when the server took it, its refusal otherwise.
- */
+/** Sends it past the outbox, as a test that fails is not tried again. `null` when the server took it. */
 export async function sendTestMail(
   parts: EmailParts,
   account: MailAccount,
@@ -148,18 +141,16 @@ export async function sendTestMail(
     text: "This is the test mail that you asked for. There is nothing to do.\n",
     attachments: [],
   }, { sentAt: parts.now() });
-  const chunks = await Array.fromAsync(message.stream as AsyncIterable<Uint8Array>);
+  const bytes = Buffer.concat(await Array.fromAsync(message.stream));
   const mail = {
     envelope: message.envelope,
-    sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
-    open: () => Readable.from(chunks),
+    sizeBytes: bytes.length,
+    open: () => Readable.from([bytes]),
   };
   try {
-    using _line = terminal.isInteractive ? terminal.liveLine("Sending the test mail …") : undefined;
-    const taken = await parts.mailer.submit(account.id, mail, {
-      signal,
-      askPassword: passwordAsker(terminal),
-    });
+    using _line = briefLine(terminal, "Sending the test mail");
+    const askPassword = passwordAsker(terminal);
+    const taken = await parts.mailer.submit(account.id, mail, { signal, askPassword });
     await terminal.print(
       green(`The test mail to ${safeText(account.address)} was taken: look into your inbox.`),
     );

@@ -2,13 +2,9 @@
  * Asking for the mail server of an account: known from the address, chosen from the list, or given as host and port.
  * @module
  */
-import {
-  findProvider,
-  listProviders,
-  type MailProvider,
-  securityOf,
-  type SmtpEndpoint,
-} from "../../mail/providers.ts";
+import { isPort } from "../../addresses.ts";
+import { findProvider, listProviders, type MailProvider, type SmtpEndpoint } from "../../mail/providers.ts";
+import type { ReadLineOptions } from "../../terminal/read_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { padToColumns } from "../../terminal/width.ts";
@@ -17,10 +13,14 @@ import { padToColumns } from "../../terminal/width.ts";
 const OFFERED = 10;
 /** Columns of a provider's name in the long list. */
 const NAME_COLUMNS = 26;
+const SECURITY_OF_PORT: Record<number, SmtpEndpoint["security"]> = {
+  25: "starttls",
+  465: "tls",
+  587: "starttls",
+};
 
 /**
  * @param address The account's address; empty to ask only for host and port.
- * @param before What was used so far; `null` when nothing was.
  * @returns The server; `null` at the end of the input.
  */
 export async function askEndpoint(
@@ -61,70 +61,57 @@ async function askByName(
   for (let at = 0; at < names.length; at += perRow) {
     await terminal.print(`  ${names.slice(at, at + perRow).join("")}`.trimEnd());
   }
-  while (true) {
-    const typed = await terminal.readLine({
-      prompt: "Name: ",
-      multiline: false,
-      complete: (text) => ({
-        from: 0,
-        candidates: providers.map((provider) => provider.id)
-          .filter((id) => id.toLowerCase().startsWith(text.toLowerCase())),
-      }),
-    });
-    if (typed === null) return null;
-    const wanted = typed.trim().toLowerCase();
-    const found = providers.find((provider) => provider.id.toLowerCase() === wanted) ??
+  const complete = (text: string) => ({
+    from: 0,
+    candidates: providers.map(({ id }) => id).filter((id) => id.toLowerCase().startsWith(text.toLowerCase())),
+  });
+  const find = (text: string) => {
+    const wanted = text.toLowerCase();
+    return providers.find(({ id }) => id.toLowerCase() === wanted) ??
       (wanted === "" ? null : findProvider(wanted));
-    if (found !== null) return found.endpoint;
-    await terminal.print("  There is no provider of that name in the list.");
-    if (!terminal.isInteractive) return null;
-  }
+  };
+  const advice = "There is no provider of that name in the list.";
+  return (await askUntil(terminal, { prompt: "Name: ", complete }, find, advice))?.endpoint ?? null;
 }
 
 async function askHost(terminal: Terminal, before: SmtpEndpoint | null): Promise<SmtpEndpoint | null> {
   const host = await askUntil(
     terminal,
-    "Host of the mail server: ",
-    before?.host ?? "",
+    { prompt: "Host of the mail server: ", initial: before?.host ?? "" },
     (text) => /^[^\s/@]+$/.test(text) ? text : null,
-    "Such as smtp.example.org, without a space.",
+    "It looks like smtp.example.org, without a space.",
   );
   if (host === null) return null;
   const port = await askUntil(
     terminal,
-    "Port (465 for TLS, 587 for STARTTLS): ",
-    String(before?.port ?? 465),
-    (text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65535 ? Number(text) : null,
-    "A number from 1 to 65535.",
+    { prompt: "Port (465 for TLS, 587 for STARTTLS): ", initial: String(before?.port ?? 465) },
+    (text) => isPort(text) ? Number(text) : null,
+    "The port is a number from 1 to 65535.",
   );
   if (port === null) return null;
-  let security = securityOf(port);
-  if (port !== 465 && port !== 587 && port !== 25) {
-    const chosen = await terminal.choose(
-      "How is it encrypted?",
-      [
-        { value: "starttls", label: "STARTTLS", description: "a plain start that turns into TLS at once" },
-        { value: "tls", label: "TLS", description: "from the first byte" },
-      ] as const,
-      { byDefault: 0 },
-    );
-    if (chosen === null) return null;
-    security = chosen;
-  }
+  const security = SECURITY_OF_PORT[port] ?? await terminal.choose(
+    "How is it encrypted?",
+    [
+      { value: "starttls", label: "STARTTLS", description: "a plain start that turns into TLS at once" },
+      { value: "tls", label: "TLS", description: "from the first byte" },
+    ] as const,
+    { byDefault: 0 },
+  );
+  if (security === null) return null;
   // A CA given for one host says nothing about another.
   const ca = before?.caPem !== undefined && before.host === host ? { caPem: before.caPem } : {};
   return { host, port, security, ...ca };
 }
 
-async function askUntil<Value>(
+/** Asks until the answer can be used; a pipe, which would be asked the same for ever, is asked once. */
+export async function askUntil<Value>(
   terminal: Terminal,
-  prompt: string,
-  initial: string,
+  question: ReadLineOptions,
   read: (text: string) => Value | null,
   advice: string,
 ): Promise<Value | null> {
   while (true) {
-    const typed = await terminal.readLine({ prompt, initial, multiline: false });
+    const typed = await terminal.readLine({ ...question, multiline: false });
     if (typed === null) return null;
     const value = read(typed.trim());
     if (value !== null) return value;

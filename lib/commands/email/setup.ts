@@ -1,5 +1,5 @@
 /**
- * Setting up a mail account in a short dialogue: address, provider, way to sign in, a test, saved.
+ * Setting up a mail account in a short dialogue: address, provider, way to sign in, saved, a test.
  * @module
  */
 import { messageOf, UsageError } from "../../errors.ts";
@@ -13,18 +13,17 @@ import { readPath } from "./attachments.ts";
 import { type EmailParts, findAccount } from "./parts.ts";
 import { askEndpoint } from "./server.ts";
 import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./sign_in.ts";
-import { sendTestMail } from "./send.ts";
+import { briefLine, sendTestMail } from "./send.ts";
 import { retypeLines } from "./words.ts";
 
 /** @returns The saved account; `null` when the person gave up. */
 export async function setUpAccount(
   parts: EmailParts,
-  options: { caFile?: string; signal: AbortSignal },
+  caFile: string | undefined,
+  signal: AbortSignal,
 ): Promise<MailAccount | null> {
   const { terminal } = parts;
-  const caPem = options.caFile === undefined
-    ? undefined
-    : await readCaFile(readPath(options.caFile, parts.homeFolder));
+  const caPem = caFile === undefined ? undefined : await readCaFile(readPath(caFile, parts.homeFolder));
   const address = await askAddress(parts);
   if (address === null) return null;
   const known = await findAccount(parts, address);
@@ -38,7 +37,7 @@ export async function setUpAccount(
   if (endpoint === null) return null;
   if (caPem !== undefined) endpoint = { ...endpoint, caPem };
   const base = { id: known?.id ?? crypto.randomUUID(), address, name: name.trim() };
-  return await signInAndSave(parts, base, endpoint, known?.signIn ?? null, options.signal);
+  return await signInAndSave(parts, base, endpoint, known?.signIn ?? null, signal);
 }
 
 /** Asks for a way to sign in until one works or the person gives up. */
@@ -66,9 +65,7 @@ async function signInAndSave(
       before = signIn;
       const account: MailAccount = { ...base, endpoint, signIn };
       {
-        using _line = terminal.isInteractive
-          ? terminal.liveLine(`Signing in at ${endpoint.host} …`)
-          : undefined;
+        using _line = briefLine(terminal, `Signing in at ${endpoint.host}`);
         // A password that is not accepted comes back here, where it can be asked for in another way too.
         await mailer.check(account, { signal, askPassword: () => Promise.resolve(null) });
       }
@@ -108,10 +105,8 @@ async function mend(
     });
     if (path === null || path.trim() === "") return null;
     try {
-      return {
-        ...tried,
-        endpoint: { ...endpoint, caPem: await readCaFile(readPath(path, parts.homeFolder)) },
-      };
+      const caPem = await readCaFile(readPath(path, parts.homeFolder));
+      return { ...tried, endpoint: { ...endpoint, caPem } };
     } catch (problem) {
       await terminal.print(`  ${safeText(messageOf(problem))}.`);
       return tried;
@@ -142,7 +137,7 @@ async function retype(
   refused: PasswordSignIn,
 ): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
   const { terminal } = parts;
-  const signIn = await askSecretAgain(parts, tried, refused);
+  const signIn = await askSecretAgain(parts, tried.accountId, refused);
   if (signIn !== null) return { ...tried, signIn };
   const choice = await terminal.choose("What now?", [
     { value: "other", label: "Sign in in another way", description: "or with another user name" },
@@ -191,7 +186,7 @@ async function askAddress(parts: EmailParts): Promise<string | null> {
   }
 }
 
-export async function readCaFile(path: string): Promise<string> {
+async function readCaFile(path: string): Promise<string> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);

@@ -8,13 +8,32 @@ import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth_redirect.ts
 import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from "../../mail/oauth_service.ts";
 import { isGoogle, type SmtpEndpoint } from "../../mail/providers.ts";
 import { cyan, dim, green } from "../../terminal/style.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import type { EmailParts } from "./parts.ts";
+import { askUntil } from "./server.ts";
+
+const APP_PASSWORD_STEPS = [
+  "Turn on 2-Step Verification, if it is off: https://myaccount.google.com/signinoptions/twosv",
+  "Make an app password, named Mini-Chat for example: https://myaccount.google.com/apppasswords",
+  "Paste its 16 letters here, with or without the spaces. Your own Google password is never needed.",
+];
+const OAUTH_CLIENT_STEPS = [
+  'Make a client of the type "Desktop app": https://console.cloud.google.com/auth/clients',
+  "Turn on the Gmail API for its project, and add yourself as a test user.",
+  "Paste its client id and client secret here.",
+];
+
+async function printSteps(terminal: Terminal, steps: readonly string[]): Promise<void> {
+  for (const [at, step] of steps.entries()) await terminal.print(dim(`  ${at + 1}. ${step}`));
+}
 
 /** A way to sign in with a password, wherever that comes from. */
 export type PasswordSignIn = Exclude<SignIn, { kind: "none" | "oauth2" }>;
 
+const PLACES: readonly SignIn["kind"][] = ["password", "password_command", "password_asked"];
+
 export function isPasswordSignIn(signIn: SignIn): signIn is PasswordSignIn {
-  return signIn.kind !== "none" && signIn.kind !== "oauth2";
+  return PLACES.includes(signIn.kind);
 }
 
 export interface SignInQuestion {
@@ -57,14 +76,11 @@ export async function askSignIn(parts: EmailParts, question: SignInQuestion): Pr
 
 /** The name to sign in with; the big providers take the address, so they are not asked about. */
 async function askUser(parts: EmailParts, question: SignInQuestion): Promise<string | null> {
-  const before = question.before !== null && "user" in question.before
-    ? question.before.user
-    : question.address;
-  if (/(?:gmail|outlook|office365|me|yahoo|gmx)\.(?:com|net)$/.test(question.endpoint.host)) {
-    return question.address;
-  }
-  const typed = await parts.terminal.readLine({ prompt: "User name: ", initial: before, multiline: false });
-  return typed === null ? null : typed.trim() || question.address;
+  const { address, before, endpoint } = question;
+  if (/(?:gmail|outlook|office365|me|yahoo|gmx)\.(?:com|net)$/.test(endpoint.host)) return address;
+  const initial = before !== null && "user" in before ? before.user : address;
+  const typed = await parts.terminal.readLine({ prompt: "User name: ", initial, multiline: false });
+  return typed === null ? null : typed.trim() || address;
 }
 
 async function askPassword(
@@ -74,55 +90,31 @@ async function askPassword(
   isGmail: boolean,
 ): Promise<SignIn | null> {
   const { terminal } = parts;
-  if (isGmail) {
-    for (
-      const line of [
-        "1. Turn on 2-Step Verification, if it is off: https://myaccount.google.com/signinoptions/twosv",
-        "2. Make an app password, named Mini-Chat for example: https://myaccount.google.com/apppasswords",
-        "3. Paste its 16 letters here, with or without the spaces. Your own Google password is never needed.",
-      ]
-    ) await terminal.print(dim(`  ${line}`));
-  }
+  if (isGmail) await printSteps(terminal, APP_PASSWORD_STEPS);
   const place = await terminal.choose(
     "Where does the password come from?",
     [
       { value: "password", label: "Stored here", description: "in a file that only you can read" },
-      {
-        value: "password_command",
-        label: "A command",
-        description: "such as a password manager's, run each time",
-      },
+      { value: "password_command", label: "A command", description: "of a password manager, run each time" },
       { value: "password_asked", label: "Asked each time", description: "kept nowhere" },
     ] as const,
-    {
-      byDefault: question.before?.kind === "password_command"
-        ? 1
-        : question.before?.kind === "password_asked"
-        ? 2
-        : 0,
-    },
+    { byDefault: Math.max(0, PLACES.indexOf(question.before?.kind ?? "password")) },
   );
   if (place === null) return null;
-  const before = question.before?.kind === "password_command" ? question.before.command : "";
-  return await askSecret(parts, question, { kind: place, user, command: before }, {
+  const command = question.before?.kind === "password_command" ? question.before.command : "";
+  return await askSecret(parts, question.accountId, { kind: place, user, command }, {
     password: isGmail ? "App password: " : "Password: ",
     command: "Command: ",
   });
 }
 
-/**
- * Asks once more for a password, or for the command that prints it, which the server has just refused.
- *
- * @returns The same way with another secret; `null` when none was given.
- */
+/** Asks once more for a password, or for the command that prints it, which the server has just refused. */
 export async function askSecretAgain(
   parts: EmailParts,
-  question: Pick<SignInQuestion, "accountId">,
+  accountId: string,
   refused: PasswordSignIn,
 ): Promise<SignIn | null> {
-  const command = refused.kind === "password_command" ? refused.command : "";
-  const { kind, user } = refused;
-  return await askSecret(parts, question, { kind, user, command }, {
+  return await askSecret(parts, accountId, { command: "", ...refused }, {
     password: "Password (Enter: something else): ",
     command: "Command (empty: something else): ",
   });
@@ -130,17 +122,12 @@ export async function askSecretAgain(
 
 async function askSecret(
   { terminal, mailer }: EmailParts,
-  { accountId }: Pick<SignInQuestion, "accountId">,
-  way: { kind: PasswordSignIn["kind"]; user: string; command: string },
+  accountId: string,
+  { kind, user, command: initial }: { kind: PasswordSignIn["kind"]; user: string; command: string },
   prompts: { password: string; command: string },
 ): Promise<SignIn | null> {
-  const { kind, user } = way;
   if (kind === "password_command") {
-    const command = await terminal.readLine({
-      prompt: prompts.command,
-      initial: way.command,
-      multiline: false,
-    });
+    const command = await terminal.readLine({ prompt: prompts.command, initial, multiline: false });
     return command === null || command.trim() === "" ? null : { kind, user, command };
   }
   const typed = await terminal.readSecret(prompts.password);
@@ -151,15 +138,7 @@ async function askSecret(
   return { kind, user };
 }
 
-/**
- * @returns The way to sign in, tokens and all; `null` when the person gave up.
- * @throws {MailError} When the provider refuses.
- */
-async function askOAuth(
-  parts: EmailParts,
-  question: SignInQuestion,
-  user: string,
-): Promise<SignIn | null> {
+async function askOAuth(parts: EmailParts, question: SignInQuestion, user: string): Promise<SignIn | null> {
   const settings = await askSettings(parts, question);
   if (settings === null) return null;
   await using redirect = new LoopbackRedirect(settings.service.redirectHost);
@@ -181,16 +160,10 @@ async function waitForAnswer(
   const { terminal } = parts;
   // Before the browser opens: one that is signed in already answers at once.
   const arrived = new AbortController();
-  const fromBrowser = redirect.waitFor(pending).then((answer) => {
-    arrived.abort("the browser has answered");
-    return answer;
-  });
+  const fromBrowser = redirect.waitFor(pending).finally(() => arrived.abort());
   const isOpen = await parts.openBrowser(pending.url);
-  await terminal.print(
-    isOpen
-      ? "Your browser shows the sign-in. If it does not, open this link:"
-      : "Open this link in a browser:",
-  );
+  const otherwise = isOpen ? "Your browser shows the sign-in. If it does not, open this" : "Open this";
+  await terminal.print(`${otherwise} link in a browser:`);
   // On a line of its own, and whole: it must survive being copied.
   await terminal.print(cyan(pending.url));
   await terminal.print(
@@ -230,11 +203,7 @@ async function askSettings(parts: EmailParts, question: SignInQuestion): Promise
   const service = findOAuthService(endpoint.host) ?? await askService(parts);
   if (service === null) return null;
   if (service === GOOGLE) {
-    await terminal.print(
-      dim('  1. Make a client of the type "Desktop app": https://console.cloud.google.com/auth/clients'),
-    );
-    await terminal.print(dim("  2. Turn on the Gmail API for its project, and add yourself as a test user."));
-    await terminal.print(dim("  3. Paste its client id and client secret here."));
+    await printSteps(terminal, OAUTH_CLIENT_STEPS);
   }
   const clientId = await askWord(parts, "Client id: ");
   if (clientId === null) return null;
@@ -249,7 +218,6 @@ async function askSettings(parts: EmailParts, question: SignInQuestion): Promise
   };
 }
 
-/** Asks for the addresses of a provider that is not known here. */
 async function askService(parts: EmailParts): Promise<OAuthService | null> {
   await parts.terminal.print(
     "The provider's OAuth2 addresses are not known here; its documentation has them.",
@@ -269,17 +237,14 @@ async function askService(parts: EmailParts): Promise<OAuthService | null> {
   };
 }
 
+/** An empty line gives up, as the end of the input does. */
 async function askUrl(parts: EmailParts, prompt: string): Promise<string | null> {
-  while (true) {
-    const typed = await askWord(parts, prompt);
-    if (typed === null) return null;
-    if (URL.canParse(typed) && new URL(typed).protocol === "https:") return typed;
-    await parts.terminal.print("  An address that begins with https:// is needed.");
-    if (!parts.terminal.isInteractive) return null;
-  }
+  const isHttps = (text: string) => URL.parse(text)?.protocol === "https:";
+  const read = (text: string) => text === "" || isHttps(text) ? text : null;
+  return await askUntil(parts.terminal, { prompt }, read, "It must begin with https://.") || null;
 }
 
 async function askWord(parts: EmailParts, prompt: string): Promise<string | null> {
   const typed = await parts.terminal.readLine({ prompt, multiline: false });
-  return typed === null || typed.trim() === "" ? null : typed.trim();
+  return typed?.trim() || null;
 }

@@ -10,10 +10,9 @@ import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim, green, red, yellow } from "../../terminal/style.ts";
 import { ago, count, moment } from "../format.ts";
 
-/** What the words about later tries depend on. */
 interface Later {
   readonly now: () => number;
-  readonly triesAgain: boolean;
+  readonly triesAgain: boolean; // whether this program tries again by itself
 }
 
 const SUBJECT_COLUMNS = 40;
@@ -34,7 +33,6 @@ function wordsBeneath({ serverWords }: MailError): string {
   return serverWords === undefined ? "" : `\n${dim(`  ${safeText(serverWords)}`)}`;
 }
 
-/** @param later The clock, and whether this program tries again by itself. */
 export function outcomeLines(outcome: SendOutcome, later: Later): string {
   switch (outcome.kind) {
     case "sent":
@@ -68,26 +66,19 @@ function refusedRecipient(error: MailError): string {
   return `${yellow(`Not to ${whom}:`)} ${red(`${safeText(error.message)}.`)}${later}${wordsBeneath(error)}`;
 }
 
-/**
- * One mail of the outbox.
- *
- * @param later The clock, and whether this program tries again by itself.
- */
 export function outboxLines(item: OutboxItem, position: number, later: Later): string {
-  const subject = oneLine(item.subject, SUBJECT_COLUMNS) || "(no subject)";
-  const head = `${bold(String(position))}  ${subject}  ${
-    dim(
-      `to ${oneLine(item.to.join(", "), RECIPIENTS_COLUMNS)}, ${formatBytes(item.sizeBytes)}, written ${
-        ago(item.queuedAt, later.now())
-      }`,
-    )
-  }`;
-  const why = item.problem === null || item.isBeingSent
-    ? ""
-    : `\n     ${safeText(item.problem.message)}.${
-      item.problem.serverWords === "" ? "" : `\n     ${dim(safeText(item.problem.serverWords))}`
-    }`;
-  return `${head}\n     ${stateWords(item, later)}${why}`;
+  const to = oneLine(item.to.join(", "), RECIPIENTS_COLUMNS);
+  const about = `to ${to}, ${formatBytes(item.sizeBytes)}, written ${ago(item.queuedAt, later.now())}`;
+  const lines = [`${bold(String(position))}  ${subjectOf(item)}  ${dim(about)}`, stateWords(item, later)];
+  if (item.problem !== null && !item.isBeingSent) {
+    lines.push(`${safeText(item.problem.message)}.`);
+    if (item.problem.serverWords !== "") lines.push(dim(safeText(item.problem.serverWords)));
+  }
+  return lines.join("\n     ");
+}
+
+export function subjectOf(mail: { readonly subject: string }): string {
+  return oneLine(mail.subject, SUBJECT_COLUMNS) || "(no subject)";
 }
 
 function stateWords(item: OutboxItem, later: Later): string {
@@ -137,7 +128,6 @@ export function isKept(outcome: SendOutcome): boolean {
   return outcome.kind === "queued" || outcome.kind === "in_doubt";
 }
 
-/** The exit code for a refusal; see {@linkcode exitCodeOf}. */
 export function exitCodeOfRefusal(error: MailError): number {
   if (isSignInFault(error.fault)) return 4;
   return error.isTemporary ? 3 : 1;
