@@ -31,17 +31,14 @@ export type Recipient =
  * @returns Its items in the order typed, each address once; empty for an empty text.
  */
 export function parseRecipients(text: string): Recipient[] {
-  const items: Recipient[] = [];
-  const seen = new Set<string>();
+  const items = new Map<string, Recipient>();
   for (const { name, address } of addressparser(text, { flatten: true })) {
     const item = readRecipient(name ?? "", address ?? "");
     if (item === null) continue;
     const key = item.kind === "address" ? canonicalAddress(item.address) : JSON.stringify(item);
-    if (seen.has(key)) continue;
-    seen.add(key);
-    items.push(item);
+    if (!items.has(key)) items.set(key, item);
   }
-  return items;
+  return [...items.values()];
 }
 
 function readRecipient(name: string, address: string): Recipient | null {
@@ -50,9 +47,7 @@ function readRecipient(name: string, address: string): Recipient | null {
   if (!bare.includes("@") && (address === "" || name === "") && USER_NAME.test(bare)) {
     return { kind: "user", userName: bare };
   }
-  if (!bare.includes("@")) {
-    return { kind: "problem", text: name === "" ? bare : name, reason: NO_AT };
-  }
+  if (!bare.includes("@")) return { kind: "problem", text: name || bare, reason: NO_AT };
   const reason = findAddressFault(bare);
   if (reason !== null) return { kind: "problem", text: bare, reason };
   return { kind: "address", name: name.trim(), address: bare };

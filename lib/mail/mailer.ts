@@ -1,7 +1,6 @@
 /**
- * The mailer: from an account to a conversation with its server, with the secret fetched on the way.
- *
- * The one place where accounts, secrets and submission meet. A password that is asked for is asked once in each run.
+ * The mailer: from an account to a dialogue with its server, with the secret fetched on the way. A password that is
+ * asked for is asked once in each run.
  * @module
  */
 import type { MailAccount, MailAccountStore } from "./account.ts";
@@ -55,17 +54,11 @@ export class Mailer {
   async submit(accountId: string, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
     const account = await this.#find(accountId);
     if (account === undefined) {
-      throw new MailError(
-        "secret_missing",
-        "The account that this mail was written for is gone: drop the mail and send it from another",
-      );
+      const advice = "drop the mail and send it from another account";
+      throw new MailError("secret_missing", `The account of this mail was removed: ${advice}`);
     }
-    return await this.#with(
-      account,
-      true,
-      options,
-      (credentials) => submitMail({ ...account, credentials }, mail, options),
-    );
+    const submit = (credentials: Credentials) => submitMail({ ...account, credentials }, mail, options);
+    return await this.#with(account, true, options, submit);
   }
 
   /**
@@ -75,12 +68,8 @@ export class Mailer {
    * @throws {MailError} When that does not work.
    */
   async check(account: MailAccount, options: MailerOptions = {}): Promise<void> {
-    await this.#with(
-      account,
-      false,
-      options,
-      (credentials) => checkSignIn({ ...account, credentials }, options),
-    );
+    const check = (credentials: Credentials) => checkSignIn({ ...account, credentials }, options);
+    await this.#with(account, false, options, check);
   }
 
   /** Remembers a password for this run, as if it had just been asked for. */
@@ -133,12 +122,10 @@ export class Mailer {
         const run = this.#parts.runPasswordCommand ?? ((command) => readPasswordCommand(command, { canAsk }));
         return { kind: "password", user: signIn.user, password: await run(signIn.command, canAsk) };
       }
-      case "password_asked":
-        return {
-          kind: "password",
-          user: signIn.user,
-          password: await this.#ask(account, askPassword, refused),
-        };
+      case "password_asked": {
+        const password = await this.#ask(account, askPassword, refused);
+        return { kind: "password", user: signIn.user, password };
+      }
       case "oauth2": {
         // An account that is only being tried has newer tokens than the store: those of a consent just given.
         let tokens = signIn.tokens;
@@ -150,10 +137,8 @@ export class Mailer {
           save: async (renewed, renewedWith) => {
             tokens = renewed;
             if (!isSaved) return;
-            await this.#parts.accounts.changeMailAccount(
-              account.id,
-              (current) => withTokens(current, renewed, renewedWith),
-            );
+            const change = (current: MailAccount) => withTokens(current, renewed, renewedWith);
+            await this.#parts.accounts.changeMailAccount(account.id, change);
           },
           now: this.#parts.now,
         });
@@ -182,11 +167,9 @@ export class Mailer {
   ): Promise<string> {
     const known = this.#asked.get(account.id) ?? await askPassword?.(account, refused) ?? null;
     if (known === null || known === "") {
-      throw refused ?? new MailError(
-        "secret_missing",
-        `The password of ${account.address} is not stored: run "email outbox retry" and type it`,
-        { isTemporary: true },
-      );
+      const sentence =
+        `The password of ${account.address} is not stored: run "email outbox retry" and type it`;
+      throw refused ?? new MailError("secret_missing", sentence, { isTemporary: true });
     }
     this.#asked.set(account.id, known);
     return known;

@@ -63,23 +63,16 @@ export async function finishConsent(
   now: number = Date.now(),
 ): Promise<OAuthTokens> {
   return await explained(settings, async (parties, options) => {
-    const { redirectUri, codeVerifier } = pending;
+    const { redirectUri, codeVerifier, state } = pending;
     const [server, client] = parties;
     // Also compares `state`, and `iss` where the provider sends it.
-    const code = oauth.validateAuthResponse(server, client, answer, pending.state);
-    const response = await oauth.authorizationCodeGrantRequest(
-      ...parties,
-      code,
-      redirectUri,
-      codeVerifier,
-      options,
-    );
+    const code = oauth.validateAuthResponse(server, client, answer, state);
+    const exchanged = [code, redirectUri, codeVerifier] as const;
+    const response = await oauth.authorizationCodeGrantRequest(...parties, ...exchanged, options);
     const result = await oauth.processAuthorizationCodeResponse(server, client, response);
     if (result.refresh_token === undefined) {
-      throw new MailError(
-        "consent_failed",
-        "The provider gave no refresh token: remove this program's access in the provider's account settings, then sign in again",
-      );
+      const advice = "remove this program's access in the provider's account settings, then sign in again";
+      throw new MailError("consent_failed", `The provider gave no refresh token: ${advice}`);
     }
     return readTokens(result, result.refresh_token, now);
   });
@@ -218,45 +211,35 @@ function explain(error: unknown, settings: OAuthSettings): MailError {
       ? new MailError("consent_denied", `Sign-in was declined in the browser: ${retry}`, { serverWords })
       : new MailError("consent_failed", `${host} could not sign you in: ${retry}`, { serverWords });
   }
-  if (error instanceof oauth.ResponseBodyError) {
-    return explainBody(error, host);
-  }
+  if (error instanceof oauth.ResponseBodyError) return explainBody(error, host);
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
-    const sentence = `The answer of ${host} is not the one that was asked for: ${retry}`;
+    const sentence = `${host} sent an answer that does not fit the request: ${retry}`;
     return new MailError("consent_failed", sentence, { serverWords: error.message });
   }
   // Deno 2.9 says why a fetch failed in the cause of its error, Deno 2.8 in the error itself.
-  const words = messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
-  if (/certificate|UnknownIssuer/i.test(words)) {
-    return new MailError(
-      "certificate",
-      `The certificate of ${host} cannot be trusted, so nothing was sent: check its address`,
-      { serverWords: words },
-    );
+  const serverWords = messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
+  if (/certificate|UnknownIssuer/i.test(serverWords)) {
+    const sentence = `The certificate of ${host} cannot be trusted, so nothing was sent: check its address`;
+    return new MailError("certificate", sentence, { serverWords });
   }
-  return new MailError("no_network", `Cannot reach ${host}: check the network`, {
-    isTemporary: true,
-    serverWords: words,
-  });
+  const sentence = `Cannot reach ${host}: check the network`;
+  return new MailError("no_network", sentence, { isTemporary: true, serverWords });
 }
 
 function explainBody(error: oauth.ResponseBodyError, host: string): MailError {
   const told = (fault: MailFault, sentence: string) =>
     new MailError(fault, sentence, { serverWords: wordsOf(error) });
+  const again = 'run "email setup" to sign in again';
   switch (error.error) {
     case "invalid_grant":
-      return told(
-        "token_refused",
-        'The sign-in has expired or was revoked: run "email setup" to sign in again',
-      );
+      return told("token_refused", `The sign-in has expired or was revoked: ${again}`);
     case "invalid_client":
-    case "unauthorized_client":
-      return told(
-        "oauth_client_wrong",
-        `${host} does not know this OAuth2 client: check the client id and secret, then run "email setup"`,
-      );
+    case "unauthorized_client": {
+      const advice = 'check the client id and secret, then run "email setup"';
+      return told("oauth_client_wrong", `${host} does not know this OAuth2 client: ${advice}`);
+    }
     default:
-      return told("consent_failed", `${host} refuses the request: run "email setup" to sign in again`);
+      return told("consent_failed", `${host} refuses the request: ${again}`);
   }
 }
 

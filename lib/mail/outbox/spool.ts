@@ -2,10 +2,9 @@
  * The spool: finished messages on disk, one file each, waiting for a server to take them.
  *
  * A message is written whole, flushed to disk and only then given its name, so a file with that name is complete; the
- * name is on disk too before anybody hears of it.
- * Whoever sends one holds the operating system's lock on its file; the lock falls with the process, which is how
- * a crash in the middle of a sending shows itself. Since a lock can only be looked for by taking it, whoever takes or
- * looks for one holds the folder's own lock meanwhile: so nobody finds a message busy because somebody else has looked.
+ * name is on disk too before anybody hears of it. Whoever sends one holds the operating system's lock on its file, which
+ * falls with the process, so a crash in the middle of a sending shows itself. A lock can only be looked for by taking it:
+ * whoever does either holds the folder's own lock, so that nobody finds a message busy because somebody else has looked.
  * @module
  */
 import { dirname, join } from "node:path";
@@ -68,9 +67,7 @@ export class MailSpool {
   }
 
   async remove(id: string): Promise<void> {
-    await Deno.remove(this.#path(id)).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    await ifThere(Deno.remove(this.#path(id)), undefined);
   }
 
   /**
@@ -79,14 +76,7 @@ export class MailSpool {
    * @param now Epoch milliseconds; files younger than an hour stay, as their entry may be being written.
    */
   async sweep(knownIds: ReadonlySet<string>, now: number = Date.now()): Promise<void> {
-    const names: string[] = [];
-    try {
-      for await (const item of Deno.readDir(this.#folder)) names.push(item.name);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw error;
-    }
-    for (const name of names) {
+    for (const { name } of await ifThere(Array.fromAsync(Deno.readDir(this.#folder)), [])) {
       const id = name.replace(/\.eml(?:\.part)?$/, "");
       if (id === name || (knownIds.has(id) && !name.endsWith(PARTIAL_SUFFIX))) continue;
       const info = await Deno.stat(join(this.#folder, name)).catch(() => null);
@@ -146,10 +136,15 @@ async function writeAll(path: string, content: Readable): Promise<number> {
 }
 
 async function openIfThere(path: string, options: Deno.OpenOptions = {}): Promise<Deno.FsFile | null> {
+  return await ifThere(Deno.open(path, { read: true, write: true, ...options }), null);
+}
+
+/** The result of a file operation; `otherwise` when there is no such file or folder. */
+async function ifThere<Result, Otherwise>(operation: Promise<Result>, otherwise: Otherwise) {
   try {
-    return await Deno.open(path, { read: true, write: true, ...options });
+    return await operation;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (error instanceof Deno.errors.NotFound) return otherwise;
     throw error;
   }
 }

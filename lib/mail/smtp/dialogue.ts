@@ -61,13 +61,7 @@ class SmtpDialogue implements AsyncDisposable {
     this.#target = target;
     this.#options = options;
     const { endpoint, credentials } = target;
-    this.#context = {
-      host: endpoint.host,
-      port: endpoint.port,
-      signIn: credentials.kind,
-      address: target.address,
-      ...(sizeBytes === undefined ? {} : { sizeBytes }),
-    };
+    this.#context = { ...endpoint, signIn: credentials.kind, address: target.address, sizeBytes };
     this.#connection = new SmtpConnection({
       host: endpoint.host,
       port: endpoint.port,
@@ -205,7 +199,7 @@ class SmtpDialogue implements AsyncDisposable {
   }
 }
 
-/** Where each of a host's addresses failed, Node gives one error without words that holds theirs. */
+/** Where all of a host's addresses failed, Node gives one error without words that holds theirs. */
 function wordsOf(failure: unknown): string {
   const tried = failure instanceof AggregateError ? failure.errors : [];
   return messageOf(failure) || tried.map(messageOf).join("; ");

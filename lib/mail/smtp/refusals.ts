@@ -16,7 +16,7 @@ export interface RefusalContext {
   readonly port: number;
   readonly signIn: Credentials["kind"]; // decides whether a refusal is about a password or a token
   readonly address: string; // the account's own address
-  readonly sizeBytes?: number;
+  readonly sizeBytes: number | undefined; // of the mail; unset where only the sign-in is tried
 }
 
 /** Faults without a reply that may be gone later. */

@@ -15,64 +15,46 @@ export type SmtpFault = Exclude<
   "secret_missing" | "oauth_client_wrong" | "consent_denied" | "consent_failed"
 >;
 
-interface ReplyRule {
-  readonly fault: SmtpFault;
-  readonly stages: readonly SendStage[];
-  readonly codes?: RegExp; // matched against `CODE ENHANCED`, such as `535 5.7.8`
-  readonly words?: RegExp; // where `codes` are given too, both must match
-}
+/** Codes are matched against `CODE ENHANCED`, such as `535 5.7.8`; where words are given too, both must match. */
+type ReplyRule = [fault: SmtpFault, stages: readonly SendStage[], codes: RegExp | null, words?: RegExp];
 
 const SIGN_IN: readonly SendStage[] = ["connect", "sign_in"];
 const HAND_OVER: readonly SendStage[] = ["sender", "recipient", "content"];
 const ANY: readonly SendStage[] = [...SIGN_IN, ...HAND_OVER];
 
 const REPLY_RULES: readonly ReplyRule[] = [
-  { fault: "app_password_needed", stages: SIGN_IN, codes: /^5.. 5\.7\.9$/ },
-  { fault: "app_password_needed", stages: SIGN_IN, words: /application-specific|app(?:lication)? password/i },
-  { fault: "web_login_needed", stages: SIGN_IN, codes: /^5.. 5\.7\.14$/ },
-  { fault: "web_login_needed", stages: SIGN_IN, words: /log ?in (?:via|with|through) your web browser/i },
-  { fault: "password_login_disabled", stages: SIGN_IN, codes: /^5.. 5\.7\.139$/ },
-  { fault: "password_login_disabled", stages: SIGN_IN, words: /basic authentication is disabled/i },
-  { fault: "rate_limited", stages: SIGN_IN, codes: /^4/, words: /too many/i },
-  { fault: "no_common_sign_in", stages: ["sign_in"], codes: /^(?:504|503|502)/ },
-  { fault: "wrong_password", stages: ["sign_in"], codes: /^5/ },
-  { fault: "sign_in_needed", stages: HAND_OVER, codes: /^530/ },
-  { fault: "greylisted", stages: HAND_OVER, codes: /^4/, words: /gr[ea]y-?list|postgrey/i },
-  { fault: "greylisted", stages: HAND_OVER, codes: /^45[01] 4\.7\.1$/ },
-  { fault: "mailbox_full", stages: HAND_OVER, codes: /^\d+ [45]\.2\.2$/ },
-  {
-    fault: "mailbox_full",
-    stages: HAND_OVER,
-    words: /over ?quota|(?:mailbox|inbox|storage) (?:is )?full|out of storage/i,
-  },
-  { fault: "too_large", stages: HAND_OVER, codes: /^\d+ [45]\.(?:3\.4|2\.3)$/ },
-  { fault: "too_large", stages: HAND_OVER, codes: /^552/, words: /size|large|big/i },
-  { fault: "rate_limited", stages: ANY, codes: /^421 4\.7\./ },
-  { fault: "rate_limited", stages: ANY, codes: /^\d+ (?:5\.4\.5|4\.7\.28|4\.2\.1|4\.5\.3)$/ },
-  {
-    fault: "rate_limited",
-    stages: ANY,
-    words: /too (?:many|quickly|fast)|rate ?limit|limit exceeded|exceeded .*limit/i,
-  },
-  { fault: "sender_refused", stages: ["sender"], codes: /^5/ },
-  { fault: "sender_refused", stages: HAND_OVER, codes: /^5.. 5\.(?:7\.60|1\.[78])$/ },
-  { fault: "content_refused", stages: ["content"], codes: /^5.. 5\.7\./ },
-  {
-    fault: "content_refused",
-    stages: ["content"],
-    codes: /^5/,
-    words: /spam|virus|blocked|policy|unsolicited|reputation/i,
-  },
-  { fault: "mailbox_unknown", stages: ["recipient"], codes: /^5.. 5\.1\./ },
-  {
-    fault: "mailbox_unknown",
-    stages: ["recipient"],
-    codes: /^55[0134]/,
-    words:
-      /unknown|no such|does ?n[o']t exist|not exist|not found|invalid (?:recipient|mailbox|address)|unavailable/i,
-  },
-  { fault: "server_busy", stages: ANY, codes: /^4/ },
-  { fault: "refused", stages: ANY },
+  ["app_password_needed", SIGN_IN, /^5.. 5\.7\.9$/],
+  ["app_password_needed", SIGN_IN, null, /application-specific|app(?:lication)? password/i],
+  ["web_login_needed", SIGN_IN, /^5.. 5\.7\.14$/],
+  ["web_login_needed", SIGN_IN, null, /log ?in (?:via|with|through) your web browser/i],
+  ["password_login_disabled", SIGN_IN, /^5.. 5\.7\.139$/],
+  ["password_login_disabled", SIGN_IN, null, /basic authentication is disabled/i],
+  ["rate_limited", SIGN_IN, /^4/, /too many/i],
+  ["no_common_sign_in", ["sign_in"], /^(?:504|503|502)/],
+  ["wrong_password", ["sign_in"], /^5/],
+  ["sign_in_needed", HAND_OVER, /^530/],
+  ["greylisted", HAND_OVER, /^4/, /gr[ea]y-?list|postgrey/i],
+  ["greylisted", HAND_OVER, /^45[01] 4\.7\.1$/],
+  ["mailbox_full", HAND_OVER, /^\d+ [45]\.2\.2$/],
+  ["mailbox_full", HAND_OVER, null, /over ?quota|(?:mailbox|inbox|storage) (?:is )?full|out of storage/i],
+  ["too_large", HAND_OVER, /^\d+ [45]\.(?:3\.4|2\.3)$/],
+  ["too_large", HAND_OVER, /^552/, /size|large|big/i],
+  ["rate_limited", ANY, /^421 4\.7\./],
+  ["rate_limited", ANY, /^\d+ (?:5\.4\.5|4\.7\.28|4\.2\.1|4\.5\.3)$/],
+  ["rate_limited", ANY, null, /too (?:many|quickly|fast)|rate ?limit|limit exceeded|exceeded .*limit/i],
+  ["sender_refused", ["sender"], /^5/],
+  ["sender_refused", HAND_OVER, /^5.. 5\.(?:7\.60|1\.[78])$/],
+  ["content_refused", ["content"], /^5.. 5\.7\./],
+  ["content_refused", ["content"], /^5/, /spam|virus|blocked|policy|unsolicited|reputation/i],
+  ["mailbox_unknown", ["recipient"], /^5.. 5\.1\./],
+  [
+    "mailbox_unknown",
+    ["recipient"],
+    /^55[0134]/,
+    /unknown|no such|does ?n[o']t exist|not exist|not found|invalid (?:recipient|mailbox|address)|unavailable/i,
+  ],
+  ["server_busy", ANY, /^4/],
+  ["refused", ANY, null],
 ];
 
 export function classifyReply(
@@ -81,11 +63,9 @@ export function classifyReply(
   signIn: Credentials["kind"],
 ): SmtpFault {
   const codes = `${reply.code} ${reply.enhanced}`;
-  const rule = REPLY_RULES.find((candidate) =>
-    candidate.stages.includes(stage) && (candidate.codes?.test(codes) ?? true) &&
-    (candidate.words?.test(reply.words) ?? true)
-  );
-  const fault = rule?.fault ?? "refused";
+  const fits = ([, stages, codeRule, wordRule]: ReplyRule) =>
+    stages.includes(stage) && (codeRule?.test(codes) ?? true) && (wordRule?.test(reply.words) ?? true);
+  const [fault] = REPLY_RULES.find(fits) ?? ["refused"];
   return signIn === "oauth2" && isPasswordFault(fault) ? "token_refused" : fault;
 }
 
