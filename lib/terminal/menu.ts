@@ -139,7 +139,7 @@ export class Menu {
           // Twice in a row is meant: the way out that every hurried person tries.
           if (this.#isAskedToLeave) return null;
           this.#isAskedToLeave = true;
-          await terminal.print("Press Ctrl+C again to leave. Type help for what can be done here.");
+          await terminal.print("Press Ctrl+C again to leave. Type help for the list of commands.");
           continue;
         }
         if (error instanceof DOMException && error.name === "AbortError") return null; // the terminal is closed
@@ -191,7 +191,7 @@ export class Menu {
       ? `The options are ${numbers.sort((one, other) => one - other).join(", ")}.`
       : near !== null
       ? `Did you mean ${cyan(near)}?`
-      : `Type ${cyan("help")} to see what there is.`;
+      : `Type ${cyan("help")} for the list of commands.`;
     await this.#options.terminal.print(`There is no command ${oneLine(word, 40)}. ${wanted}`);
   }
 

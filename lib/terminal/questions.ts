@@ -106,13 +106,15 @@ export async function readTextWith(
     if (!typed.endsWith("/edit")) return unstuffed(typed.replace(/\n?\.?$/, ""));
     text = typed.replace(/\n?\/edit$/, "");
     if (edit === undefined) {
-      await asker.print("No editor is set: set VISUAL or EDITOR to the command of yours. Go on typing here.");
+      await asker.print(
+        "No editor is set: set VISUAL or EDITOR to the command that starts yours. You can go on typing here.",
+      );
       continue;
     }
     try {
       text = (await edit(text)).replace(/\n+$/, "");
     } catch (error) {
-      await asker.print(`${messageOf(error)}. Go on typing here.`);
+      await asker.print(`${messageOf(error)}. You can go on typing here.`);
     }
   }
 }

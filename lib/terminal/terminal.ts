@@ -187,7 +187,7 @@ export class Terminal implements AsyncDisposable {
       return;
     }
     if (this.#leftOut > 0) {
-      this.#printNow(`(${this.#leftOut} lines left out, as the screen did not keep up)`);
+      this.#printNow(`(${this.#leftOut} lines left out because the screen did not keep up)`);
       this.#leftOut = 0;
     }
     this.#printNow(line);

@@ -117,7 +117,7 @@ Deno.test("Menu loses no line that arrives while a command runs", async () => {
 Deno.test("Menu answers an unknown command with the nearest one, and goes on", async () => {
   const { output, runs } = await piped("sned bob\nxyzzy\n9\nconstructor\n__proto__\na\u202eb\n1\n");
   assert.match(output, /There is no command sned\. Did you mean send\?\n/);
-  assert.match(output, /There is no command xyzzy\. Type help to see what there is\.\n/);
+  assert.match(output, /There is no command xyzzy\. Type help for the list of commands\.\n/);
   assert.match(output, /There is no command 9\. The options are 1, 2, 7\.\n/);
   assert.match(output, /There is no command constructor\./);
   assert.match(output, /There is no command a‹U\+202E›b\./);

@@ -394,7 +394,7 @@ Deno.test("a screen that takes nothing costs no more than a fixed amount of memo
   fake.terminal.printAbove("last");
   await fake.terminal.flush();
   assert.ok(fake.screen.written.length < MAX_WAITING_CHARACTERS + 3 * news.length);
-  assert.match(fake.screen.text(), /\d+ lines left out, as the screen did not keep up\)\nlast$/);
+  assert.match(fake.screen.text(), /\d+ lines left out because the screen did not keep up\)\nlast$/);
 });
 
 Deno.test("control characters that reach print() by mistake do not reach the screen", async () => {

@@ -10,7 +10,7 @@ import { messageOf, UsageError } from "../../errors.ts";
 export async function editWithProgram(command: string | undefined, text: string): Promise<string> {
   if (command === undefined || command.trim() === "") {
     throw new UsageError(
-      "Cannot open an editor as none is set: set VISUAL or EDITOR to the command of yours",
+      "Cannot open an editor as none is set: set VISUAL or EDITOR to the command that starts yours",
     );
   }
   // makeTempDir makes it with mode 0700: nobody else reads a draft.
