@@ -1,11 +1,7 @@
-/**
- * Delivery: how a mailbox reaches one connection, every message once and in the order of the sequence.
- *
- * There are two ways to the wire. Caught up: a message that was just committed goes out at once. Behind (at the start, or when
- * the reader is slow): messages are read from the store page by page, each after the last one is written. So the memory held
- * for a slow reader is one page and the connection's send queue, and nobody else waits for it.
- * @module
- */
+// Delivery: how a mailbox reaches one connection, every message once and in the order of the sequence.
+// There are two ways to the wire. Caught up: a message that was just committed goes out at once. Behind (at the start, or when
+// the reader is slow): messages are read from the store page by page, each after the last one is written. So the memory held
+// for a slow reader is one page and the connection's send queue, and nobody else waits for it.
 import type { ChatStore, StoredMessage } from "./store.ts";
 
 // Read from the store at once.

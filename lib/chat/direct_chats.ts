@@ -1,10 +1,6 @@
-/**
- * Open direct chats: who has invited whom, what the friend is told on joining, and the rounds of attempts.
- *
- * In memory only: an invitation lives as long as its host is connected, and a while longer. Knows no sockets; parties are sessions, and hear
- * events through them. Places and secrets of a host go to the invited account alone, and only when it joins.
- * @module
- */
+// Open direct chats: who has invited whom, what the friend is told on joining, and the rounds of attempts.
+// In memory only: an invitation lives as long as its host is connected, and a while longer. Knows no sockets; parties are sessions, and hear
+// events through them. Places and secrets of a host go to the invited account alone, and only when it joins.
 import { randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type {

@@ -1,9 +1,5 @@
-/**
- * What the server does for each request: one entry each.
- *
- * A handler changes shared state only in one go, with no `await` in the middle of a change.
- * @module
- */
+// What the server does for each request: one entry each.
+// A handler changes shared state only in one go, with no `await` in the middle of a change.
 import { ChatError, ProtocolError, quote } from "../errors.ts";
 import { utf8Bytes } from "../protocol/fields.ts";
 import {

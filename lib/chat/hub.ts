@@ -1,10 +1,6 @@
-/**
- * The hub: the one owner of who is present, and where.
- *
- * Presence is a lease in memory, held by a live session and never stored: when the connection ends, however it ends, the lease
- * ends with it. An account may hold several. Everything here is synchronous, so no two sessions can see it half changed.
- * @module
- */
+// The hub: the one owner of who is present, and where.
+// Presence is a lease in memory, held by a live session and never stored: when the connection ends, however it ends, the lease
+// ends with it. An account may hold several. Everything here is synchronous, so no two sessions can see it half changed.
 import type { Event, EventName } from "../protocol/events.ts";
 import type { UserEntry } from "../protocol/requests.ts";
 import type { Delivery } from "./delivery.ts";

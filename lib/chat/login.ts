@@ -1,7 +1,4 @@
-/**
- * How somebody becomes signed in: register, log in with a password, come back with a token; and the change of a password.
- * @module
- */
+// How somebody becomes signed in: register, log in with a password, come back with a token; and the change of a password.
 import { createHash, randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";

@@ -105,7 +105,6 @@ export interface OperatorWrites {
 
   /**
    * Lets an account log in no more, or again. Disabling ends its logins; its mailbox goes on taking messages.
-   *
    * @throws {ChatError} `not_found` – no such account.
    */
   setDisabled(name: string, isDisabled: boolean): Promise<void>;
@@ -113,7 +112,6 @@ export interface OperatorWrites {
   /**
    * Removes an account: its logins, devices, settings and every message *to* it. What it *sent* stays with the people who
    * received it, under its name, and the name stays taken.
-   *
    * @throws {ChatError} `not_found` – no such account.
    */
   removeAccount(name: string): Promise<void>;
@@ -121,7 +119,6 @@ export interface OperatorWrites {
   /**
    * Takes away what the limits no longer keep: history too old or too big, devices long unused. Never a message that an
    * active device has not shown.
-   *
    * @param limit Most messages taken away in one call, so that other calls are not kept waiting; 2,000 by default.
    */
   prune(limit?: number): Promise<PruneResult>;
@@ -134,7 +131,6 @@ export type OperatorStore = OperatorReads & OperatorWrites;
 export interface ServerStore extends ChatReads, ChatWrites, OperatorReads, OperatorWrites, AsyncDisposable {
   /**
    * Writes a consistent copy into a new file, while the store goes on working.
-   *
    * @throws {ChatError} `conflict` – the file exists; `unavailable` – it cannot be written.
    */
   backup(path: string): Promise<void>;

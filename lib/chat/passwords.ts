@@ -1,11 +1,7 @@
-/**
- * Passwords: hashed with scrypt, checked in bounded numbers, upgraded when the parameters grow.
- *
- * Cost: N=2^17, r=8, p=1 (OWASP Password Storage Cheat Sheet), which takes 128 MiB and a few tenths of a second for each
- * hash. `node:crypto` computes it off the main thread. Stored in the PHC string form, so that each hash says with what
- * it was made: `$scrypt$ln=17,r=8,p=1$<salt>$<hash>`, both base64 without padding.
- * @module
- */
+// Passwords: hashed with scrypt, checked in bounded numbers, upgraded when the parameters grow.
+// Cost: N=2^17, r=8, p=1 (OWASP Password Storage Cheat Sheet), which takes 128 MiB and a few tenths of a second for each
+// hash. `node:crypto` computes it off the main thread. Stored in the PHC string form, so that each hash says with what
+// it was made: `$scrypt$ln=17,r=8,p=1$<salt>$<hash>`, both base64 without padding.
 import { Buffer } from "node:buffer";
 import { type BinaryLike, randomBytes, scrypt, type ScryptOptions, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
@@ -54,7 +50,6 @@ export class Passwords {
 
   /**
    * Makes the PHC string of a password, with a new random salt.
-   *
    * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
   async hash(password: string, taker: TurnTaker = OPERATOR): Promise<string> {
@@ -65,7 +60,6 @@ export class Passwords {
 
   /**
    * Compares a password with a stored PHC string, in constant time; throws as `hash` does.
-   *
    * @param stored `null` for a name that does not exist: the answer is then no, after the same work.
    * @returns `needsRehash`: right, and the hash was made at another cost than new ones, so store a new one.
    */

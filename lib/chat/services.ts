@@ -1,7 +1,4 @@
-/**
- * What all sessions of a server share.
- * @module
- */
+// What all sessions of a server share.
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
 import { Pace, type PaceClock, Paces } from "./pace.ts";

@@ -1,9 +1,5 @@
-/**
- * The session: one client's conversation with the server over one connection, from greeting to goodbye.
- *
- * It knows its stage and who is signed in; what each request does stands in `handlers.ts`. It knows nothing of sockets.
- * @module
- */
+// The session: one client's conversation with the server over one connection, from greeting to goodbye.
+// It knows its stage and who is signed in; what each request does stands in `handlers.ts`. It knows nothing of sockets.
 import { ChatError } from "../errors.ts";
 import type { Event, EventName } from "../protocol/events.ts";
 import type { Params, RequestName, Result } from "../protocol/requests.ts";

@@ -113,7 +113,6 @@ export interface ChatReads {
   /**
    * Messages to an account with a sequence above `after`, oldest first. `next` is the `after` of the next page; null when the
    * mailbox held no more at that moment.
-   *
    * @param page.maxBytes Most bytes of text in the page; it holds at least one message if there is one.
    */
   listMailbox(
@@ -129,7 +128,6 @@ export interface ChatReads {
   /**
    * What two users wrote to each other: the newest messages below `before`, oldest first. `next` is the `before` of the page
    * with the messages before these; null when there are none.
-   *
    * @param page.with Name of the other user; may be oneself.
    * @param page.before Null for the newest.
    * @param page.maxBytes Most bytes of text in the page; a single longer message comes alone.
@@ -144,7 +142,6 @@ export interface ChatReads {
 export interface ChatWrites {
   /**
    * Makes an account and logs in its first device. Ids of accounts are never used twice.
-   *
    * @throws {ChatError} `conflict` – the name is taken, or was once; `forbidden` – the code is unknown, used up, revoked or
    * expired.
    */
@@ -152,7 +149,6 @@ export interface ChatWrites {
 
   /**
    * Replaces the password hash, and ends every login of the account but one.
-   *
    * @param change.formerHash Hash that has to be stored for this to happen; null for any.
    * @param change.exceptTokenHash Login that goes on; null for none.
    * @throws {ChatError} `not_found` – no such account; `unauthenticated` – the hash is another by now.
@@ -166,7 +162,6 @@ export interface ChatWrites {
    * Logs a device in under a new token, if nothing has changed since its password was checked. A known device of the account
    * is used again, and its former token ends; any other id, or null, makes a new device, which starts at the highest read
    * cursor of the account.
-   *
    * @param login.passwordHash What the password was checked against.
    * @param login.newPasswordHash Takes its place, for the same password made at another cost; null leaves it.
    * @param login.connectedDeviceIds Devices of the account that are in use now, so that a new one pushes out none of them.
@@ -197,7 +192,6 @@ export interface ChatWrites {
 
   /**
    * Refuses messages from a user from now on. Blocking twice is the same as once.
-   *
    * @throws {ChatError} `not_found` – no such user; `invalid` – that is oneself; `too_large` – 1,000 are blocked already.
    */
   blockUser(accountId: number, name: string): Promise<void>;
@@ -208,7 +202,6 @@ export interface ChatWrites {
   /**
    * Stores a message in a mailbox, once for each (sender, id). Writing to oneself is allowed. Promises resolve in the order of
    * the sequences.
-   *
    * @param message.id The sender's id for it; letters' case matters.
    * @param message.text Checked by the caller for length and content.
    * @throws {ChatError} `not_found` – no such recipient; `blocked` – it takes nothing from this sender; `mailbox_full` –
@@ -219,7 +212,6 @@ export interface ChatWrites {
   /**
    * Moves the cursors of a device. They never go back, and never beyond the highest sequence of the mailbox; what is read is
    * delivered as well. An unknown device is ignored.
-   *
    * @returns Whom to tell what: only where a message got further on the first of the account's devices.
    */
   acknowledge(

@@ -1,13 +1,9 @@
-/**
- * Throttles: how often one address or one account may be tried, and how many may register from one address.
- *
- * Failed logins are counted in three ways. One account tried from one address: a guesser is stopped there without locking out
- * the owner, who comes from elsewhere. One address over all accounts: a guesser who walks through names is stopped too.
- * One account over all addresses: a guesser with many is slowed, and so is nobody who has signed in to it before, with the
- * same device or from the same address. A device that has signed in before is counted for itself, whatever its neighbours do.
- * An address is an IPv4 address, or an IPv6 /64.
- * @module
- */
+// Throttles: how often one address or one account may be tried, and how many may register from one address.
+// Failed logins are counted in three ways. One account tried from one address: a guesser is stopped there without locking out
+// the owner, who comes from elsewhere. One address over all accounts: a guesser who walks through names is stopped too.
+// One account over all addresses: a guesser with many is slowed, and so is nobody who has signed in to it before, with the
+// same device or from the same address. A device that has signed in before is counted for itself, whatever its neighbours do.
+// An address is an IPv4 address, or an IPv6 /64.
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { ChatError } from "../errors.ts";
 import type { TurnTaker } from "./fair_line.ts";
@@ -65,7 +61,6 @@ export class Throttles {
   /**
    * Counts a login as failed before it is checked, so that many at once cannot all slip through. Waits for its turn where
    * strangers have failed too often.
-   *
    * @param login.name Of the account, which need not exist.
    * @param login.knownDeviceId A device that has signed in to this account before; null for none.
    * @returns Call it when the password was right: it takes the count back.

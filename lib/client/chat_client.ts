@@ -139,7 +139,6 @@ export class ChatClient implements Disposable {
 
   /**
    * Writes a message: it is in the outbox on disk when this returns, and goes to the server as soon as there is a connection.
-   *
    * @throws {ChatError} `invalid` or `too_large` when name or text break the protocol's rules.
    */
   send(to: string, text: string): Sending {
@@ -210,7 +209,6 @@ export class ChatClient implements Disposable {
 
   /**
    * Asks the server.
-   *
    * @throws {ChatError} when the server refuses.
    * @throws {ConnectionError} when there is no connection, or it is lost before the reply.
    */

@@ -1,10 +1,6 @@
-/**
- * Sends what waits in the outbox: one message at a time, in the order it was written, each until the server has it.
- *
- * One at a time, since a message that is refused for now (a full disk) must not be overtaken by the next one. The server
- * stores each id once, so sending again after a broken connection is always right (protocol README, "Messages").
- * @module
- */
+// Sends what waits in the outbox: one message at a time, in the order it was written, each until the server has it.
+// One at a time, since a message that is refused for now (a full disk) must not be overtaken by the next one. The server
+// stores each id once, so sending again after a broken connection is always right (protocol README, "Messages").
 import { ChatError, ConnectionError, isTemporary } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
 

@@ -1,11 +1,7 @@
-/**
- * The client's line to its server, kept alive: connect, greet, sign in, and again whenever it breaks.
- *
- * Knows when to try again and when to stop for good; nothing of messages. How to connect and how to sign in are the
- * owner's, since they take a pin, a token or a person. Tries are spread by exponential backoff with full jitter, so
- * that the clients of a server that restarts do not come back all at once.
- * @module
- */
+// The client's line to its server, kept alive: connect, greet, sign in, and again whenever it breaks.
+// Knows when to try again and when to stop for good; nothing of messages. How to connect and how to sign in are the
+// owner's, since they take a pin, a token or a person. Tries are spread by exponential backoff with full jitter, so
+// that the clients of a server that restarts do not come back all at once.
 import { ChatError, ConnectionError, isTemporary, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
 import { VERSION } from "../version.ts";
@@ -97,7 +93,6 @@ export class ServerLink implements AsyncDisposable {
 
   /**
    * Asks the server; the result is unchecked.
-   *
    * @throws {ChatError} What the server refused with; `timeout` – no reply in time.
    * @throws {ConnectionError} When there is no connection, or it is lost before the reply.
    */

@@ -1,10 +1,6 @@
-/**
- * Messages that arrived and were not shown yet, oldest first, as this client holds them.
- *
- * In memory only: the server keeps every message until this device has shown it, so nothing is lost when the client dies. It
- * holds a bounded amount; the rest is left with the server, and asked for again once there is room.
- * @module
- */
+// Messages that arrived and were not shown yet, oldest first, as this client holds them.
+// In memory only: the server keeps every message until this device has shown it, so nothing is lost when the client dies. It
+// holds a bounded amount; the rest is left with the server, and asked for again once there is room.
 import type { ReceivedMessage } from "../protocol/events.ts";
 
 /** Most memory for messages, in bytes: all that a usual mailbox holds, a quarter of the largest. */

@@ -1,7 +1,4 @@
-/**
- * One account signed in on one server: the link that keeps the connection, and the chat over it.
- * @module
- */
+// One account signed in on one server: the link that keeps the connection, and the chat over it.
 import { ChatClient } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
 import { ChatError, ConnectionError } from "../errors.ts";

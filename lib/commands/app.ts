@@ -1,7 +1,4 @@
-/**
- * The state of the client program: terminal, profile, and the account that is connected. Every option works on one of these.
- * @module
- */
+// The state of the client program: terminal, profile, and the account that is connected. Every option works on one of these.
 import type { ChatClient, Sending } from "../client/chat_client.ts";
 import type { SendOutcome } from "../client/outbox_sender.ts";
 import { ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
@@ -135,7 +132,6 @@ export class App implements AsyncDisposable {
 
   /**
    * Waits for work that may take long, or for ever, and shows a line about it, but not in a script whose output a program reads.
-   *
    * @param what Name of the work, such as `Connecting to chat.example.org`; made safe by the caller.
    * @param work Does it, and rejects with the signal's reason soon after that is aborted.
    * @throws {Interrupt} at Ctrl+C, if the work rejects with the signal's reason.
@@ -155,7 +151,6 @@ export class App implements AsyncDisposable {
 
   /**
    * Asks for a new password, twice where it is typed unseen; null when the person gives up.
-   *
    * @param typed Password that was typed already; used when it meets the rules.
    */
   async askNewPassword(prompt: string, typed?: string): Promise<string | null> {

@@ -1,7 +1,4 @@
-/**
- * What an {@linkcode App} is made of, for the entry file to load in one go once it is known that one is needed.
- * @module
- */
+// What an {@linkcode App} is made of, for the entry file to load in one go once it is known that one is needed.
 export { readPasswordCommand } from "../mail/password_command.ts";
 export { openProfile } from "../profile/profile.ts";
 export { Terminal } from "../terminal/terminal.ts";

@@ -1,7 +1,4 @@
-/**
- * The command line of both programs: help, errors that the caller ends with, unknown subcommands.
- * @module
- */
+// The command line of both programs: help, errors that the caller ends with, unknown subcommands.
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { writeToOutput } from "../terminal/standard_output.ts";

@@ -1,7 +1,4 @@
-/**
- * Times, users and messages as the screen shows them. Everything that others wrote is made safe here.
- * @module
- */
+// Times, users and messages as the screen shows them. Everything that others wrote is made safe here.
 import { bold, cyan, dim, green, yellow } from "../terminal/style.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import type { UserEntry } from "../protocol/requests.ts";

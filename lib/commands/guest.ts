@@ -1,7 +1,4 @@
-/**
- * The way to a server that is trusted, and a connection on which nobody is signed in yet: its greeting, and the ways to sign in.
- * @module
- */
+// The way to a server that is trusted, and a connection on which nobody is signed in yet: its greeting, and the ways to sign in.
 import { HELLO } from "../client/server_link.ts";
 import { Connection } from "../net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
@@ -56,7 +53,6 @@ export class Guest implements AsyncDisposable {
 
   /**
    * Connects to a trusted server and says hello.
-   *
    * @throws {ConnectionError} when it cannot be reached.
    * @throws {TrustError} when its key is not the one that was pinned.
    * @throws {ChatError} `unsupported_version`.
@@ -74,7 +70,6 @@ export class Guest implements AsyncDisposable {
 
   /**
    * Logs in, or registers.
-   *
    * @param registration Null to log in.
    * @throws {ChatError} `unauthenticated` – wrong name or password; `conflict` – the name is taken; `forbidden` – registering is
    *   not allowed.

@@ -1,7 +1,4 @@
-/**
- * Tells when the person goes idle, five minutes after the last key, and when they are back.
- * @module
- */
+// Tells when the person goes idle, five minutes after the last key, and when they are back.
 /** Silence after which somebody counts as away, in milliseconds. */
 const IDLE_AFTER_MS = 5 * 60_000;
 
@@ -13,7 +10,6 @@ export class IdleWatch implements Disposable {
 
   /**
    * Begins with somebody at the keys.
-   *
    * @param onChange Told when they go, and when they are back.
    */
   constructor(onChange: (isIdle: boolean) => void, afterMs: number = IDLE_AFTER_MS) {

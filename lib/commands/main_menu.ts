@@ -1,7 +1,4 @@
-/**
- * The main menu: every option of the client in one place. It is loaded only when no subcommand was given.
- * @module
- */
+// The main menu: every option of the client in one place. It is loaded only when no subcommand was given.
 import { Interrupt } from "../terminal/interrupt.ts";
 import { Menu, sentenceOf } from "../terminal/menu.ts";
 import type { Profile } from "../profile/profile.ts";
@@ -22,7 +19,6 @@ import { usersOption } from "./chat/users.ts";
 
 /**
  * Runs the menu until the person leaves it.
- *
  * @param where Invite link or address of a server to connect to first; when unset, a person is connected as by option 0.
  */
 export async function runMenu(

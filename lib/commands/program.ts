@@ -1,7 +1,4 @@
-/**
- * The flags of the client's subcommands for scripts, which share the code of the menu's options.
- * @module
- */
+// The flags of the client's subcommands for scripts, which share the code of the menu's options.
 import { type Command, Option } from "commander";
 import type { App } from "./app.ts";
 import type { ScriptOptions } from "./scripts.ts";

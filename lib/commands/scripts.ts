@@ -1,7 +1,4 @@
-/**
- * The work of the client's subcommands, loaded only when one of them runs: flags and help do without.
- * @module
- */
+// The work of the client's subcommands, loaded only when one of them runs: flags and help do without.
 import { ChatError, ConnectionError, NotSignedInError, UsageError } from "../errors.ts";
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
@@ -31,7 +28,6 @@ const REACH_WITHIN_MS = 15_000;
 
 /**
  * Connects as the account that signed in before.
- *
  * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
  * @throws {NotSignedInError} when none did, or its login has ended.
  * @throws {ConnectionError} when the server cannot be reached in time.
@@ -78,7 +74,6 @@ function findLogin(
 
 /**
  * Signs in on this device, and stays so.
- *
  * @param where The server's address, or its invite link.
  * @param isNew Whether the account is to be made.
  * @throws {UsageError} when the server is not trusted, or no password is given.

@@ -1,8 +1,4 @@
-/**
- * What a connection needs of a socket.
- * @module
- */
-
+// What a connection needs of a socket.
 /** `Deno.TcpConn` and `Deno.TlsConn` have it. */
 export interface ByteStream {
   read(buffer: Uint8Array): Promise<number | null>;

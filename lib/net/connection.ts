@@ -1,11 +1,7 @@
-/**
- * Reads lines from one socket, and writes frames to it.
- *
- * Knows bytes, backpressure and why a connection ended; nothing of JSON-RPC. Reading happens only when it is asked
- * for, so a reader that stops asking slows its peer down. Writing goes through a bounded queue: everything queued
- * in one turn of the event loop leaves in one write. A peer that stops reading is cut, so that it costs others nothing.
- * @module
- */
+// Reads lines from one socket, and writes frames to it.
+// Knows bytes, backpressure and why a connection ended; nothing of JSON-RPC. Reading happens only when it is asked
+// for, so a reader that stops asking slows its peer down. Writing goes through a bounded queue: everything queued
+// in one turn of the event loop leaves in one write. A peer that stops reading is cut, so that it costs others nothing.
 import { normalizeAddress } from "../addresses.ts";
 import { messageOf } from "../errors.ts";
 import { type ByteStream, closeQuietly } from "./byte_stream.ts";
@@ -14,7 +10,6 @@ import { SendQueue } from "./send_queue.ts";
 
 /**
  * Why a connection ended.
- *
  * `closed`: this side said so. `ended`: the peer hung up between frames. `cut`: it hung up in the middle of one.
  * `lost`: the network or the peer's machine broke it. `silent`: nothing was heard for too long. `slow_consumer`: the
  * peer stopped reading. `protocol`: the peer sent what is not the protocol.
@@ -133,7 +128,6 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Queues frames for the peer. They leave in the order of the calls, at the end of this turn of the event loop.
-   *
    * @param frame One or more whole frames with their line ends; bytes must not be changed afterwards.
    * @returns False when the connection is ending, and the frame will not be sent.
    */
@@ -143,7 +137,6 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Waits for the next complete lines. One caller at a time.
-   *
    * @returns All lines that one read brought, at least one, in order; null once no more will come. Lines that arrived
    *   before a fault or the end are still given. After null, {@linkcode closeReason} says why. The outgoing half may
    *   still be open then, for a last word: it is for the caller to {@linkcode close}.
@@ -183,7 +176,6 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Parts in good order within `closeTimeoutMs`: what is queued is still written, then both halves end.
-   *
    * @param reason A plain string is of kind `closed`. The first reason given, or the peer's own end, stands.
    */
   close(reason: CloseReason | string = "closed by this side"): Promise<CloseReason> {

@@ -1,7 +1,4 @@
-/**
- * Calls another machine at every address of its name, and says in words why that failed.
- * @module
- */
+// Calls another machine at every address of its name, and says in words why that failed.
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ConnectionError, messageOf } from "../errors.ts";
@@ -22,7 +19,6 @@ const ATTEMPT_DELAY_MS = 250;
 /**
  * Opens a TCP connection to whichever address of a host answers first, IPv6 and IPv4 in turn (RFC 8305, without its
  * sorting by history). Nagle's algorithm is off and keep-alive on.
- *
  * @returns The connection; every other attempt is called off.
  * @throws {ConnectionError} When the name is unknown or no address answers; one sentence says which.
  */
@@ -44,7 +40,6 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
 
 /**
  * What a failed call means, for a person.
- *
  * @param error What was thrown on the way to or through TLS.
  * @returns What to throw: a {@linkcode ConnectionError}, or the caller's own reason when its signal called it off.
  */
@@ -86,7 +81,6 @@ async function findAddresses(host: string): Promise<string[]> {
 /**
  * Opens a TCP connection to the first of several addresses that answers. Each is called 250 ms after the one before it, or at
  * once when that has failed; all go on until one of them answers, so a silent one costs the others nothing.
- *
  * @param addresses IP addresses in the order of preference; at least one.
  * @param signal Calls all of it off; the promise rejects with its reason.
  * @returns The connection; every other attempt is called off.

@@ -1,8 +1,4 @@
-/**
- * Asks a quiet connection whether it lives, and says when it counts as dead (15 s and 45 s).
- * @module
- */
-
+// Asks a quiet connection whether it lives, and says when it counts as dead (15 s and 45 s).
 export interface HeartbeatOptions {
   readonly quietMs: number; // silence after which the other end is asked
   readonly deadMs: number; // silence after which it counts as gone; more than `quietMs`

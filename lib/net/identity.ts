@@ -1,10 +1,6 @@
-/**
- * Makes, keeps and loads the key and the certificate of a listening side.
- *
- * What others trust is the key, by its fingerprint; the certificate only carries it through TLS. So the certificate is
- * self-signed, no authority for others, under one name that is never looked up, and does not expire.
- * @module
- */
+// Makes, keeps and loads the key and the certificate of a listening side.
+// What others trust is the key, by its fingerprint; the certificate only carries it through TLS. So the certificate is
+// self-signed, no authority for others, under one name that is never looked up, and does not expire.
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
@@ -31,7 +27,6 @@ const VALID_TO = new Date("9999-12-31T23:59:59Z");
 
 /**
  * The identity of a server whose operator brought none: loaded, or made on the first start.
- *
  * @returns The identity. Two starts with the same folder have the same fingerprint.
  * @throws {UsageError} When the files are there but cannot be used; they are never overwritten.
  */
@@ -49,7 +44,6 @@ export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
 
 /**
  * An identity from an operator's own files (`--cert`, `--key`).
- *
  * @param certificatePath PEM file: the certificate first, then its issuers' without the root.
  * @param keyPath PEM file of its private key, not encrypted.
  * @throws {UsageError} When a file cannot be read or is not what it should be, or the two do not belong together.
@@ -71,7 +65,6 @@ export async function loadIdentity(certificatePath: string, keyPath: string): Pr
 
 /**
  * A new key and its self-signed certificate, in memory only: for a direct chat, or to be saved.
- *
  * @returns The identity, P-256 and ECDSA with SHA-256.
  */
 export async function createEphemeralIdentity(): Promise<Identity> {
@@ -107,7 +100,6 @@ export async function createEphemeralIdentity(): Promise<Identity> {
 
 /**
  * The fingerprint of a certificate's key; a renewed certificate with the same key has the same one.
- *
  * @param certificate PEM (the first one counts) or DER.
  * @returns As `formatFingerprint` writes it.
  * @throws {Error} When it is no certificate.

@@ -108,7 +108,6 @@ export class Listener implements AsyncDisposable {
 
   /**
    * Starts to listen.
-   *
    * @throws {UsageError} When the port is in use or not allowed, the host is not one of this machine, or the key and
    *   certificate cannot be used; one sentence each.
    */

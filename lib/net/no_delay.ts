@@ -1,12 +1,8 @@
-/**
- * Small frames leave at once, for the callers of a listening socket (TCP_NODELAY).
- *
- * Without it a frame behind another one waits until that one's bytes are acknowledged (RFC 896), and the system of a client
- * that has nothing to say takes up to 40 ms for that (RFC 9293, section 3.8.6.3). Deno 2.8 cannot set it on connections that
- * it accepts with TLS. Accepted sockets inherit it from the listening one, so it is set there, by the system's own library.
- * Measured with `deno task bench --only stranger`: 22 ms from send to event without it, 1 ms with it, at 200 a second.
- * @module
- */
+// Small frames leave at once, for the callers of a listening socket (TCP_NODELAY).
+// Without it a frame behind another one waits until that one's bytes are acknowledged (RFC 896), and the system of a client
+// that has nothing to say takes up to 40 ms for that (RFC 9293, section 3.8.6.3). Deno 2.8 cannot set it on connections that
+// it accepts with TLS. Accepted sockets inherit it from the listening one, so it is set there, by the system's own library.
+// Measured with `deno task bench --only stranger`: 22 ms from send to event without it, 1 ms with it, at 200 a second.
 const FUNCTIONS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
@@ -35,7 +31,6 @@ let functions: Functions | null | undefined; // null where they cannot be had
 
 /**
  * Sets the option on the socket of this process that listens on a port.
- *
  * @returns Whether it is set; `false` where the system is another one, the process may not call native libraries, or no
  *   socket listens there. Frames arrive all the same then, some of them later.
  */

@@ -1,7 +1,4 @@
-/**
- * Keeps the requests that wait for their reply, with their time limits.
- * @module
- */
+// Keeps the requests that wait for their reply, with their time limits.
 import { ChatError } from "../errors.ts";
 import type { RpcId } from "../protocol/rpc.ts";
 
@@ -26,7 +23,6 @@ export class PendingReplies {
 
   /**
    * Waits for one reply.
-   *
    * @param id Id of the request, not in use.
    * @param method For the message when no reply comes.
    * @returns The result; rejects with what the reply says, with `ChatError` `timeout`, or with the signal's reason.

@@ -30,7 +30,6 @@ import { PendingReplies } from "./pending_replies.ts";
 export interface RpcOptions {
   /**
    * Answers a request. Calls come in the order of arrival; many may be under way at once.
-   *
    * @param method Name of the method; never `ping`, which is answered before it gets here.
    * @param params What came with it, unchecked; undefined when nothing did.
    * @param rpc The connection it came through.
@@ -113,7 +112,6 @@ export class RpcConnection implements AsyncDisposable {
 
   /**
    * Asks the other end.
-   *
    * @returns The result, unchecked.
    * @throws {ChatError} What the other end refused with; `timeout` – no reply in time.
    * @throws {ConnectionError} When the connection is or gets lost: the request may or may not have been carried out.
@@ -135,7 +133,6 @@ export class RpcConnection implements AsyncDisposable {
 
   /**
    * Tells the other end something that needs no reply.
-   *
    * @returns False when the connection is ending and nothing is sent.
    * @throws {RangeError} When the event is longer than a frame may be.
    */

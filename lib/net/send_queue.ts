@@ -1,11 +1,6 @@
-/**
- * The bounded queue between those who send and a socket that takes bytes in its own time.
- *
- * Everything queued in one turn of the event loop, and everything queued while a write is under way, leaves in one
- * write of up to 64 KiB: that, not the number of frames, is what a socket costs.
- * @module
- */
-
+// The bounded queue between those who send and a socket that takes bytes in its own time.
+// Everything queued in one turn of the event loop, and everything queued while a write is under way, leaves in one
+// write of up to 64 KiB: that, not the number of frames, is what a socket costs.
 export interface SendQueueOptions {
   readonly backlogBytes: number; // above it the queue counts as backlogged
   readonly maxBytes: number; // more is too much

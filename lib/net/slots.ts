@@ -1,7 +1,4 @@
-/**
- * Counts places, and refuses callers when there is none.
- * @module
- */
+// Counts places, and refuses callers when there is none.
 import { addressGroup } from "../addresses.ts";
 
 /** A caller that got no connection. */

@@ -1,11 +1,7 @@
-/**
- * Byte streams that are no plain TCP connection of Deno's, brought to where TLS can be spoken.
- *
- * Deno speaks TLS as a server only on connections that its own listener accepted, and as a client only on its own TCP
- * connections; a punched socket comes from `node:net`, and a relayed stream is itself TLS. So their bytes are copied
- * through a connection on loopback.
- * @module
- */
+// Byte streams that are no plain TCP connection of Deno's, brought to where TLS can be spoken.
+// Deno speaks TLS as a server only on connections that its own listener accepted, and as a client only on its own TCP
+// connections; a punched socket comes from `node:net`, and a relayed stream is itself TLS. So their bytes are copied
+// through a connection on loopback.
 import type { Socket } from "node:net";
 import { acceptFrom, type ByteStream, closeQuietly, writeAll } from "./byte_stream.ts";
 

@@ -26,7 +26,6 @@ export interface PinnedOptions extends DialOptions {
 
 /**
  * Looks at the certificate of a server without trusting it. Sends nothing but the TLS handshake.
- *
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function fetchCertificate(options: DialOptions): Promise<string> {
@@ -63,7 +62,6 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
 
 /**
  * Whether an authority that this system trusts vouches for the server under the name it is called by.
- *
  * @returns False when it answers with a certificate that none vouches for.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
@@ -79,7 +77,6 @@ export async function verifyWithSystemRoots(options: DialOptions): Promise<boole
 
 /**
  * Connects to a server that an authority vouches for.
- *
  * @throws {TrustError} When none does, or no longer.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
@@ -98,7 +95,6 @@ export async function connectVerified(options: DialOptions): Promise<Deno.TlsCon
 
 /**
  * Connects to a server whose certificate is pinned.
- *
  * @returns The connection, its handshake done, to the holder of the pinned key.
  * @throws {TrustError} When the server has another key; the message shows both.
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
@@ -117,7 +113,6 @@ export async function connectPinned(options: PinnedOptions): Promise<Deno.TlsCon
 
 /**
  * Speaks TLS to a known server on a connection that was made in another way, such as from a chosen port.
- *
  * @param socket A TCP connection to the server, or bridged to it; owned from now on.
  * @param options.certificatePem The pin; null when an authority vouches for the server.
  * @returns The connection; its handshake, which checks the server's key, is still to come.

@@ -50,7 +50,6 @@ export interface ChannelOptions {
 
 /**
  * The channel of a direct chat: what both say, in order, each thing once, whatever happens to the links under it.
- *
  * Each request gets the next `seq` and is kept until the other side has answered it; a new link begins with what was
  * not answered (PEER.md, "Channel"). Knows nothing of how links come about, and little of what the requests mean.
  */

@@ -54,7 +54,6 @@ interface Incoming {
 
 /**
  * Files in a direct chat: one at a time each way, asked first, checked at the end, resumed after a break.
- *
  * The pieces travel as messages of the channel, so a lost link costs them nothing. When the chat itself ends in the
  * middle, what came stays beside its future place, and the same file offered again goes on from there.
  */

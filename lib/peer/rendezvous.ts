@@ -25,7 +25,6 @@ export interface Rendezvous {
   readonly server: ServerDoor;
   /**
    * Asks the server.
-   *
    * @throws {ChatError} What the server refused with.
    * @throws {ConnectionError} When it cannot be reached now.
    */

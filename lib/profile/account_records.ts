@@ -1,11 +1,7 @@
-/**
- * What a profile keeps for the chat of one account: the outbox, and how far its messages were shown.
- *
- * A message is in the outbox before it is first sent and until the server has answered for it, so neither a broken connection nor
- * a killed client loses it; its id makes sure that sending it again stores it once. Several programs may use one outbox: each
- * message is sent by the program that wrote it, or, once that has ended, by the first other that comes by.
- * @module
- */
+// What a profile keeps for the chat of one account: the outbox, and how far its messages were shown.
+// A message is in the outbox before it is first sent and until the server has answered for it, so neither a broken connection nor
+// a killed client loses it; its id makes sure that sending it again stores it once. Several programs may use one outbox: each
+// message is sent by the program that wrote it, or, once that has ended, by the first other that comes by.
 import { sql } from "kysely";
 import type { Database, PreparedQuery } from "../sqlite/database.ts";
 import type { OutboxTable, ProfileTables } from "./schema.ts";

@@ -1,7 +1,4 @@
-/**
- * How a profile's database came to its present schema. Append only; see `migrations.ts`.
- * @module
- */
+// How a profile's database came to its present schema. Append only; see `migrations.ts`.
 import type { Migration } from "../sqlite/migrations.ts";
 
 /** Every migration of a profile, oldest first. New tables of any part of the client are added at the end. */

@@ -56,11 +56,9 @@ export class Profile implements Disposable {
 
   /**
    * Opens a profile, and makes it if there is none. Use {@linkcode openProfile}.
-   *
    * @param path The file; its folder must exist.
    * @param now Clock in epoch milliseconds.
    * Every verb throws the same errors as this does.
-   *
    * @throws {UsageError} A newer program wrote the file, it is damaged, or it may not be written.
    * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
    */
@@ -189,7 +187,6 @@ export class Profile implements Disposable {
 
 /**
  * Opens the profile in a folder, and makes both if there is none: the folder for its owner only (0700), the file too (0600).
- *
  * @param folder Where the profile lies.
  * @param options.now Clock in epoch milliseconds; `Date.now` by default.
  * @throws {UsageError} A newer program wrote the profile, it is damaged, or it may not be written.

@@ -1,10 +1,6 @@
-/**
- * Marks: how programs that share a profile know which of the others still run.
- *
- * A mark is a small file on which its program holds the operating system's lock. The lock falls with the process, however it
- * ends, so a mark without one is of a program that is gone; nothing has to be told, and no clock decides.
- * @module
- */
+// Marks: how programs that share a profile know which of the others still run.
+// A mark is a small file on which its program holds the operating system's lock. The lock falls with the process, however it
+// ends, so a mark without one is of a program that is gone; nothing has to be told, and no clock decides.
 import { join } from "node:path";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
 

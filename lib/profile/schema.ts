@@ -1,9 +1,5 @@
-/**
- * The tables of a profile, as the newest migration leaves them.
- *
- * Times are epoch milliseconds. The SQL is in `migrations.ts`; who adds tables adds a migration there and a type here.
- * @module
- */
+// The tables of a profile, as the newest migration leaves them.
+// Times are epoch milliseconds. The SQL is in `migrations.ts`; who adds tables adds a migration there and a type here.
 import type { WithDefaults } from "../sqlite/database.ts";
 
 interface ServersTable {

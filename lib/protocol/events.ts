@@ -39,7 +39,6 @@ export type ReceivedMessage = Event<"message_received">;
 
 /**
  * Reads an event of the server.
- *
  * @returns `null` for an event this client does not know, or whose content does not fit its schema: a newer server may
  * send more than this client understands, and that is no reason to end the connection.
  */

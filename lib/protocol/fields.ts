@@ -64,7 +64,6 @@ export const messageIdField: z.ZodString = uuidField("a message id");
 
 /**
  * Makes the id of a new message: a UUID of version 7, which is its time in milliseconds and random bits (RFC 9562 §5.7).
- *
  * Two ids of one millisecond sort in any order.
  */
 export function newMessageId(now: number = Date.now()): string {

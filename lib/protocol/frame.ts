@@ -19,7 +19,6 @@ const encoder = new TextEncoder();
 
 /**
  * Cuts complete lines out of chunks of bytes, whatever the chunks' borders are.
- *
  * Each byte is looked at a fixed number of times, so a frame that arrives one byte at a time costs no more per
  * byte than one that arrives at once. Between frames it holds no buffer.
  */
@@ -51,7 +50,6 @@ export class FrameDecoder {
 
   /**
    * Takes the next bytes of the stream.
-   *
    * @param bytes Any number of bytes; not kept after the call, so the caller may use the buffer again.
    * @returns The lines that are now complete, in order, without their line ends, never blank. Where the bytes hold
    *   a fault, these are the lines before it, and {@linkcode fault} is set.
@@ -142,7 +140,6 @@ export class FrameDecoder {
 
 /**
  * Makes one frame of a value; JSON escapes a raw LF, so none can be inside the frame.
- *
  * @throws {TypeError} When JSON has no form for the value.
  * @throws {RangeError} When the frame would be over `MAX_FRAME_BYTES`: the other end would hang up on it.
  */

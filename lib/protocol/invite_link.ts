@@ -32,9 +32,7 @@ const JOIN_CODE = /^[A-Za-z0-9_-]{1,128}$/;
 
 /**
  * Reads an invite link, or the plain `HOST` or `HOST:PORT` that stands for one.
- *
  * Spaces around it, `<>` and quotes from a mail, capitals in the scheme and a `/` at the end are accepted.
- *
  * @returns Its parts, port 7667 where none was given.
  * @throws {UsageError} When a part is wrong; the sentence names it.
  */
@@ -70,7 +68,6 @@ export function looksLikeServer(text: string): boolean {
 
 /**
  * Writes an invite link.
- *
  * @param link Its parts; the port is always written, so that the link stays right if the default changes.
  * @returns The link; {@linkcode parseInviteLink} gives the same parts back.
  */
@@ -82,7 +79,6 @@ export function formatInviteLink(link: InviteLink): string {
 
 /**
  * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
- *
  * @returns The host in lower case and without brackets, and the port, 7667 where none was given.
  * @throws {UsageError} When the host or the port is wrong.
  */
@@ -107,7 +103,6 @@ export function parseHostAndPort(text: string): { host: string; port: number } {
 
 /**
  * Writes the fingerprint of a key.
- *
  * @param digest SHA-256 of the key's DER SubjectPublicKeyInfo, 32 bytes.
  * @returns `SHA256:` and 43 characters of base64url.
  */
@@ -118,7 +113,6 @@ export function formatFingerprint(digest: Uint8Array): string {
 /**
  * Reads a fingerprint as people paste it: with or without the prefix, in base64 or base64url, padded or not, or as
  * 64 hexadecimal digits with or without colons. Two fingerprints are the same key when this gives the same string.
- *
  * @returns The form that {@linkcode formatFingerprint} writes.
  * @throws {UsageError} When it is none.
  */

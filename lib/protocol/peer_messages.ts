@@ -120,7 +120,6 @@ export type Take = z.output<typeof LINK_REQUESTS.take.params>;
 
 /**
  * Checks a channel request.
- *
  * @returns Null for an unknown method, or for content that does not fit its schema.
  */
 export function parsePeerMessage(method: string, params: unknown): PeerMessage | null {

@@ -175,7 +175,6 @@ export function isRequestName(method: string): method is RequestName {
 
 /**
  * Checks the parameters of a request.
- *
  * @param params As received; absent parameters count as `{}`.
  * @throws {ChatError} `invalid` when a field is missing, unknown, of another type or against a rule; `too_large` when
  * a text is over its limit.
@@ -186,7 +185,6 @@ export function parseParams<M extends RequestName>(method: M, params: unknown): 
 
 /**
  * Checks a result that the server sent; unknown fields are dropped.
- *
  * @throws {ChatError} `internal` when it does not have the shape that the protocol gives it.
  */
 export function parseResult<M extends RequestName>(method: M, result: unknown): Result<M> {

@@ -68,9 +68,7 @@ const KNOWN_CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 
 /**
  * Reads one line.
- *
  * Unknown members of the envelope are ignored. Which parameters a method takes is for its schema to say.
- *
  * @throws {ProtocolError} `invalid` – -32700 when it is not JSON, -32600 when it is not one JSON-RPC 2.0 object.
  */
 export function parseEnvelope(line: string): Envelope {
@@ -104,7 +102,6 @@ export function parseEnvelope(line: string): Envelope {
 
 /**
  * Makes the frame of a request.
- *
  * @param id Unique among the requests of this connection that wait for a reply.
  * @throws {RangeError} When it is longer than a frame may be.
  */
@@ -114,7 +111,6 @@ export function encodeRequest(id: RpcId, method: string, params?: unknown): stri
 
 /**
  * Makes the frame of a notification (an event, on this wire). One frame can be sent to many connections.
- *
  * @throws {RangeError} When it is longer than a frame may be.
  */
 export function encodeNotification(method: string, params?: unknown): string {
@@ -123,7 +119,6 @@ export function encodeNotification(method: string, params?: unknown): string {
 
 /**
  * Makes the frame of a successful reply.
- *
  * @param result The method's result; `undefined` becomes `{}`, as JSON-RPC always wants one.
  * @throws {RangeError} When it is longer than a frame may be.
  */
@@ -133,7 +128,6 @@ export function encodeSuccess(id: RpcId, result: unknown): string {
 
 /**
  * Makes the frame of a failed reply.
- *
  * @param id Null when that of the request could not be read.
  */
 export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
@@ -142,7 +136,6 @@ export function encodeFailure(id: RpcId | null, error: RpcErrorObject): string {
 
 /**
  * Turns anything that was thrown into its form on the wire.
- *
  * @param error A {@linkcode ChatError} or {@linkcode ProtocolError} keeps its code and words; anything else is a
  *   fault of ours, of which the peer learns nothing but the reference.
  * @param reference Ties the reply to the operator's log.
@@ -165,7 +158,6 @@ export function toRpcError(error: unknown, reference: string = makeReference()):
 
 /**
  * Turns a failed reply into the error to throw.
- *
  * @param error The error object of the reply; text in it comes from the other end, so filter it before showing it.
  * @returns The error to throw; a code we do not know, or none, becomes `internal`.
  */

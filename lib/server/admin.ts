@@ -1,8 +1,5 @@
-/**
- * The operator's subcommands: accounts, invites, backup, check. They work on the data folder, whether or not a server
- * is running on it; a running server notices within seconds.
- * @module
- */
+// The operator's subcommands: accounts, invites, backup, check. They work on the data folder, whether or not a server
+// is running on it; a running server notices within seconds.
 import type { Command } from "commander";
 import type { ListedAccount, ServerStore } from "../chat/operator_store.ts";
 import { Passwords } from "../chat/passwords.ts";

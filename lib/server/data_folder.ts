@@ -1,7 +1,4 @@
-/**
- * The data folder: where it is, who may read it, and that only one server uses it.
- * @module
- */
+// The data folder: where it is, who may read it, and that only one server uses it.
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 

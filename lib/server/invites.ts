@@ -1,7 +1,4 @@
-/**
- * Join codes, the one that the server prints at its start among them, and the links around them.
- * @module
- */
+// Join codes, the one that the server prints at its start among them, and the links around them.
 import { randomBytes, X509Certificate } from "node:crypto";
 import { scopeOf } from "../addresses.ts";
 import type { OperatorStore } from "../chat/operator_store.ts";
@@ -47,7 +44,6 @@ export function inviteLink(
 
 /**
  * The addresses at which a server that listens on `bound` can be reached, the most useful first.
- *
  * @param bound `::` and `0.0.0.0` stand for all addresses of this machine.
  * @returns IP addresses; loopback only when there is nothing else. Link-local ones are left out: they need a zone.
  */

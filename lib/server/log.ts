@@ -1,9 +1,5 @@
-/**
- * The operator's log: one line an event, as text or JSON, on standard error.
- *
- * Properties whose name says that they hold a secret are struck out, whoever logs them.
- * @module
- */
+// The operator's log: one line an event, as text or JSON, on standard error.
+// Properties whose name says that they hold a secret are struck out, whoever logs them.
 import {
   configure,
   getConsoleSink,

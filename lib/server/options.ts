@@ -1,7 +1,4 @@
-/**
- * The flags of the server: each with its default, and what they become. Each may also stand in a `MINI_CHAT_…` variable.
- * @module
- */
+// The flags of the server: each with its default, and what they become. Each may also stand in a `MINI_CHAT_…` variable.
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { isPort } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";

@@ -1,7 +1,4 @@
-/**
- * The log of callers that got no connection: a few lines in full, the rest as a count, however many a flood brings.
- * @module
- */
+// The log of callers that got no connection: a few lines in full, the rest as a count, however many a flood brings.
 import type { Log } from "../chat/services.ts";
 import type { RefusedCaller } from "../net/slots.ts";
 

@@ -49,7 +49,6 @@ export interface RunningServer extends AsyncDisposable {
 
 /**
  * Starts a server, which accepts when this returns.
- *
  * @param options See `addServeOptions` for defaults.
  * @param passwords At full cost by default.
  * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, or a certificate is wrong.

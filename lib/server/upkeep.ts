@@ -1,8 +1,5 @@
-/**
- * What a serving server does now and then: notice what the operator changed, note which devices are connected, and prune
- * what the limits no longer keep.
- * @module
- */
+// What a serving server does now and then: notice what the operator changed, note which devices are connected, and prune
+// what the limits no longer keep.
 import type { Log } from "../chat/services.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";

@@ -1,9 +1,6 @@
-/**
- * cliffy's `CLI`, on streams of ours. It asks for a line by writing its delimiter; then it is fed the name of a command.
- * Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter that is not Latin, only
- * ever sees that word; and no line can arrive while a command runs.
- * @module
- */
+// cliffy's `CLI`, on streams of ours. It asks for a line by writing its delimiter; then it is fed the name of a command.
+// Both its faults stay without effect so: its tokenizer, which drops punctuation and every letter that is not Latin, only
+// ever sees that word; and no line can arrive while a command runs.
 // @ts-types="./cliffy.d.ts"
 import { CLI } from "cliffy";
 import { PassThrough, Writable } from "node:stream";

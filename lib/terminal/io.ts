@@ -1,7 +1,4 @@
-/**
- * Keyboard, screen and signals as small interfaces, and the real ones. Knows no keys, lines or escape sequences.
- * @module
- */
+// Keyboard, screen and signals as small interfaces, and the real ones. Knows no keys, lines or escape sequences.
 import { fstatSync, statSync } from "node:fs";
 import type { ScreenSize } from "./screen/picture.ts";
 

@@ -1,8 +1,5 @@
-/**
- * Lines that change: a status, a progress bar, a line of a chat that waits for its tick. Where nothing can be redrawn
- * (a pipe, `TERM=dumb`), only their last state is printed, and of a status each different text.
- * @module
- */
+// Lines that change: a status, a progress bar, a line of a chat that waits for its tick. Where nothing can be redrawn
+// (a pipe, `TERM=dumb`), only their last state is printed, and of a status each different text.
 import { formatBytes } from "../bytes.ts";
 import { columnsOf, cutToColumns } from "./width.ts";
 

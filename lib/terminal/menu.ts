@@ -1,8 +1,5 @@
-/**
- * The menu: a table of commands, reached by number or by name, with help from the same table. Text behind a
- * command's name reaches it untouched.
- * @module
- */
+// The menu: a table of commands, reached by number or by name, with help from the same table. Text behind a
+// command's name reaches it untouched.
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { CommandLoop, type Dispatch } from "./command_loop.ts";
 import { TypedLines, type TypedLinesStore } from "./typed_lines.ts";

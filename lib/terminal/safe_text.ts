@@ -25,11 +25,9 @@ const INVISIBLE = /^[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{
 
 /**
  * Makes text from others harmless to show: no control character stays but tab, and line feed where `multiline` asks for it.
- *
  * Control characters become their pictures (`␛` for Escape), every other invisible or reordering character its
  * number (`‹U+202E›`), a lone surrogate `�`. Joiners stay inside emoji and in the scripts that need them, variation
  * selectors behind emoji, and at most {@linkcode MAX_MARKS_PER_LETTER} marks on a letter. Twice changes nothing more.
- *
  * @param options.multiline Keep line feeds (and turn CR LF into them); otherwise they show as `␊`. False by default.
  */
 export function safeText(text: string, options: { readonly multiline?: boolean } = {}): string {

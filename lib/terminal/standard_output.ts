@@ -1,7 +1,4 @@
-/**
- * Standard output without a terminal on it. The entry files load this at every start, so it imports next to nothing.
- * @module
- */
+// Standard output without a terminal on it. The entry files load this at every start, so it imports next to nothing.
 import { messageOf, OutputError } from "../errors.ts";
 
 /** Writes a text whole before it returns. Throws `OutputError` when the output does not take it. */

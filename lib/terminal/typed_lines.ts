@@ -1,8 +1,4 @@
-/**
- * Lines typed before, and walking through them. Secrets never come here.
- * @module
- */
-
+// Lines typed before, and walking through them. Secrets never come here.
 export interface TypedLinesStore {
   load(): readonly string[] | Promise<readonly string[]>;
   /** Keeps one more. A failure is the store's own to report; the terminal goes on. */

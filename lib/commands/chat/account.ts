@@ -1,7 +1,4 @@
-/**
- * Commands about the person's own account: blocking, settings, password, logout.
- * @module
- */
+// Commands about the person's own account: blocking, settings, password, logout.
 import { UsageError } from "../../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";

@@ -1,7 +1,4 @@
-/**
- * Option 0: connect to the server, and log in; on the first visit, decide about trust and register. Option 7: disconnect.
- * @module
- */
+// Option 0: connect to the server, and log in; on the first visit, decide about trust and register. Option 7: disconnect.
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
 import { nameField } from "../../protocol/fields.ts";
 import { formatHostAndPort } from "../../addresses.ts";
@@ -61,7 +58,6 @@ export function disconnectOption(app: App): MenuCommand {
 
 /**
  * Connects, and asks the person for what is missing.
- *
  * @param where Host, host and port, or invite link; empty for the one server with a saved login, else the person is asked.
  * @throws {Interrupt} at Ctrl+C.
  */
@@ -115,7 +111,6 @@ async function askServer(app: App, { instead }: ConnectOptions): Promise<InviteL
 
 /**
  * Comes back with the token of an earlier login.
- *
  * @returns False when the token no longer counts: the password is needed.
  */
 async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs: number): Promise<boolean> {
@@ -164,7 +159,6 @@ export async function visit(app: App, server: KnownServer): Promise<Guest> {
 
 /**
  * Logs in or, where no account has this name and password, registers: the server tells no stranger which names there are.
- *
  * @param link Allows one to register; null where nothing does.
  * @returns False when the person gives up.
  */
@@ -191,7 +185,6 @@ async function logInOrRegister(
 
 /**
  * Logs in or registers over a guest's connection, and keeps the login.
- *
  * @param registration Null to log in.
  */
 export async function signInAs(
@@ -210,7 +203,6 @@ export async function signInAs(
 
 /**
  * Connects as the account of a saved login: online, or going on to try behind the menu.
- *
  * @throws what the server refused with.
  * @throws {Interrupt} at Ctrl+C.
  */

@@ -1,7 +1,4 @@
-/**
- * The command `history`: the messages between this account and another user.
- * @module
- */
+// The command `history`: the messages between this account and another user.
 import { UsageError } from "../../errors.ts";
 import type { HistoryEntry } from "../../protocol/requests.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";

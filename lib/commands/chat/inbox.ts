@@ -1,7 +1,4 @@
-/**
- * Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
- * @module
- */
+// Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
 import { ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
@@ -34,7 +31,6 @@ export function inboxOption(app: App): MenuCommand {
 
 /**
  * The subcommand: prints the unread messages and, unless `keep`, marks them as read.
- *
  * @throws {ConnectionError} when the connection breaks before all has arrived.
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
  */
@@ -68,7 +64,6 @@ const NOTED_AT_ONCE = 50;
 
 /**
  * The subcommand `tail`: prints the unread messages, then each that arrives, until it is stopped, and marks them as read.
- *
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
  */
 export async function followInbox(

@@ -1,7 +1,4 @@
-/**
- * News: what happens while somebody sits at the menu, one line each, above the line being typed.
- * @module
- */
+// News: what happens while somebody sits at the menu, one line each, above the line being typed.
 import type { ChatListener } from "../../client/chat_client.ts";
 import type { OutboxMessage } from "../../client/outbox_sender.ts";
 import { type ChatError, messageOf } from "../../errors.ts";
@@ -72,7 +69,6 @@ export class News implements ChatListener {
   /**
    * Tells that a message which had to wait will not be taken, with its beginning, so that nothing is lost in silence: one of this
    * run, or of a program that has ended.
-   *
    * @returns False when an option tells it.
    */
   onRefused(message: OutboxMessage, error: ChatError): boolean {

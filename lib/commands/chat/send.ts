@@ -1,7 +1,4 @@
-/**
- * Option 2: send a message. It is on this machine's disk before anything else happens, and on the server's before it counts as sent.
- * @module
- */
+// Option 2: send a message. It is on this machine's disk before anything else happens, and on the server's before it counts as sent.
 import type { SendOutcome } from "../../client/outbox_sender.ts";
 import { ChatError } from "../../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
@@ -64,7 +61,6 @@ function queued(to: string): string {
 
 /**
  * The subcommand: quiet when the message is stored.
- *
  * @throws {ChatError} what the server refused with.
  */
 export async function sendOnce(

@@ -1,7 +1,4 @@
-/**
- * Servers that this machine knows: how one is recognised, and the command `forget-server`.
- * @module
- */
+// Servers that this machine knows: how one is recognised, and the command `forget-server`.
 import { UsageError } from "../../errors.ts";
 import { looksLikeServer, parseInviteLink } from "../../protocol/invite_link.ts";
 import type { Profile } from "../../profile/profile.ts";

@@ -1,7 +1,4 @@
-/**
- * The decision to trust a server, made once: by the invite link, by an authority, or by the person.
- * @module
- */
+// The decision to trust a server, made once: by the invite link, by an authority, or by the person.
 import { TrustError, UsageError } from "../../errors.ts";
 import { fingerprintOf } from "../../net/identity.ts";
 import { fetchCertificate, verifyWithSystemRoots } from "../../net/trust.ts";

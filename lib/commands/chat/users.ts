@@ -1,7 +1,4 @@
-/**
- * Option 1: the user list.
- * @module
- */
+// Option 1: the user list.
 import type { UserEntry } from "../../protocol/requests.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";

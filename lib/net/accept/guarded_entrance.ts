@@ -1,14 +1,10 @@
-/**
- * The entrance in hard times: TLS callers whose sockets can be closed in the middle of their handshake.
- *
- * `Deno.listenTls` keeps such a socket until its caller speaks or leaves (`handshakes.ts`). Here callers come to a plain
- * socket of `node:net`, which can always be closed; once one has said something, its bytes are copied to a TLS listener on
- * loopback. A connection costs three sockets that way, 100 KiB when idle in place of 29, and 0.03 ms more for a round trip,
- * so this entrance is open only while many callers get stuck. It has room for a number of unfinished handshakes; whoever
- * comes then takes the place of another. (`node:tls` needs no copying and a third less memory, but in Deno 2.8 it loses the
- * end of a stream whose reader is slow.)
- * @module
- */
+// The entrance in hard times: TLS callers whose sockets can be closed in the middle of their handshake.
+// `Deno.listenTls` keeps such a socket until its caller speaks or leaves (`handshakes.ts`). Here callers come to a plain
+// socket of `node:net`, which can always be closed; once one has said something, its bytes are copied to a TLS listener on
+// loopback. A connection costs three sockets that way, 100 KiB when idle in place of 29, and 0.03 ms more for a round trip,
+// so this entrance is open only while many callers get stuck. It has room for a number of unfinished handshakes; whoever
+// comes then takes the place of another. (`node:tls` needs no copying and a third less memory, but in Deno 2.8 it loses the
+// end of a stream whose reader is slow.)
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../errors.ts";

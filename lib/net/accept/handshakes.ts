@@ -1,10 +1,6 @@
-/**
- * TLS handshakes under way on sockets that Deno's own listener accepted.
- *
- * Deno 2.8 cannot end such a socket: `close()` lets go of it, but the system keeps it until the caller speaks or leaves. So
- * each is counted until it really is gone, also when nobody wants it any more.
- * @module
- */
+// TLS handshakes under way on sockets that Deno's own listener accepted.
+// Deno 2.8 cannot end such a socket: `close()` lets go of it, but the system keeps it until the caller speaks or leaves. So
+// each is counted until it really is gone, also when nobody wants it any more.
 import { within } from "../../waiting.ts";
 import { closeQuietly } from "../byte_stream.ts";
 
@@ -42,7 +38,6 @@ export class Handshakes {
 
   /**
    * Waits for a handshake.
-   *
    * @param timeoutMs When the caller is given up.
    * @returns What it has settled; undefined when it took too long, and the socket is not the caller's any more.
    * @throws {Error} When it fails; the socket is closed then.

@@ -33,7 +33,6 @@ export interface LinkTaker {
   secretsOf(): LinkSecrets;
   /**
    * Takes the link into use, at once, and says the highest `seq` of the joiner's that this side has.
-   *
    * @throws {ChatError} When this link comes too late.
    */
   onLink(link: PeerLink, terms: ChatTerms | undefined): number;
@@ -42,7 +41,6 @@ export interface LinkTaker {
 /**
  * The host's side of a link: a caller that cannot prove the chat's secret gets not one byte of an answer, one that can
  * gets the host's own proof, and `take` puts the link in use (PEER.md, "Links").
- *
  * @returns Whether the caller has proven the secret; settles then, before `take`.
  */
 export async function awaitLink(

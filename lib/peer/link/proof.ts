@@ -1,12 +1,8 @@
-/**
- * How both sides of a direct chat prove the chat's secret, and get a code that a lying server cannot make equal.
- *
- * Pure computation. A proof covers the certificate that TLS was checked against, so it is worth nothing on a
- * connection to any other key. The code covers the certificate and two nonces; the joiner is bound to its nonce before
- * it sees the host's, so whoever stands in the middle has one blind guess, and no time to search (RFC 6189 §4.3 uses the same
- * idea for calls).
- * @module
- */
+// How both sides of a direct chat prove the chat's secret, and get a code that a lying server cannot make equal.
+// Pure computation. A proof covers the certificate that TLS was checked against, so it is worth nothing on a
+// connection to any other key. The code covers the certificate and two nonces; the joiner is bound to its nonce before
+// it sees the host's, so whoever stands in the middle has one blind guess, and no time to search (RFC 6189 §4.3 uses the same
+// idea for calls).
 import { Buffer } from "node:buffer";
 import {
   createHash,

@@ -13,7 +13,6 @@ export function ownAddresses(interfaces: readonly Interface[] = Deno.networkInte
 
 /**
  * Of the endpoints that a friend named, those worth an attempt.
- *
  * @param serverAddress This machine itself may be meant only when its server is reached there too. Otherwise a friend
  *   could make this program knock on doors inside this machine.
  */

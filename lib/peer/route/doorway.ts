@@ -27,7 +27,6 @@ export interface DoorwayOptions {
 
 /**
  * The one way into a host: its TLS listener for one chat, and a private one on loopback for bytes that came otherwise.
- *
  * Strangers may find the port. They get a TLS handshake with a certificate that names nobody, and then silence until
  * they are put out; there is room for a bounded number of them, and they cannot take the room of bridged connections.
  */

@@ -1,11 +1,7 @@
-/**
- * Punching: a TCP connection between two machines that both drop what they did not ask for.
- *
- * Both connect to each other at the same moment, from a port whose outside address the server has told; each router
- * then takes the other's packet for an answer (RFC 5128 §3.4). `Deno.connect` cannot choose its own port, so this uses
- * `node:net`. A port that listens cannot dial, so punching has a port of its own.
- * @module
- */
+// Punching: a TCP connection between two machines that both drop what they did not ask for.
+// Both connect to each other at the same moment, from a port whose outside address the server has told; each router
+// then takes the other's packet for an answer (RFC 5128 §3.4). `Deno.connect` cannot choose its own port, so this uses
+// `node:net`. A port that listens cannot dial, so punching has a port of its own.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { ConnectionError, messageOf } from "../../errors.ts";
@@ -33,7 +29,6 @@ export interface PunchOptions {
 
 /**
  * Punches when the server says so, until nothing is tried any more.
- *
  * @throws {ConnectionError} When the server cannot be asked, or does not agree.
  */
 export async function punch(

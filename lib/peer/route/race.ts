@@ -1,11 +1,7 @@
-/**
- * The race of ways: a joiner tries everything that may lead to the host. The first proven way is put in use, and a direct
- * one takes over from the relay when it comes later.
- *
- * At once: each address of the host, and a punch at the moment the server sets. A moment later: the relay, which carries
- * until something better is found.
- * @module
- */
+// The race of ways: a joiner tries everything that may lead to the host. The first proven way is put in use, and a direct
+// one takes over from the relay when it comes later.
+// At once: each address of the host, and a punch at the moment the server sets. A moment later: the relay, which carries
+// until something better is found.
 import { ChatError, ConnectionError } from "../../errors.ts";
 import { Connection } from "../../net/connection.ts";
 import { CERTIFICATE_NAME } from "../../net/identity.ts";

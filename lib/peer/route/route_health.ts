@@ -5,7 +5,6 @@ const REMEMBER_MS = 600_000;
 
 /**
  * What a chat has learned of the ways between the two: which carried nothing, and which carry nothing large.
- *
  * Some networks drop large packets and do not say so (RFC 2923 §2.1): a handshake and short lines pass, a file never does.
  */
 export class RouteHealth {

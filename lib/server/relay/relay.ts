@@ -1,9 +1,5 @@
-/**
- * The relay: joins two connections of one direct chat and copies bytes, which it cannot read.
- *
- * Limits hold for each account, since the operator pays for the traffic.
- * @module
- */
+// The relay: joins two connections of one direct chat and copies bytes, which it cannot read.
+// Limits hold for each account, since the operator pays for the traffic.
 import type { RelayHalf } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError } from "../../errors.ts";
@@ -73,7 +69,6 @@ export class Relay implements Disposable {
 
   /**
    * Serves one side to the end of its relay.
-   *
    * @param stream Closed in the end.
    * @param begin Sends what comes before the other side's first byte.
    */

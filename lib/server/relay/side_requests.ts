@@ -1,10 +1,6 @@
-/**
- * Connections beside the sessions, each for one request of a direct chat: where does it come from, or relay.
- *
- * They are told apart by ALPN during their TLS handshake. Nobody logs in on them: an address is told to whoever has it,
- * and a relay needs a ticket that a session was given.
- * @module
- */
+// Connections beside the sessions, each for one request of a direct chat: where does it come from, or relay.
+// They are told apart by ALPN during their TLS handshake. Nobody logs in on them: an address is told to whoever has it,
+// and a relay needs a ticket that a session was given.
 import type { DirectChats } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";

@@ -1,8 +1,5 @@
-/**
- * Reads what is typed or piped, only when somebody asks: a program that is started in between (an editor) gets its own
- * keys. A read that nobody wants any more stays open, and its bytes go to whoever asks next: none can be taken back.
- * @module
- */
+// Reads what is typed or piped, only when somebody asks: a program that is started in between (an editor) gets its own
+// keys. A read that nobody wants any more stays open, and its bytes go to whoever asks next: none can be taken back.
 import { UsageError } from "../../errors.ts";
 import { unlessAborted } from "../../waiting.ts";
 import type { TerminalInput } from "../io.ts";

@@ -1,7 +1,4 @@
-/**
- * Brings keys to the prompt that is open, and keeps those that nobody wants yet. Reads only while a prompt is open.
- * @module
- */
+// Brings keys to the prompt that is open, and keeps those that nobody wants yet. Reads only while a prompt is open.
 import type { InputSource } from "./input_source.ts";
 import type { AttentionState } from "../line/attention.ts";
 import type { KeyPrompt } from "../line/key_prompt.ts";

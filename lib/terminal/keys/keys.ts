@@ -1,8 +1,5 @@
-/**
- * Cuts what a keyboard sends into keys. Bytes may be cut anywhere between two reads; whatever makes no sense becomes an
- * `unknown` key or `�`, never an error.
- * @module
- */
+// Cuts what a keyboard sends into keys. Bytes may be cut anywhere between two reads; whatever makes no sense becomes an
+// `unknown` key or `�`, never an error.
 import { characterEnd, controlKey, decodeAll, type Key, key, takeSequence } from "./key_sequences.ts";
 
 export type { Key, KeyName } from "./key_sequences.ts";

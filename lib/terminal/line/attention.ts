@@ -1,8 +1,5 @@
-/**
- * Tracks who receives key presses and Ctrl+C, and sets the mode of the terminal to match. Wherever it ends, the keyboard
- * is as it was found.
- * @module
- */
+// Tracks who receives key presses and Ctrl+C, and sets the mode of the terminal to match. Wherever it ends, the keyboard
+// is as it was found.
 import { within } from "../../waiting.ts";
 import type { InputMode, TerminalIo } from "../io.ts";
 import type { KeyPrompt } from "./key_prompt.ts";

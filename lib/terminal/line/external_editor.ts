@@ -3,7 +3,6 @@ import { messageOf, UsageError } from "../../errors.ts";
 
 /**
  * Runs an editor on a text and waits for it.
- *
  * @param command What `VISUAL` or `EDITOR` holds, arguments included; run by the shell, as git and others do.
  * @throws {UsageError} when there is no command, or it fails.
  */

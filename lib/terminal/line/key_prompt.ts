@@ -1,7 +1,4 @@
-/**
- * One open prompt: keys go in, an answer comes out. Knows no screen.
- * @module
- */
+// One open prompt: keys go in, an answer comes out. Knows no screen.
 import type { PromptView } from "../screen/picture.ts";
 import type { Key } from "../keys/keys.ts";
 import { LineEditor } from "./line_editor.ts";

@@ -1,8 +1,5 @@
-/**
- * What each key does to the line being typed: a state machine without screen, clock or keyboard. Steps are graphemes, and
- * each key costs the same in a text of a million characters as in a short one.
- * @module
- */
+// What each key does to the line being typed: a state machine without screen, clock or keyboard. Steps are graphemes, and
+// each key costs the same in a text of a million characters as in a short one.
 import type { Completion, ReadLineOptions } from "../read_line.ts";
 import { TypedLinesWalk } from "../typed_lines.ts";
 import type { Key } from "../keys/keys.ts";

@@ -1,8 +1,5 @@
-/**
- * The prompts that are open, one on top of the other: the last one is on the screen and gets what is typed, the others
- * come back as they were.
- * @module
- */
+// The prompts that are open, one on top of the other: the last one is on the screen and gets what is typed, the others
+// come back as they were.
 import { Interrupt } from "../interrupt.ts";
 import type { ReadLineOptions } from "../read_line.ts";
 import { safeText } from "../safe_text.ts";

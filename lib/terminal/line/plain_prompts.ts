@@ -1,8 +1,5 @@
-/**
- * Prompts where nothing can be redrawn: a pipe, or a terminal that is `dumb`. Lines in, lines out, no escape sequence.
- * The prompt opened last gets the next line; lines that come while nobody asks stay in the input.
- * @module
- */
+// Prompts where nothing can be redrawn: a pipe, or a terminal that is `dumb`. Lines in, lines out, no escape sequence.
+// The prompt opened last gets the next line; lines that come while nobody asks stay in the input.
 import type { InputSource } from "../keys/input_source.ts";
 import type { TerminalInput } from "../io.ts";
 import type { KeyPrompt, PromptOutcome } from "./key_prompt.ts";

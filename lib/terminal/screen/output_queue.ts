@@ -1,8 +1,5 @@
-/**
- * Writes to the screen one piece at a time. The owner says what to write when the screen is ready for more, so a slow one
- * gets fewer, later pictures and not a growing pile of old ones.
- * @module
- */
+// Writes to the screen one piece at a time. The owner says what to write when the screen is ready for more, so a slow one
+// gets fewer, later pictures and not a growing pile of old ones.
 import type { TerminalOutput } from "../io.ts";
 import { outputError } from "../standard_output.ts";
 

@@ -1,8 +1,5 @@
-/**
- * What the bottom of the screen shows at one moment: lines that change, the prompt with the text being typed, a hint.
- * No row is as wide as the screen, so a terminal never wraps one by itself and the place of the cursor is certain.
- * @module
- */
+// What the bottom of the screen shows at one moment: lines that change, the prompt with the text being typed, a hint.
+// No row is as wide as the screen, so a terminal never wraps one by itself and the place of the cursor is certain.
 import type { LineEditor } from "../line/line_editor.ts";
 import { dim, printable, withoutStyle } from "../style.ts";
 import { TextRows } from "./text_rows.ts";

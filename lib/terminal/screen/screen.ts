@@ -1,8 +1,5 @@
-/**
- * What a real terminal shows below the scrollback, and the string that brings it there. Writes nothing itself: it says
- * when there is something new, and is asked for it when the output is ready.
- * @module
- */
+// What a real terminal shows below the scrollback, and the string that brings it there. Writes nothing itself: it says
+// when there is something new, and is asked for it when the output is ready.
 import { NO_PICTURE, type Picture, PictureBuilder, type ScreenSize } from "./picture.ts";
 import type { LiveLine } from "../live_line.ts";
 import type { KeyPrompt } from "../line/key_prompt.ts";

@@ -1,8 +1,5 @@
-/**
- * The edited text cut into screen rows: wrapped at the width, wide letters never torn. Rows are worked out only as far as
- * the screen needs them, and kept while the text before them stays the same.
- * @module
- */
+// The edited text cut into screen rows: wrapped at the width, wide letters never torn. Rows are worked out only as far as
+// the screen needs them, and kept while the text before them stays the same.
 import { safeText } from "../safe_text.ts";
 import { columnsOf, graphemesOf, isPlainAscii } from "../width.ts";
 
