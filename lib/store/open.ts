@@ -45,6 +45,6 @@ export async function openServerStore(
  */
 export async function openLocalStore(path: string, options: StoreOptions = {}): Promise<ServerStore> {
   // Loaded here, since a server that serves needs SQLite in its store's thread alone, and should start without another.
-  const { openLocally } = await import("./sqlite/batch.ts");
-  return queuedStore(openLocally(path, options.limits), options.now);
+  const { SqliteEngine } = await import("./sqlite/batch.ts");
+  return queuedStore(new SqliteEngine(path, options.limits), options.now);
 }

@@ -26,20 +26,11 @@ import { operatorVerbs } from "./verbs/operator.ts";
 import { pruneVerbs } from "./verbs/prune.ts";
 import { userVerbs } from "./verbs/users.ts";
 
-/** Opens a database in the calling thread. @throws {UsageError} A newer program wrote the file. */
-export function openLocally(path: string, limits?: Partial<StoreLimits>): Engine {
-  const runner = new BatchRunner(path, limits);
-  return {
-    verbs: runner.verbs,
-    run: (calls, now) => Promise.resolve(runner.run(calls, now)),
-    backup: (target) => backupFile(path, target),
-    close: () => Promise.resolve(runner[Symbol.dispose]()),
-    failed: new Promise<never>(() => {}),
-  };
-}
-
-/** An open server database that runs batches of calls. */
-export class BatchRunner implements Disposable {
+/** An open database that runs batches in the calling thread. */
+export class SqliteEngine implements Engine {
+  readonly verbs: readonly Verb[];
+  readonly failed: Promise<never> = new Promise<never>(() => {});
+  readonly #path: string;
   readonly #context: ServerContext;
   readonly #verbs: Readonly<Record<Verb, (...args: never[]) => unknown>>;
   readonly #reads: ReadonlySet<string>;
@@ -49,23 +40,29 @@ export class BatchRunner implements Disposable {
   constructor(path: string, limits: Partial<StoreLimits> = {}) {
     const database = new Database<ServerTables>(path, SERVER_MIGRATIONS);
     const cache = new MailboxCache(database);
+    this.#path = path;
     this.#context = { database, cache, limits: { ...DEFAULT_STORE_LIMITS, ...limits }, now: 0 };
     const { reads, writes } = allVerbs(this.#context);
     this.#verbs = { ...reads, ...writes };
     this.#reads = new Set(Object.keys(reads));
+    this.verbs = Object.keys(this.#verbs) as Verb[];
   }
 
-  get verbs(): Verb[] {
-    return Object.keys(this.#verbs) as Verb[];
-  }
-
-  /**
-   * Runs calls in order, in one transaction where possible, and commits. One outcome for each call; never throws.
-   *
-   * @param now Time at which they happen, in epoch milliseconds.
-   */
-  run(calls: readonly Call[], now: number): Outcome[] {
+  run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
     this.#context.now = now;
+    return Promise.resolve(this.#run(calls));
+  }
+
+  backup(target: string): Promise<void> {
+    return backupFile(this.#path, target);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve(this.#context.database[Symbol.dispose]());
+  }
+
+  /** Runs calls in order, in one transaction where possible, and commits. Never throws. */
+  #run(calls: readonly Call[]): Outcome[] {
     try {
       return this.#runTogether(calls);
     } catch (error) {
@@ -73,9 +70,7 @@ export class BatchRunner implements Disposable {
       if (calls.length === 1) return [{ error: unavailable ?? error }];
       // A disk that refuses one write refuses them all; what only reads can still be answered.
       return calls.map((call) =>
-        unavailable !== null && !this.#reads.has(call.verb)
-          ? { error: unavailable }
-          : this.run([call], now)[0]!
+        unavailable !== null && !this.#reads.has(call.verb) ? { error: unavailable } : this.#run([call])[0]!
       );
     }
   }
@@ -112,10 +107,6 @@ export class BatchRunner implements Disposable {
     const dataVersion = database.dataVersion();
     if (dataVersion !== this.#dataVersion) cache.forget();
     this.#dataVersion = dataVersion;
-  }
-
-  [Symbol.dispose](): void {
-    this.#context.database[Symbol.dispose]();
   }
 }
 

@@ -8,7 +8,7 @@
 /// <reference lib="deno.worker" />
 import { backupFile } from "../../sqlite/backup.ts";
 import type { Outcome } from "../queue.ts";
-import { BatchRunner } from "./batch.ts";
+import { SqliteEngine } from "./batch.ts";
 import {
   messagesIn,
   packOutcome,
@@ -20,29 +20,29 @@ import {
 } from "./thread_messages.ts";
 
 self.onmessage = async ({ data: task }: MessageEvent<ThreadTask>) => {
-  if (task.type === "serve") serve(task);
+  if (task.type === "serve") await serve(task);
   else self.postMessage(packOutcome(await backUp(task.path, task.target)));
   self.close();
 };
 
 /** Answers requests until it is told to close. */
-function serve({ path, limits, port, bells }: Extract<ThreadTask, { type: "serve" }>): void {
+async function serve({ path, limits, port, bells }: Extract<ThreadTask, { type: "serve" }>): Promise<void> {
   const bell = new Int32Array(bells);
   const reply = (outcome: Outcome) => put(port, packOutcome(outcome), bell, REPLY_BELL);
-  let runner: BatchRunner;
+  let engine: SqliteEngine;
   try {
-    runner = new BatchRunner(path, limits);
+    engine = new SqliteEngine(path, limits);
   } catch (error) {
     return reply({ error });
   }
   try {
-    reply({ result: runner.verbs });
+    reply({ result: engine.verbs });
     for (const request of requests(port, bell)) {
       if (request === "close") break;
-      reply({ result: runner.run(request.calls, request.now).map(packOutcome) });
+      reply({ result: (await engine.run(request.calls, request.now)).map(packOutcome) });
     }
   } finally {
-    runner[Symbol.dispose]();
+    await engine.close();
   }
   // The file is closed before the client hears of it, so that it may be moved or removed at once.
   reply({ result: null });

@@ -24,17 +24,13 @@ export function pruneVerbs(context: ServerContext) {
   let lastAccountId = 0;
 
   const candidates = database.prepare((p: { above: number; limit: number }) =>
-    tables.selectFrom("mailboxes").innerJoin("accounts", "accounts.id", "mailboxes.account_id").select(
-      "account_id",
-    )
-      .where("account_id", ">", p.above)
+    tables.selectFrom("mailboxes").innerJoin("accounts", "accounts.id", "mailboxes.account_id")
+      .select("account_id").where("account_id", ">", p.above)
       .where(sql<boolean>`(kept_bytes > unread_bytes OR removed_at IS NOT NULL)`)
       .orderBy("account_id").limit(p.limit)
   );
   const slowest = database.prepare((p: { accountId: number; activeAfter: number }) =>
-    tables.selectFrom("devices").select((select) =>
-      select.fn.min<number | null>("read_sequence").as("sequence")
-    )
+    tables.selectFrom("devices").select(sql<number | null>`min(read_sequence)`.as("sequence"))
       .where("account_id", "=", p.accountId).where("last_used_at", ">=", p.activeAfter)
   );
   const oldest = database.prepare((p: { accountId: number; upTo: number; limit: number }) =>
