@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buildMessage, type BuiltMessage } from "../../lib/mail/message.ts";
 import { Outbox } from "../../lib/mail/outbox.ts";
-import { runOutbox } from "../../lib/mail/outbox_runner.ts";
+import { runOutbox } from "../../lib/commands/email/outbox.ts";
 import { MailSpool } from "../../lib/mail/outbox/spool.ts";
 import { submitMail } from "../../lib/mail/smtp/dialogue.ts";
 import { MemoryMailStore } from "../helpers/mail_memory_store.ts";

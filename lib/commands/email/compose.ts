@@ -8,7 +8,7 @@ import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
 import type { MailContent } from "../../mail/message.ts";
 import { formatBytes } from "../../bytes.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
-import { readTextWith } from "../../terminal/questions.ts";
+import { type Asker, readTextWith } from "../../terminal/questions.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim } from "../../terminal/style.ts";
 import { askAttachments, describeFile } from "./attachments.ts";
@@ -104,9 +104,7 @@ class Composition {
 
   async #askAccount(): Promise<MailAccount | null> {
     const accounts = await this.#parts.store.listMailAccounts();
-    const [first] = accounts;
-    if (first === undefined) return null;
-    if (accounts.length === 1) return first;
+    if (accounts.length < 2) return accounts[0] ?? null;
     const current = accounts.findIndex((account) => account.id === this.#draft.accountId);
     const chosen = await this.#parts.terminal.choose(
       "From which account?",
@@ -126,10 +124,10 @@ class Composition {
       await this.#keep({ [field]: typed });
       const { addresses, problems } = await resolveRecipients(typed, findPublishedAddress);
       for (const problem of problems) await terminal.print(`  ${problem}.`);
-      if (problems.length > 0 && terminal.isInteractive) continue;
-      if (problems.length > 0) return null; // a pipe would be asked the same for ever
-      if (field === "cc" || addresses.length > 0) return addresses;
-      if (!terminal.isInteractive) return null;
+      const isMissing = field === "to" && addresses.length === 0;
+      if (problems.length === 0 && !isMissing) return addresses;
+      if (!terminal.isInteractive) return null; // a pipe would be asked the same for ever
+      if (problems.length > 0) continue;
       await terminal.print("  At least one is needed: an address, several with commas, or a Mini-Chat name.");
     }
   }
@@ -156,9 +154,9 @@ class Composition {
     };
     // A pipe has no keyboard for an editor.
     const edit = terminal.isInteractive ? (before: string) => terminal.edit(before) : undefined;
-    const asker = {
-      readLine: (options: Parameters<typeof terminal.readLine>[0]) => terminal.readLine({ ...options, hint }),
-      print: (line?: string) => terminal.print(line),
+    const asker: Asker = {
+      readLine: (options) => terminal.readLine({ ...options, hint }),
+      print: (line) => terminal.print(line),
     };
     const ask = () => readTextWith(asker, edit, { initial: this.#draft.text });
     const text = await this.#keepingInterrupted("text", ask) ?? ""; // the end of a pipe ends the text too

@@ -83,7 +83,7 @@ async function runAtMenu(parts: EmailParts, args: string, { signal }: CommandCon
   }
   if ((await parts.store.listMailAccounts()).length === 0) {
     await parts.terminal.print("There is no mail account yet. Setting one up takes a minute.");
-    if (await setUpAccount(parts, undefined, signal) === null) return;
+    if (!await setUpAccount(parts, undefined, signal)) return;
   }
   await composeEmail(parts, args, signal);
 }

@@ -3,8 +3,9 @@
  * @module
  */
 import { messageOf, UsageError } from "../../errors.ts";
-import type { OutboxItem } from "../../mail/outbox.ts";
-import { runOutbox } from "../../mail/outbox_runner.ts";
+import { sleep } from "../../waiting.ts";
+import type { Outbox, OutboxItem } from "../../mail/outbox.ts";
+import type { OutboxEntry, SendOutcome } from "../../mail/outbox_entry.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { dim, yellow } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";
@@ -119,6 +120,32 @@ function pick(items: readonly OutboxItem[], number: string): OutboxItem {
       ? 'Cannot drop a mail without its number: "email outbox" lists them'
       : `There is no mail ${safeText(number)} in the outbox: "email outbox" lists them`,
   );
+}
+
+/** Longest time without a look, milliseconds: another process may have added a mail, or the machine slept. */
+const LONGEST_PAUSE_MS = 60_000;
+
+interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly onOutcome: (entry: OutboxEntry, outcome: SendOutcome) => void;
+  readonly onFault: (error: unknown) => void; // called when the disk fails; the work goes on
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>; // the house's by default; rejects early
+  readonly now: () => number;
+}
+
+/** Sends what is due until the signal fires: at once, then each time that a pause is over. */
+export async function runOutbox(outbox: Outbox, options: RunOptions): Promise<void> {
+  const { signal, onOutcome, onFault, now, wait = sleep } = options;
+  while (!signal.aborted) {
+    let pauseMs = LONGEST_PAUSE_MS;
+    try {
+      const next = await outbox.sendDue({ signal, onOutcome });
+      if (next !== null) pauseMs = Math.min(Math.max(next - now(), 0), LONGEST_PAUSE_MS);
+    } catch (error) {
+      onFault(error);
+    }
+    await wait(pauseMs, signal).catch(() => {}); // the signal, which the loop sees
+  }
 }
 
 /** Sends what is due while the client runs, and tells the outcomes above the line being typed. Ends with the signal. */

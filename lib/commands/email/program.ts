@@ -37,7 +37,7 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
     .action((flags: { ca?: string }) =>
       withEmail(async ({ parts, signal }) => {
         const { setUpAccount } = await import("./setup.ts");
-        return await setUpAccount(parts, flags.ca, signal) === null ? 1 : 0;
+        return await setUpAccount(parts, flags.ca, signal) ? 0 : 1;
       })
     );
   email.command("accounts").description("list the accounts").option("--json", "one JSON object per line")

@@ -16,25 +16,25 @@ import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from
 import { briefLine, sendTestMail } from "./send.ts";
 import { retypeLines } from "./words.ts";
 
-/** @returns The saved account; `null` when the person gave up. */
+/** @returns `false` when the person gave up. */
 export async function setUpAccount(
   parts: EmailParts,
   caFile: string | undefined,
   signal: AbortSignal,
-): Promise<MailAccount | null> {
+): Promise<boolean> {
   const { terminal } = parts;
   const caPem = caFile === undefined ? undefined : await readCaFile(readPath(caFile, parts.homeFolder));
   const address = await askAddress(parts);
-  if (address === null) return null;
+  if (address === null) return false;
   const known = await findAccount(parts, address);
   const name = await terminal.readLine({
     prompt: "Name that recipients see (Enter: none): ",
     initial: known?.name ?? "",
     multiline: false,
   });
-  if (name === null) return null;
+  if (name === null) return false;
   let endpoint = await askEndpoint(terminal, address, known?.endpoint ?? null);
-  if (endpoint === null) return null;
+  if (endpoint === null) return false;
   if (caPem !== undefined) endpoint = { ...endpoint, caPem };
   const base = { id: known?.id ?? crypto.randomUUID(), address, name: name.trim() };
   return await signInAndSave(parts, base, endpoint, known?.signIn ?? null, signal);
@@ -47,21 +47,15 @@ async function signInAndSave(
   startEndpoint: SmtpEndpoint,
   known: SignIn | null,
   signal: AbortSignal,
-): Promise<MailAccount | null> {
+): Promise<boolean> {
   const { terminal, mailer } = parts;
   let endpoint = startEndpoint;
   let before = known; // the answers that questions begin with
   let signIn: SignIn | null = null; // unset while it must be asked for
   while (true) {
     try {
-      signIn ??= await askSignIn(parts, {
-        address: base.address,
-        accountId: base.id,
-        endpoint,
-        before,
-        signal,
-      });
-      if (signIn === null) return null;
+      signIn ??= await askSignIn(parts, { ...base, endpoint, before, signal });
+      if (signIn === null) return false;
       before = signIn;
       const account: MailAccount = { ...base, endpoint, signIn };
       {
@@ -72,38 +66,31 @@ async function signInAndSave(
       await terminal.print(
         green(signIn.kind === "none" ? `${endpoint.host} answers.` : `${endpoint.host} accepts the sign-in.`),
       );
-      return await testAndSave(parts, account, signal);
+      await saveAndTest(parts, account, signal);
+      return true;
     } catch (error) {
       if (!(error instanceof MailError) || signal.aborted) throw error;
       await terminal.print(retypeLines(error));
-      const next = await mend(parts, error, { accountId: base.id, endpoint, signIn });
-      if (next === null) return null;
+      const next = await mend(parts, error, { id: base.id, endpoint, signIn });
+      if (next === null) return false;
       ({ endpoint, signIn } = next);
     }
   }
 }
 
-interface Tried {
-  readonly accountId: string;
-  readonly endpoint: SmtpEndpoint;
+interface Tried extends Pick<MailAccount, "id" | "endpoint"> {
   readonly signIn: SignIn | null; // unset where asking for it is what failed, or to ask for it anew
 }
 
 /** What to try next after a failure; `null` when the person gives up. */
-async function mend(
-  parts: EmailParts,
-  error: MailError,
-  tried: Tried,
-): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
+async function mend(parts: EmailParts, error: MailError, tried: Tried): Promise<Tried | null> {
   const { terminal } = parts;
   const { endpoint } = tried;
   if (!terminal.isInteractive) return null; // a pipe has no second answer
   if (error.fault === "certificate") {
-    const path = await terminal.readLine({
-      prompt: "File with the server's own CA (Enter: stop): ",
-      multiline: false,
-    });
-    if (path === null || path.trim() === "") return null;
+    const prompt = "File with the server's own CA (Enter: stop): ";
+    const path = await terminal.readLine({ prompt, multiline: false });
+    if (!path?.trim()) return null;
     try {
       const caPem = await readCaFile(readPath(path, parts.homeFolder));
       return { ...tried, endpoint: { ...endpoint, caPem } };
@@ -117,7 +104,7 @@ async function mend(
     return await retype(parts, tried, tried.signIn);
   }
   if (isSignInFault(error.fault) && error.fault !== "web_login_needed") {
-    return await terminal.confirm("Try again?", true) ? { endpoint, signIn: null } : null;
+    return await terminal.confirm("Try again?", true) ? { ...tried, signIn: null } : null;
   }
   const choice = await terminal.choose("What now?", [
     { value: "again", label: "Try again" },
@@ -131,26 +118,17 @@ async function mend(
 }
 
 /** Asks for the password alone; who gives none may sign in another way. */
-async function retype(
-  parts: EmailParts,
-  tried: Tried,
-  refused: PasswordSignIn,
-): Promise<Pick<Tried, "endpoint" | "signIn"> | null> {
-  const { terminal } = parts;
-  const signIn = await askSecretAgain(parts, tried.accountId, refused);
+async function retype(parts: EmailParts, tried: Tried, refused: PasswordSignIn): Promise<Tried | null> {
+  const signIn = await askSecretAgain(parts, tried.id, refused);
   if (signIn !== null) return { ...tried, signIn };
-  const choice = await terminal.choose("What now?", [
+  const choice = await parts.terminal.choose("What now?", [
     { value: "other", label: "Sign in in another way", description: "or with another user name" },
     { value: "stop", label: "Stop" },
   ], { byDefault: 0 });
   return choice === "other" ? { ...tried, signIn: null } : null;
 }
 
-async function testAndSave(
-  parts: EmailParts,
-  account: MailAccount,
-  signal: AbortSignal,
-): Promise<MailAccount> {
+async function saveAndTest(parts: EmailParts, account: MailAccount, signal: AbortSignal): Promise<void> {
   const { terminal, store } = parts;
   // Saved before the test: what was typed is worth keeping, whatever becomes of the test.
   await store.saveMailAccount(account);
@@ -163,7 +141,6 @@ async function testAndSave(
     if (await terminal.confirm("Make it the default?", false)) await store.setDefaultMailAccount(account.id);
   }
   await terminal.print(dim("6 writes a mail."));
-  return account;
 }
 
 async function askAddress(parts: EmailParts): Promise<string | null> {
@@ -172,8 +149,7 @@ async function askAddress(parts: EmailParts): Promise<string | null> {
     const typed = await terminal.readLine({
       prompt: "Your e-mail address: ",
       multiline: false,
-      hint: (text) =>
-        text.includes("@") && findAddressFault(text.trim()) === null ? "looks right" : undefined,
+      hint: (text) => findAddressFault(text.trim()) === null ? "looks right" : undefined,
     });
     if (typed === null) return null;
     const address = typed.trim();

@@ -2,11 +2,11 @@
  * Asking how an account signs in: a password (stored, from a command, or asked each time), OAuth2, or nothing.
  * @module
  */
-import { type SignIn, tidyPassword } from "../../mail/account.ts";
+import { type MailAccount, type SignIn, tidyPassword } from "../../mail/account.ts";
 import { beginConsent, finishConsent, type PendingConsent } from "../../mail/oauth.ts";
 import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth_redirect.ts";
 import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from "../../mail/oauth_service.ts";
-import { isGoogle, type SmtpEndpoint } from "../../mail/providers.ts";
+import { isGoogle } from "../../mail/providers.ts";
 import { cyan, dim, green } from "../../terminal/style.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { EmailParts } from "./parts.ts";
@@ -36,10 +36,7 @@ export function isPasswordSignIn(signIn: SignIn): signIn is PasswordSignIn {
   return PLACES.includes(signIn.kind);
 }
 
-export interface SignInQuestion {
-  readonly address: string;
-  readonly accountId: string;
-  readonly endpoint: SmtpEndpoint;
+interface SignInQuestion extends Pick<MailAccount, "id" | "address" | "endpoint"> {
   readonly before: SignIn | null; // `null` for a new account
   readonly signal: AbortSignal;
 }
@@ -102,7 +99,7 @@ async function askPassword(
   );
   if (place === null) return null;
   const command = question.before?.kind === "password_command" ? question.before.command : "";
-  return await askSecret(parts, question.accountId, { kind: place, user, command }, {
+  return await askSecret(parts, question.id, { kind: place, user, command }, {
     password: isGmail ? "App password: " : "Password: ",
     command: "Command: ",
   });
@@ -128,10 +125,10 @@ async function askSecret(
 ): Promise<SignIn | null> {
   if (kind === "password_command") {
     const command = await terminal.readLine({ prompt: prompts.command, initial, multiline: false });
-    return command === null || command.trim() === "" ? null : { kind, user, command };
+    return command?.trim() ? { kind, user, command } : null;
   }
   const typed = await terminal.readSecret(prompts.password);
-  if (typed === null || typed.trim() === "") return null;
+  if (!typed?.trim()) return null;
   const password = tidyPassword(typed);
   if (kind === "password") return { kind, user, password };
   mailer.rememberPassword(accountId, password);
@@ -166,21 +163,14 @@ async function waitForAnswer(
   await terminal.print(`${otherwise} link in a browser:`);
   // On a line of its own, and whole: it must survive being copied.
   await terminal.print(cyan(pending.url));
-  await terminal.print(
-    dim(
-      "Waiting for the browser. If it runs on another machine, paste the address of its last page here, even if that page did not load.",
-    ),
-  );
+  const elsewhere = "If it runs on another machine, paste the address of its last page here";
+  await terminal.print(dim(`Waiting for the browser. ${elsewhere}, even if that page did not load.`));
   const promptSignal = AbortSignal.any([arrived.signal, signal]);
+  const question = { prompt: "Address: ", multiline: false, after: "erase" } as const;
   while (true) {
     let pasted: string | null;
     try {
-      pasted = await terminal.readLine({
-        prompt: "Address: ",
-        multiline: false,
-        after: "erase",
-        signal: promptSignal,
-      });
+      pasted = await terminal.readLine({ ...question, signal: promptSignal });
     } catch (error) {
       if (arrived.signal.aborted) return await fromBrowser;
       throw error;
@@ -202,9 +192,7 @@ async function askSettings(parts: EmailParts, question: SignInQuestion): Promise
   }
   const service = findOAuthService(endpoint.host) ?? await askService(parts);
   if (service === null) return null;
-  if (service === GOOGLE) {
-    await printSteps(terminal, OAUTH_CLIENT_STEPS);
-  }
+  if (service === GOOGLE) await printSteps(terminal, OAUTH_CLIENT_STEPS);
   const clientId = await askWord(parts, "Client id: ");
   if (clientId === null) return null;
   const secret = await terminal.readSecret("Client secret (Enter: it has none): ");
@@ -228,13 +216,8 @@ async function askService(parts: EmailParts): Promise<OAuthService | null> {
   if (tokenUrl === null) return null;
   const scope = await askWord(parts, "Scope: ");
   if (scope === null) return null;
-  return {
-    issuer: new URL(authorizationUrl).origin,
-    authorizationUrl,
-    tokenUrl,
-    scope,
-    redirectHost: "127.0.0.1",
-  };
+  const issuer = new URL(authorizationUrl).origin;
+  return { issuer, authorizationUrl, tokenUrl, scope, redirectHost: "127.0.0.1" };
 }
 
 /** An empty line gives up, as the end of the input does. */

@@ -108,18 +108,10 @@ function whenTried(item: OutboxItem, { now, triesAgain }: Later): string {
  * does not have it), 4 sign in first.
  */
 export function exitCodeOf(outcome: SendOutcome): number {
-  switch (outcome.kind) {
-    case "sent":
-      if (outcome.refused.some((error) => !error.isTemporary)) return 1;
-      return isKept(outcome) ? 3 : 0;
-    case "queued":
-    case "in_doubt":
-      return 3;
-    case "failed":
-      return exitCodeOfRefusal(outcome.error);
-    case "skipped":
-      return 3; // nobody has refused it
-  }
+  if (outcome.kind === "failed") return exitCodeOfRefusal(outcome.error);
+  if (outcome.kind !== "sent") return 3; // when it was skipped, too: nobody has refused it
+  if (outcome.refused.some((error) => !error.isTemporary)) return 1;
+  return isKept(outcome) ? 3 : 0;
 }
 
 /** Whether the outbox still has the mail, for whoever does not have it. */
@@ -135,22 +127,16 @@ export function exitCodeOfRefusal(error: MailError): number {
 
 /** An outcome as a script reads it: stable names, no colours. */
 export function outcomeAsJson(outcome: SendOutcome): Record<string, unknown> {
-  switch (outcome.kind) {
-    case "sent": {
-      const { messageId, reply, accepted } = outcome;
-      return { state: "sent", messageId, reply, accepted, refused: outcome.refused.map(refusalAsJson) };
-    }
-    case "queued":
-      return { state: "queued", nextAttemptAt: outcome.nextAttemptAt, problem: refusalAsJson(outcome.error) };
-    case "failed":
-    case "in_doubt":
-      return { state: outcome.kind, problem: refusalAsJson(outcome.error) };
-    case "skipped":
-      return { state: "skipped" };
+  if (outcome.kind === "skipped") return { state: "skipped" };
+  if (outcome.kind === "sent") {
+    const { kind, refused, ...rest } = outcome;
+    return { state: kind, ...rest, refused: refused.map(refusalAsJson) };
   }
+  const { kind, error, ...rest } = outcome;
+  return { state: kind, ...rest, problem: refusalAsJson(error) };
 }
 
-export function refusalAsJson(error: MailError): Record<string, unknown> {
+function refusalAsJson(error: MailError): Record<string, unknown> {
   return {
     fault: error.fault,
     message: error.message,
