@@ -119,7 +119,7 @@ export class Mailer {
         return signIn;
       case "password_command": {
         const canAsk = askPassword !== undefined;
-        const run = this.#parts.runPasswordCommand ?? ((command) => readPasswordCommand(command, { canAsk }));
+        const { runPasswordCommand: run = readPasswordCommand } = this.#parts;
         return { kind: "password", user: signIn.user, password: await run(signIn.command, canAsk) };
       }
       case "password_asked": {

@@ -44,7 +44,7 @@ export async function playMailScene(folder: string, ana: Actor, bob: Actor): Pro
     [/Password: /, APP_PASSWORD],
     [/Send a test mail .*\? \[Y\/n\] /, "y"],
   ]);
-  await ana.prints(/The test mail to ana@example\.org was taken/);
+  await ana.prints(/The server accepted the test mail to ana@example\.org/);
 
   scene("Ana writes to Bob by his Mini-Chat name, with a file (6, email)");
   await converse(ana, "6", [

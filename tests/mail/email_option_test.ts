@@ -107,7 +107,7 @@ Deno.test("email setup signs in with OAuth2 through the browser, and again once 
     ["The provider lets Mini-Chat send for you.", "y"],
   );
   await setUp;
-  await desk.sees("The test mail to ann@example.org was taken");
+  await desk.sees("The server accepted the test mail to ann@example.org");
   assert.deepEqual(server.signIns, [`XOAUTH2 ${ANN}`, `XOAUTH2 ${ANN}`]);
   assert.ok(!desk.tty.screen.written.includes("client-secret"));
 

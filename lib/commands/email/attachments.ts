@@ -36,7 +36,7 @@ export async function askAttachments(
     const line = await terminal.readLine({
       prompt: files.length === 0
         ? "Attach a file (Enter: none): "
-        : "Attach another (Enter: done, -: take the last away): ",
+        : "Attach another (Enter: done, -: remove the last): ",
       multiline: false,
       complete: (typed) => completePath(typed, homeFolder),
     });

@@ -37,9 +37,9 @@ async function pickDraft(parts: EmailParts, to: string): Promise<MailDraft | nul
   const choice = await parts.terminal.choose(
     `A draft is waiting: "${what}" to ${whom}, ${ago(draft.savedAt, parts.now())}.`,
     [
-      { value: "go on", label: "Go on with it" },
+      { value: "go on", label: "Continue it" },
       { value: "new", label: "Write another", description: "the draft stays" },
-      { value: "drop", label: "Throw it away" },
+      { value: "drop", label: "Delete it" },
     ],
     { byDefault: 0 },
   );
@@ -69,7 +69,7 @@ class Composition {
         if (decision === "change") continue;
         if (decision === "drop") {
           await this.#parts.store.removeMailDraft(this.#draft.id);
-          return await this.#parts.terminal.print("Thrown away.");
+          return await this.#parts.terminal.print("The draft was deleted.");
         }
         if (decision !== "send") return await this.#leave();
         return await sendContent(this.#parts, content.account, content.mail, this.#draft, this.#signal);
@@ -170,11 +170,11 @@ class Composition {
     if (await terminal.confirm("Send it?", true)) return "send";
     if (terminal.closed.aborted) return null;
     return await terminal.choose(
-      "What then?",
+      "What should happen to it?",
       [
         { value: "change", label: "Change something" },
         { value: "keep", label: "Keep it as a draft" },
-        { value: "drop", label: "Throw it away" },
+        { value: "drop", label: "Delete it" },
       ] as const,
       { byDefault: 1 },
     );

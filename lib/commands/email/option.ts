@@ -36,7 +36,7 @@ export function emailOption(parts: EmailParts): MenuCommand {
     usage: "[RECIPIENTS | setup | …]",
     summary: "Send an email",
     details: [
-      "Alone, it asks for everything; the first time it sets up an account.",
+      "Without more words, it asks for everything; the first time it sets up an account.",
       "  email setup [--ca FILE]    set up an account, or sign in again",
       "  email accounts             list them",
       "  email default ADDRESS      choose the one that is used",

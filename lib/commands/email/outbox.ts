@@ -59,7 +59,7 @@ async function listItems(
       await settle(parts, item, at + 1, options);
     }
   }
-  await terminal.print(dim('"email outbox retry N" tries one now, "email outbox drop N" forgets it.'));
+  await terminal.print(dim('"email outbox retry N" tries one now, "email outbox drop N" removes it.'));
 }
 
 async function settle(
@@ -73,7 +73,7 @@ async function settle(
       safeText(item.to.join(", "))
     }.`,
     [
-      { value: "arrived", label: "It arrived", description: "it is forgotten here" },
+      { value: "arrived", label: "It arrived", description: "it is removed from the outbox" },
       { value: "again", label: "It did not", description: "it is sent again now" },
       { value: "later", label: "Not known yet", description: "it stays as it is" },
     ] as const,

@@ -60,7 +60,7 @@ export function makeEmailParts(options: EmailOptions): EmailParts {
     runPasswordCommand: (command, canAsk) =>
       canAsk && terminal.isInteractive
         ? terminal.runOutside(() => readPasswordCommand(command))
-        : readPasswordCommand(command, { canAsk: false }),
+        : readPasswordCommand(command, false),
   });
   const spoolFolder = join(profileFolder, "mail-outbox");
   const askPassword = passwordAsker(terminal);

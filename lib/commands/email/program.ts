@@ -66,7 +66,7 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
         await (await import("./accounts.ts")).testAccount(parts, address, signal)
       )
     );
-  email.command("outbox").description("list what is not sent yet; retry [N] tries again, drop N forgets one")
+  email.command("outbox").description("list what is not sent yet; retry [N] tries again, drop N removes one")
     .argument("[words...]", "retry [N], or drop N").option("--json", "one JSON object per line")
     .action((words: string[], _flags, command: Command) =>
       withEmail(async ({ parts, signal }) => {

@@ -21,7 +21,7 @@ import { outcomeLines, refusalLines } from "./words.ts";
 
 /** Mails below this size are gone before a bar could be read, bytes. */
 const BAR_FROM_BYTES = 200_000;
-export const KEPT_AS_DRAFT = "It is kept as a draft: 6 goes on with it.";
+export const KEPT_AS_DRAFT = "It is kept as a draft: option 6 continues it.";
 /** Columns of a subject in the bar's label. */
 const LABEL_COLUMNS = 30;
 
@@ -152,7 +152,7 @@ export async function sendTestMail(
     const askPassword = passwordAsker(terminal);
     const taken = await parts.mailer.submit(account.id, mail, { signal, askPassword });
     await terminal.print(
-      green(`The test mail to ${safeText(account.address)} was taken: look into your inbox.`),
+      green(`The server accepted the test mail to ${safeText(account.address)}: check your inbox.`),
     );
     await terminal.print(dim(`  The server says: ${safeText(taken.reply)}`));
     return null;

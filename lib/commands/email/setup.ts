@@ -122,7 +122,7 @@ async function retype(parts: EmailParts, tried: Tried, refused: PasswordSignIn):
   const signIn = await askSecretAgain(parts, tried.id, refused);
   if (signIn !== null) return { ...tried, signIn };
   const choice = await parts.terminal.choose("What now?", [
-    { value: "other", label: "Sign in in another way", description: "or with another user name" },
+    { value: "other", label: "Sign in another way", description: "or with another user name" },
     { value: "stop", label: "Stop" },
   ], { byDefault: 0 });
   return choice === "other" ? { ...tried, signIn: null } : null;

@@ -58,7 +58,7 @@ export async function askSignIn(parts: EmailParts, question: SignInQuestion): Pr
           : "or an app password, where the provider has them",
       },
       { value: "oauth2", label: "OAuth2", description: "in the browser, with a client id of your own" },
-      { value: "none", label: "Not at all", description: "for a server that trusts its network" },
+      { value: "none", label: "Without a sign-in", description: "for a server that trusts its network" },
     ] as const,
     { byDefault: question.before?.kind === "oauth2" ? 1 : question.before?.kind === "none" ? 2 : 0 },
   );
@@ -208,7 +208,7 @@ async function askSettings(parts: EmailParts, question: SignInQuestion): Promise
 
 async function askService(parts: EmailParts): Promise<OAuthService | null> {
   await parts.terminal.print(
-    "The provider's OAuth2 addresses are not known here; its documentation has them.",
+    "Mini-Chat does not know this provider's OAuth2 addresses; look them up in its documentation.",
   );
   const authorizationUrl = await askUrl(parts, "Authorization address (https://…): ");
   if (authorizationUrl === null) return null;

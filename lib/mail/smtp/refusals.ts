@@ -96,10 +96,10 @@ const SENTENCES: Readonly<
     `${listRecipients(d)} has no room for more mail: reach them another way, or try again later`,
   sender_refused: (c) =>
     `${c.host} does not let this account send as ${c.address}: run "email setup" with the address that you sign in with`,
-  too_large: (c) =>
-    `The mail${
-      c.sizeBytes === undefined ? "" : ` (${formatBytes(c.sizeBytes)} with its encoding)`
-    } is larger than ${c.host} takes: send fewer or smaller attachments, or a link`,
+  too_large: (c) => {
+    const size = c.sizeBytes === undefined ? "" : ` (${formatBytes(c.sizeBytes)} with its encoding)`;
+    return `The mail${size} is larger than ${c.host} takes: send fewer or smaller attachments, or a link`;
+  },
   rate_limited: (c, d) =>
     d.isTemporary
       ? `${c.host} is asked too often: wait a while before the next try`
@@ -111,25 +111,29 @@ const SENTENCES: Readonly<
   certificate: (c) =>
     `The certificate of ${c.host} cannot be trusted, so nothing was sent: check the host name; for a server of your own give its CA with "email setup --ca FILE"`,
   no_tls: (c) =>
-    `${
-      formatHostAndPort(c.host, c.port)
-    } offers no encryption, so nothing was sent: use port 465 (TLS) or 587 (STARTTLS)`,
+    `${addressOf(c)} offers no encryption, so nothing was sent: use port 465 (TLS) or 587 (STARTTLS)`,
   connection_refused: (c) =>
     `${c.host} refuses connections to port ${c.port}: the mail server may be stopped, or listen on another port, which "email setup" changes`,
-  port_blocked: (c) =>
-    `${formatHostAndPort(c.host, c.port)} does not answer: the network may block that port; try ${
-      c.port === 465 ? "587" : "465"
-    } with "email setup", or another network`,
+  port_blocked: (c) => {
+    const other = c.port === 465 ? 587 : 465;
+    return `${
+      addressOf(c)
+    } does not answer: the network may block that port; try ${other} with "email setup", or another network`;
+  },
   no_network: (c) => `Cannot find ${c.host}: check the network, and the host name`,
-  connection_lost: (c) =>
-    `The connection to ${c.host} broke${
-      c.sizeBytes === undefined ? "" : " before the mail was handed over, so it was not sent"
-    }`,
+  connection_lost: (c) => {
+    const when = c.sizeBytes === undefined ? "" : " before the mail was handed over, so it was not sent";
+    return `The connection to ${c.host} broke${when}`;
+  },
   in_doubt: (c) =>
     `The connection to ${c.host} broke just as the mail was handed over, so it may or may not have been taken: look in your Sent folder, then settle it with "email outbox"`,
   server_busy: (c) => `${c.host} cannot take the mail just now`,
   refused: (c) => `${c.host} refuses the mail, and trying again will not help: see its words below`,
 };
+
+function addressOf({ host, port }: RefusalContext): string {
+  return formatHostAndPort(host, port);
+}
 
 function appPasswordHint(host: string): string {
   return isGoogle(host)
