@@ -30,10 +30,8 @@ export interface MailAccount {
 
 /** Where accounts are kept. The first one saved becomes the default. */
 export interface MailAccountStore {
-  /** Every account, the default first, then by address. */
-  listMailAccounts(): Promise<MailAccount[]>;
-  /** Adds an account, or replaces the one with the same id. */
-  saveMailAccount(account: MailAccount): Promise<void>;
+  listMailAccounts(): Promise<MailAccount[]>; // the default first, then by address
+  saveMailAccount(account: MailAccount): Promise<void>; // in place of one with the same id
   /** Changes an account as it is now, whoever saved it; nothing happens when it is gone. Nothing comes in between. */
   changeMailAccount(id: string, change: (account: MailAccount) => MailAccount): Promise<void>;
   /** Removes an account; the oldest that is left becomes the default when it was. */

@@ -161,22 +161,6 @@ export async function revokeTokens(settings: OAuthSettings, tokens: OAuthTokens)
   }
 }
 
-type Parties = [oauth.AuthorizationServer, oauth.Client, oauth.ClientAuth];
-
-function describe(settings: OAuthSettings): Parties {
-  const { service } = settings;
-  const server: oauth.AuthorizationServer = {
-    issuer: service.issuer,
-    authorization_endpoint: service.authorizationUrl,
-    token_endpoint: service.tokenUrl,
-    ...(service.revocationUrl === undefined ? {} : { revocation_endpoint: service.revocationUrl }),
-  };
-  const authentication = settings.clientSecret === undefined
-    ? oauth.None()
-    : oauth.ClientSecretPost(settings.clientSecret);
-  return [server, { client_id: settings.clientId }, authentication];
-}
-
 function readTokens(result: oauth.TokenEndpointResponse, refreshToken: string, now: number): OAuthTokens {
   return {
     refreshToken,
@@ -186,16 +170,29 @@ function readTokens(result: oauth.TokenEndpointResponse, refreshToken: string, n
   };
 }
 
+type Parties = [oauth.AuthorizationServer, oauth.Client, oauth.ClientAuth];
+
 /** Runs requests with the right CAs, and turns what they throw into the next step. Nothing thrown holds a token. */
 async function explained<Result>(
   settings: OAuthSettings,
   run: (parties: Parties, options: oauth.TokenEndpointRequestOptions) => Promise<Result>,
 ): Promise<Result> {
-  using client = settings.caPem === undefined ? null : Deno.createHttpClient({ caCerts: [settings.caPem] });
+  const { service, clientId, clientSecret, caPem } = settings;
+  const server: oauth.AuthorizationServer = {
+    issuer: service.issuer,
+    authorization_endpoint: service.authorizationUrl,
+    token_endpoint: service.tokenUrl,
+    ...(service.revocationUrl === undefined ? {} : { revocation_endpoint: service.revocationUrl }),
+  };
+  const authentication = clientSecret === undefined ? oauth.None() : oauth.ClientSecretPost(clientSecret);
+  using client = caPem === undefined ? null : Deno.createHttpClient({ caCerts: [caPem] });
   const fetchWith: typeof fetch = (input, init) => fetch(input, client === null ? init : { ...init, client });
   try {
     const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-    return await run(describe(settings), { signal, [oauth.customFetch]: fetchWith });
+    return await run([server, { client_id: clientId }, authentication], {
+      signal,
+      [oauth.customFetch]: fetchWith,
+    });
   } catch (error) {
     throw explain(error, settings);
   }

@@ -15,10 +15,8 @@ export class LoopbackRedirect implements AsyncDisposable {
   #pending: PendingConsent | null = null; // unset until the consent has begun
 
   constructor(host: "127.0.0.1" | "localhost" = "127.0.0.1") {
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      (request) => this.#take(request),
-    );
+    const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
+    this.#server = Deno.serve(options, (request) => this.#take(request));
     this.redirectUri = `http://${host}:${this.#server.addr.port}/`;
   }
 
@@ -31,10 +29,8 @@ export class LoopbackRedirect implements AsyncDisposable {
     const url = new URL(request.url);
     if (request.method !== "GET" || url.pathname !== "/") return page(404, "There is nothing here.");
     if (this.#pending === null || !isAnswerTo(this.#pending, url)) {
-      return page(
-        400,
-        "This is not the sign-in that Mini-Chat is waiting for. Use the link in the terminal.",
-      );
+      const sentence = "This is not the sign-in that Mini-Chat is waiting for. Use the link in the terminal.";
+      return page(400, sentence);
     }
     this.#answer.resolve(url);
     return url.searchParams.has("error")

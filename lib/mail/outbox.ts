@@ -155,9 +155,8 @@ export class Outbox {
   }
 
   /**
-   * Sends a mail again that failed, waits, or is in doubt: the person has decided.
-   *
-   * @param seen The entry as the person saw it: one that was not in doubt then and is now is left for a new decision.
+   * Sends a mail again that failed, waits, or is in doubt: the person has decided on the entry as `seen`. One that was
+   * not in doubt then and is now is left for a new decision.
    */
   async retry(
     seen: Pick<OutboxEntry, "id" | "state">,
@@ -168,9 +167,8 @@ export class Outbox {
   }
 
   /**
-   * Forgets a mail: the person does not want it sent, or knows that it arrived.
-   *
-   * @returns `false` when another process is sending it just now, and nothing was done.
+   * Forgets a mail: the person does not want it sent, or knows that it arrived. `false` when another process is sending
+   * it just now, and nothing was done.
    */
   async drop(id: string): Promise<boolean> {
     const held = await this.#spool.hold(id);

@@ -43,20 +43,15 @@ export class MailSpool {
     }
   }
 
-  /**
-   * Takes a message for sending.
-   *
-   * @returns The message; `"busy"` when another process has it, `"missing"` when there is no such file.
-   */
+  /** Takes a message for sending; `"busy"` when another process has it, `"missing"` when it has no file. */
   async hold(id: string): Promise<HeldMessage | "busy" | "missing"> {
     using _folder = await this.#lockFolder();
     return await this.#take(id);
   }
 
   /**
-   * Runs `look` while nobody is sending a message, nor begins to: quick, as everything in the folder waits for it.
-   *
-   * @returns What `look` gives; `"busy"` when some process is sending the message.
+   * Runs `look` while nobody is sending a message, nor begins to; `"busy"` when some process is sending it. To be
+   * quick, as everything in the folder waits for it.
    */
   async lookAt<Result>(id: string, look: () => Promise<Result>): Promise<Result | "busy"> {
     using _folder = await this.#lockFolder();

@@ -73,14 +73,16 @@ export function explainFault(
 const SENTENCES: Readonly<
   Record<replies.SmtpFault, (context: RefusalContext, details: MailErrorDetails) => string>
 > = {
-  app_password_needed: (c) =>
-    `${c.host} wants an app password, not the usual one: ${
-      appPasswordHint(c.host)
-    }, then run "email setup" and paste it`,
-  wrong_password: (c) =>
-    `${c.host} does not accept the password of ${c.address}: it is wrong, or was revoked; run "email setup" and give ${
-      isGoogle(c.host) ? "a new app password" : "it again"
-    }`,
+  app_password_needed: (c) => {
+    const place = isGoogle(c.host)
+      ? "at https://myaccount.google.com/apppasswords"
+      : "in the provider's security settings";
+    return `${c.host} wants an app password, not the usual one: make one ${place}, then run "email setup" and paste it`;
+  },
+  wrong_password: (c) => {
+    const which = isGoogle(c.host) ? "a new app password" : "it again";
+    return `${c.host} does not accept the password of ${c.address}: it is wrong, or was revoked; run "email setup" and give ${which}`;
+  },
   token_refused: (c) =>
     `The sign-in of ${c.address} has expired or was revoked: run "email setup" to sign in again`,
   web_login_needed: (c) =>
@@ -133,12 +135,6 @@ const SENTENCES: Readonly<
 
 function addressOf({ host, port }: RefusalContext): string {
   return formatHostAndPort(host, port);
-}
-
-function appPasswordHint(host: string): string {
-  return isGoogle(host)
-    ? "make one at https://myaccount.google.com/apppasswords"
-    : "make one in the provider's security settings";
 }
 
 function listRecipients(details: MailErrorDetails): string {
