@@ -7,13 +7,10 @@
  */
 import addressparser from "nodemailer/lib/addressparser";
 
-/** Longest part before the `@`, in bytes of UTF-8 (RFC 5321 §4.5.3.1.1). */
-const MAX_LOCAL_BYTES = 64;
-/** Longest domain, in bytes once written in ASCII (RFC 5321 §4.5.3.1.2). */
-const MAX_DOMAIN_BYTES = 255;
+const MAX_LOCAL_BYTES = 64; // longest part before the `@`, in bytes of UTF-8 (RFC 5321 §4.5.3.1.1)
+const MAX_DOMAIN_BYTES = 255; // longest domain, in bytes once written in ASCII (RFC 5321 §4.5.3.1.2)
 const NO_AT = "it has no @";
-/** The form of a Mini-Chat user name (protocol README, "Types"). */
-const USER_NAME = /^[a-z0-9_.-]{1,32}$/;
+const USER_NAME = /^[a-z0-9_.-]{1,32}$/; // the form of a Mini-Chat user name (protocol README, "Types")
 
 export interface MailAddress {
   readonly name: string; // name to show; empty when there is none

@@ -10,16 +10,14 @@ import { messageOf } from "../errors.ts";
 import { MailError, type MailFault } from "./mail_error.ts";
 import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
 
-/** Longest wait for one answer of the provider, milliseconds. */
-const REQUEST_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000; // longest wait for one answer of the provider, milliseconds
 
 /** A consent that was begun: the link to open, and what the answer must fit. */
 export interface PendingConsent {
   readonly url: string;
   readonly redirectUri: string;
   readonly state: string; // returns in the answer; anything else is somebody else's
-  /** Proves that the code is ours (RFC 7636); never leaves this process before the exchange. */
-  readonly codeVerifier: string;
+  readonly codeVerifier: string; // proves that the code is ours (RFC 7636); never leaves this process before the exchange
 }
 
 export async function beginConsent(
@@ -46,7 +44,6 @@ export async function beginConsent(
   return { url: url.href, redirectUri, state, codeVerifier };
 }
 
-/** Whether an answer belongs to this consent at all. */
 export function isAnswerTo(pending: PendingConsent, answer: URL): boolean {
   return answer.searchParams.get("state") === pending.state;
 }

@@ -19,8 +19,7 @@ const MINUTE_MS = 60_000;
  * §4.5.4.1 asks for at least 30 minutes.
  */
 const PAUSES_MS: readonly number[] = [1, 5, 15, 30, 60, 2 * 60, 4 * 60].map((minutes) => minutes * MINUTE_MS);
-/** Share of a pause that is left to chance, so that many mails do not come back at one moment. */
-const JITTER = 0.2;
+const JITTER = 0.2; // share of a pause that is left to chance, so that many mails do not come back at one moment
 
 /** How long a mail is tried before it is given up, milliseconds (RFC 5321 §4.5.4.1: at least 4 to 5 days). */
 const GIVE_UP_AFTER_MS = 5 * 24 * 60 * MINUTE_MS;
@@ -83,8 +82,7 @@ export class Outbox {
   async add(accountId: string, message: BuiltMessage, subject: string): Promise<AddedMail> {
     const id = crypto.randomUUID();
     const sizeBytes = await this.#spool.write(id, message.stream);
-    // Before there is an entry nobody else knows of it, so this finds it free.
-    const held = await this.#spool.hold(id);
+    const held = await this.#spool.hold(id); // before there is an entry nobody else knows of it, so this finds it free
     if (typeof held === "string") throw new Error(`the new mail ${id} is ${held}`);
     const now = this.#now();
     const entry: OutboxEntry = {
@@ -273,8 +271,7 @@ export class Outbox {
   /** The entry first: a file without an entry is swept later, an entry without a file would look like a loss. */
   async #forget(id: string): Promise<void> {
     await this.#store.removeOutboxEntry(id);
-    // Windows does not remove a file that is open; the sweep does.
-    await this.#spool.remove(id).catch(() => {});
+    await this.#spool.remove(id).catch(() => {}); // Windows does not remove a file that is open; the sweep does
   }
 
   #nextAttempt(attempts: number): number {

@@ -35,7 +35,6 @@ export interface OutboxProblem {
   readonly serverWords: string;
 }
 
-/** The fields that an attempt changes. */
 export type OutboxChange = Partial<
   Pick<OutboxEntry, "to" | "state" | "attempts" | "nextAttemptAt" | "problem">
 >;

@@ -1,8 +1,7 @@
 import { messageOf } from "../errors.ts";
 import { MailError } from "./mail_error.ts";
 
-/** A password manager may ask for its own password first, milliseconds. */
-const COMMAND_TIMEOUT_MS = 120_000;
+const COMMAND_TIMEOUT_MS = 120_000; // milliseconds; a password manager may ask for its own password first
 
 /**
  * Runs a command through the system's shell and takes the first line that it prints.

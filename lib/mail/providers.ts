@@ -30,8 +30,7 @@ interface ListedService {
   readonly ignoreTLS?: boolean;
 }
 
-/** Most people's, in the order shown; the rest follow by name. */
-const FIRST = "Gmail Hotmail Outlook365 iCloud Yahoo GMX FastMail Zoho Mail.ru Yandex".split(" ");
+const FIRST = "Gmail Hotmail Outlook365 iCloud Yahoo GMX FastMail Zoho Mail.ru Yandex".split(" "); // most people's; the rest follow by name
 
 /** Every provider that takes mail over an encrypted connection, Gmail first, then the most used, then by name. */
 export function listProviders(): MailProvider[] {
@@ -61,7 +60,6 @@ function toProvider(id: string, service: ListedService): MailProvider | null {
   };
 }
 
-/** Whether a host is Google's, where people sign in with an app password or OAuth2. */
 export function isGoogle(host: string): boolean {
   return /(?:^|\.)(?:gmail|google|googlemail)\.com$/i.test(host);
 }

@@ -14,8 +14,7 @@ import { renameAndSync, syncFolder } from "../../sync_folder.ts";
 const SUFFIX = ".eml";
 const PARTIAL_SUFFIX = ".part";
 const LOCK_FILE = "lock";
-/** A partial file this old was left by a crash, milliseconds. */
-const STALE_PARTIAL_MS = 60 * 60 * 1000;
+const STALE_PARTIAL_MS = 60 * 60 * 1000; // milliseconds; a partial file this old was left by a crash
 
 /** A message held for sending: nobody else can send it meanwhile. Dispose to let it go. */
 export interface HeldMessage extends Disposable {

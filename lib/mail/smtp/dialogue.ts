@@ -17,17 +17,13 @@ import type { Acceptance, Submission, SubmissionOptions, SubmissionTarget } from
 
 /** Name lookup, TCP and TLS together, milliseconds: longer than a slow link needs, shorter than patience. */
 const CONNECT_TIMEOUT_MS = 20_000;
-/** The server's first line, milliseconds; some wait on purpose to catch spammers. */
-const GREETING_TIMEOUT_MS = 30_000;
+const GREETING_TIMEOUT_MS = 30_000; // the server's first line, milliseconds; some wait on purpose to catch spammers
 /** Silence while a command is out, milliseconds (RFC 5321 §4.5.3.2 asks for 2 to 10 minutes). */
 const SILENCE_TIMEOUT_MS = 5 * 60_000;
 
-/** Shorter than this a "secret" would blot out ordinary words. */
-const SHORTEST_SECRET = 4;
-/** How long the answer to a goodbye is waited for, milliseconds. */
-const GOODBYE_TIMEOUT_MS = 1_000;
-/** What is read ahead of the connection, bytes: little, so that progress tells the truth. */
-const READ_AHEAD_BYTES = 16 * 1024;
+const SHORTEST_SECRET = 4; // shorter than this a "secret" would blot out ordinary words
+const GOODBYE_TIMEOUT_MS = 1_000; // how long the answer to a goodbye is waited for, milliseconds
+const READ_AHEAD_BYTES = 16 * 1024; // bytes read ahead of the connection: few, so that progress tells the truth
 
 export async function submitMail(
   target: SubmissionTarget,
