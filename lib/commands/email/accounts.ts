@@ -10,21 +10,16 @@ import { exitCodeOfRefusal } from "./words.ts";
 
 export async function listAccounts(parts: EmailParts, options: { json: boolean }): Promise<void> {
   const { terminal, store } = parts;
-  const accounts = await store.listMailAccounts();
-  if (options.json) {
-    for (const [at, account] of accounts.entries()) {
-      await terminal.print(JSON.stringify({ ...publicPart(account), default: at === 0 }));
-    }
-    return;
-  }
-  if (accounts.length === 0) await terminal.print(`${noAccountWords("")}.`);
+  const accounts = (await store.listMailAccounts()).map(publicPart);
+  if (accounts.length === 0 && !options.json) await terminal.print(`${noAccountWords("")}.`);
   for (const [at, account] of accounts.entries()) {
-    const { address, server, security, signIn } = publicPart(account);
-    const mark = at === 0 ? "  (default)" : "";
+    const isDefault = at === 0;
+    const { address, server, security, signIn } = account;
+    const how = dim(`${safeText(server)}, ${security.toUpperCase()}, ${signIn}`);
     await terminal.print(
-      `${bold(safeText(address))}${mark}  ${
-        dim(`${safeText(server)}, ${security.toUpperCase()}, ${signIn}`)
-      }`,
+      options.json
+        ? JSON.stringify({ ...account, default: isDefault })
+        : `${bold(safeText(address))}${isDefault ? "  (default)" : ""}  ${how}`,
     );
   }
 }

@@ -31,7 +31,7 @@ export async function runOutboxCommand(
       await listItems(parts, items, options);
       return 0;
     case "retry":
-      return await retry(parts, number === undefined ? retriable(items) : [pick(items, number)], options);
+      return await retry(parts, number === undefined ? items.filter(isFree) : [pick(items, number)], options);
     case "drop":
       return await drop(parts, pick(items, number ?? ""));
     default:
@@ -42,10 +42,10 @@ export async function runOutboxCommand(
 async function listItems(
   parts: EmailParts,
   items: readonly OutboxItem[],
-  options: OutboxCommandOptions,
+  { json, signal }: OutboxCommandOptions,
 ): Promise<void> {
   const { terminal } = parts;
-  if (options.json) {
+  if (json) {
     for (const [at, item] of items.entries()) {
       const { accountId: _, ...shown } = item;
       await terminal.print(JSON.stringify({ position: at + 1, ...shown }));
@@ -56,22 +56,16 @@ async function listItems(
   for (const [at, item] of items.entries()) await terminal.print(outboxLines(item, at + 1, parts));
   for (const [at, item] of items.entries()) {
     if (terminal.isInteractive && item.state === "in_doubt" && !item.isBeingSent) {
-      await settle(parts, item, at + 1, options);
+      await settle(parts, item, at + 1, signal);
     }
   }
   await terminal.print(dim('"email outbox retry N" tries one now, "email outbox drop N" removes it.'));
 }
 
-async function settle(
-  parts: EmailParts,
-  item: OutboxItem,
-  position: number,
-  options: OutboxCommandOptions,
-): Promise<void> {
+async function settle(parts: EmailParts, item: OutboxItem, position: number, signal: AbortSignal) {
+  const to = safeText(item.to.join(", "));
   const choice = await parts.terminal.choose(
-    `Did mail ${position}, "${subjectOf(item)}", arrive? Look in the Sent folder, or ask ${
-      safeText(item.to.join(", "))
-    }.`,
+    `Did mail ${position}, "${subjectOf(item)}", arrive? Look in the Sent folder, or ask ${to}.`,
     [
       { value: "arrived", label: "It arrived", description: "it is removed from the outbox" },
       { value: "again", label: "It did not", description: "it is sent again now" },
@@ -80,18 +74,18 @@ async function settle(
     { byDefault: 2 },
   );
   if (choice === "arrived") await drop(parts, item);
-  if (choice === "again") await retryAndTell(parts, item, options.signal);
+  if (choice === "again") await retryAndTell(parts, item, signal);
 }
 
-/** Everything that can be tried without a decision of the person. */
-function retriable(items: readonly OutboxItem[]): readonly OutboxItem[] {
-  return items.filter((item) => item.state !== "in_doubt" && !item.isBeingSent);
+/** Whether it can be tried without a decision of the person. */
+function isFree(item: OutboxItem): boolean {
+  return item.state !== "in_doubt" && !item.isBeingSent;
 }
 
 async function retry(
   parts: EmailParts,
   items: readonly OutboxItem[],
-  options: OutboxCommandOptions,
+  { signal }: OutboxCommandOptions,
 ): Promise<number> {
   let code = 0;
   if (items.length === 0) await parts.terminal.print("There is nothing to try again.");
@@ -100,7 +94,7 @@ async function retry(
       const question = "It may have arrived already. Send it again all the same?";
       if (!await parts.terminal.confirm(question, false)) continue;
     }
-    const outcome = await retryAndTell(parts, item, options.signal);
+    const outcome = await retryAndTell(parts, item, signal);
     code = Math.max(code, exitCodeOf(outcome));
   }
   return code;

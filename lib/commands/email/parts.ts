@@ -85,7 +85,7 @@ export function passwordAsker(terminal: Terminal): AskPassword {
 }
 
 /** Finds an account by its address, in any case; an empty one means the default account. */
-export async function findAccount(parts: EmailParts, address = ""): Promise<MailAccount | null> {
+export async function findAccount(parts: EmailParts, address: string): Promise<MailAccount | null> {
   const accounts = await parts.store.listMailAccounts();
   if (address === "") return accounts[0] ?? null;
   const wanted = address.toLowerCase();

@@ -5,6 +5,8 @@
 import { formatAddress, type MailAddress, parseRecipients } from "../../mail/address.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 
+const NO_SUCH_USER = "no Mini-Chat user of that name has published an address (0 connects, 1 lists them)";
+
 export async function resolveRecipients(
   typed: string,
   findPublishedAddress: (userName: string) => Promise<string | null>,
@@ -17,12 +19,10 @@ export async function resolveRecipients(
     } else if (item.kind === "problem") {
       problems.push(`${safeText(item.text)} is not an address: ${safeText(item.reason)}`);
     } else {
-      const address = await findPublishedAddress(item.userName);
-      if (address === null) {
-        problems.push(
-          `${item.userName} has no @, and no Mini-Chat user of that name has published an address (0 connects, 1 lists them)`,
-        );
-      } else addresses.push({ name: item.userName, address });
+      const { userName } = item;
+      const address = await findPublishedAddress(userName);
+      if (address !== null) addresses.push({ name: userName, address });
+      else problems.push(`${userName} has no @, and ${NO_SUCH_USER}`);
     }
   }
   if (addresses.length === 0 && problems.length === 0 && typed.trim() !== "") {
@@ -41,11 +41,9 @@ export function recipientHint(typed: string): string | undefined {
   }
   if (items.length === 0) return undefined;
   const users = items.filter((item) => item.kind === "user").length;
-  const kinds = [
-    items.length - users > 0 ? `${items.length - users} by address` : "",
-    users > 0 ? `${users} by Mini-Chat name` : "",
-  ];
-  return kinds.filter((kind) => kind !== "").join(", ");
+  const others = items.length - users;
+  if (users === 0) return `${others} by address`;
+  return `${others > 0 ? `${others} by address, ` : ""}${users} by Mini-Chat name`;
 }
 
 export function listAddresses(addresses: readonly MailAddress[]): string {
