@@ -11,6 +11,7 @@ import type { OutboxStore } from "../../mail/outbox_entry.ts";
 import { readPasswordCommand } from "../../mail/password_command.ts";
 import { ProfileMailStore } from "../../profile/mail_store.ts";
 import type { Profile } from "../../profile/profile.ts";
+import type { ReadLineOptions } from "../../terminal/read_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { retypeLines } from "./words.ts";
@@ -97,4 +98,27 @@ export function noAccountWords(address: string): string {
   return address === ""
     ? 'There is no mail account yet: "email setup" makes one'
     : `There is no mail account ${safeText(address)}: "email accounts" lists them`;
+}
+
+/** Asks for one line, and gives it without the spaces around it; `null` at the end of the input. */
+export async function askLine(terminal: Terminal, prompt: string, initial = ""): Promise<string | null> {
+  const typed = await terminal.readLine({ prompt, initial, multiline: false });
+  return typed === null ? null : typed.trim();
+}
+
+/** Asks until the answer can be used; a pipe, which would be asked the same for ever, is asked once. */
+export async function askUntil<Value>(
+  terminal: Terminal,
+  question: ReadLineOptions,
+  read: (text: string) => Value | null,
+  advice: string,
+): Promise<Value | null> {
+  while (true) {
+    const typed = await terminal.readLine({ ...question, multiline: false });
+    if (typed === null) return null;
+    const value = read(typed.trim());
+    if (value !== null) return value;
+    await terminal.print(`  ${advice}`);
+    if (!terminal.isInteractive) return null;
+  }
 }

@@ -4,10 +4,10 @@
  */
 import { isPort } from "../../addresses.ts";
 import { findProvider, listProviders, type MailProvider, type SmtpEndpoint } from "../../mail/providers.ts";
-import type { ReadLineOptions } from "../../terminal/read_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { padToColumns } from "../../terminal/width.ts";
+import { askUntil } from "./parts.ts";
 
 /** Providers that are offered by number; the others by name. */
 const OFFERED = 10;
@@ -101,21 +101,4 @@ async function askHost(terminal: Terminal, before: SmtpEndpoint | null): Promise
   // A CA given for one host says nothing about another.
   const ca = before?.caPem !== undefined && before.host === host ? { caPem: before.caPem } : {};
   return { host, port, security, ...ca };
-}
-
-/** Asks until the answer can be used; a pipe, which would be asked the same for ever, is asked once. */
-export async function askUntil<Value>(
-  terminal: Terminal,
-  question: ReadLineOptions,
-  read: (text: string) => Value | null,
-  advice: string,
-): Promise<Value | null> {
-  while (true) {
-    const typed = await terminal.readLine({ ...question, multiline: false });
-    if (typed === null) return null;
-    const value = read(typed.trim());
-    if (value !== null) return value;
-    await terminal.print(`  ${advice}`);
-    if (!terminal.isInteractive) return null;
-  }
 }

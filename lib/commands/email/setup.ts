@@ -10,7 +10,7 @@ import type { SmtpEndpoint } from "../../mail/providers.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { dim, green } from "../../terminal/style.ts";
 import { readPath } from "./attachments.ts";
-import { type EmailParts, findAccount } from "./parts.ts";
+import { askLine, type EmailParts, findAccount } from "./parts.ts";
 import { askEndpoint } from "./server.ts";
 import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./sign_in.ts";
 import { briefLine, sendTestMail } from "./send.ts";
@@ -27,16 +27,12 @@ export async function setUpAccount(
   const address = await askAddress(parts);
   if (address === null) return false;
   const known = await findAccount(parts, address);
-  const name = await terminal.readLine({
-    prompt: "Name that recipients see (Enter: none): ",
-    initial: known?.name ?? "",
-    multiline: false,
-  });
+  const name = await askLine(terminal, "Name that recipients see (Enter: none): ", known?.name);
   if (name === null) return false;
   let endpoint = await askEndpoint(terminal, address, known?.endpoint ?? null);
   if (endpoint === null) return false;
   if (caPem !== undefined) endpoint = { ...endpoint, caPem };
-  const base = { id: known?.id ?? crypto.randomUUID(), address, name: name.trim() };
+  const base = { id: known?.id ?? crypto.randomUUID(), address, name };
   return await signInAndSave(parts, base, endpoint, known?.signIn ?? null, signal);
 }
 
@@ -88,9 +84,8 @@ async function mend(parts: EmailParts, error: MailError, tried: Tried): Promise<
   const { endpoint } = tried;
   if (!terminal.isInteractive) return null; // a pipe has no second answer
   if (error.fault === "certificate") {
-    const prompt = "File with the server's own CA (Enter: stop): ";
-    const path = await terminal.readLine({ prompt, multiline: false });
-    if (!path?.trim()) return null;
+    const path = await askLine(terminal, "File with the server's own CA (Enter: stop): ");
+    if (!path) return null;
     try {
       const caPem = await readCaFile(readPath(path, parts.homeFolder));
       return { ...tried, endpoint: { ...endpoint, caPem } };

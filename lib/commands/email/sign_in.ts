@@ -9,8 +9,7 @@ import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from 
 import { isGoogle } from "../../mail/providers.ts";
 import { cyan, dim, green } from "../../terminal/style.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import type { EmailParts } from "./parts.ts";
-import { askUntil } from "./server.ts";
+import { askLine, askUntil, type EmailParts } from "./parts.ts";
 
 const APP_PASSWORD_STEPS = [
   "Turn on 2-Step Verification, if it is off: https://myaccount.google.com/signinoptions/twosv",
@@ -76,8 +75,8 @@ async function askUser(parts: EmailParts, question: SignInQuestion): Promise<str
   const { address, before, endpoint } = question;
   if (/(?:gmail|outlook|office365|me|yahoo|gmx)\.(?:com|net)$/.test(endpoint.host)) return address;
   const initial = before !== null && "user" in before ? before.user : address;
-  const typed = await parts.terminal.readLine({ prompt: "User name: ", initial, multiline: false });
-  return typed === null ? null : typed.trim() || address;
+  const typed = await askLine(parts.terminal, "User name: ", initial);
+  return typed === "" ? address : typed;
 }
 
 async function askPassword(
@@ -193,8 +192,8 @@ async function askSettings(parts: EmailParts, question: SignInQuestion): Promise
   const service = findOAuthService(endpoint.host) ?? await askService(parts);
   if (service === null) return null;
   if (service === GOOGLE) await printSteps(terminal, OAUTH_CLIENT_STEPS);
-  const clientId = await askWord(parts, "Client id: ");
-  if (clientId === null) return null;
+  const clientId = await askLine(terminal, "Client id: ");
+  if (!clientId) return null;
   const secret = await terminal.readSecret("Client secret (Enter: it has none): ");
   if (secret === null) return null;
   return {
@@ -214,8 +213,8 @@ async function askService(parts: EmailParts): Promise<OAuthService | null> {
   if (authorizationUrl === null) return null;
   const tokenUrl = await askUrl(parts, "Token address (https://…): ");
   if (tokenUrl === null) return null;
-  const scope = await askWord(parts, "Scope: ");
-  if (scope === null) return null;
+  const scope = await askLine(parts.terminal, "Scope: ");
+  if (!scope) return null;
   const issuer = new URL(authorizationUrl).origin;
   return { issuer, authorizationUrl, tokenUrl, scope, redirectHost: "127.0.0.1" };
 }
@@ -225,9 +224,4 @@ async function askUrl(parts: EmailParts, prompt: string): Promise<string | null>
   const isHttps = (text: string) => URL.parse(text)?.protocol === "https:";
   const read = (text: string) => text === "" || isHttps(text) ? text : null;
   return await askUntil(parts.terminal, { prompt }, read, "It must begin with https://.") || null;
-}
-
-async function askWord(parts: EmailParts, prompt: string): Promise<string | null> {
-  const typed = await parts.terminal.readLine({ prompt, multiline: false });
-  return typed?.trim() || null;
 }
