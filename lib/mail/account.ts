@@ -1,9 +1,5 @@
-/**
- * Mail accounts: who sends, through which server, and how it is signed in to.
- *
- * Plain data that a store keeps as it is. Passwords and tokens stand in it only where the person wanted that.
- * @module
- */
+// Mail accounts: who sends, through which server, and how it is signed in to.
+// Plain data that a store keeps as it is. Passwords and tokens stand in it only where the person wanted that.
 import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
 import type { SmtpEndpoint } from "./providers.ts";
 

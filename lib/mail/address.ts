@@ -1,10 +1,6 @@
-/**
- * Addresses as a person types them: several in a line, with or without names, checked before anything is sent.
- *
- * Parsing is nodemailer's; this file adds what makes an address wrong, said in words. RFC 5321 §4.5.3.1 sets the
- * lengths, RFC 6531 allows any script before and after the `@`.
- * @module
- */
+// Addresses as a person types them: several in a line, with or without names, checked before anything is sent.
+// Parsing is nodemailer's; this file adds what makes an address wrong, said in words. RFC 5321 §4.5.3.1 sets the
+// lengths, RFC 6531 allows any script before and after the `@`.
 import addressparser from "nodemailer/lib/addressparser";
 
 const MAX_LOCAL_BYTES = 64; // longest part before the `@`, in bytes of UTF-8 (RFC 5321 §4.5.3.1.1)

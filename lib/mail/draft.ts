@@ -1,7 +1,5 @@
-/**
- * Drafts: a mail that is still being written, kept after every answer so that nothing typed is lost.
- * @module
- */
+// Drafts: a mail that is still being written, kept after every answer so that nothing typed is lost.
+
 export interface MailDraft {
   readonly id: string;
   readonly accountId: string; // the account to send from; empty for the default

@@ -1,10 +1,7 @@
-/**
- * What can go wrong with an e-mail, told so that the next step is clear.
- *
- * The message of a {@linkcode MailError} is one sentence for the person; the server's own words travel beside it,
- * to be shown beneath. Neither ever holds a password or a token.
- * @module
- */
+// What can go wrong with an e-mail, told so that the next step is clear.
+// The message of a MailError is one sentence for the person; the server's own words travel beside it,
+// to be shown beneath. Neither ever holds a password or a token.
+
 /** Faults of signing in, which the person can mend. */
 const SIGN_IN_FAULTS = [
   "app_password_needed", // the provider wants a password made for this program alone

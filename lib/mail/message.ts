@@ -1,11 +1,7 @@
-/**
- * An e-mail as it travels: headers, text and attachments put together once, and never changed by a retry.
- *
- * The building is nodemailer's. Any script and any sign in names, subject, text and file names is encoded so that
- * it arrives as written (RFC 2047, RFC 2231); the message id and the date are ours, so that sending the same mail
- * again sends the same bytes.
- * @module
- */
+// An e-mail as it travels: headers, text and attachments put together once, and never changed by a retry.
+// The building is nodemailer's. Any script and any sign in names, subject, text and file names is encoded so that
+// it arrives as written (RFC 2047, RFC 2231); the message id and the date are ours, so that sending the same mail
+// again sends the same bytes.
 import { basename } from "node:path";
 import type { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";

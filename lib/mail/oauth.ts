@@ -1,10 +1,6 @@
-/**
- * OAuth2 for mail: consent in a browser with PKCE and a checked state, renewal, and giving it back.
- *
- * The protocol work is oauth4webapi's. RFC 8252 (native apps: loopback redirect, system browser), RFC 7636 (PKCE),
- * RFC 7009 (revocation). Knows nothing of the terminal: the caller opens the link and brings the answer.
- * @module
- */
+// OAuth2 for mail: consent in a browser with PKCE and a checked state, renewal, and giving it back.
+// The protocol work is oauth4webapi's. RFC 8252 (native apps: loopback redirect, system browser), RFC 7636 (PKCE),
+// RFC 7009 (revocation). Knows nothing of the terminal: the caller opens the link and brings the answer.
 import * as oauth from "oauth4webapi";
 import { messageOf } from "../errors.ts";
 import { MailError, type MailFault } from "./mail_error.ts";

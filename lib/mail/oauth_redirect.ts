@@ -1,10 +1,6 @@
-/**
- * The loopback redirect: where the browser brings the provider's answer (RFC 8252 §7.3).
- *
- * Listens on 127.0.0.1 alone, on a port that the system picks, and takes exactly the answer that was asked for; a
- * request with another state gets a plain refusal and changes nothing.
- * @module
- */
+// The loopback redirect: where the browser brings the provider's answer (RFC 8252 §7.3).
+// Listens on 127.0.0.1 alone, on a port that the system picks, and takes exactly the answer that was asked for; a
+// request with another state gets a plain refusal and changes nothing.
 import { isAnswerTo, type PendingConsent } from "./oauth.ts";
 
 /** A waiting redirect. Dispose to stop listening. */

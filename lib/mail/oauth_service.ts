@@ -1,7 +1,4 @@
-/**
- * OAuth2 providers: where each wants the browser and the requests to go, and what consent gives.
- * @module
- */
+// OAuth2 providers: where each wants the browser and the requests to go, and what consent gives.
 import { isGoogle } from "./providers.ts";
 
 /** A provider's addresses. All are `https:`. */

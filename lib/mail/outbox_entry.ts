@@ -1,7 +1,4 @@
-/**
- * Outbox entries: what is kept about each mail that is not yet done with.
- * @module
- */
+// Outbox entries: what is kept about each mail that is not yet done with.
 import type { MailError, MailFault } from "./mail_error.ts";
 
 /**

@@ -1,10 +1,6 @@
-/**
- * Mail providers: from a name, or from an address, to the host and port that take mail from its users.
- *
- * The list is nodemailer's well-known one, less what only listens on this machine. Encryption is decided here and
- * never left to the list: port 465 style TLS where the list says so, STARTTLS required everywhere else.
- * @module
- */
+// Mail providers: from a name, or from an address, to the host and port that take mail from its users.
+// The list is nodemailer's well-known one, less what only listens on this machine. Encryption is decided here and
+// never left to the list: port 465 style TLS where the list says so, STARTTLS required everywhere else.
 import wellKnown from "nodemailer/lib/well-known";
 import services from "nodemailer/lib/well-known/services.json" with { type: "json" };
 

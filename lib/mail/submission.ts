@@ -1,7 +1,4 @@
-/**
- * What is handed in to a mail server, as whom, and what comes of it.
- * @module
- */
+// What is handed in to a mail server, as whom, and what comes of it.
 import type { Readable } from "node:stream";
 import type { MailAccount, SignIn } from "./account.ts";
 import type { MailError } from "./mail_error.ts";

@@ -24,7 +24,6 @@ export async function listAccounts(parts: EmailParts, options: { json: boolean }
   }
 }
 
-/** What may be shown and printed of an account. */
 function publicPart(account: MailAccount) {
   const { endpoint } = account;
   return {

@@ -1,7 +1,4 @@
-/**
- * Choosing files to send along: paths as people type, complete or drop them.
- * @module
- */
+// Choosing files to send along: paths as people type, complete or drop them.
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { describeAttachment, type MailAttachment } from "../../mail/message.ts";
@@ -11,8 +8,7 @@ import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { EmailParts } from "./parts.ts";
 
-/** More names than this help nobody to choose. */
-const MAX_CANDIDATES = 200;
+const MAX_CANDIDATES = 200; // more names help nobody to choose
 
 /** An absolute path: quotes of a dropped file go, and `~` becomes the home folder, where that is known. */
 export function readPath(typed: string, homeFolder?: string): string {

@@ -1,7 +1,4 @@
-/**
- * Writing and sending one e-mail by answering questions; whatever was typed is kept as a draft until it is sent.
- * @module
- */
+// Writing and sending one e-mail by answering questions; whatever was typed is kept as a draft until it is sent.
 import type { MailAccount } from "../../mail/account.ts";
 import type { MailAddress } from "../../mail/address.ts";
 import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
@@ -17,8 +14,7 @@ import { listAddresses, recipientHint, resolveRecipients } from "./recipients.ts
 import { KEPT_AS_DRAFT, sendContent } from "./send.ts";
 import { ago } from "../format.ts";
 
-/** Lines of the text that the preview shows. */
-const PREVIEW_LINES = 12;
+const PREVIEW_LINES = 12; // of the text
 const PREVIEW_COLUMNS = 100;
 /** A text is kept at most this often while it is being typed, milliseconds: each time waits for the disk. */
 const KEEP_EVERY_MS = 1_000;

@@ -1,10 +1,6 @@
-/**
- * E-mail as a subcommand, for scripts: everything from flags and standard input, stable exit codes, `--json`.
- *
- * Exit codes: 0 taken for all recipients, 1 refused for anybody, 2 wrong usage, 3 not now (kept in the outbox for whoever
- * does not have it), 4 sign in first.
- * @module
- */
+// E-mail as a subcommand, for scripts: everything from flags and standard input, stable exit codes, `--json`.
+// Exit codes: 0 taken for all recipients, 1 refused for anybody, 2 wrong usage, 3 not now (kept in the outbox for whoever
+// does not have it), 4 sign in first.
 import { UsageError } from "../../errors.ts";
 import type { MailAccount } from "../../mail/account.ts";
 import { MailError } from "../../mail/mail_error.ts";

@@ -1,7 +1,4 @@
-/**
- * Option 6, Send an email, and the commands around it at the menu.
- * @module
- */
+// Option 6, Send an email, and the commands around it at the menu.
 import { UsageError } from "../../errors.ts";
 import { MailError } from "../../mail/mail_error.ts";
 import type { CommandContext, MenuCommand } from "../../terminal/menu.ts";

@@ -1,7 +1,4 @@
-/**
- * The mail outbox at the menu and in scripts: list, try again, drop, settle what is in doubt; and its background work.
- * @module
- */
+// The mail outbox at the menu and in scripts: list, try again, drop, settle what is in doubt; and its background work.
 import { messageOf, UsageError } from "../../errors.ts";
 import { sleep } from "../../waiting.ts";
 import type { Outbox, OutboxItem } from "../../mail/outbox.ts";

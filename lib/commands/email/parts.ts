@@ -1,7 +1,4 @@
-/**
- * What every e-mail command works with: accounts, drafts and outbox of one profile, and the ways out of the program.
- * @module
- */
+// What every e-mail command works with: accounts, drafts and outbox of one profile, and the ways out of the program.
 import { join } from "node:path";
 import type { MailAccount, MailAccountStore } from "../../mail/account.ts";
 import type { DraftStore } from "../../mail/draft.ts";

@@ -1,7 +1,4 @@
-/**
- * The subcommand `email`: its flags and words, which are its help too. What it does is loaded when it runs.
- * @module
- */
+// The subcommand `email`: its flags and words, which are its help too. What it does is loaded when it runs.
 import type { Command } from "commander";
 import type { SendFlags } from "./once.ts";
 import type { EmailScript } from "./parts.ts";
@@ -9,7 +6,6 @@ import type { EmailScript } from "./parts.ts";
 /** Gives the work what it needs; its result is the exit code, 0 when there is none. */
 type WithEmail = (work: (script: EmailScript) => Promise<number | void>) => Promise<void>;
 
-/** Adds `email …` to the program. */
 export function addEmailCommand(program: Command, withEmail: WithEmail): void {
   const list = (value: string, before: string[] = []) => [...before, value];
   const email = program.command("email").description("send an e-mail; manage mail accounts and the outbox")

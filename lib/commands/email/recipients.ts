@@ -1,7 +1,4 @@
-/**
- * Recipients as a person types them, turned into addresses; Mini-Chat users by the address that they publish.
- * @module
- */
+// Recipients as a person types them, turned into addresses; Mini-Chat users by the address that they publish.
 import { formatAddress, type MailAddress, parseRecipients } from "../../mail/address.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 

@@ -1,7 +1,4 @@
-/**
- * A finished mail on its way: into the outbox, to the server, with a bar for a large one, and what came of it.
- * @module
- */
+// A finished mail on its way: into the outbox, to the server, with a bar for a large one, and what came of it.
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { UsageError } from "../../errors.ts";
@@ -19,11 +16,9 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { type EmailParts, passwordAsker } from "./parts.ts";
 import { outcomeLines, refusalLines } from "./words.ts";
 
-/** Mails below this size are gone before a bar could be read, bytes. */
-const BAR_FROM_BYTES = 200_000;
+const BAR_FROM_BYTES = 200_000; // smaller mails are gone before a bar could be read
 export const KEPT_AS_DRAFT = "It is kept as a draft: option 6 continues it.";
-/** Columns of a subject in the bar's label. */
-const LABEL_COLUMNS = 30;
+const LABEL_COLUMNS = 30; // of a subject in the bar's label
 
 /**
  * Sends a mail that a person has just written. From the moment that the outbox has it, the draft is not needed; a

@@ -1,7 +1,4 @@
-/**
- * Asking for the mail server of an account: known from the address, chosen from the list, or given as host and port.
- * @module
- */
+// Asking for the mail server of an account: known from the address, chosen from the list, or given as host and port.
 import { isPort } from "../../addresses.ts";
 import { findProvider, listProviders, type MailProvider, type SmtpEndpoint } from "../../mail/providers.ts";
 import { safeText } from "../../terminal/safe_text.ts";
@@ -9,20 +6,15 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { padToColumns } from "../../terminal/width.ts";
 import { askUntil } from "./parts.ts";
 
-/** Providers that are offered by number; the others by name. */
-const OFFERED = 10;
-/** Columns of a provider's name in the long list. */
-const NAME_COLUMNS = 26;
+const OFFERED = 10; // providers that are chosen by number; the others by name
+const NAME_COLUMNS = 26; // of a provider in the long list
 const SECURITY_OF_PORT: Record<number, SmtpEndpoint["security"]> = {
   25: "starttls",
   465: "tls",
   587: "starttls",
 };
 
-/**
- * @param address The account's address; empty to ask only for host and port.
- * @returns The server; `null` at the end of the input.
- */
+/** An empty address asks only for host and port; `null` at the end of the input. */
 export async function askEndpoint(
   terminal: Terminal,
   address: string,

@@ -1,7 +1,4 @@
-/**
- * Setting up a mail account in a short dialogue: address, provider, way to sign in, saved, a test.
- * @module
- */
+// Setting up a mail account in a short dialogue: address, provider, way to sign in, saved, a test.
 import { messageOf, UsageError } from "../../errors.ts";
 import type { MailAccount, SignIn } from "../../mail/account.ts";
 import { findAddressFault } from "../../mail/address.ts";

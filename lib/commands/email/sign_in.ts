@@ -1,7 +1,4 @@
-/**
- * Asking how an account signs in: a password (stored, from a command, or asked each time), OAuth2, or nothing.
- * @module
- */
+// Asking how an account signs in: a password (stored, from a command, or asked each time), OAuth2, or nothing.
 import { type MailAccount, type SignIn, tidyPassword } from "../../mail/account.ts";
 import { beginConsent, finishConsent, type PendingConsent } from "../../mail/oauth.ts";
 import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth_redirect.ts";
@@ -26,7 +23,6 @@ async function printSteps(terminal: Terminal, steps: readonly string[]): Promise
   for (const [at, step] of steps.entries()) await terminal.print(dim(`  ${at + 1}. ${step}`));
 }
 
-/** A way to sign in with a password, wherever that comes from. */
 export type PasswordSignIn = Exclude<SignIn, { kind: "none" | "oauth2" }>;
 
 const PLACES: readonly SignIn["kind"][] = ["password", "password_command", "password_asked"];
@@ -40,10 +36,7 @@ interface SignInQuestion extends Pick<MailAccount, "id" | "address" | "endpoint"
   readonly signal: AbortSignal;
 }
 
-/**
- * @returns The way, secret and all; `null` at the end of the input.
- * @throws {MailError} When the sign-in in the browser fails.
- */
+/** `null` at the end of the input; throws {@linkcode MailError} when the sign-in in the browser fails. */
 export async function askSignIn(parts: EmailParts, question: SignInQuestion): Promise<SignIn | null> {
   const isGmail = isGoogle(question.endpoint.host);
   const way = await parts.terminal.choose(

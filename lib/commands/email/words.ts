@@ -1,7 +1,4 @@
-/**
- * How e-mail reads on the screen: sizes, outcomes, refusals with the server's words beneath.
- * @module
- */
+// How e-mail reads on the screen: sizes, outcomes, refusals with the server's words beneath.
 import { isSignInFault, type MailError } from "../../mail/mail_error.ts";
 import type { SendOutcome } from "../../mail/outbox_entry.ts";
 import type { OutboxItem } from "../../mail/outbox.ts";
@@ -114,7 +111,7 @@ export function exitCodeOf(outcome: SendOutcome): number {
   return isKept(outcome) ? 3 : 0;
 }
 
-/** Whether the outbox still has the mail, for whoever does not have it. */
+/** Whether the outbox still has the mail. */
 export function isKept(outcome: SendOutcome): boolean {
   if (outcome.kind === "sent") return outcome.refused.some((error) => error.isTemporary);
   return outcome.kind === "queued" || outcome.kind === "in_doubt";

@@ -1,12 +1,8 @@
-/**
- * The spool: finished messages on disk, one file each, waiting for a server to take them.
- *
- * A message is written whole, flushed to disk and only then given its name, so a file with that name is complete; the
- * name is on disk too before anybody hears of it. Whoever sends one holds the operating system's lock on its file, which
- * falls with the process, so a crash in the middle of a sending shows itself. A lock can only be looked for by taking it:
- * whoever does either holds the folder's own lock, so that nobody finds a message busy because somebody else has looked.
- * @module
- */
+// The spool: finished messages on disk, one file each, waiting for a server to take them.
+// A message is written whole, flushed to disk and only then given its name, so a file with that name is complete; the
+// name is on disk too before anybody hears of it. Whoever sends one holds the operating system's lock on its file, which
+// falls with the process, so a crash in the middle of a sending shows itself. A lock can only be looked for by taking it:
+// whoever does either holds the folder's own lock, so that nobody finds a message busy because somebody else has looked.
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { renameAndSync, syncFolder } from "../../sync_folder.ts";

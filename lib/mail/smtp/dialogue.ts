@@ -1,10 +1,6 @@
-/**
- * One SMTP dialogue with a mail server, always encrypted, from connecting to its answer.
- *
- * nodemailer speaks SMTP; this file decides how it may (TLS or STARTTLS required, certificates verified), says how
- * far it is, marks the moment after which a broken connection leaves a mail in doubt, and explains what went wrong.
- * @module
- */
+// One SMTP dialogue with a mail server, always encrypted, from connecting to its answer.
+// nodemailer speaks SMTP; this file decides how it may (TLS or STARTTLS required, certificates verified), says how
+// far it is, marks the moment after which a broken connection leaves a mail in doubt, and explains what went wrong.
 import { Readable } from "node:stream";
 import SmtpConnection from "nodemailer/lib/smtp-connection";
 import XOAuth2 from "nodemailer/lib/xoauth2";

@@ -1,9 +1,5 @@
-/**
- * Refusals turned into the next step: one sentence for each fault, with the server's own words beside it.
- *
- * A sentence never says that a mail is tried again: only who holds the outbox knows whether anything will.
- * @module
- */
+// Refusals turned into the next step: one sentence for each fault, with the server's own words beside it.
+// A sentence never says that a mail is tried again: only who holds the outbox knows whether anything will.
 import { MailError, type MailErrorDetails } from "../mail_error.ts";
 import type { Credentials } from "../submission.ts";
 import * as replies from "./replies.ts";

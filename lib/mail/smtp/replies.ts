@@ -1,9 +1,5 @@
-/**
- * Which fault a refusal is: the rules that sort what servers answer, and the ways in which a connection breaks.
- *
- * Read from what Gmail, Outlook.com and Postfix answer. The rules are tried from the top; the last always fits.
- * @module
- */
+// Which fault a refusal is: the rules that sort what servers answer, and the ways in which a connection breaks.
+// Read from what Gmail, Outlook.com and Postfix answer. The rules are tried from the top; the last always fits.
 import { isPasswordFault, type MailFault } from "../mail_error.ts";
 import type { Credentials } from "../submission.ts";
 
