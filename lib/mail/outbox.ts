@@ -113,11 +113,6 @@ export class Outbox {
     };
   }
 
-  /** Tries to send a queued mail now, due or not. */
-  async send(id: string, options: SubmissionOptions = {}): Promise<SendOutcome> {
-    return await this.#sendIf(id, isWaiting, options);
-  }
-
   /**
    * Tries every mail that is due, oldest first, and puts back what a crash interrupted before it was handed over.
    *
@@ -279,10 +274,6 @@ export class Outbox {
     const { random = Math.random } = this.#parts;
     return this.#now() + Math.round(pauseMs * (1 + JITTER * (random() - 0.5)));
   }
-}
-
-function isWaiting({ state }: OutboxEntry): boolean {
-  return state === "queued" || state === "sending";
 }
 
 function toProblem(error: MailError): OutboxProblem {

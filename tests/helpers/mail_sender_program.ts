@@ -83,7 +83,7 @@ async function work(outbox: Outbox, job: SenderJob["work"]): Promise<string> {
     });
     return `sent ${sent}`;
   }
-  return (await outbox.send(job.send)).kind;
+  return (await outbox.retry({ id: job.send, state: "queued" })).kind;
 }
 
 if (import.meta.main) {

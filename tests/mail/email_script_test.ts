@@ -248,7 +248,7 @@ Deno.test("the outbox waits with an account whose password is asked each time, u
   await desk.sees("tried again at");
   server.refusals = {};
   const [entry] = await desk.parts.outbox.list();
-  const outcome = await desk.reopen().backgroundOutbox.send(entry!.id);
+  const outcome = await desk.reopen().backgroundOutbox.retry(entry!);
   assert.equal(outcome.kind === "queued" && outcome.error.fault, "secret_missing");
   assert.equal((await script(desk, ["outbox", "retry"])).code, 0, "this run has been told the password");
   assert.equal(server.mails.length, 1);

@@ -83,7 +83,7 @@ Deno.test("Outbox keeps a mail on disk, for its owner alone, until the server ha
     assert.equal((mode ?? 0) & 0o777, 0o600);
   }
   const onDisk = await Deno.readFile(join(bench.spoolFolder, `${id}.eml`));
-  const outcome = await bench.open().send(id);
+  const outcome = await bench.open().retry({ id, state: "queued" });
   assert.equal(outcome.kind, "sent");
   assert.deepEqual(bench.store.states, ["queued", "sending", "in_doubt"]);
   assert.deepEqual(bench.store.entries, []);
@@ -124,7 +124,7 @@ Deno.test("Outbox keeps a lasting refusal for the person, and never sends it by 
   const outbox = bench.open();
   bench.server.refusals = { content: GMAIL.blockedContent };
   const id = await bench.add("bob@example.org");
-  const outcome = await outbox.send(id);
+  const outcome = await outbox.retry({ id, state: "queued" });
   assert.equal(outcome.kind, "failed");
   bench.server.refusals = {};
   bench.now += 100 * MINUTE_MS;
@@ -141,7 +141,7 @@ Deno.test("Outbox gives a mail up after five days of temporary refusals", async 
   bench.server.refusals = { connect: GMAIL.tryLater };
   const id = await bench.add("bob@example.org");
   bench.now += 5 * 24 * 60 * MINUTE_MS + 1;
-  assert.equal((await bench.open().send(id)).kind, "failed");
+  assert.equal((await bench.open().retry({ id, state: "queued" })).kind, "failed");
 });
 
 Deno.test("Outbox keeps queued only the recipients that were refused for now", async () => {
@@ -151,7 +151,7 @@ Deno.test("Outbox keeps queued only the recipients that were refused for now", a
     recipients: { "no@example.org": GMAIL.noSuchUser, "later@example.org": OTHERS.greylist },
   };
   const id = await bench.add("bob@example.org", "no@example.org", "later@example.org");
-  const outcome = await outbox.send(id);
+  const outcome = await outbox.retry({ id, state: "queued" });
   assert.equal(outcome.kind, "sent");
   const [left] = await outbox.list();
   assert.deepEqual(left?.to, ["later@example.org"]);
@@ -170,13 +170,13 @@ Deno.test("Outbox leaves a mail in doubt when the answer is lost: not sent twice
   const outbox = bench.open();
   bench.cutAtMail = true;
   const id = await bench.add("bob@example.org");
-  const outcome = await outbox.send(id);
+  const outcome = await outbox.retry({ id, state: "queued" });
   assert.equal(outcome.kind, "in_doubt");
   assert.match(outcome.kind === "in_doubt" ? outcome.error.message : "", /may or may not have been taken/);
   bench.cutAtMail = false;
   bench.now += 1000 * MINUTE_MS;
   assert.equal(await outbox.sendDue(), null);
-  assert.equal((await outbox.send(id)).kind, "skipped");
+  assert.equal((await outbox.retry({ id, state: "queued" })).kind, "skipped");
   const [entry] = await outbox.list();
   assert.deepEqual([entry?.state, entry?.isBeingSent], ["in_doubt", false]);
   assert.equal(bench.server.mails.length, 0);
@@ -188,7 +188,7 @@ Deno.test("Outbox in doubt can be settled as sent", async () => {
   await using bench = await Bench.start();
   bench.cutAtMail = true;
   const id = await bench.add("bob@example.org");
-  await bench.open().send(id);
+  await bench.open().retry({ id, state: "queued" });
   assert.equal(await bench.open().drop(id), true);
   assert.deepEqual(await bench.open().list(), []);
   assert.deepEqual(await bench.spooled(), []);
@@ -214,12 +214,11 @@ Deno.test("Outbox leaves a mail alone that another process is sending", async ()
   assert.ok(typeof other !== "string");
   // A lock belongs to an open file, so a second spool stands for a second process.
   const outbox = bench.open();
-  assert.equal((await outbox.send(id)).kind, "skipped");
   assert.equal((await outbox.retry({ id, state: "queued" })).kind, "skipped");
   assert.equal(await outbox.drop(id), false);
   assert.equal((await outbox.list())[0]?.isBeingSent, true);
   other[Symbol.dispose]();
-  assert.equal((await outbox.send(id)).kind, "sent");
+  assert.equal((await outbox.retry({ id, state: "queued" })).kind, "sent");
 });
 
 Deno.test("Outbox.add() holds the mail until its sender has tried, so that no other process is faster", async () => {
@@ -240,7 +239,7 @@ Deno.test("Outbox.retry() changes nothing before it has the mail to itself", asy
   const update = bench.store.updateOutboxEntry.bind(bench.store);
   bench.store.updateOutboxEntry = async (...change) => {
     bench.store.updateOutboxEntry = update;
-    assert.equal((await other.send(id)).kind, "skipped");
+    assert.equal((await other.retry({ id, state: "queued" })).kind, "skipped");
     await update(...change);
   };
   assert.equal((await bench.open().retry({ id, state: "queued" })).kind, "sent");
@@ -271,7 +270,7 @@ Deno.test("Outbox.sendDue() and list() do not trust what another process has cha
     };
   };
   bench.server.refusals = { content: OTHERS.greylist };
-  meanwhile(() => other.send(id));
+  meanwhile(() => other.retry({ id, state: "queued" }));
   await bench.open().sendDue();
   assert.equal(bench.store.entries[0]?.attempts, 1, "it is not due again so soon");
 
@@ -285,7 +284,7 @@ Deno.test("Outbox says so when a mail's file is gone", async () => {
   await using bench = await Bench.start();
   const id = await bench.add("bob@example.org");
   await Deno.remove(join(bench.spoolFolder, `${id}.eml`));
-  const outcome = await bench.open().send(id);
+  const outcome = await bench.open().retry({ id, state: "queued" });
   assert.equal(outcome.kind, "failed");
   assert.match((await bench.open().list())[0]?.problem?.message ?? "", /file was removed/);
 });
@@ -356,7 +355,7 @@ Deno.test("Outbox puts a mail back when something other than mail goes wrong", a
     spoolFolder: bench.spoolFolder,
     submit: () => Promise.reject(new TypeError("bug")),
   });
-  await assert.rejects(outbox.send(id), TypeError);
+  await assert.rejects(outbox.retry({ id, state: "queued" }), TypeError);
   assert.equal(bench.store.entries[0]?.state, "queued");
   assert.equal((await outbox.list())[0]?.isBeingSent, false);
 });
@@ -365,7 +364,7 @@ Deno.test("Outbox that cannot note the server's yes leaves the mail in doubt", a
   await using bench = await Bench.start();
   const id = await bench.add("bob@example.org");
   bench.store.removeOutboxEntry = () => Promise.reject(new Error("disk full"));
-  await assert.rejects(bench.open().send(id), /disk full/);
+  await assert.rejects(bench.open().retry({ id, state: "queued" }), /disk full/);
   assert.equal(bench.server.mails.length, 1);
   assert.equal(bench.store.entries[0]?.state, "in_doubt");
   assert.equal(await bench.open().sendDue(), null);
