@@ -84,11 +84,7 @@ function findDomainFault(domain: string): string | null {
 /** The domain in ASCII, by the rules of the URL standard (UTS 46); `null` when it has none. */
 function toAsciiDomain(domain: string): string | null {
   if (/[\s/?#@:%\\[\]]/.test(domain)) return null;
-  try {
-    return new URL(`http://${domain}/`).hostname;
-  } catch {
-    return null;
-  }
+  return URL.parse(`http://${domain}/`)?.hostname ?? null;
 }
 
 /**

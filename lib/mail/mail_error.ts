@@ -50,8 +50,8 @@ export interface MailErrorDetails {
   readonly isTemporary?: boolean; // whether the same mail may be taken later; false by default
   readonly smtpCode?: number; // three digits of the SMTP reply; absent where no server answered
   /** What the server said, unfolded to one line per sentence, without its codes; absent where it said nothing. */
-  readonly serverWords?: string;
-  readonly recipients?: readonly string[]; // the recipients it is about; absent when it is about the whole mail
+  readonly serverWords?: string | undefined;
+  readonly recipients?: readonly string[] | undefined; // the recipients it is about; absent when it is about the whole mail
   readonly cause?: unknown; // the error underneath, for the operator's log; never one that can hold a secret
 }
 

@@ -57,14 +57,10 @@ function page(status: number, sentence: string): Response {
 /** Reads the final address that a person pastes when the browser runs on another machine. */
 export function readPastedAnswer(text: string, pending: PendingConsent): URL | string {
   const trimmed = text.trim();
-  let url: URL;
-  try {
-    url = /^https?:/i.test(trimmed)
-      ? new URL(trimmed)
-      : new URL(`?${trimmed.replace(/^\?/, "")}`, pending.redirectUri);
-  } catch {
-    return "That is not an address: paste all of the browser's address line";
-  }
+  const url = /^https?:/i.test(trimmed)
+    ? URL.parse(trimmed)
+    : URL.parse(`?${trimmed.replace(/^\?/, "")}`, pending.redirectUri);
+  if (url === null) return "That is not an address: paste all of the browser's address line";
   if (!url.searchParams.has("code") && !url.searchParams.has("error")) {
     return "There is no code in that address: paste the last address of the browser, the one that could not be opened";
   }

@@ -30,21 +30,17 @@ export function explainFailure(
   recipients?: readonly string[],
 ): MailError {
   const reply = failure.response === undefined ? null : replies.parseReply(failure.response);
-  const about = recipients === undefined ? {} : { recipients };
   if (reply === null || reply.code < 400) {
     const fault = replies.classifyBrokenLink(failure, stage);
-    const words = fault === "too_large" ? "" : describeLinkFailure(failure);
-    return explainFault(fault, context, {
-      ...about,
-      isTemporary: TEMPORARY_LINK_FAULTS.has(fault),
-      ...(words === "" ? {} : { serverWords: words }),
-    });
+    const isTemporary = TEMPORARY_LINK_FAULTS.has(fault);
+    const serverWords = fault === "too_large" ? undefined : describeLinkFailure(failure) || undefined;
+    return explainFault(fault, context, { recipients, isTemporary, serverWords });
   }
   // Asked for encryption and refused: nothing else is sent before STARTTLS.
   const fault = failure.code === "ETLS" ? "no_tls" : replies.classifyReply(reply, stage, context.signIn);
   const code = reply.enhanced === "" ? String(reply.code) : `${reply.code} ${reply.enhanced}`;
   return explainFault(fault, context, {
-    ...about,
+    recipients,
     isTemporary: reply.code < 500 && fault !== "no_tls", // RFC 5321 §4.2.1: 4yz is transient, 5yz is not
     smtpCode: reply.code,
     serverWords: `${code} ${reply.words}`.trim(),
@@ -114,9 +110,8 @@ const SENTENCES: Readonly<
     `${c.host} refuses connections to port ${c.port}: the mail server may be stopped, or listen on another port, which "email setup" changes`,
   port_blocked: (c) => {
     const other = c.port === 465 ? 587 : 465;
-    return `${
-      addressOf(c)
-    } does not answer: the network may block that port; try ${other} with "email setup", or another network`;
+    const advice = `try ${other} with "email setup", or another network`;
+    return `${addressOf(c)} does not answer: the network may block that port; ${advice}`;
   },
   no_network: (c) => `Cannot find ${c.host}: check the network, and the host name`,
   connection_lost: (c) => {
