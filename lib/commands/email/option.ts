@@ -1,7 +1,7 @@
 // Option 6, Send an email, and the commands around it at the menu.
 import { UsageError } from "../../errors.ts";
 import { MailError } from "../../mail/mail_error.ts";
-import type { CommandContext, MenuCommand } from "../../terminal/menu.ts";
+import { type CommandContext, completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import type { App } from "../app.ts";
 import { listAccounts, makeDefault, removeAccount, testAccount } from "./accounts.ts";
 import { composeEmail } from "./compose.ts";
@@ -41,12 +41,7 @@ export function emailOption(parts: EmailParts): MenuCommand {
       "  email remove ADDRESS       remove one with its secret",
       "  email outbox [retry [N] | drop N]",
     ].join("\n"),
-    complete: (args) => ({
-      from: 0,
-      candidates: /\s/.test(args)
-        ? []
-        : WORDS.filter((word) => word.startsWith(args)).map((word) => `${word} `),
-    }),
+    complete: (args) => completeFirstWord(args, WORDS),
     run: async (args, context) => {
       try {
         await runAtMenu(parts, args.trim(), context);

@@ -35,15 +35,10 @@ export async function sendContent(
   using added = await addToOutbox(parts, account, mail);
   const { entry } = added;
   await store.removeMailDraft(draft.id);
+  const label = `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`;
   let outcome: SendOutcome;
   try {
-    outcome = await withBar(
-      terminal,
-      `Sending ${oneLine(mail.subject, LABEL_COLUMNS) || "the mail"}`,
-      entry.sizeBytes,
-      signal,
-      added.send,
-    );
+    outcome = await withBar(terminal, label, entry.sizeBytes, signal, added.send);
   } catch (error) {
     // Ctrl+C at the question for the password. What is a draft again must not go out by itself.
     if (error instanceof Interrupt) await takeBack(parts, entry, draft);
@@ -108,14 +103,10 @@ export async function retryAndTell(
   seen: OutboxItem,
   signal: AbortSignal,
 ): Promise<SendOutcome> {
-  const outcome = await withBar(
-    parts.terminal,
-    "Sending again",
-    seen.sizeBytes,
-    signal,
-    (options) => parts.outbox.retry(seen, options),
-  );
-  await parts.terminal.print(outcomeLines(outcome, parts));
+  const { terminal, outbox } = parts;
+  const retry = (options: SubmissionOptions) => outbox.retry(seen, options);
+  const outcome = await withBar(terminal, "Sending again", seen.sizeBytes, signal, retry);
+  await terminal.print(outcomeLines(outcome, parts));
   return outcome;
 }
 

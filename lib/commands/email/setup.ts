@@ -154,17 +154,12 @@ async function askAddress(parts: EmailParts): Promise<string | null> {
   }
 }
 
+const PEM_BEGIN = "-----BEGIN CERTIFICATE-----";
+
 async function readCaFile(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
+  const text = await Deno.readTextFile(path).catch((error) => {
     throw new UsageError(`Cannot read the CA file ${path}: ${messageOf(error)}`, { cause: error });
-  }
-  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new UsageError(
-      `Cannot use the CA file ${path}: it holds no certificate (PEM, "-----BEGIN CERTIFICATE-----")`,
-    );
-  }
-  return text;
+  });
+  if (text.includes(PEM_BEGIN)) return text;
+  throw new UsageError(`Cannot use the CA file ${path}: it holds no certificate (PEM, "${PEM_BEGIN}")`);
 }
