@@ -20,7 +20,6 @@ export type Recipient =
 
 /**
  * Reads a list such as `Ann <ann@example.org>, bob@example.org; carol`.
- *
  * @returns Its items in the order typed, each address once; empty for an empty text.
  */
 export function parseRecipients(text: string): Recipient[] {

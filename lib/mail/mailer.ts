@@ -48,7 +48,6 @@ export class Mailer {
 
   /**
    * Hands a mail in for a saved account.
-   *
    * @throws {MailError} As {@linkcode submitMail}, and when the account is gone or has no secret.
    */
   async submit(accountId: string, mail: Submission, options: MailerOptions = {}): Promise<Acceptance> {
@@ -64,7 +63,6 @@ export class Mailer {
   /**
    * Connects and signs in as an account that need not be saved yet, and sends nothing. Tokens that are renewed on
    * the way are not kept.
-   *
    * @throws {MailError} When that does not work.
    */
   async check(account: MailAccount, options: MailerOptions = {}): Promise<void> {

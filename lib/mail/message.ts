@@ -71,7 +71,6 @@ function dropRepeated(addresses: readonly string[]): string[] {
 
 /**
  * Looks at a file that is to be sent along.
- *
  * @throws {UsageError} When there is no such file, it is a folder, or it may not be read.
  */
 export async function describeAttachment(path: string): Promise<MailAttachment> {

@@ -46,7 +46,6 @@ export function isAnswerTo(pending: PendingConsent, answer: URL): boolean {
 
 /**
  * Ends a consent: checks the answer and exchanges its code.
- *
  * @throws {MailError} `consent_denied`, `consent_failed`, `oauth_client_wrong`, or a temporary `no_network`.
  */
 export async function finishConsent(
@@ -73,7 +72,6 @@ export async function finishConsent(
 
 /**
  * Buys a new access token.
- *
  * @throws {MailError} `token_refused` when consent has ended, `oauth_client_wrong`, or a temporary `no_network`.
  */
 export async function renewTokens(

@@ -76,7 +76,6 @@ export class Outbox {
 
   /**
    * Takes a mail in: it is on disk when this returns, not yet sent, and held.
-   *
    * @throws {Error} When the disk or an attachment cannot be read or written; nothing is kept then.
    */
   async add(accountId: string, message: BuiltMessage, subject: string): Promise<AddedMail> {
@@ -115,7 +114,6 @@ export class Outbox {
 
   /**
    * Tries every mail that is due, oldest first, and puts back what a crash interrupted before it was handed over.
-   *
    * @param options.signal Stops between two mails, and ends the one under way.
    * @param options.onOutcome Called after each attempt.
    * @returns Epoch milliseconds of the next mail that will be due; `null` when none waits.

@@ -3,7 +3,6 @@ import type { MailError, MailFault } from "./mail_error.ts";
 
 /**
  * Where a mail stands.
- *
  * - `queued`: waits for its next attempt.
  * - `sending`: an attempt is under way and the end of the mail is not out; after a crash it was certainly not taken.
  * - `in_doubt`: the end of the mail may be out and the answer is not noted; only a person can settle it after a crash.

@@ -5,7 +5,6 @@ const COMMAND_TIMEOUT_MS = 120_000; // milliseconds; a password manager may ask 
 
 /**
  * Runs a command through the system's shell and takes the first line that it prints.
- *
  * @param canAsk Whether its standard input and standard error are the terminal's, so that it can ask for what it needs.
  * @throws {MailError} `secret_missing` when it fails, prints nothing, or takes too long. Never holds what it printed.
  */

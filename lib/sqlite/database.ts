@@ -57,7 +57,6 @@ export class Database<Tables> implements Disposable {
 
   /**
    * Opens a file, makes it if there is none (readable by its owner only), and brings it to the newest schema.
-   *
    * @param path The file; its folder must exist.
    * @param migrations Every migration of this kind of file, oldest first.
    * @param options.describe Says what the failure of a query means; what it returns is thrown. Without it, SQLite's own error is.
@@ -81,7 +80,6 @@ export class Database<Tables> implements Disposable {
 
   /**
    * Compiles a query once.
-   *
    * @param build Gets one stand-in for each parameter, to be used where its value would be.
    * @example `prepare((p: { name: string }) => tables.selectFrom("accounts").where("name", "=", p.name).select("id"))`
    */
@@ -143,7 +141,6 @@ export class Database<Tables> implements Disposable {
 
   /**
    * Opens a transaction.
-   *
    * @param mode `read` sees one state throughout; `write` also holds the write lock from the start, so what was checked in it
    * stays true until it ends.
    */

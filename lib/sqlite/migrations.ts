@@ -1,10 +1,6 @@
-/**
- * Brings a database file to the schema of this program.
- *
- * A list of migrations only ever grows at its end: the number of those that have run is the file's `user_version`. Each
- * runs in a transaction of its own, so a program killed in the middle leaves the schema before or after, never between.
- * @module
- */
+// Brings a database file to the schema of this program.
+// A list of migrations only ever grows at its end: the number of those that have run is the file's `user_version`. Each
+// runs in a transaction of its own, so a program killed in the middle leaves the schema before or after, never between.
 import type { DatabaseSync } from "node:sqlite";
 import { UsageError } from "../errors.ts";
 
@@ -15,7 +11,6 @@ export interface Migration {
 
 /**
  * Runs the migrations that a file has not had yet. Several processes may do so at once: one of them does the work.
- *
  * @throws {UsageError} The file was written by a newer program.
  */
 export function migrate(database: DatabaseSync, migrations: readonly Migration[]): void {

@@ -25,7 +25,6 @@ export interface ThreadedStoreOptions extends StoreOptions {
 
 /**
  * Opens a server's database in a thread of its own, so that a slow disk never stalls the caller.
- *
  * @param path The file, made if there is none; its folder must exist.
  * @returns The store; its `failed` rejects if the thread dies, and every call that waits with it.
  * @throws {UsageError} A newer program wrote the file.
@@ -39,7 +38,6 @@ export async function openServerStore(
 
 /**
  * Opens a server's database in the calling thread: for the operator's subcommands and for tests. Its commits stall the caller.
- *
  * @param path The file, made if there is none; its folder must exist.
  * @throws {UsageError} A newer program wrote the file.
  */

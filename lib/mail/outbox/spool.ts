@@ -62,7 +62,6 @@ export class MailSpool {
 
   /**
    * Removes what no entry speaks of any more: a crash can leave a message whose entry was never, or is no longer, kept.
-   *
    * @param now Epoch milliseconds; files younger than an hour stay, as their entry may be being written.
    */
   async sweep(knownIds: ReadonlySet<string>, now: number = Date.now()): Promise<void> {

@@ -1,11 +1,7 @@
-/**
- * Group commit: calls that wait at the same moment share one transaction and one fsync.
- *
- * Every verb checks before it writes, and holds the write lock from its check to the commit, so a call that is refused has
- * changed nothing and the others of its batch go on. Only a fault in the middle of a write undoes the batch; then each
- * call runs once more on its own, so that none pays for another. No result leaves before its commit.
- * @module
- */
+// Group commit: calls that wait at the same moment share one transaction and one fsync.
+// Every verb checks before it writes, and holds the write lock from its check to the commit, so a call that is refused has
+// changed nothing and the others of its batch go on. Only a fault in the middle of a write undoes the batch; then each
+// call runs once more on its own, so that none pays for another. No result leaves before its commit.
 import { ChatError } from "../../errors.ts";
 import { backupFile } from "../../sqlite/backup.ts";
 import { Database } from "../../sqlite/database.ts";

@@ -1,4 +1,4 @@
-/** What the verbs of the SQLite store share. @module */
+// What the verbs of the SQLite store share.
 import type { Database } from "../../sqlite/database.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Reads, Writes } from "../queue.ts";

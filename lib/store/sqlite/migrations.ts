@@ -1,4 +1,4 @@
-/** How the server's database came to its present schema. Append only. @module */
+// How the server's database came to its present schema. Append only.
 import type { Migration } from "../../sqlite/migrations.ts";
 
 export const SERVER_MIGRATIONS: readonly Migration[] = [

@@ -1,9 +1,5 @@
-/**
- * The tables of the server's database, as the newest migration leaves them.
- *
- * Times are epoch milliseconds, flags are 0 or 1. The SQL is in `migrations.ts`.
- * @module
- */
+// The tables of the server's database, as the newest migration leaves them.
+// Times are epoch milliseconds, flags are 0 or 1. The SQL is in `migrations.ts`.
 import type { WithDefaults } from "../../sqlite/database.ts";
 
 /** A removed account keeps its row, so that its name is never given to somebody else. */

@@ -1,4 +1,4 @@
-/** The caller's end of the store's thread: starts it, sends it batches, and hears of its death. @module */
+// The caller's end of the store's thread: starts it, sends it batches, and hears of its death.
 import type { StoreLimits } from "../limits.ts";
 import type { Call, Engine, Outcome, Verb } from "../queue.ts";
 import {

@@ -1,10 +1,6 @@
-/**
- * Reading texts back whole, and in pages.
- *
- * The runtime's `node:sqlite` ends a text at its first NUL when it reads one (Deno 2.8.3; it writes all of it). A text may
- * hold any character, so its length on disk is read with it, and where the two differ it is read again as bytes.
- * @module
- */
+// Reading texts back whole, and in pages.
+// The runtime's `node:sqlite` ends a text at its first NUL when it reads one (Deno 2.8.3; it writes all of it). A text may
+// hold any character, so its length on disk is read with it, and where the two differ it is read again as bytes.
 import { Buffer } from "node:buffer";
 import { sql } from "kysely";
 import type { Database } from "../../sqlite/database.ts";

@@ -1,10 +1,6 @@
-/**
- * The store's own thread: it owns the database, runs batches in the order in which they come, and answers each.
- *
- * It has a thread to itself so that a slow disk stalls nothing else, and sleeps on a bell rather than in an event loop.
- * Started by `thread.ts` only.
- * @module
- */
+// The store's own thread: it owns the database, runs batches in the order in which they come, and answers each.
+// It has a thread to itself so that a slow disk stalls nothing else, and sleeps on a bell rather than in an event loop.
+// Started by `thread.ts` only.
 /// <reference lib="deno.worker" />
 import { backupFile } from "../../sqlite/backup.ts";
 import type { Outcome } from "../queue.ts";

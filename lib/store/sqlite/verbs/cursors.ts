@@ -1,4 +1,4 @@
-/** How far each device has got, and what its account's senders are told of it. @module */
+// How far each device has got, and what its account's senders are told of it.
 import { sql } from "kysely";
 import { USE_PRECISION_MS } from "./devices.ts";
 import type { Mailbox } from "../mailbox_cache.ts";

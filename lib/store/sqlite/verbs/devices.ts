@@ -1,4 +1,4 @@
-/** Devices and their logins: a device is a profile on a machine, and its cursors stay when it logs out. @module */
+// Devices and their logins: a device is a profile on a machine, and its cursors stay when it logs out.
 import { ChatError } from "../../../errors.ts";
 import { type accountVerbs, noAccount, settingsOf } from "./accounts.ts";
 import type { NewLogin, OpenedDevice } from "../../../chat/store.ts";

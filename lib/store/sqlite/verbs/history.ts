@@ -1,8 +1,5 @@
-/**
- * What two users wrote to each other. Each message lies in the mailbox of its recipient only, so a history is two walks along
- * `messages_by_conversation`, merged by sequence.
- * @module
- */
+// What two users wrote to each other. Each message lies in the mailbox of its recipient only, so a history is two walks along
+// `messages_by_conversation`, merged by sequence.
 import { ChatError } from "../../../errors.ts";
 import type { Mailbox } from "../mailbox_cache.ts";
 import type { ServerContext, SomeVerbs } from "../context.ts";

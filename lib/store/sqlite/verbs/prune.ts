@@ -1,10 +1,6 @@
-/**
- * Pruning: takes away what the limits no longer keep, a little at a time.
- *
- * A message may go once every active device of its recipient has shown it, and it is older than the history's days or
- * beyond its bytes. Without an active device, the highest cursor that the account ever had counts.
- * @module
- */
+// Pruning: takes away what the limits no longer keep, a little at a time.
+// A message may go once every active device of its recipient has shown it, and it is older than the history's days or
+// beyond its bytes. Without an active device, the highest cursor that the account ever had counts.
 import { sql } from "kysely";
 import type { Mailbox } from "../mailbox_cache.ts";
 import { DAY_MS, DEVICE_IDLE_MS } from "../../limits.ts";
