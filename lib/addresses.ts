@@ -29,7 +29,6 @@ const SUBNETS = Object.fromEntries(
 /**
  * The one spelling of an IP address that throttles, logs and people see: a socket that listens on `::` shows an IPv4
  * caller as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2), which is the same caller as `a.b.c.d`.
- *
  * @param address What the runtime says; anything that is no IP address stays as it is.
  */
 export function normalizeAddress(address: string): string {
@@ -38,7 +37,6 @@ export function normalizeAddress(address: string): string {
 
 /**
  * The part of an address that one household or host can choose freely, for counting callers.
- *
  * @returns An IPv4 address whole; an IPv6 address cut to its /64, since one customer gets at least that many
  *   (RFC 6177 §2), as four groups and `::/64`.
  */

@@ -9,7 +9,6 @@ const CANNOT_SYNC_FOLDERS = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 
 /**
  * Gives a file another name, which is on disk when this returns.
- *
  * @param from Its path.
  * @param to Its new path; an existing file is replaced. In another folder, the old name may come back after a power cut.
  * @throws {Error} When it cannot be renamed, or the disk fails.
@@ -22,7 +21,6 @@ export async function renameAndSync(from: string, to: string): Promise<void> {
 /**
  * Returns once the names in a folder are on disk. On Windows, and where a file system has no such thing or does not let
  * us read the folder, it is left to the system, as SQLite does.
- *
  * @param folder Its path.
  * @throws {Error} When there is no such folder, or the disk fails.
  */

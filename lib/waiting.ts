@@ -4,12 +4,7 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 
-/**
- * Waits.
- *
- * @param ms Milliseconds, at most 2³¹ - 1.
- * @throws The signal's reason, once that is aborted.
- */
+/** Waits; rejects with the signal's reason once that is aborted. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   try {
     await wait(ms, undefined, signal ? { signal } : {});
@@ -18,12 +13,7 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
-/**
- * The outcome of work that is waited for no longer than `ms`; the work itself goes on.
- *
- * @param ms Milliseconds, at most 2³¹ - 1; `Infinity` waits to the end.
- * @returns Undefined when the time is up first.
- */
+/** The outcome of work, or undefined after `ms` (`Infinity`: never); the work itself goes on. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   const { promise: timeUp, resolve } = Promise.withResolvers<undefined>();
   const timer = ms === Infinity ? undefined : setTimeout(() => resolve(undefined), ms);
@@ -34,11 +24,7 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T | undef
   }
 }
 
-/**
- * The outcome of work that is waited for until a signal is aborted; the work itself goes on.
- *
- * @throws The signal's reason, when that comes first.
- */
+/** The outcome of work, unless a signal is aborted first: then its reason is thrown, and the work itself goes on. */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);

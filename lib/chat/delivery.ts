@@ -76,7 +76,6 @@ export class Delivery {
     }
   }
 
-  /** Hands over nothing more. */
   stop(): void {
     this.#isStopped = true;
   }

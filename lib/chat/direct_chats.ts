@@ -12,7 +12,6 @@ import type {
   OpenChat,
 } from "../protocol/chat_messages.ts";
 
-/** A signed-in session. */
 export interface ChatParty {
   readonly accountId: number;
   readonly identity: { readonly name: string; readonly deviceId: string };
@@ -21,7 +20,6 @@ export interface ChatParty {
 }
 
 export interface DirectChatsOptions {
-  /** Tells every session of an account. */
   readonly hub: {
     notify<E extends keyof ChatEvents>(accountId: number, event: E, content: ChatEvents[E]): void;
   };

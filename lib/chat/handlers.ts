@@ -227,7 +227,6 @@ async function send(
   return { id, sequence, storedAt, duplicate: isDuplicate };
 }
 
-/** The first entries, as many as fit one frame. */
 function takeFitting<T>(entries: readonly T[]): T[] {
   let bytes = 0;
   const end = entries.findIndex((entry) => (bytes += utf8Bytes(JSON.stringify(entry)) + 1) > PAGE_BYTES);

@@ -6,13 +6,11 @@ import type { UserEntry } from "../protocol/requests.ts";
 import type { Delivery } from "./delivery.ts";
 import type { AccountName, StoredMessage } from "./store.ts";
 
-/** Who is signed in, from login to the end of the session. */
 export interface Identity extends AccountName {
   readonly deviceId: string;
   readonly tokenHash: string; // SHA-256 of the login's token, in hex
 }
 
-/** A signed-in session as the hub sees it. */
 export interface PresentSession {
   readonly identity: Identity;
   /** Tells it that its device has logged in again and has another token; the older one is void. */
@@ -20,7 +18,6 @@ export interface PresentSession {
   readonly isIdle: boolean; // its person has not touched a key for a while
   readonly delivery: Pick<Delivery, "offer"> | null; // null before the client has subscribed
   notify<E extends EventName>(event: E, content: Event<E>): void;
-  /** Tells the client the reason, and closes. */
   end(reason: Event<"session_ended">["reason"]): void;
 }
 
@@ -66,7 +63,6 @@ export class Hub {
     for (const session of this.#of(accountId)) if (session !== except) session.end(reason);
   }
 
-  /** Ends the other sessions of the device that a session is on. */
   endDevice(of: PresentSession, reason: Event<"session_ended">["reason"]): void {
     for (const session of this.#of(of.identity.accountId)) {
       if (session !== of && session.identity.deviceId === of.identity.deviceId) session.end(reason);

@@ -59,7 +59,6 @@ export class Pace {
     return turn;
   }
 
-  /** Gives a turn back that should not have counted. */
   giveBack(): void {
     this.#tokens = Math.min(this.#rate.burst, this.#tokens + 1);
   }

@@ -21,7 +21,6 @@ const MAX_AT_ONCE = 2; // hashes: each takes 128 MiB and a whole core
 const MAX_WAITING = 64; // hashes; more would wait longer than a person does
 const RETRY_AFTER_MS = 5_000; // for those who had to leave the line
 
-/** Who waits where nobody else does: the operator at the keyboard. */
 const OPERATOR: TurnTaker = { addressGroup: "", hasEnded: false };
 
 const scryptKey = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);

@@ -59,7 +59,6 @@ export class Session implements PresentSession, TurnTaker {
     this.#stage = "guest";
   }
 
-  /** Makes the session that of an account, and the account present. */
   signIn(identity: Identity): void {
     if (this.#stage === "closed") {
       throw new ChatError("unavailable", "Cannot log in: the connection has ended");

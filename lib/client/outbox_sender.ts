@@ -4,26 +4,21 @@
 import { ChatError, ConnectionError, isTemporary } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
 
-/** A message that was written and is not yet with the server. */
 export interface OutboxMessage {
   readonly id: string;
   readonly to: string;
   readonly text: string;
 }
 
-/** The outbox as it is kept on disk. */
 export interface Outbox {
   first(): OutboxMessage | null;
-  /** Forgets a message that the server has. */
   accepted(id: string): void;
   /** Takes a message out of the queue that the server will never take; it is kept until its writer was told. */
   refused(id: string, error: ChatError): void;
 }
 
-/** What the server said to a message. */
 export type Acknowledgement = Result<"send_message">;
 
-/** What became of a message that was handed to the outbox. */
 export type SendOutcome =
   | { readonly kind: "stored"; readonly acknowledgement: Acknowledgement }
   | { readonly kind: "refused"; readonly error: ChatError };

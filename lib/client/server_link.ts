@@ -9,7 +9,6 @@ import { Limit, within } from "../waiting.ts";
 import { MAX_RETRY_AFTER_MS, PROTOCOL_VERSION } from "../protocol/limits.ts";
 import { type Params, parseResult } from "../protocol/requests.ts";
 
-/** How every connection begins. */
 export const HELLO: Params<"hello"> = {
   protocol: PROTOCOL_VERSION,
   client: { name: "mini-chat", version: VERSION },
@@ -18,7 +17,6 @@ export const HELLO: Params<"hello"> = {
 export type LinkState =
   /** Connecting, greeting or signing in; `attempt` counts from 1 since it was last online for a while. */
   | { readonly kind: "connecting"; readonly attempt: number }
-  /** Signed in: requests go through. */
   | { readonly kind: "online" }
   /** Not connected; the next try is at `retryAtMs`, in epoch milliseconds. `reason` is one sentence for people. */
   | { readonly kind: "waiting"; readonly retryAtMs: number; readonly reason: string; readonly error: unknown }
@@ -91,11 +89,7 @@ export class ServerLink implements AsyncDisposable {
     this.#running ??= this.#run();
   }
 
-  /**
-   * Asks the server; the result is unchecked.
-   * @throws {ChatError} What the server refused with; `timeout` – no reply in time.
-   * @throws {ConnectionError} When there is no connection, or it is lost before the reply.
-   */
+  /** Asks the server; the result is unchecked. Throws `ChatError` (refused, `timeout`), or `ConnectionError` when there is none. */
   request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown> {
     if (this.#state.kind !== "online" || !this.#rpc) {
       return Promise.reject(new ConnectionError("Cannot ask the server as there is no connection to it"));

@@ -82,7 +82,6 @@ export class Unread {
     if (this.#leftUpTo !== null) this.#leftUpTo = Math.max(this.#leftUpTo, upTo);
   }
 
-  /** Learns that the server is asked for what was left with it. */
   askedAgain(): void {
     this.#isFull = false;
     if (!this.#isCaughtUp) return;

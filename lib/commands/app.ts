@@ -149,10 +149,7 @@ export class App implements AsyncDisposable {
     }
   }
 
-  /**
-   * Asks for a new password, twice where it is typed unseen; null when the person gives up.
-   * @param typed Password that was typed already; used when it meets the rules.
-   */
+  /** Asks for a new password, twice where it is typed unseen, unless `typed` meets the rules; null when the person gives up. */
   async askNewPassword(prompt: string, typed?: string): Promise<string | null> {
     const given = await this.#givenPassword();
     if (given) return checked(passwordField, given, "the password");

@@ -6,10 +6,8 @@ import { connectPinned, connectVerified } from "../net/trust.ts";
 import { parseResult, type Result, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 
-/** How the server is asked to call this device. */
 const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
 
-/** Where the pins of servers are kept. */
 type Pins = Pick<Profile, "certificateOf" | "renewCertificate">;
 
 /** Connects with TLS: to the pinned key, or to a certificate that the system's authorities vouch for. */
@@ -51,13 +49,7 @@ export class Guest implements AsyncDisposable {
     this.greeting = greeting;
   }
 
-  /**
-   * Connects to a trusted server and says hello.
-   * @throws {ConnectionError} when it cannot be reached.
-   * @throws {TrustError} when its key is not the one that was pinned.
-   * @throws {ChatError} `unsupported_version`.
-   * @throws the signal's reason once that is aborted.
-   */
+  /** Connects to a trusted server and says hello. Throws `ConnectionError`, `TrustError`, or `ChatError` (`unsupported_version`). */
   static async connect(server: KnownServer, pins: Pins, signal: AbortSignal): Promise<Guest> {
     const rpc = await reachServer(server, pins, {}, signal);
     try {
@@ -68,12 +60,7 @@ export class Guest implements AsyncDisposable {
     }
   }
 
-  /**
-   * Logs in, or registers.
-   * @param registration Null to log in.
-   * @throws {ChatError} `unauthenticated` – wrong name or password; `conflict` – the name is taken; `forbidden` – registering is
-   *   not allowed.
-   */
+  /** Logs in, or registers where `registration` is given. Throws `ChatError`: `unauthenticated`, `conflict` (the name), `forbidden`. */
   async signIn(
     credentials: Credentials,
     registration: Registration | null,

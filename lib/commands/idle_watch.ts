@@ -8,17 +8,13 @@ export class IdleWatch implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isIdle = false;
 
-  /**
-   * Begins with somebody at the keys.
-   * @param onChange Told when they go, and when they are back.
-   */
+  /** Begins with somebody at the keys; `onChange` is told when they go, and when they are back. */
   constructor(onChange: (isIdle: boolean) => void, afterMs: number = IDLE_AFTER_MS) {
     this.#onChange = onChange;
     this.#afterMs = afterMs;
     this.#restart();
   }
 
-  /** To be called at each key. */
   touched(): void {
     this.#restart();
     if (this.#isIdle) this.#become(false);

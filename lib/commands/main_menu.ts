@@ -17,10 +17,7 @@ import { sendOption } from "./chat/send.ts";
 import { forgetServerCommand } from "./chat/servers.ts";
 import { usersOption } from "./chat/users.ts";
 
-/**
- * Runs the menu until the person leaves it.
- * @param where Invite link or address of a server to connect to first; when unset, a person is connected as by option 0.
- */
+/** Runs the menu until the person leaves it, connected to `where` first; when unset, as by option 0. */
 export async function runMenu(
   app: App,
   where: string | undefined,

@@ -26,13 +26,7 @@ export interface ScriptOptions {
 /** How long a subcommand tries to reach the server, in milliseconds. */
 const REACH_WITHIN_MS = 15_000;
 
-/**
- * Connects as the account that signed in before.
- * @param tellsNews Whether somebody sits there and is told what happens meanwhile.
- * @throws {NotSignedInError} when none did, or its login has ended.
- * @throws {ConnectionError} when the server cannot be reached in time.
- * @throws {Interrupt} at Ctrl+C.
- */
+/** Connects as the account that signed in before; `tellsNews` where somebody sits there. Throws `NotSignedInError` for none. */
 export async function openAccount(
   app: App,
   options: Pick<ScriptOptions, "server" | "user">,
@@ -72,12 +66,7 @@ function findLogin(
   );
 }
 
-/**
- * Signs in on this device, and stays so.
- * @param where The server's address, or its invite link.
- * @param isNew Whether the account is to be made.
- * @throws {UsageError} when the server is not trusted, or no password is given.
- */
+/** Signs in on this device, and stays so; `where` is an address or an invite link. Throws `UsageError` without trust or password. */
 export async function signIn(
   app: App,
   where: string,

@@ -3,7 +3,6 @@
 import type { OAuthSettings, OAuthTokens } from "./oauth_service.ts";
 import type { SmtpEndpoint } from "./providers.ts";
 
-/** How an account signs in. */
 export type SignIn =
   | { readonly kind: "none" } // for a server that trusts its network
   | { readonly kind: "password"; readonly user: string; readonly password: string } // kept with the account
@@ -41,7 +40,6 @@ export function tidyPassword(typed: string): string {
   return /^[a-z]{16}$/i.test(joined) ? joined : typed.replace(/[\r\n]+$/, "");
 }
 
-/** Each way to sign in, as a list of accounts names it. */
 export const SIGN_IN_TITLES: Readonly<Record<SignIn["kind"], string>> = {
   none: "no sign-in",
   password: "password, stored",

@@ -18,10 +18,7 @@ export type Recipient =
   | { readonly kind: "user"; readonly userName: string } // a word without `@`: a Mini-Chat user's name
   | { readonly kind: "problem"; readonly text: string; readonly reason: string }; // neither
 
-/**
- * Reads a list such as `Ann <ann@example.org>, bob@example.org; carol`.
- * @returns Its items in the order typed, each address once; empty for an empty text.
- */
+/** Reads a list such as `Ann <ann@example.org>, bob@example.org; carol`: its items as typed, each address once. */
 export function parseRecipients(text: string): Recipient[] {
   const items = new Map<string, Recipient>();
   for (const { name, address } of addressparser(text, { flatten: true })) {

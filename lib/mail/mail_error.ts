@@ -2,7 +2,6 @@
 // The message of a MailError is one sentence for the person; the server's own words travel beside it,
 // to be shown beneath. Neither ever holds a password or a token.
 
-/** Faults of signing in, which the person can mend. */
 const SIGN_IN_FAULTS = [
   "app_password_needed", // the provider wants a password made for this program alone
   "wrong_password", // wrong, or revoked since

@@ -69,10 +69,7 @@ function dropRepeated(addresses: readonly string[]): string[] {
   return [...Map.groupBy(addresses, canonicalAddress).values()].map(([first = ""]) => first);
 }
 
-/**
- * Looks at a file that is to be sent along.
- * @throws {UsageError} When there is no such file, it is a folder, or it may not be read.
- */
+/** Looks at a file that is to be sent along. Throws `UsageError` when it is none, or may not be read. */
 export async function describeAttachment(path: string): Promise<MailAttachment> {
   try {
     // Opened, not only looked at: a file that may not be read is told now, not after the yes.

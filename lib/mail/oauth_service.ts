@@ -27,7 +27,6 @@ export interface OAuthTokens {
   readonly accessTokenExpiresAt: number; // epoch milliseconds when it ends
 }
 
-/** Google's, as its discovery document gives them. */
 export const GOOGLE: OAuthService = {
   issuer: "https://accounts.google.com",
   authorizationUrl: "https://accounts.google.com/o/oauth2/v2/auth",

@@ -38,11 +38,7 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
   }
 }
 
-/**
- * What a failed call means, for a person.
- * @param error What was thrown on the way to or through TLS.
- * @returns What to throw: a {@linkcode ConnectionError}, or the caller's own reason when its signal called it off.
- */
+/** What a failed call means: a `ConnectionError` for a person, or the caller's own reason when its signal called it off. */
 export function describeDialFailure(error: unknown, options: DialOptions): unknown {
   const { host, port, signal } = options;
   if (signal?.aborted) return signal.reason;
@@ -81,8 +77,6 @@ async function findAddresses(host: string): Promise<string[]> {
 /**
  * Opens a TCP connection to the first of several addresses that answers. Each is called 250 ms after the one before it, or at
  * once when that has failed; all go on until one of them answers, so a silent one costs the others nothing.
- * @param addresses IP addresses in the order of preference; at least one.
- * @param signal Calls all of it off; the promise rejects with its reason.
  * @returns The connection; every other attempt is called off.
  * @throws What the first address failed with, when all have failed.
  */

@@ -63,10 +63,7 @@ export async function loadIdentity(certificatePath: string, keyPath: string): Pr
   return { certificatePem, privateKeyPem, fingerprint: await fingerprintOf(certificatePem) };
 }
 
-/**
- * A new key and its self-signed certificate, in memory only: for a direct chat, or to be saved.
- * @returns The identity, P-256 and ECDSA with SHA-256.
- */
+/** A new key (P-256, ECDSA with SHA-256) and its self-signed certificate, in memory only: for a direct chat, or to be saved. */
 export async function createEphemeralIdentity(): Promise<Identity> {
   // Loaded here since it takes 0.1 s, and most runs of the programs make no certificate.
   await import("reflect-metadata");
@@ -98,12 +95,7 @@ export async function createEphemeralIdentity(): Promise<Identity> {
   };
 }
 
-/**
- * The fingerprint of a certificate's key; a renewed certificate with the same key has the same one.
- * @param certificate PEM (the first one counts) or DER.
- * @returns As `formatFingerprint` writes it.
- * @throws {Error} When it is no certificate.
- */
+/** The fingerprint of a certificate's key, as `formatFingerprint` writes it; a renewed one with the same key has the same. */
 export async function fingerprintOf(certificate: string | Uint8Array): Promise<string> {
   const spki = Uint8Array.from(publicKeyOf(certificate));
   return formatFingerprint(new Uint8Array(await crypto.subtle.digest("SHA-256", spki)));

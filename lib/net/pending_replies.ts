@@ -21,12 +21,7 @@ export class PendingReplies {
     this.#defaultTimeoutMs = defaultTimeoutMs;
   }
 
-  /**
-   * Waits for one reply.
-   * @param id Id of the request, not in use.
-   * @param method For the message when no reply comes.
-   * @returns The result; rejects with what the reply says, with `ChatError` `timeout`, or with the signal's reason.
-   */
+  /** Waits for one reply: its result; rejects with what it says, `ChatError` `timeout`, or the signal's reason. */
   wait(
     id: RpcId,
     method: string,

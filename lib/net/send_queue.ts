@@ -13,7 +13,6 @@ const MAX_WRITE_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
 
-/** Frames that wait for a socket. */
 export class SendQueue {
   readonly #write: (bytes: Uint8Array) => Promise<number>;
   readonly #options: SendQueueOptions;

@@ -1,7 +1,6 @@
 // Counts places, and refuses callers when there is none.
 import { addressGroup } from "../addresses.ts";
 
-/** A caller that got no connection. */
 export interface RefusedCaller {
   readonly address: string; // its address; empty when it was not even accepted
   readonly reason:
@@ -14,7 +13,6 @@ export interface RefusedCaller {
   readonly message: string;
 }
 
-/** Counts who holds a place, in all and by key. */
 export class Places<Key> {
   readonly #countByKey = new Map<Key, number>();
   #count = 0;

@@ -295,7 +295,6 @@ export class PeerChannel {
   }
 }
 
-/** Asks for a sign of life. */
 function ping(link: PeerLink, timeoutMs: number): Promise<unknown> {
   return link.rpc.request("ping", undefined, { timeoutMs });
 }

@@ -63,7 +63,6 @@ export class HostedChat implements AsyncDisposable {
     });
   }
 
-  /** Listens, and invites the friend. */
   static async open(listener: DirectChatListener, options: HostOptions): Promise<HostedChat> {
     const host = new HostedChat(listener, options, await createEphemeralIdentity());
     try {

@@ -192,7 +192,6 @@ class Joiner {
     this.#wake?.();
   }
 
-  /** A link is in use, or lost, or the chat is over. */
   #changed(): void {
     const { channel } = this.chat;
     if (!channel.isLinked) {

@@ -16,18 +16,12 @@ export type ChatEvent = {
 export interface ServerDoor {
   readonly address: string; // IP address that the client's own connection goes to
   readonly port: number;
-  /** Checks the server as the client's own connection does. */
   startTls(tcp: Deno.TcpConn, alpnProtocols: readonly string[]): Promise<Deno.TlsConn>;
 }
 
-/** What a direct chat needs of the server. */
 export interface Rendezvous {
   readonly server: ServerDoor;
-  /**
-   * Asks the server.
-   * @throws {ChatError} What the server refused with.
-   * @throws {ConnectionError} When it cannot be reached now.
-   */
+  /** Asks the server. Throws `ChatError` as it refused, `ConnectionError` when it cannot be reached now. */
   request<M extends ChatRequestName>(method: M, params: ChatParams<M>): Promise<ChatResult<M>>;
   /** Hears every event about direct chats from now on; call what it returns to stop. */
   onEvent(hear: (event: ChatEvent) => void): () => void;

@@ -7,13 +7,11 @@ import type { Database, PreparedQuery } from "../sqlite/database.ts";
 import type { OutboxTable, ProfileTables } from "./schema.ts";
 import type { ProgramMarks } from "./program_marks.ts";
 
-/** An account on a server. */
 export interface AccountKey {
   readonly serverId: number;
   readonly name: string;
 }
 
-/** A message that waits for the server's answer. */
 interface QueuedMessage {
   readonly id: string;
   readonly to: string;

@@ -53,7 +53,6 @@ export class ProgramMarks implements Disposable {
     return { name, file };
   }
 
-  /** Removes what killed programs have left. */
   #sweep(): void {
     for (const { name } of Deno.readDirSync(this.#folder)) {
       const file = this.#open(name);

@@ -11,7 +11,6 @@ interface ServersTable {
   last_used_at: number;
 }
 
-/** Accounts that are signed in. */
 interface LoginsTable {
   server_id: number;
   name: string;
@@ -26,7 +25,6 @@ interface CursorsTable {
   read_sequence: number;
 }
 
-/** Messages that no server has acknowledged yet. */
 export interface OutboxTable {
   position: number;
   id: string; // UUIDv7; goes with the message however often it is sent
@@ -45,7 +43,6 @@ interface CommandHistoryTable {
   line: string;
 }
 
-/** E-mail accounts; see `mail_store.ts`. */
 interface MailAccountsTable {
   id: string;
   address: string; // the address that mails come from
@@ -54,21 +51,18 @@ interface MailAccountsTable {
   account: string; // all of it, as JSON; with its secret, where the person wants that kept
 }
 
-/** E-mails that were begun. */
 interface MailDraftsTable {
   id: string; // UUID
   saved_at: number;
   draft: string; // all of it, as JSON
 }
 
-/** E-mails that are not done with. */
 interface MailOutboxTable {
   position: number; // the order in which they were written
   id: string;
   entry: string; // all of it, as JSON; the mail itself is a file of that id
 }
 
-/** All tables by name. */
 export interface ProfileTables {
   servers: WithDefaults<ServersTable, "id">;
   logins: LoginsTable;

@@ -2,7 +2,6 @@
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 
-/** Absolute paths. */
 export interface DataPaths {
   readonly folder: string;
   readonly database: string;

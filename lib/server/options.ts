@@ -35,7 +35,6 @@ export interface ServeOptions {
   readonly relayMib: number;
 }
 
-/** Adds `--data`, which every subcommand takes. */
 export function addDataOption(command: Command): Command {
   return command.addOption(flag("--data <dir>", "folder of the database and the key").default("./data"));
 }
@@ -43,7 +42,6 @@ export function addDataOption(command: Command): Command {
 /** What an invite link is made of, besides its join code. */
 export type LinkOptions = Pick<ServeOptions, "port" | "publicHost" | "cert" | "key">;
 
-/** Adds the flags that an invite link depends on. */
 export function addLinkOptions(command: Command): Command {
   return addAll(command, [
     flag("--port <number>", "TCP port; 0 picks a free one").default(DEFAULT_PORT).argParser(port),
@@ -53,7 +51,6 @@ export function addLinkOptions(command: Command): Command {
   ]);
 }
 
-/** Adds the flags of a server that serves. */
 export function addServeOptions(command: Command): Command {
   const { sendsPerSecond, failedLoginsPerAccount, failedLoginsPerAddress, registrationsPerAddress } =
     DEFAULT_THROTTLES;

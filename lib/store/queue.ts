@@ -15,7 +15,6 @@ export interface Call {
   readonly args: readonly unknown[];
 }
 
-/** How a call ended: with its result, or with the error that it threw. */
 export type Outcome = { readonly result: unknown } | { readonly error: unknown };
 
 /** Most calls in a batch, so that the first of it need not wait long for the last: some 10 ms of work. */

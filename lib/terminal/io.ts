@@ -42,7 +42,6 @@ export interface TerminalIo {
   readonly signals: TerminalSignals;
 }
 
-/** A size for screens that do not tell theirs. */
 const USUAL_SIZE: ScreenSize = { columns: 80, rows: 24 };
 
 const STDOUT = 1;

@@ -91,7 +91,6 @@ export class Menu {
     await this.#loop.run();
   }
 
-  /** The overview. */
   overview(shows: "all" | "options" = "all"): string {
     const shown = this.commands.filter(({ number, name }) =>
       shows === "all" || number !== undefined || name === "help"

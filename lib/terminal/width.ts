@@ -62,7 +62,6 @@ export function cutToColumns(text: string, columns: number, mark = "…"): strin
   return kept + mark;
 }
 
-/** Text of that width: filled with spaces, or cut with `…`. */
 export function padToColumns(text: string, columns: number): string {
   const fitted = cutToColumns(text, columns);
   return fitted + " ".repeat(columns - columnsOf(fitted));

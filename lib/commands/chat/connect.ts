@@ -56,11 +56,7 @@ export function disconnectOption(app: App): MenuCommand {
   };
 }
 
-/**
- * Connects, and asks the person for what is missing.
- * @param where Host, host and port, or invite link; empty for the one server with a saved login, else the person is asked.
- * @throws {Interrupt} at Ctrl+C.
- */
+/** Connects, and asks for what is missing; without `where`, to the one server with a saved login, else the person is asked. */
 export async function connect(app: App, where: string, options: ConnectOptions = {}): Promise<void> {
   if (app.account) {
     throw new UsageError(`Cannot connect: already connected as ${app.account.name}; 7 disconnects`);
@@ -109,10 +105,7 @@ async function askServer(app: App, { instead }: ConnectOptions): Promise<InviteL
   return { host: last.host, port: last.port };
 }
 
-/**
- * Comes back with the token of an earlier login.
- * @returns False when the token no longer counts: the password is needed.
- */
+/** Comes back with the token of an earlier login; false when that no longer counts and the password is needed. */
 async function resume(app: App, server: KnownServer, login: SavedLogin, withinMs: number): Promise<boolean> {
   try {
     await enter(app, server, login.name, withinMs);
@@ -183,10 +176,7 @@ async function logInOrRegister(
   return true;
 }
 
-/**
- * Logs in or registers over a guest's connection, and keeps the login.
- * @param registration Null to log in.
- */
+/** Logs in, or registers where `registration` is given, over a guest's connection, and keeps the login. */
 export async function signInAs(
   app: App,
   guest: Guest,
@@ -201,11 +191,7 @@ export async function signInAs(
   app.profile.saveLogin(key, signedIn);
 }
 
-/**
- * Connects as the account of a saved login: online, or going on to try behind the menu.
- * @throws what the server refused with.
- * @throws {Interrupt} at Ctrl+C.
- */
+/** Connects as the account of a saved login: online, or going on to try behind the menu. */
 async function enter(app: App, server: KnownServer, name: string, withinMs: number): Promise<void> {
   const { terminal } = app;
   const learnName = (seen: string) => app.learnName(seen);

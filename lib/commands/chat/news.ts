@@ -15,7 +15,6 @@ const PREVIEW_LEAST = 12;
 export class News implements ChatListener {
   readonly #terminal: Terminal;
   readonly #learnName: (name: string) => void;
-  /** Messages that the person was told are queued. */
   readonly #queued = new Set<string>();
   /** Messages of which an option is about to tell the person itself. */
   readonly #awaited = new Set<string>();

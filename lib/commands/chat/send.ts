@@ -59,10 +59,7 @@ function queued(to: string): string {
   }: it is saved here and will be sent, only once, when the connection is back.`;
 }
 
-/**
- * The subcommand: quiet when the message is stored.
- * @throws {ChatError} what the server refused with.
- */
+/** The subcommand: quiet when the message is stored. */
 export async function sendOnce(
   app: App,
   to: string,

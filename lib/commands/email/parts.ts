@@ -13,7 +13,6 @@ import { safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { retypeLines } from "./words.ts";
 
-/** What only the entry file knows. */
 export interface EmailSurroundings {
   readonly profileFolder: string;
   readonly homeFolder?: string | undefined; // folder that `~` stands for; unset where it is not known
@@ -39,7 +38,6 @@ export interface EmailParts extends Omit<EmailOptions, "profile" | "profileFolde
   readonly now: () => number;
 }
 
-/** What a subcommand works with. */
 export interface EmailScript {
   readonly parts: EmailParts;
   readonly readInput: () => Promise<string>; // all of standard input, for a text given as `-`

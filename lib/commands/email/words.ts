@@ -100,10 +100,7 @@ function whenTried(item: OutboxItem, { now, triesAgain }: Later): string {
   return isDue ? "soon" : `again at ${moment(item.nextAttemptAt, now())}`;
 }
 
-/**
- * The exit code of a script that sent a mail: 0 taken for all, 1 refused for anybody, 3 not now (it is kept for whoever
- * does not have it), 4 sign in first.
- */
+/** Of a script: 0 taken for all, 1 refused for anybody, 3 not now (kept for whoever does not have it), 4 sign in first. */
 export function exitCodeOf(outcome: SendOutcome): number {
   if (outcome.kind === "failed") return exitCodeOfRefusal(outcome.error);
   if (outcome.kind !== "sent") return 3; // when it was skipped, too: nobody has refused it
@@ -111,7 +108,6 @@ export function exitCodeOf(outcome: SendOutcome): number {
   return isKept(outcome) ? 3 : 0;
 }
 
-/** Whether the outbox still has the mail. */
 export function isKept(outcome: SendOutcome): boolean {
   if (outcome.kind === "sent") return outcome.refused.some((error) => error.isTemporary);
   return outcome.kind === "queued" || outcome.kind === "in_doubt";

@@ -73,7 +73,6 @@ export interface SmtpFailure {
   readonly response?: string | undefined; // the reply as received; absent when the connection broke
 }
 
-/** No such name, or no route to it. */
 const NO_WAY = new Set(
   "EDNS ENOTFOUND EAI_AGAIN ENETUNREACH ENETDOWN EHOSTUNREACH EHOSTDOWN EADDRNOTAVAIL".split(" "),
 );

@@ -187,7 +187,6 @@ export class GuardedEntrance {
   }
 }
 
-/** Copies both ways; each ends with the other. */
 function join(a: Socket, b: Socket): void {
   for (const [from, to] of [[a, b], [b, a]] as const) {
     from.on("error", () => {}); // "close" follows

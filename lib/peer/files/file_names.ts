@@ -26,7 +26,6 @@ export function safeFileName(offered: string): string {
   return shorten(isReserved ? `_${plain}` : plain);
 }
 
-/** Gives a finished file its name. */
 export async function placeFile(partPath: string, folder: string, name: string): Promise<string> {
   for (let copy = 1; copy <= MAX_COPIES; copy++) {
     const path = join(folder, copy === 1 ? name : numbered(name, copy));

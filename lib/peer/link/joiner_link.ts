@@ -37,7 +37,6 @@ export interface ProvenConnection {
 
 /**
  * Greets the host and checks its proof.
- * @param connection A TLS connection that was checked against `secrets.certificatePem`.
  * @throws {ChatError} What the host refused with.
  * @throws {ConnectionError} When the other end has not the secret, or hung up.
  */

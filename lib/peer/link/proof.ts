@@ -55,7 +55,6 @@ export function isSameProof(a: string, b: string): boolean {
   return timingSafeEqual(sha256(a).digest(), sha256(b).digest());
 }
 
-/** The code that both persons compare. */
 export function comparisonCode(context: ProofContext, hostNonce: string, joinerNonce: string): string {
   const bytes = derive(context, "code", hostNonce, joinerNonce, 8);
   const number = new DataView(bytes).getBigUint64(0) % 10n ** BigInt(CODE_DIGITS);

@@ -27,7 +27,6 @@ export function usableEndpoints<E extends Endpoint>(endpoints: readonly E[], ser
   }).slice(0, MAX_CHAT_ADDRESSES + 1);
 }
 
-/** What the way to a place is called when it was dialled. */
 export function routeTo(place: Place, interfaces: readonly Interface[] = Deno.networkInterfaces()): Route {
   const isNear = interfaces.some(({ cidr }) => isInside(place.address, cidr));
   if (isNear || scopeOf(place.address) !== "public") return "direct, LAN";

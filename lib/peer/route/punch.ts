@@ -27,10 +27,7 @@ export interface PunchOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * Punches when the server says so, until nothing is tried any more.
- * @throws {ConnectionError} When the server cannot be asked, or does not agree.
- */
+/** Punches when the server says so, until nothing is tried any more; throws when it cannot be asked or does not agree. */
 export async function punch(
   rendezvous: Rendezvous,
   { chatId, round }: { readonly chatId: string; readonly round: number },

@@ -22,7 +22,6 @@ export const DEFAULT_RELAY_LIMITS: RelayLimits = {
   total: 500,
 };
 
-/** What both sides are told when the relay begins. */
 export interface RelayTerms {
   readonly maxBytes: number; // both ways together
   readonly maxMs: number; // longest life
@@ -67,11 +66,7 @@ export class Relay implements Disposable {
     return this.#places.count;
   }
 
-  /**
-   * Serves one side to the end of its relay.
-   * @param stream Closed in the end.
-   * @param begin Sends what comes before the other side's first byte.
-   */
+  /** Serves one side to the end of its relay, and closes its stream; `begin` sends what comes before the other's first byte. */
   async serve(half: RelayHalf, stream: ByteStream, begin: Side["begin"]): Promise<void> {
     const release = this.#takeSlot(half.accountId);
     try {

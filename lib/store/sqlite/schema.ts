@@ -26,7 +26,6 @@ interface MailboxesTable {
   kept_bytes: number; // of all text that has not been pruned
 }
 
-/** A profile on a machine where an account logged in. */
 interface DevicesTable {
   id: string; // random (UUID version 4)
   account_id: number;

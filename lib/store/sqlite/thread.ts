@@ -135,7 +135,6 @@ function settle(
   else reply.resolve(outcome.result);
 }
 
-/** Starts a thread that has no task yet. */
 function startStoreThread(): Worker {
   // Written out in full, as `deno compile` looks for this expression.
   return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "store" });

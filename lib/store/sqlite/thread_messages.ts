@@ -7,7 +7,6 @@ import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Call, Outcome } from "../queue.ts";
 
-/** What a new thread is for. */
 export type ThreadTask =
   | {
     readonly type: "serve";
@@ -22,7 +21,6 @@ export type ThreadTask =
 export const REQUEST_BELL = 0;
 export const REPLY_BELL = 1;
 
-/** What the client puts into the port. */
 export type StoreRequest = { readonly calls: readonly Call[]; readonly now: number } | "close";
 
 /**
@@ -40,7 +38,6 @@ export interface PlainError {
   readonly details: string; // for the log: where it was thrown, with its causes
 }
 
-/** Puts a message into a port, and rings. */
 export function put(
   port: MessagePort,
   message: StoreRequest | PlainOutcome,
@@ -56,7 +53,6 @@ export function ring(bells: Int32Array<SharedArrayBuffer>, bell: number): void {
   Atomics.notify(bells, bell);
 }
 
-/** Takes out what lies in a port now. */
 export function* messagesIn(port: MessagePort): Generator<unknown, void> {
   let received: { message: string } | undefined;
   while ((received = receiveMessageOnPort(port as unknown as NodePort)) !== undefined) {

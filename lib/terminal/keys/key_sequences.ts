@@ -84,7 +84,6 @@ export function controlKey(byte: number, alt: boolean): Key {
 /**
  * Reads the escape sequence that begins at an offset.
  * @param isLast Whether nothing more will come, so that what is not complete must be taken as it is.
- * @param keys Takes the keys; an empty `paste` where a paste begins.
  * @returns How many bytes it has; 0 when it is not complete.
  */
 export function takeSequence(data: Uint8Array, at: number, isLast: boolean, keys: Key[]): number {

@@ -86,7 +86,6 @@ export class Attention {
     this.#wakeUp?.();
   }
 
-  /** Gives the keyboard back for good. */
   close(): void {
     this.#isClosed = true;
     this.#stop();

@@ -1,11 +1,7 @@
 import { join } from "node:path";
 import { messageOf, UsageError } from "../../errors.ts";
 
-/**
- * Runs an editor on a text and waits for it.
- * @param command What `VISUAL` or `EDITOR` holds, arguments included; run by the shell, as git and others do.
- * @throws {UsageError} when there is no command, or it fails.
- */
+/** Runs `VISUAL` or `EDITOR`, arguments included, by the shell (as git does) on a text. Throws `UsageError` when it fails. */
 export async function editWithProgram(command: string | undefined, text: string): Promise<string> {
   if (command === undefined || command.trim() === "") {
     throw new UsageError(

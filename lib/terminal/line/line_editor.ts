@@ -138,7 +138,6 @@ export class LineEditor {
     return this.insert(this.#options.submitsWhen === undefined ? text.replace(/(?:\r\n|\r|\n)$/, "") : text);
   }
 
-  /** Keys with Ctrl. */
   readonly #controls: Readonly<Record<string, (wasKill: boolean) => EditorAction>> = {
     a: () => this.#moveTo(lineStart(this.#text, this.#cursor)),
     b: () => this.#moveTo(previousGrapheme(this.#text, this.#cursor)),
@@ -161,7 +160,6 @@ export class LineEditor {
     z: () => "suspend",
   };
 
-  /** Keys with Alt. */
   readonly #alts: Readonly<Record<string, (wasKill: boolean) => EditorAction>> = {
     b: () => this.#moveTo(previousWord(this.#text, this.#cursor)),
     d: (wasKill) => this.#kill(this.#cursor, nextWord(this.#text, this.#cursor), wasKill),

@@ -21,7 +21,6 @@ export function listing(candidates: readonly string[], screenColumns: number): s
   return layOut(candidates.map((candidate) => safeText(candidate.trimEnd())), screenColumns - 1);
 }
 
-/** What prompts are told of a terminal that was closed. */
 export function closedError(): DOMException {
   return new DOMException("The terminal is closed", "AbortError");
 }
@@ -42,7 +41,6 @@ export class OpenPrompts {
     return this.#prompts.at(-1);
   }
 
-  /** The one to be shown: the last that has not been answered. */
   get shown(): KeyPrompt | undefined {
     return this.#prompts.findLast((open) => !open.isDone);
   }
@@ -51,7 +49,6 @@ export class OpenPrompts {
     for (const prompt of this.#prompts) prompt.end(outcome);
   }
 
-  /** See `Terminal.readLine` and `Terminal.readSecret`. */
   ask(options: ReadLineOptions, isSecret: boolean): Promise<string | null> {
     const answer = this.#ask(options, isSecret);
     // A prompt that is open when the terminal closes may have lost its caller: that must not end the process badly.

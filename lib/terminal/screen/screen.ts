@@ -40,7 +40,6 @@ export class Screen {
     this.#useColor = useColor;
   }
 
-  /** Adds a changing line below the others. */
   openLine(text: string, print: (text: string) => void): LiveLine {
     const line = { text };
     let isOpen = true;
@@ -72,7 +71,6 @@ export class Screen {
     this.#host.changed();
   }
 
-  /** Asks the terminal to mark pastes, or no longer. */
   markPastes(wants: boolean): void {
     if (this.#wantsPaste === wants) return;
     this.#wantsPaste = wants;

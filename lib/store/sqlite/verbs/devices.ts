@@ -45,7 +45,6 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
     );
   }
 
-  /** Opens a session for an account that may log in. */
   function open(
     accountId: number,
     { tokenHash, deviceName }: NewLogin,
@@ -77,7 +76,6 @@ export function deviceVerbs(context: ServerContext, accounts: ReturnType<typeof 
     return { deviceId: newId, readSequence, settings };
   }
 
-  /** Makes room for one more device. */
   function pushOut(accountId: number, connectedDeviceIds: readonly string[]): void {
     const devices = database.all(
       tables.selectFrom("devices").select("id").where("account_id", "=", accountId).orderBy("last_used_at"),

@@ -10,7 +10,6 @@ import { textBytes } from "../whole_text.ts";
 /** Most messages taken away in one call: some 20 ms of work. */
 const MESSAGES_PER_CALL = 2_000;
 
-/** Most mailboxes looked at in one call. */
 const MAILBOXES_PER_CALL = 500;
 
 export function pruneVerbs(context: ServerContext) {
