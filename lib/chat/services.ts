@@ -4,7 +4,8 @@ import { Hub } from "./hub.ts";
 import { Pace, type PaceClock, Paces } from "./pace.ts";
 import type { Passwords } from "./passwords.ts";
 import type { ChatStore } from "./store.ts";
-import { type ThrottleLimits, Throttles } from "./throttles.ts";
+import type { ThrottleLimits } from "./limits.ts";
+import { Throttles } from "./throttles.ts";
 
 /** Who may register: anybody, whoever has a join code, or nobody. */
 export type Registration = "open" | "invite" | "closed";

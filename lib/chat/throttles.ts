@@ -7,24 +7,8 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { ChatError } from "../errors.ts";
 import type { TurnTaker } from "./fair_line.ts";
+import { DEFAULT_THROTTLES, type ThrottleLimits } from "./limits.ts";
 import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
-
-export interface ThrottleLimits {
-  readonly failedLoginsPerAccount: number; // from one address in 15 minutes
-  readonly failedLoginsPerAddress: number; // in 15 minutes, over all accounts
-  readonly failedLoginsByStrangers: number; // to one account from anywhere, before each next one has to wait for a turn
-  readonly registrationsPerAddress: number; // in an hour
-  readonly sendsPerSecond: number; // from one account, for long; a burst of two seconds' worth goes at once
-}
-
-/** Rates that serve a community behind a few shared addresses. */
-export const DEFAULT_THROTTLES: ThrottleLimits = {
-  failedLoginsPerAccount: 10,
-  failedLoginsPerAddress: 100,
-  failedLoginsByStrangers: 50,
-  registrationsPerAddress: 20,
-  sendsPerSecond: 100,
-};
 
 const ADDRESSES_PER_ACCOUNT = 8; // remembered: home, work, the telephone's network, and some more
 const MAX_ACCOUNTS = 20_000; // remembered; the one whose owner came the longest ago goes first

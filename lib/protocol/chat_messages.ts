@@ -9,9 +9,6 @@
 import * as z from "zod";
 import { nameField, timeField, uuidField } from "./fields.ts";
 
-/** ALPN name (RFC 7301) of a TLS connection for one of the {@linkcode SIDE_REQUESTS}: no `hello` is sent on it. */
-export const SIDE_ALPN = "mini-chat-direct";
-
 /** Most addresses that one side may name: a machine has a few, and each costs the other side an attempt. */
 export const MAX_CHAT_ADDRESSES = 16;
 
@@ -129,7 +126,7 @@ export const CHAT_EVENTS = {
   }),
 } as const satisfies Record<string, z.ZodType>;
 
-/** Requests that have a TLS connection of their own, with {@linkcode SIDE_ALPN}; one on each. */
+/** Requests that have a TLS connection of their own, with the ALPN name `SIDE_ALPN`; one on each. */
 export const SIDE_REQUESTS = {
   /** Returns the address from which this connection comes; sent from the port that will punch. */
   find_address: { params: z.strictObject({}), result: endpointField },

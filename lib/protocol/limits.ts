@@ -1,5 +1,5 @@
 /**
- * Limits of the protocol, announced in the reply to `hello`.
+ * Limits and names of the protocol; the limits are announced in the reply to `hello`.
  *
  * They are constants of the protocol, not settings: both ends and the tests read them here. What an operator may
  * change (mailbox size, connections per address, …) is a setting of the server instead.
@@ -10,6 +10,8 @@
 export const PROTOCOL_VERSION = 1;
 /** Port that a server listens on, and that clients assume, when none is given. */
 export const DEFAULT_PORT = 7667;
+/** ALPN name (RFC 7301) of a TLS connection for one of `SIDE_REQUESTS`: no `hello` is sent on it. */
+export const SIDE_ALPN = "mini-chat-direct";
 /** Longest frame either side may send, in bytes with its LF: the longest text, escaped, and its envelope. */
 export const MAX_FRAME_BYTES = 64 * 1024;
 /** Longest id of a request that is a string, in code points: a reply repeats it, and has to fit one frame. */

@@ -2,10 +2,7 @@
 // is running on it; a running server notices within seconds.
 import type { Command } from "commander";
 import type { ListedAccount, ServerStore } from "../chat/operator_store.ts";
-import { Passwords } from "../chat/passwords.ts";
 import { UsageError } from "../errors.ts";
-import { nameField, passwordField } from "../protocol/fields.ts";
-import { checked } from "../protocol/requests.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "./invites.ts";
@@ -71,6 +68,7 @@ function addUserCommands(user: Command, onStore: OnStore): void {
   onStore(
     named("add", "create an account; asks for its password"),
     async ({ store, terminal }, name: string) => {
+      const { checked, nameField } = await schemas();
       checked(nameField, name, "the name");
       const passwordHash = await askNewPassword(terminal, name);
       await store.createAccount({ name, passwordHash, joinCode: null });
@@ -191,12 +189,23 @@ async function openStore(data: string): Promise<ServerStore> {
 
 async function askNewPassword(terminal: Terminal, name: string): Promise<string> {
   const password = await terminal.readSecret(`New password for ${name}: `);
-  if (password === null) throw new UsageError("Cannot go on without a password");
+  if (password === null) throw new UsageError("Cannot set a password as none was given");
+  const { checked, passwordField } = await schemas();
   checked(passwordField, password, "the password");
   if (terminal.isInteractive && await terminal.readSecret("Once more: ") !== password) {
     throw new UsageError("Cannot use the password: the two do not match");
   }
+  const { Passwords } = await import("../chat/passwords.ts");
   return await new Passwords().hash(password);
+}
+
+/** Loaded when they are needed: a server that only serves checks nothing before it listens. */
+async function schemas() {
+  const [fields, requests] = await Promise.all([
+    import("../protocol/fields.ts"),
+    import("../protocol/requests.ts"),
+  ]);
+  return { ...fields, ...requests };
 }
 
 function accountLine(account: ListedAccount): string {

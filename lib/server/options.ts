@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { isPort } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";
-import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
+import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import { UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
 import { DEFAULT_STORE_LIMITS } from "../store/limits.ts";

@@ -2,27 +2,18 @@
  * The serving server: opens the store, listens, joins each connection to a session, and stops cleanly.
  * @module
  */
-import { answer } from "../chat/handlers.ts";
-import { Passwords } from "../chat/passwords.ts";
-import { type Log, Services } from "../chat/services.ts";
-import { Session } from "../chat/session.ts";
-import { DEFAULT_THROTTLES } from "../chat/throttles.ts";
-import { addressGroup } from "../addresses.ts";
-import type { Connection } from "../net/connection.ts";
+import type { Passwords } from "../chat/passwords.ts";
+import type { Log } from "../chat/services.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { Listener } from "../net/listener.ts";
-import { RpcConnection } from "../net/rpc_connection.ts";
-import { SIDE_ALPN } from "../protocol/chat_messages.ts";
-import type { ServerStore } from "../chat/operator_store.ts";
+import type { RpcConnection } from "../net/rpc_connection.ts";
+import { SIDE_ALPN } from "../protocol/limits.ts";
 import { openServerStore } from "../store/open.ts";
 import { within } from "../waiting.ts";
 import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
-import { DEFAULT_RELAY_LIMITS, Relay } from "./relay/relay.ts";
-import { SideRequests } from "./relay/side_requests.ts";
-import { Upkeep } from "./upkeep.ts";
 
 const STOP_WITHIN_MS = 3_000; // how long a stopping server waits for what its clients still have to be sent
 const STOPPING = "the server is stopping";
@@ -56,15 +47,14 @@ export interface RunningServer extends AsyncDisposable {
 export async function serve(
   options: ServeOptions,
   log: Log,
-  passwords: Passwords = new Passwords(),
+  passwords?: Passwords,
 ): Promise<RunningServer> {
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
   opened.use(await lockDataFolder(paths));
   const identity = await loadServerIdentity(options, paths);
-  const connections = new Set<RpcConnection>();
   const refusedCallers = opened.use(new RefusedCallers(log));
-  // First of all, so that callers queue while the store's thread starts, in which this one stands still for 15 ms.
+  // First of all: callers queue while the store's thread starts, in which this one stands still, and the rest is loaded.
   const listener = Listener.listen({
     ...(options.host === undefined ? {} : { host: options.host }),
     port: options.port,
@@ -72,10 +62,7 @@ export async function serve(
     maxConnections: options.maxConnections,
     maxConnectionsPerAddress: options.maxConnectionsPerAddress,
     onConnection: (connection) =>
-      void working.then(
-        ({ services }) => startSession(connection, services, connections),
-        () => connection.abort(),
-      ),
+      void working.then((work) => work.startSession(connection), () => connection.abort()),
     sideDoor: {
       alpnProtocol: SIDE_ALPN,
       onSocket: (socket, remoteAddr) =>
@@ -99,10 +86,12 @@ export async function serve(
     },
   });
   opened.defer(() => opening.then((store) => store[Symbol.asyncDispose](), () => {}));
-  const working = opening.then((store) => startWork(store, options, log, passwords));
+  const working = Promise.all([opening, import("./work.ts")])
+    .then(([store, { Work }]) => new Work(store, options, log, passwords));
   working.catch(() => {}); // awaited below; it may fail before that
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
-  const { store } = await working;
+  const work = await working;
+  const { store } = work;
   const addresses = reachableAddresses(listener.host);
   const joinCode = options.registration === "invite" ? await printedJoinCode(store) : undefined;
   log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
@@ -118,32 +107,8 @@ export async function serve(
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
     failed: store.failed,
-    [Symbol.asyncDispose]: () => stopping ??= stopServer(listener, connections, settle, resources, log),
+    [Symbol.asyncDispose]: () => stopping ??= stopServer(listener, work.connections, settle, resources, log),
   };
-}
-
-/** What a server does for its callers once its store is open. */
-function startWork(store: ServerStore, options: ServeOptions, log: Log, passwords: Passwords) {
-  const opened = new AsyncDisposableStack();
-  const services = new Services({
-    store,
-    log,
-    passwords,
-    registration: options.registration,
-    throttles: {
-      ...DEFAULT_THROTTLES,
-      sendsPerSecond: options.sendsPerSecond,
-      failedLoginsPerAccount: options.failedLogins,
-      failedLoginsPerAddress: options.failedLoginsPerAddress,
-      registrationsPerAddress: options.registrationsPerAddress,
-    },
-  });
-  opened.use(new Upkeep(store, services.hub, log));
-  opened.use(services.directChats);
-  const limits = { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB };
-  const relay = new Relay({ log, limits });
-  const sideDoor = opened.use(new SideRequests({ tickets: services.directChats, relay, log }));
-  return { store, services, sideDoor, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** The key and certificate that a server with these options shows to callers. Throws `UsageError`, as `serve` does. */
@@ -156,26 +121,9 @@ export function loadServerIdentity(
     : loadOrCreateIdentity(paths.folder);
 }
 
-function startSession(connection: Connection, services: Services, connections: Set<RpcConnection>): void {
-  const { log } = services;
-  const rpc: RpcConnection = new RpcConnection(connection, {
-    onRequest: (method, params) => answer(session, method, params),
-    onFault: (error, { method, reference }) =>
-      log.error("fault", { connection: rpc.id, method, reference, error }),
-  });
-  const session: Session = new Session(rpc, addressGroup(connection.remoteAddress), services);
-  connections.add(rpc);
-  log.info("connected", { connection: rpc.id, address: connection.remoteAddress });
-  rpc.closed.then((reason) => {
-    connections.delete(rpc);
-    session.ended();
-    log.info("disconnected", { connection: rpc.id, reason: reason.message });
-  });
-}
-
 async function stopServer(
   listener: Listener,
-  connections: Set<RpcConnection>,
+  connections: ReadonlySet<RpcConnection>,
   settle: () => Promise<unknown>,
   resources: AsyncDisposableStack,
   log: Log,

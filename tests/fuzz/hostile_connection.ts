@@ -3,7 +3,7 @@
  * @module
  */
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
-import { SIDE_ALPN } from "../../lib/protocol/chat_messages.ts";
+import { SIDE_ALPN } from "../../lib/protocol/limits.ts";
 
 /** Where the server is. */
 export interface FuzzTarget {

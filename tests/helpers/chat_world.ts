@@ -9,7 +9,7 @@ import type { SessionPeer } from "../../lib/chat/delivery.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
 import { answer } from "../../lib/chat/handlers.ts";
 import { Session } from "../../lib/chat/session.ts";
-import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/throttles.ts";
+import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/limits.ts";
 import { ChatError, ProtocolError } from "../../lib/errors.ts";
 import { addressGroup } from "../../lib/addresses.ts";
 import { PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";

@@ -1,6 +1,7 @@
 import { ConnectionError, messageOf } from "../../errors.ts";
 import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
-import { type Endpoint, SIDE_ALPN, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
+import { type Endpoint, SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
+import { SIDE_ALPN } from "../../protocol/limits.ts";
 import { checked } from "../../protocol/requests.ts";
 import { encodeRequest, fromRpcError, parseEnvelope } from "../../protocol/rpc.ts";
 import type { ServerDoor } from "../rendezvous.ts";
