@@ -26,7 +26,8 @@ import type { EmailSurroundings } from "./lib/commands/email/parts.ts";
 import { addEmailCommand } from "./lib/commands/email/program.ts";
 import { browserOpener } from "./lib/commands/email/open_browser.ts";
 import { addScriptCommands, type WithApp } from "./lib/commands/program.ts";
-import { Interrupt } from "./lib/terminal/interrupt.ts";
+import { Interrupt } from "./lib/terminal/read_line.ts";
+import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
 const FAULT_EXIT_CODE = 1;
@@ -66,15 +67,17 @@ function defaultProfileFolder(): string {
   }
 }
 
-/** Makes the program's state, runs the work on it, and takes it down whatever happens. */
+/** Makes the program's state, runs the work on it, and takes it down whatever happens. `greet` has the screen while the rest is loaded. */
 async function withApp(
   options: ProgramOptions,
   isScript: boolean,
   work: (app: App) => Promise<void>,
+  greet: (terminal: Terminal) => Promise<void> = async () => {},
 ): Promise<void> {
-  const { App, defaultDownloadFolder, IdleWatch, openProfile, readPasswordCommand, Terminal } = await import(
-    "./lib/commands/app_parts.ts"
-  );
+  const [{ IdleWatch }, { Terminal }] = await Promise.all([
+    import("./lib/commands/idle_watch.ts"),
+    import("./lib/terminal/terminal.ts"),
+  ]);
   const { passwordCommand } = options;
   using idle = new IdleWatch((isIdle) => app.account?.setIdle(isIdle));
   await using terminal = new Terminal({
@@ -83,6 +86,10 @@ async function withApp(
     noColor: Deno.env.get("NO_COLOR"),
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
   });
+  await greet(terminal);
+  const { App, defaultDownloadFolder, openProfile, readPasswordCommand } = await import(
+    "./lib/commands/app_parts.ts"
+  );
   using profile = openProfile(options.profile);
   await using app = new App(terminal, profile, {
     isScript,
@@ -158,6 +165,9 @@ async function main(args: readonly string[]): Promise<number> {
     withApp(options, false, async (app) => {
       const { runMenu } = await import("./lib/commands/main_menu.ts");
       await runMenu(app, where, emailSurroundings(options));
+    }, async (terminal) => {
+      const { firstMenu } = await import("./lib/commands/options.ts");
+      await terminal.print(firstMenu(terminal.size.columns));
     })
   );
   const asScript: WithApp = (work) => withApp(program.opts<ProgramOptions>(), true, work);

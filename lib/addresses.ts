@@ -47,7 +47,6 @@ export function addressGroup(address: string): string {
   return `${parsed.parts.slice(0, 4).map((group) => group.toString(16)).join(":")}::/64`;
 }
 
-/** How far an address reaches. */
 export function scopeOf(address: string): AddressScope {
   if (!ipaddr.isValid(address)) return "unusable";
   return ipaddr.subnetMatch(ipaddr.process(address), SUBNETS, "public") as AddressScope;

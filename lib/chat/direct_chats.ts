@@ -27,7 +27,6 @@ export interface DirectChatsOptions {
   readonly awayMs?: number; // AWAY_MS by default
 }
 
-/** One half of a relay, as its ticket says. */
 export interface RelayHalf {
   readonly pair: object; // the same for both halves of one relay, and no other
   readonly accountId: number;

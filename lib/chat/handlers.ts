@@ -26,8 +26,7 @@ import { LOGIN_HANDLERS } from "./login.ts";
 import type { Handlers, Session, Stage } from "./session.ts";
 import type { ListedUser } from "./store.ts";
 
-// When the client does not say how many.
-const USERS_PER_PAGE = 100;
+const USERS_PER_PAGE = 100; // when the client does not say how many
 const HISTORY_PER_PAGE = 50;
 
 /** Room for the entries of a page in a frame; the rest is for the envelope around them. */

@@ -5,7 +5,7 @@ import { ConnectionError, messageOf, NotSignedInError, UsageError } from "../err
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
 import type { Profile } from "../profile/profile.ts";
-import { Interrupt } from "../terminal/interrupt.ts";
+import { Interrupt } from "../terminal/read_line.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { within } from "../waiting.ts";
 import type { Account } from "./account.ts";

@@ -1,8 +1,6 @@
 // What an {@linkcode App} is made of, for the entry file to load in one go once it is known that one is needed.
 export { readPasswordCommand } from "../mail/password_command.ts";
 export { openProfile } from "../profile/profile.ts";
-export { Terminal } from "../terminal/terminal.ts";
 export { App } from "./app.ts";
 export { defaultDownloadFolder } from "./direct/screen.ts";
-export { IdleWatch } from "./idle_watch.ts";
 export { isServerName } from "./chat/servers.ts";

@@ -76,8 +76,7 @@ export class Guest implements AsyncDisposable {
     try {
       return parseResult(method, await this.#rpc.request(method, params, { signal }));
     } catch (error) {
-      // Nobody knows whether the server has done it.
-      if (signal.aborted) this.#rpc.abort();
+      if (signal.aborted) this.#rpc.abort(); // nobody knows whether the server has done it
       throw error;
     }
   }

@@ -1,8 +1,8 @@
 // The main menu: every option of the client in one place. It is loaded only when no subcommand was given.
-import { Interrupt } from "../terminal/interrupt.ts";
+import { Interrupt } from "../terminal/read_line.ts";
 import { Menu, sentenceOf } from "../terminal/menu.ts";
 import type { Profile } from "../profile/profile.ts";
-import { VERSION } from "../version.ts";
+import { TITLE } from "./options.ts";
 import { accountCommands } from "./chat/account.ts";
 import type { App } from "./app.ts";
 import { hostOption } from "./direct/host.ts";
@@ -17,18 +17,14 @@ import { sendOption } from "./chat/send.ts";
 import { forgetServerCommand } from "./chat/servers.ts";
 import { usersOption } from "./chat/users.ts";
 
-/** Runs the menu until the person leaves it, connected to `where` first; when unset, as by option 0. */
-export async function runMenu(
-  app: App,
-  where: string | undefined,
-  mail: EmailSurroundings,
-): Promise<void> {
+/** Runs the menu, which is on the screen already, until the person leaves it; connected to `where` first, or as by option 0. */
+export async function runMenu(app: App, where: string | undefined, mail: EmailSurroundings): Promise<void> {
   const { terminal, profile } = app;
   const email = emailAtMenu(app, mail);
   const [host, join] = [hostOption(app), joinOption(app)];
   const menu = new Menu({
     terminal,
-    title: `Mini-Chat ${VERSION}`,
+    title: TITLE,
     prompt: () => app.prompt(),
     typedLines: typedLinesOf(profile),
     commands: [
@@ -46,7 +42,6 @@ export async function runMenu(
       forgetServerCommand(app),
     ],
   });
-  await terminal.print(menu.overview("options"));
   if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
     try {
       await connect(app, where ?? "", { instead: (line) => menu.instead(line) });

@@ -1,7 +1,6 @@
 // OAuth2 providers: where each wants the browser and the requests to go, and what consent gives.
 import { isGoogle } from "./providers.ts";
 
-/** A provider's addresses. All are `https:`. */
 export interface OAuthService {
   readonly issuer: string; // name of the issuer, compared with the answer's `iss` where there is one (RFC 9207)
   readonly authorizationUrl: string;

@@ -144,7 +144,6 @@ export async function throughLoopback(stream: ByteStream): Promise<Bridge> {
   };
 }
 
-/** Two ends of one TCP connection on loopback. */
 async function connectPair(): Promise<[Deno.TcpConn, Deno.TcpConn]> {
   using listener = listenOnLoopback();
   const { hostname, port } = listener.addr;

@@ -15,8 +15,7 @@ import { RouteHealth } from "./route/route_health.ts";
 /** How long a lost channel may take to come back, in milliseconds: longer than a server takes to notice a dead client. */
 export const COME_BACK_WITHIN_MS = 90_000;
 const STALL_MS = 10_000; // nothing that was sent got through for so long: the link is stuck
-/** For one reply; the channel watches its progress itself. */
-const REPLY_TIMEOUT_MS = 600_000;
+const REPLY_TIMEOUT_MS = 600_000; // for one reply; the channel watches its progress itself
 const PROBE_MS = 2_000; // how soon a link must answer when it is in doubt
 const ANSWER_WITHIN_MS = 500; // how long a goodbye waits for what the other side said to be shown
 const BYE_WITHIN_MS = 3_000; // how long a goodbye may take to reach the other side

@@ -6,7 +6,6 @@ export interface StoreLimits {
   readonly historyBytes: number; // of read text kept for each account; the oldest go first
 }
 
-/** The limits of a server started without flags. */
 export const DEFAULT_STORE_LIMITS: StoreLimits = {
   mailboxMessages: 20_000,
   mailboxBytes: 64 * 1024 * 1024,

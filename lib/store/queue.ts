@@ -91,7 +91,6 @@ class CallQueue {
     if (this.#lost !== null || this.#closing !== null) return Promise.reject(this.#lost ?? closed());
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const length = this.#waiting.push({ verb, args, resolve, reject });
-    // What is called in the same turn leaves together.
     if (length === 1) queueMicrotask(() => this.#flush());
     return promise;
   }

@@ -3,13 +3,12 @@
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { CommandLoop, type Dispatch } from "./command_loop.ts";
 import { TypedLines, type TypedLinesStore } from "./typed_lines.ts";
-import { Interrupt } from "./interrupt.ts";
-import type { Completion } from "./read_line.ts";
+import { type Completion, Interrupt } from "./read_line.ts";
 import { nearestName } from "./nearest_name.ts";
+import { HELP, type Overviewed, overviewOf } from "./overview.ts";
 import { oneLine } from "./safe_text.ts";
-import { bold, cyan, dim, red, withoutStyle } from "./style.ts";
+import { cyan, dim, red, withoutStyle } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
-import { columnsOf } from "./width.ts";
 
 export interface CommandContext {
   readonly terminal: Terminal;
@@ -19,12 +18,8 @@ export interface CommandContext {
   instead(line: string): boolean;
 }
 
-export interface MenuCommand {
-  readonly number?: number; // the number that people type; unset for a command without one
-  readonly name: string; // what people type: Latin letters, digits, `-`, `_`
+export interface MenuCommand extends Overviewed {
   readonly aliases?: readonly string[]; // other names; not shown in the overview
-  readonly usage?: string; // what follows the name, such as `USER [TEXT]`; empty or unset for nothing
-  readonly summary: string;
   readonly details?: string; // more lines for `help NAME`
   readonly isSecret?: boolean; // whether a line with this command stays out of the lines kept, as it may hold a secret
   /** Completes what follows the name; `from` counts from the beginning of the arguments. */
@@ -56,10 +51,8 @@ export class Menu {
     this.#options = options;
     this.#loop = new CommandLoop(() => this.#next());
     this.add({
-      name: "help",
+      ...HELP,
       aliases: ["?"],
-      usage: "[COMMAND]",
-      summary: "Show the options, or explain one",
       complete: (args) => this.#completeName(args),
       run: (args) => this.#help(args.trim()),
     });
@@ -91,23 +84,9 @@ export class Menu {
     await this.#loop.run();
   }
 
-  overview(shows: "all" | "options" = "all"): string {
-    const shown = this.commands.filter(({ number, name }) =>
-      shows === "all" || number !== undefined || name === "help"
-    );
-    const rows = shown.map((command) => [
-      command.number === undefined ? " " : String(command.number),
-      `${command.name} ${command.usage ?? ""}`.trimEnd(),
-      command.summary,
-    ]);
-    const width = Math.max(...rows.map(([, usage]) => columnsOf(usage!)));
-    const isNarrow = this.#options.terminal.size.columns < width + 30;
-    const lines = rows.map(([number, usage, summary]) =>
-      isNarrow
-        ? `${bold(number!)} ${cyan(usage!)}\n  ${summary}`
-        : `  ${bold(number!)}  ${cyan(usage!)}${" ".repeat(width - columnsOf(usage!))}  ${summary}`
-    );
-    return [...this.#options.title === undefined ? [] : [this.#options.title], ...lines].join("\n");
+  overview(): string {
+    const { title, terminal } = this.#options;
+    return [title ?? [], overviewOf(this.commands, terminal.size.columns)].flat().join("\n");
   }
 
   /** Runs a line that was typed at another question next, as if typed at the prompt; false where it names no command. */

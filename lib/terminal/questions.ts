@@ -1,7 +1,6 @@
 // Questions made of lines: yes or no, one of several, a text of several lines. The same on a terminal and in a pipe.
 import { messageOf } from "../errors.ts";
-import { Interrupt } from "./interrupt.ts";
-import type { ReadLineOptions } from "./read_line.ts";
+import { Interrupt, type ReadLineOptions } from "./read_line.ts";
 import { bold, dim } from "./style.ts";
 
 export interface Asker {

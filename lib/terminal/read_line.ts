@@ -29,3 +29,14 @@ export interface ReadLineOptions {
   /** Takes the prompt back: `readLine` is then rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Ctrl+C at a prompt. Not a failure: it unwinds to the menu, which says nothing more than that it stopped. */
+export class Interrupt extends Error {
+  override readonly name = "Interrupt";
+  readonly text: string; // what had been typed, to be kept as a draft; empty for secrets
+
+  constructor(text = "") {
+    super("Interrupted by Ctrl+C");
+    this.text = text;
+  }
+}

@@ -9,7 +9,7 @@ import { createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
 import type { Result } from "../../lib/protocol/requests.ts";
-import { Interrupt } from "../../lib/terminal/interrupt.ts";
+import { Interrupt } from "../../lib/terminal/read_line.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";

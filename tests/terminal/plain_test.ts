@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readTextWith } from "../../lib/terminal/questions.ts";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
-import { Interrupt } from "../../lib/terminal/interrupt.ts";
+import { Interrupt } from "../../lib/terminal/read_line.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { MAX_LINE_BYTES } from "../../lib/terminal/keys/input_source.ts";
 

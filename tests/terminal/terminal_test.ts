@@ -3,7 +3,7 @@ import { readTextWith } from "../../lib/terminal/questions.ts";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 import { OutputError } from "../../lib/errors.ts";
 import { TypedLines } from "../../lib/terminal/typed_lines.ts";
-import { Interrupt } from "../../lib/terminal/interrupt.ts";
+import { Interrupt } from "../../lib/terminal/read_line.ts";
 import { MAX_WAITING_CHARACTERS } from "../../lib/terminal/screen/output_queue.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 

@@ -1,4 +1,5 @@
 // Option 0: connect to the server, and log in; on the first visit, decide about trust and register. Option 7: disconnect.
+import { OPTIONS } from "../options.ts";
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
 import { nameField } from "../../protocol/fields.ts";
 import { formatHostAndPort } from "../../addresses.ts";
@@ -31,11 +32,8 @@ interface ConnectOptions {
 
 export function connectOption(app: App): MenuCommand {
   return {
-    number: 0,
-    name: "connect",
+    ...OPTIONS.connect,
     aliases: ["login", "register"],
-    usage: "[SERVER | LINK]",
-    summary: "Connect to the server",
     details:
       "Without an argument, it connects to the server you have a login for, or asks. An invite link also lets you register.",
     run: (args, { instead }) => connect(app, args.trim(), { instead }),
@@ -44,10 +42,8 @@ export function connectOption(app: App): MenuCommand {
 
 export function disconnectOption(app: App): MenuCommand {
   return {
-    number: 7,
-    name: "disconnect",
+    ...OPTIONS.disconnect,
     aliases: ["quit", "exit", "bye"],
-    summary: "Disconnect and leave",
     run: async (_args, context) => {
       await app.leave();
       await context.terminal.print("Goodbye.");

@@ -1,4 +1,5 @@
 // Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
+import { OPTIONS } from "../options.ts";
 import { ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
@@ -7,10 +8,8 @@ import { count, messageLines } from "../format.ts";
 
 export function inboxOption(app: App): MenuCommand {
   return {
-    number: 3,
-    name: "inbox",
+    ...OPTIONS.inbox,
     aliases: ["get", "read", "messages"],
-    summary: "Get my messages",
     details: "Messages that arrived since you last looked, oldest first. Earlier messages: history USER.",
     run: async (_args, { terminal }) => {
       const client = app.client();

@@ -9,8 +9,7 @@ import type { Terminal } from "../../terminal/terminal.ts";
 /** Room that a preview leaves for sender and hint, in columns. */
 const PREVIEW_MARGIN = 24;
 
-/** Shortest preview worth showing, in columns. */
-const PREVIEW_LEAST = 12;
+const PREVIEW_LEAST = 12; // shortest preview worth showing, in columns
 
 export class News implements ChatListener {
   readonly #terminal: Terminal;

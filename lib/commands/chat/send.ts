@@ -1,4 +1,5 @@
 // Option 2: send a message. It is on this machine's disk before anything else happens, and on the server's before it counts as sent.
+import { OPTIONS } from "../options.ts";
 import type { SendOutcome } from "../../client/outbox_sender.ts";
 import { ChatError } from "../../errors.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
@@ -11,11 +12,8 @@ const ANSWER_WITHIN_MS = 3_000;
 
 export function sendOption(app: App): MenuCommand {
   return {
-    number: 2,
-    name: "send",
+    ...OPTIONS.send,
     aliases: ["msg", "message"],
-    usage: "[USER [TEXT]]",
-    summary: "Send a message",
     details: "The text may have several lines: Alt+Enter starts a new one, and pasted line breaks are kept.",
     complete: (args) => completeFirstWord(args, app.names()),
     run: async (args, { terminal }) => {
@@ -59,7 +57,6 @@ function queued(to: string): string {
   }: it is saved here and will be sent, only once, when the connection is back.`;
 }
 
-/** The subcommand: quiet when the message is stored. */
 export async function sendOnce(
   app: App,
   to: string,
@@ -72,7 +69,6 @@ export async function sendOnce(
   if (options.json) await app.terminal.print(JSON.stringify({ to, ...outcome.acknowledgement }));
 }
 
-/** Splits `bob how are you` into the name and the untouched rest. */
 export function splitName(args: string): [name: string, rest: string] {
   const match = /^(\S+)\s*([\s\S]*)$/.exec(args);
   return match ? [match[1]!, match[2]!] : ["", ""];

@@ -1,4 +1,5 @@
 // Option 1: the user list.
+import { OPTIONS } from "../options.ts";
 import type { UserEntry } from "../../protocol/requests.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
@@ -10,10 +11,8 @@ const SHOWN_AT_ONCE = 100;
 
 export function usersOption(app: App): MenuCommand {
   return {
-    number: 1,
-    name: "users",
+    ...OPTIONS.users,
     aliases: ["list", "who"],
-    summary: "Get the user list",
     details:
       "Every registered user: online, idle or last seen, and how many of their messages you have not read.",
     run: async (_args, { terminal }) => {

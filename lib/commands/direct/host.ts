@@ -1,3 +1,4 @@
+import { OPTIONS } from "../options.ts";
 import { parsePort } from "../../addresses.ts";
 import { ConnectionError, NotSignedInError, UsageError } from "../../errors.ts";
 import { HostedChat } from "../../peer/host.ts";
@@ -14,10 +15,7 @@ import { rendezvousOf } from "./rendezvous.ts";
 
 export function hostOption(app: App): MenuCommand {
   return {
-    number: 4,
-    name: "host",
-    usage: "[FRIEND] [--port N] [--map-port]",
-    summary: "Initiate a chat with my friend",
+    ...OPTIONS.host,
     details:
       "Listens on a port of this machine and invites your friend, who joins with 5. What you write goes from " +
       "machine\nto machine where the networks let it, through the server where not, and nobody in between can read it.\n" +

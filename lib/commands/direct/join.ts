@@ -1,3 +1,4 @@
+import { OPTIONS } from "../options.ts";
 import { UsageError } from "../../errors.ts";
 import { joinChat } from "../../peer/joiner.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
@@ -17,10 +18,7 @@ import { rendezvousOf } from "./rendezvous.ts";
 
 export function joinOption(app: App): MenuCommand {
   return {
-    number: 5,
-    name: "join",
-    usage: "[FRIEND] [--port N]",
-    summary: "Chat with my friend",
+    ...OPTIONS.join,
     details:
       "Joins a chat that a friend has opened with 4. Alone, it lists the invitations that wait for you.",
     complete: (args) => completeFirstWord(args, app.names()),

@@ -44,7 +44,7 @@ function run(
     };
     await openAccount(app, flags, true);
     const runChat = await load();
-    const { Interrupt } = await import("../../terminal/interrupt.ts");
+    const { Interrupt } = await import("../../terminal/read_line.ts");
     const { assertDelivered } = await import("./words.ts");
     const stop = new AbortController();
     using _interrupt = app.terminal.onInterrupt(() => stop.abort(new Interrupt()));

@@ -9,8 +9,7 @@ import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
 import { utf8Bytes } from "../../protocol/fields.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { TypedLines } from "../../terminal/typed_lines.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
-import type { Completion } from "../../terminal/read_line.ts";
+import { type Completion, Interrupt } from "../../terminal/read_line.ts";
 import type { ProgressBar } from "../../terminal/live_line.ts";
 import { sentenceOf } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
@@ -288,7 +287,6 @@ function unquote(path: string): string {
   return inner ?? trimmed;
 }
 
-/** The terminal is gone, or is being closed. */
 function isClosing(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }

@@ -4,7 +4,7 @@ import type { MailAddress } from "../../mail/address.ts";
 import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
 import type { MailContent } from "../../mail/message.ts";
 import { formatBytes } from "../../bytes.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
+import { Interrupt } from "../../terminal/read_line.ts";
 import { type Asker, readTextWith } from "../../terminal/questions.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim } from "../../terminal/style.ts";

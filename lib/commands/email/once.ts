@@ -6,7 +6,7 @@ import type { MailAccount } from "../../mail/account.ts";
 import { MailError } from "../../mail/mail_error.ts";
 import { describeAttachment, type MailContent } from "../../mail/message.ts";
 import type { SendOutcome } from "../../mail/outbox_entry.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
+import { Interrupt } from "../../terminal/read_line.ts";
 import { printable } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
 import { openAccount } from "../scripts.ts";

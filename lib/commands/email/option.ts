@@ -1,4 +1,5 @@
 // Option 6, Send an email, and the commands around it at the menu.
+import { OPTIONS } from "../options.ts";
 import { UsageError } from "../../errors.ts";
 import { MailError } from "../../mail/mail_error.ts";
 import { type CommandContext, completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
@@ -27,11 +28,8 @@ export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailPar
 
 export function emailOption(parts: EmailParts): MenuCommand {
   return {
-    number: 6,
-    name: "email",
+    ...OPTIONS.email,
     aliases: ["mail"],
-    usage: "[RECIPIENTS | setup | …]",
-    summary: "Send an email",
     details: [
       "Without more words, it asks for everything; the first time it sets up an account.",
       "  email setup [--ca FILE]    set up an account, or sign in again",

@@ -74,7 +74,6 @@ async function settle(parts: EmailParts, item: OutboxItem, position: number, sig
   if (choice === "again") await retryAndTell(parts, item, signal);
 }
 
-/** Whether it can be tried without a decision of the person. */
 function isFree(item: OutboxItem): boolean {
   return item.state !== "in_doubt" && !item.isBeingSent;
 }

@@ -9,7 +9,7 @@ import { buildMessage, type MailContent } from "../../mail/message.ts";
 import type { AddedMail, OutboxItem } from "../../mail/outbox.ts";
 import type { OutboxEntry, SendOutcome } from "../../mail/outbox_entry.ts";
 import type { SubmissionOptions } from "../../mail/submission.ts";
-import { Interrupt } from "../../terminal/interrupt.ts";
+import { Interrupt } from "../../terminal/read_line.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { dim, green } from "../../terminal/style.ts";
 import type { Terminal } from "../../terminal/terminal.ts";

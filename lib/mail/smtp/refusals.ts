@@ -15,7 +15,6 @@ export interface RefusalContext {
   readonly sizeBytes: number | undefined; // of the mail; unset where only the sign-in is tried
 }
 
-/** Faults without a reply that may be gone later. */
 const TEMPORARY_LINK_FAULTS: ReadonlySet<replies.SmtpFault> = new Set([
   "no_network",
   "port_blocked",

@@ -65,7 +65,6 @@ export class SendWindow {
     this.noteProgress();
   }
 
-  /** The present link has answered: a little may go out. */
   open(): void {
     this.#budgetBytes = FIRST_BUDGET_BYTES;
   }

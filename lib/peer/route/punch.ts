@@ -117,7 +117,6 @@ function isHopeless(error: unknown): boolean {
   return code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" || code === "EADDRINUSE" || code === "EACCES";
 }
 
-/** A port that was free a moment ago. */
 function findFreePort(): number {
   try {
     using listener = Deno.listen({ hostname: "::", port: 0 });

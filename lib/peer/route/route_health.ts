@@ -8,8 +8,7 @@ const REMEMBER_MS = 600_000;
  * Some networks drop large packets and do not say so (RFC 2923 §2.1): a handshake and short lines pass, a file never does.
  */
 export class RouteHealth {
-  // Until when each holds, on the clock of performance.now().
-  readonly #avoidedUntil = new Map<Route, number>();
+  readonly #avoidedUntil = new Map<Route, number>(); // until when each holds, on the clock of performance.now()
   readonly #narrowUntil = new Map<Route, number>();
 
   /** Leaves a way alone. The relay is what remains when no other way is left, so it never is. */

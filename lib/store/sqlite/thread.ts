@@ -28,7 +28,6 @@ export async function openThread(
   return thread;
 }
 
-/** The thread that owns the database, as the queue sees it. */
 class StoreThread implements Engine {
   verbs: readonly Verb[] = [];
   readonly #failure = Promise.withResolvers<never>();

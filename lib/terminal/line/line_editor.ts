@@ -104,7 +104,6 @@ export class LineEditor {
     return "changed";
   }
 
-  /** Replaces everything; the cursor goes to the end. */
   replace(text: string): void {
     this.#text = typable(text, this.#options.multiline !== false);
     this.#cursor = this.#text.length;

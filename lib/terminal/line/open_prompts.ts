@@ -1,7 +1,6 @@
 // The prompts that are open, one on top of the other: the last one is on the screen and gets what is typed, the others
 // come back as they were.
-import { Interrupt } from "../interrupt.ts";
-import type { ReadLineOptions } from "../read_line.ts";
+import { Interrupt, type ReadLineOptions } from "../read_line.ts";
 import { safeText } from "../safe_text.ts";
 import { layOut } from "../width.ts";
 import { KeyPrompt, type PromptHost, type PromptOutcome } from "./key_prompt.ts";
@@ -16,7 +15,6 @@ export interface PromptsHost extends PromptHost {
   ended(prompt: KeyPrompt, outcome: PromptOutcome): void;
 }
 
-/** What Tab has found, in columns as wide as the screen. */
 export function listing(candidates: readonly string[], screenColumns: number): string {
   return layOut(candidates.map((candidate) => safeText(candidate.trimEnd())), screenColumns - 1);
 }
