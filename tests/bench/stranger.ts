@@ -6,13 +6,14 @@ import { fileURLToPath } from "node:url";
 import { runProgram } from "../helpers/program.ts";
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
+import { measureFsync } from "./limits.ts";
 import { addPeople, type Person } from "./population.ts";
 import { median, percentile } from "./report.ts";
 
 const SCRIPT = fileURLToPath(new URL("../python/stranger_latency.py", import.meta.url));
 
 /** Messages a second. */
-const RATES = [20, 200];
+const RATES = [200, 20];
 
 /** Longest that a reply to hello and to resume may take together, and a message at the median and the 99th percentile. */
 const MOST_MS = { login: 5, p50: 2, p99: 10 };
@@ -46,6 +47,9 @@ export async function measureStranger(context: BenchContext): Promise<void> {
       note: "hello and resume of a client in Python",
     });
     for (const rate of RATES) {
+      report.add(`limit.fsync_ms.${rate}`, "ms", await measureFsync(folder, rate, durationMs), {
+        note: "a part of each message; slower where the machine sleeps in between",
+      });
       for (const [name, share] of [["p50", 0.5], ["p99", 0.99]] as const) {
         report.add(`stranger_ms.${rate}.${name}`, "ms", percentile([...waits.event_ms[rate]!], share), {
           target: { of: MOST_MS[name], must: "be at most", factor: 1 },

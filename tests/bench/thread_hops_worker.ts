@@ -1,14 +1,21 @@
 /**
- * The other thread of `thread_hops.ts`: at each ring it works as long as an insert takes, and rings back.
+ * The other thread of `thread_hops.ts`: at each ring it writes to a file and syncs it, as a commit does, and rings back.
  * @module
  */
 /// <reference lib="deno.worker" />
-self.onmessage = ({ data }: MessageEvent<{ bells: SharedArrayBuffer; workMs: number }>) => {
+self.onmessage = (
+  { data }: MessageEvent<{ bells: SharedArrayBuffer; worked: SharedArrayBuffer; path: string }>,
+) => {
   const bells = new Int32Array(data.bells);
+  const worked = new Float64Array(data.worked);
+  const file = Deno.openSync(data.path, { create: true, write: true });
+  const block = new Uint8Array(4096);
   for (let heard = 0;; heard++) {
     Atomics.wait(bells, 0, heard);
-    const until = performance.now() + data.workMs;
-    while (performance.now() < until);
+    const startedAt = performance.now();
+    file.writeSync(block);
+    file.syncDataSync();
+    worked[0] = performance.now() - startedAt;
     Atomics.add(bells, 1, 1);
     Atomics.notify(bells, 1);
   }
