@@ -13,7 +13,7 @@ import { median, percentile } from "./report.ts";
 const SCRIPT = fileURLToPath(new URL("../python/stranger_latency.py", import.meta.url));
 
 /** Messages a second. */
-const RATES = [200, 20];
+const RATES = [200, 20]; // the quick one first: nobody's server has just been started
 
 /** Longest that a reply to hello and to resume may take together, and a message at the median and the 99th percentile. */
 const MOST_MS = { login: 5, p50: 2, p99: 10 };
