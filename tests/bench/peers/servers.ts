@@ -152,6 +152,7 @@ async function startProsody(
       "allow_registration = true",
       'authentication = "internal_plain"',
       "smacks_max_queue_size = 1000000",
+      "storage_archive_item_limit = 1000000000", // messages that wait for one recipient: 10,000 as installed
       'log = { warn = "*console" }',
       ...settings,
       `VirtualHost "${CERTIFICATE_NAME}"`,
