@@ -19,6 +19,7 @@ import time
 import uuid
 
 LOGINS = 20
+LEAST_MESSAGES = 200  # so that the 99th percentile is more than the worst one
 TEXT = ("The quick brown fox jumps over the lazy dog, and the dog does not mind it at all. " * 3)[:200]
 
 
@@ -113,7 +114,7 @@ def time_events(port, sender_token, recipient_token, recipient_name, rate, secon
     sender.sign_in(sender_token)
     written = {}
     started = time.perf_counter()
-    for number in range(int(rate * seconds)):
+    for number in range(max(int(rate * seconds), LEAST_MESSAGES)):
         due = started + number / rate
         while (left := due - time.perf_counter()) > 0:
             sender.read(left)
