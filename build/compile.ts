@@ -46,6 +46,13 @@ export const PROGRAMS: readonly Program[] = [
  */
 const REQUIRE = "globalThis.require = (name) => globalThis.process.getBuiltinModule(name);\n";
 
+/**
+ * Node's modules that commander names and no start of ours needs: loading them takes 6 ms. They are found when they are used.
+ */
+const LAZY_MODULES = /^import (\w+) from "(node:(?:child_process|fs))";$/gm;
+const LAZY_MODULE =
+  'const $1 = new Proxy({}, { get: (_, name) => globalThis.process.getBuiltinModule("$2")[name] });';
+
 /** What `compileProgram` is told besides the program. */
 export interface CompileOptions {
   /** Folder that the executable is written to; made when missing. */
@@ -116,6 +123,12 @@ async function bundleProgram(
     if (!success) throw new Error(explainFailure(program, stderr, env.DENORT_BIN));
     const name = basename(entry).replace(/\.ts$/, ".js");
     const path = join(outputFolder, name);
+    for await (const file of Deno.readDir(outputFolder)) {
+      if (!file.isFile) continue;
+      const written = join(outputFolder, file.name);
+      const code = await Deno.readTextFile(written);
+      await Deno.writeTextFile(written, code.replaceAll(LAZY_MODULES, LAZY_MODULE));
+    }
     await Deno.writeTextFile(join(outputFolder, "require.js"), REQUIRE);
     await Deno.writeTextFile(path, `import "./require.js";${await Deno.readTextFile(path)}`);
     return name;
