@@ -36,7 +36,7 @@ const PARTS: readonly { keys: readonly string[]; measure: (context: BenchContext
     measure: measureSends,
   },
   { keys: ["live_ms", "limit.tls_rtt_ms", "limit.fsync_ms", "limit.rtt"], measure: measureLiveLatency },
-  { keys: ["stranger"], measure: measureStranger },
+  { keys: ["stranger", "limit.stranger"], measure: measureStranger },
   { keys: ["drain_ms.10000", "limit.drain"], measure: measureDrain },
   { keys: ["login_per_s", "limit.scrypt", "limit.tls_handshakes"], measure: measureLogins },
   { keys: ["idle_kib", "limit.tls_idle_kib"], measure: measureIdle },
