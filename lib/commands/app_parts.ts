@@ -1,4 +1,4 @@
-// What an {@linkcode App} is made of, for the entry file to load in one go once it is known that one is needed.
+// What an `App` is made of, for the entry file to load in one go once it is known that one is needed.
 export { readPasswordCommand } from "../mail/password_command.ts";
 export { openProfile } from "../profile/profile.ts";
 export { App } from "./app.ts";

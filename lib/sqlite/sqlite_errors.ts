@@ -1,5 +1,5 @@
 // What SQLite's failures mean to the people who see them.
-// The rest of the program never sees an SQL error: a disk that takes nothing becomes {@linkcode ChatError} `unavailable`,
+// The rest of the program never sees an SQL error: a disk that takes nothing becomes `ChatError` `unavailable`,
 // and anything else is a fault of ours. Result codes: https://www.sqlite.org/rescode.html
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 

@@ -1,6 +1,6 @@
 // The store as the server holds it: calls wait in a queue and leave in batches.
 // While a batch is being committed the next one gathers, so the busier the server, the more messages share an fsync,
-// and a lone call waits for nobody. An {@linkcode Engine} runs the batches, in a thread of its own or in the caller's.
+// and a lone call waits for nobody. An `Engine` runs the batches, in a thread of its own or in the caller's.
 import { ChatError } from "../errors.ts";
 import type { OperatorReads, OperatorWrites, ServerStore } from "../chat/operator_store.ts";
 import type { ChatReads, ChatWrites } from "../chat/store.ts";

@@ -24,6 +24,18 @@ export const TEXT = "The quick brown fox jumps over the lazy dog, and the dog do
 /** How every reply of ours, and every request of ours that is echoed, begins. */
 const REPLY_START = '{"jsonrpc":"2.0","id":';
 
+/** Connects to a server of this machine and finishes the TLS handshake; small writes leave at once. */
+export async function connectTls(target: Target): Promise<Deno.TlsConn> {
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
+  socket.setNoDelay(true); // before TLS: a connection with it has no way to
+  const secure = await Deno.startTls(socket, {
+    hostname: CERTIFICATE_NAME,
+    caCerts: [target.certificatePem],
+  });
+  await secure.handshake();
+  return secure;
+}
+
 /** One connection that sends frames and counts replies. */
 export class LoadConnection {
   readonly #connection: Connection;
@@ -45,15 +57,7 @@ export class LoadConnection {
 
   /** Connects and finishes the TLS handshake. */
   static async open(target: Target): Promise<LoadConnection> {
-    const socket = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
-    // Only before TLS: Deno 2.8 has no way to turn Nagle's algorithm off on a connection that it accepted with TLS.
-    socket.setNoDelay(true);
-    const secure = await Deno.startTls(socket, {
-      hostname: CERTIFICATE_NAME,
-      caCerts: [target.certificatePem],
-    });
-    await secure.handshake();
-    return new LoadConnection(new Connection(secure, { maxQueuedBytes: 64 * 1024 * 1024 }));
+    return new LoadConnection(new Connection(await connectTls(target), { maxQueuedBytes: 64 * 1024 * 1024 }));
   }
 
   /** Connects and signs in with a token. */

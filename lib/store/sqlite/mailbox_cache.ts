@@ -1,7 +1,7 @@
 // Names, blocks, cursors and totals, as sending and acknowledging need them, kept in memory between transactions.
 // A send then costs one insert: names, blocks and running totals come from here, and each changed row is written
 // once at the end of the transaction, however many messages moved it. The rows on disk stay the truth: the owner calls
-// {@linkcode MailboxCache.flush} before each commit, and {@linkcode MailboxCache.forget} after a rollback and when another
+// `MailboxCache.flush` before each commit, and `MailboxCache.forget` after a rollback and when another
 // process has changed the file.
 import { ChatError } from "../../errors.ts";
 import type { Database } from "../../sqlite/database.ts";

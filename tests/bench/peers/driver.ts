@@ -4,8 +4,9 @@
  * A dialect knows one protocol; the driver knows none.
  * @module
  */
-import { CERTIFICATE_NAME } from "../../../lib/net/identity.ts";
-import type { Target } from "../load.ts";
+import { writeAll } from "../../../lib/net/byte_stream.ts";
+import { sleep, within } from "../../../lib/waiting.ts";
+import { connectTls, type Target } from "../load.ts";
 
 /** One connection, signed in. */
 export interface DialectConnection {
@@ -40,14 +41,7 @@ export class Wire {
   }
 
   static async open(target: Target): Promise<Wire> {
-    const socket = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
-    socket.setNoDelay(true);
-    const secure = await Deno.startTls(socket, {
-      hostname: CERTIFICATE_NAME,
-      caCerts: [target.certificatePem],
-    });
-    await secure.handshake();
-    return new Wire(secure);
+    return new Wire(await connectTls(target));
   }
 
   write(bytes: Uint8Array): void {
@@ -78,7 +72,7 @@ export class Wire {
         bytes.set(piece, at);
         at += piece.length;
       }
-      for (let from = 0; from < bytes.length;) from += await this.#socket.write(bytes.subarray(from));
+      await writeAll(this.#socket, bytes);
     }
     this.#isWriting = false;
   }
@@ -158,23 +152,14 @@ export async function drive(load: Load): Promise<Rates> {
   for (const { came } of lanes) came("acknowledged", 0);
   try {
     const allEnded = Promise.all(lanes.map(({ ended }) => ended));
-    await within(Promise.race([allEnded, failed.promise]), endsAt + ENDS_WITHIN_MS - performance.now());
-    await pause(SETTLES_MS);
+    const leftMs = endsAt + ENDS_WITHIN_MS - performance.now();
+    if (await within(leftMs, Promise.race([allEnded, failed.promise])) === undefined) {
+      throw new Error(`Messages did not come back within ${ENDS_WITHIN_MS / 1000} s`);
+    }
+    await sleep(SETTLES_MS);
   } finally {
     for (const { wire } of [...receiving, ...sending]) wire.close();
   }
   const perSecond = 1000 / load.durationMs;
   return { acknowledged: counted.acknowledged * perSecond, arrived: counted.arrived * perSecond };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function within(work: Promise<unknown>, ms: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("Messages did not come back in time")), ms);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { CERTIFICATE_NAME } from "../../../lib/net/identity.ts";
+import { sleep } from "../../../lib/waiting.ts";
 import { whyNot } from "../../helpers/needs.ts";
 import { freePort } from "../../helpers/ports.ts";
 import { Program, runProgram } from "../../helpers/program.ts";
@@ -263,7 +264,7 @@ async function running(
         await program[Symbol.asyncDispose]();
         throw new Error(`${command} does not serve: ${error}\n${program.transcript.slice(-2_000)}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, TRY_EVERY_MS));
+      await sleep(TRY_EVERY_MS);
     }
   }
   return { target, dialect, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
