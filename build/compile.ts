@@ -85,6 +85,9 @@ export async function compileProgram(program: Program, options: CompileOptions):
       "compile",
       "--quiet",
       "--no-check", // `deno bundle` has left no types to check
+      // V8's compiled code would be kept at a fixed path in the system's temporary folder and be run unchecked from there:
+      // another user of the machine could lay their own code at it.
+      "--no-code-cache",
       ...files.included.flatMap((file) => ["--include", file]),
       ...(target === undefined ? [] : ["--target", TARGETS[target] ?? target]),
       ...program.permissions,

@@ -184,7 +184,7 @@ async function emptyProgram(
     ? { DENORT_BIN: await fetchBaseExecutable() }
     : {};
   const path = join(folder, "empty");
-  const args = ["compile", "--quiet", "--no-check", "--output", path, entry];
+  const args = ["compile", "--quiet", "--no-check", "--no-code-cache", "--output", path, entry];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, env }).output();
   if (!success) throw new Error(`Cannot compile an empty program:\n${new TextDecoder().decode(stderr)}`);
   return { command: path, args: [], isCompiled: true };

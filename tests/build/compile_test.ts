@@ -81,11 +81,16 @@ testWith(
     using folder = tempFolder();
     const program = writeSmallProgram(folder.path);
     const path = await compileProgram(program, { folder: join(folder.path, "dist") });
-    const { code, stdout, stderr } = await runProgram(path, [], { env: { SEEN: "seen", UNSEEN: "unseen" } });
+    const temporary = join(folder.path, "tmp");
+    Deno.mkdirSync(temporary);
+    const env = { SEEN: "seen", UNSEEN: "unseen", TMPDIR: temporary };
+    const { code, stdout, stderr } = await runProgram(path, [], { env });
     assert.deepEqual({ code, stdout, stderr }, {
       code: 0,
       stdout: "run: prompt, seen, undefined",
       stderr: "",
     });
+    // Code that was kept where everybody writes would be run from there the next time.
+    assert.deepEqual([...Deno.readDirSync(temporary)], []);
   },
 );
