@@ -11,6 +11,7 @@ import { complain, PROJECT_FOLDER, runDeno, say } from "./tool.ts";
 /** The contract of each folder of `lib/`: what one programs against who comes from another folder (lib/README.md). */
 const CONTRACTS = [
   "lib/errors.ts",
+  "lib/chat/cluster.ts",
   "lib/chat/operator_store.ts",
   "lib/chat/store.ts",
   "lib/client/chat_client.ts",

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { type BinaryLike, randomBytes, scrypt, type ScryptOptions, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { ChatError } from "../errors.ts";
-import { FairLine, type TurnTaker } from "./fair_line.ts";
+import { FairLine, type TurnTaker } from "./throttles/fair_line.ts";
 
 /** Cost of a hash: `N = 2^logN`, block size `r`, parallelism `p`; memory is `128 · N · r` bytes. */
 export interface ScryptCost {

@@ -1,11 +1,11 @@
 // What all sessions of a server share.
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
-import { Pace, type PaceClock, Paces } from "./pace.ts";
+import { Pace, type PaceClock, Paces } from "./throttles/pace.ts";
 import type { Passwords } from "./passwords.ts";
 import type { ChatStore } from "./store.ts";
 import type { ThrottleLimits } from "./limits.ts";
-import { Throttles } from "./throttles.ts";
+import { Throttles } from "./throttles/throttles.ts";
 
 /** Who may register: anybody, whoever has a join code, or nobody. */
 export type Registration = "open" | "invite" | "closed";

@@ -4,7 +4,7 @@ import { ChatError } from "../errors.ts";
 import type { Event, EventName } from "../protocol/events.ts";
 import type { Params, RequestName, Result } from "../protocol/requests.ts";
 import { Delivery, type SessionPeer } from "./delivery.ts";
-import { connectionEnded, type TurnTaker } from "./fair_line.ts";
+import { connectionEnded, type TurnTaker } from "./throttles/fair_line.ts";
 import type { Identity, PresentSession } from "./hub.ts";
 import type { Services } from "./services.ts";
 

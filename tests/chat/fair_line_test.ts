@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FairLine } from "../../lib/chat/fair_line.ts";
+import { FairLine } from "../../lib/chat/throttles/fair_line.ts";
 import { ChatError } from "../../lib/errors.ts";
 
 /** A line whose members say their names when it is their turn, or when they are refused. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Pace, Paces } from "../../lib/chat/pace.ts";
+import { Pace, Paces } from "../../lib/chat/throttles/pace.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 

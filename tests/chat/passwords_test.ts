@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TurnTaker } from "../../lib/chat/fair_line.ts";
+import type { TurnTaker } from "../../lib/chat/throttles/fair_line.ts";
 import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { ChatError } from "../../lib/errors.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { TurnTaker } from "../../lib/chat/fair_line.ts";
+import type { TurnTaker } from "../../lib/chat/throttles/fair_line.ts";
 import { DEFAULT_THROTTLES } from "../../lib/chat/limits.ts";
-import { Throttles } from "../../lib/chat/throttles.ts";
+import { Throttles } from "../../lib/chat/throttles/throttles.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Passwords } from "../../lib/chat/passwords.ts";
-import type { PaceClock } from "../../lib/chat/pace.ts";
+import type { PaceClock } from "../../lib/chat/throttles/pace.ts";
 import type { SessionPeer } from "../../lib/chat/delivery.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
 import { answer } from "../../lib/chat/handlers.ts";

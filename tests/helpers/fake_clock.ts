@@ -2,7 +2,7 @@
  * Time for paces.
  * @module
  */
-import type { PaceClock } from "../../lib/chat/pace.ts";
+import type { PaceClock } from "../../lib/chat/throttles/pace.ts";
 
 /** A clock that stands still until somebody sleeps, and then goes on at once. */
 export class FakeClock implements PaceClock {

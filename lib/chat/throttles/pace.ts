@@ -1,6 +1,6 @@
 // Paces: how fast somebody may go on. Nobody is refused for being fast, but made to wait for a turn.
-import { ChatError } from "../errors.ts";
-import { sleep } from "../waiting.ts";
+import { ChatError } from "../../errors.ts";
+import { sleep } from "../../waiting.ts";
 import { FairLine, type TurnTaker } from "./fair_line.ts";
 
 export interface PaceRate {

@@ -5,9 +5,9 @@
 // same device or from the same address. A device that has signed in before is counted for itself, whatever its neighbours do.
 // An address is an IPv4 address, or an IPv6 /64.
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import { ChatError } from "../errors.ts";
+import { ChatError } from "../../errors.ts";
 import type { TurnTaker } from "./fair_line.ts";
-import { DEFAULT_THROTTLES, type ThrottleLimits } from "./limits.ts";
+import { DEFAULT_THROTTLES, type ThrottleLimits } from "../limits.ts";
 import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
 
 const ADDRESSES_PER_ACCOUNT = 8; // remembered: home, work, the telephone's network, and some more

@@ -1,6 +1,6 @@
 // A line that is fair by address: whoever fills it with many waits behind themselves, and everybody else goes in between.
 // It knows who waits and who is next, nothing of what they wait for or of when the next may go.
-import { ChatError } from "../errors.ts";
+import { ChatError } from "../../errors.ts";
 
 export interface TurnTaker {
   readonly addressGroup: string; // the part of its address that one household or host can choose freely (IPv6: a /64)
