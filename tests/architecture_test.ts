@@ -25,9 +25,10 @@ const ROOT_MAY_IMPORT: Record<string, readonly string[]> = {
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "protocol": [],
   "net": ["protocol"],
-  "sqlite": [],
+  "sql": [],
+  "sqlite": ["sql"],
   "chat": ["protocol"],
-  "store": ["sqlite", "chat"],
+  "store": ["sql", "sqlite", "chat"],
   "profile": ["sqlite", "mail"],
   "mail": [],
   "terminal": [],
@@ -48,7 +49,7 @@ const ENTRY_POINTS = ["server.ts", "client.ts"];
 
 /** Each outside package, and the only places that may import it. */
 const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
-  "kysely": ["sqlite", "store", "profile"],
+  "kysely": ["sql", "sqlite", "store", "profile"],
   "node:sqlite": ["sqlite"],
   "node:worker_threads": ["store"],
   "nodemailer": ["mail"],

@@ -8,6 +8,7 @@
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { type Compilable, type Generated, Kysely, SqliteDialect } from "kysely";
+import { Prepared } from "../sql/prepared.ts";
 import { migrate, type Migration } from "./migrations.ts";
 import { fileErrorFrom } from "./sqlite_errors.ts";
 import { StatementCache } from "./statement_cache.ts";
@@ -86,20 +87,18 @@ export class Database<Tables> implements Disposable {
   prepare<Parameters extends object, Row>(
     build: (parameters: Parameters) => Compilable<Row>,
   ): PreparedQuery<Parameters, Row> {
-    const standIns = new Proxy({}, { get: (_, name) => new StandIn(name as string) }) as Parameters;
-    return this.#prepare(build(standIns).compile());
+    const query = new Prepared(build);
+    return this.#prepare(query.sql, (values) => query.bind(values));
   }
 
   #prepare<Parameters extends object, Row>(
-    { sql, parameters = [] }: { readonly sql: string; readonly parameters?: readonly unknown[] },
+    sql: string,
+    valuesOf: (parameters: Parameters) => readonly unknown[],
   ): PreparedQuery<Parameters, Row> {
     const describe = this.#describe;
     let kept: StatementSync | undefined;
     const statement = () => kept ??= this.#statements.prepare(sql);
-    const bind = (values: Parameters) =>
-      parameters.map((value) =>
-        value instanceof StandIn ? values[value.name as keyof Parameters] : value
-      ) as SQLInputValue[];
+    const bind = valuesOf as (parameters: Parameters) => SQLInputValue[];
     const attempt = <Result>(body: () => Result): Result => {
       try {
         return body();
@@ -124,19 +123,30 @@ export class Database<Tables> implements Disposable {
     };
   }
 
+  /** Runs a statement that was compiled elsewhere: its rows, or how many it changed. */
+  execute(sql: string, values: readonly unknown[], wanted: "rows" | "changes"): unknown[] | number {
+    const query = this.#prepare<object, unknown>(sql, () => values);
+    return wanted === "rows" ? query.all({}) : query.run({}).changes;
+  }
+
   /** Runs a query once and gives its rows. */
   all<Row>(query: Compilable<Row>): Row[] {
-    return this.#prepare<object, Row>(query.compile()).all({});
+    return this.#once<Row>(query).all({});
   }
 
   /** Runs a query once and gives its first row. */
   get<Row>(query: Compilable<Row>): Row | undefined {
-    return this.#prepare<object, Row>(query.compile()).get({});
+    return this.#once<Row>(query).get({});
   }
 
   /** Runs a query once; how many rows it changed. */
   run(query: Compilable<unknown>): number {
-    return this.#prepare(query.compile()).run({}).changes;
+    return this.#once(query).run({}).changes;
+  }
+
+  #once<Row>(query: Compilable<Row>): PreparedQuery<object, Row> {
+    const { sql, parameters } = query.compile();
+    return this.#prepare(sql, () => parameters);
   }
 
   /**
@@ -145,17 +155,17 @@ export class Database<Tables> implements Disposable {
    * stays true until it ends.
    */
   begin(mode: "read" | "write"): void {
-    this.#prepare({ sql: mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN" }).run({});
+    this.#say(mode === "write" ? "BEGIN IMMEDIATE" : "BEGIN").run({});
   }
 
   /** Makes the transaction last: with `synchronous=FULL`, it is on disk when this returns. */
   commit(): void {
-    this.#prepare({ sql: "COMMIT" }).run({});
+    this.#say("COMMIT").run({});
   }
 
   /** Undoes the transaction, if SQLite has not already done so itself. */
   rollback(): void {
-    if (this.connection.isTransaction) this.#prepare({ sql: "ROLLBACK" }).run({});
+    if (this.connection.isTransaction) this.#say("ROLLBACK").run({});
   }
 
   /** Runs `body` in a write transaction; undone if it throws. */
@@ -173,8 +183,11 @@ export class Database<Tables> implements Disposable {
 
   /** A number that changes when another connection has changed the file. */
   dataVersion(): number {
-    return this.#prepare<object, { data_version: number }>({ sql: "PRAGMA data_version" }).get({})!
-      .data_version;
+    return this.#say<{ data_version: number }>("PRAGMA data_version").get({})!.data_version;
+  }
+
+  #say<Row>(sql: string): PreparedQuery<object, Row> {
+    return this.#prepare(sql, () => []);
   }
 
   /** Closes the file. */
@@ -182,11 +195,6 @@ export class Database<Tables> implements Disposable {
     this.#statements.clear();
     if (this.connection.isOpen) this.connection.close();
   }
-}
-
-/** Stands where a parameter's value will be. */
-class StandIn {
-  constructor(readonly name: string) {}
 }
 
 /** SQLite gives its log and lock files the mode of the database, so it has to be right before they exist. */

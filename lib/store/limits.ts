@@ -17,3 +17,6 @@ export const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Time without use after which a login ends and its device holds no messages back. */
 export const DEVICE_IDLE_MS = 90 * DAY_MS;
+
+/** How exactly the last use is noted: a write for each reconnect would cost an fsync and tell nobody anything. */
+export const USE_PRECISION_MS = 60 * 60 * 1000;

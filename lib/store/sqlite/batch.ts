@@ -9,18 +9,14 @@ import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import type { Call, Engine, Outcome, Verb } from "../queue.ts";
 import type { ServerContext, Verbs } from "./context.ts";
+import { cursorVerbs } from "./cursors.ts";
+import { sqliteDialect } from "./dialect.ts";
 import { MailboxCache } from "./mailbox_cache.ts";
+import { messageVerbs } from "./messages.ts";
 import { SERVER_MIGRATIONS } from "./migrations.ts";
-import type { ServerTables } from "./schema.ts";
-import { accountVerbs } from "./verbs/accounts.ts";
-import { cursorVerbs } from "./verbs/cursors.ts";
-import { deviceVerbs } from "./verbs/devices.ts";
-import { historyVerbs } from "./verbs/history.ts";
-import { inviteVerbs } from "./verbs/invites.ts";
-import { messageVerbs } from "./verbs/messages.ts";
-import { operatorVerbs } from "./verbs/operator.ts";
-import { pruneVerbs } from "./verbs/prune.ts";
-import { userVerbs } from "./verbs/users.ts";
+import { coldVerbs } from "../verbs/cold.ts";
+import type { ServerTables } from "../verbs/schema.ts";
+import type { Steps } from "../verbs/steps.ts";
 
 /** An open database that runs batches in the calling thread. */
 export class SqliteEngine implements Engine {
@@ -37,7 +33,14 @@ export class SqliteEngine implements Engine {
     const database = new Database<ServerTables>(path, SERVER_MIGRATIONS);
     const cache = new MailboxCache(database);
     this.#path = path;
-    this.#context = { database, cache, limits: { ...DEFAULT_STORE_LIMITS, ...limits }, now: 0 };
+    this.#context = {
+      database,
+      cache,
+      dialect: sqliteDialect(database),
+      limits: { ...DEFAULT_STORE_LIMITS, ...limits },
+      now: 0,
+      forget: (accountId) => accountId === undefined ? cache.forget() : cache.evict(accountId),
+    };
     const { reads, writes } = allVerbs(this.#context);
     this.#verbs = { ...reads, ...writes };
     this.#reads = new Set(Object.keys(reads));
@@ -108,37 +111,43 @@ export class SqliteEngine implements Engine {
 
 /** The one table of verbs: what reads, what writes, and what it does. Does not compile while the contract has another verb. */
 function allVerbs(context: ServerContext): Verbs {
-  const accounts = accountVerbs(context);
-  const devices = deviceVerbs(context, accounts);
-  const users = userVerbs(context);
-  const pruning = pruneVerbs(context);
-  const messages = messageVerbs(context, pruning.pruneMailbox);
+  const cold = coldVerbs(context);
+  const messages = messageVerbs(context, (accountId) => runNow(context, cold.pruneMailbox(accountId)));
   const cursors = cursorVerbs(context);
-  const history = historyVerbs(context);
-  const invites = inviteVerbs(context);
-  const operator = operatorVerbs(context, pruning.pruneMailbox);
   return {
     reads: {
-      ...accounts.reads,
-      ...devices.reads,
-      ...users.reads,
+      ...atOnce(context, cold.reads),
       ...messages.reads,
       ...cursors.reads,
-      ...history.reads,
-      ...invites.reads,
-      ...operator.reads,
-      ...pruning.reads,
+      dataVersion: () => context.database.dataVersion(),
     },
-    writes: {
-      ...accounts.writes,
-      ...devices.writes,
-      ...users.writes,
-      ...messages.writes,
-      ...cursors.writes,
-      ...history.writes,
-      ...invites.writes,
-      ...operator.writes,
-      ...pruning.writes,
-    },
+    writes: { ...atOnce(context, cold.writes), ...messages.writes, ...cursors.writes },
   };
+}
+
+type ColdVerbs = Readonly<Record<string, (...args: never[]) => Steps<unknown>>>;
+
+type AtOnce<Verbs extends ColdVerbs> = {
+  readonly [V in keyof Verbs]: Verbs[V] extends (...args: infer Arguments) => Steps<infer Result>
+    ? (...args: Arguments) => Result
+    : never;
+};
+
+function atOnce<Verbs extends ColdVerbs>(context: ServerContext, verbs: Verbs): AtOnce<Verbs> {
+  const entries = Object.entries(verbs).map(([name, verb]) => [
+    name,
+    (...args: never[]) => runNow(context, verb(...args)),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+/** Runs steps to their end. They read rows, so what memory knows better is written first. */
+function runNow<Result>({ database, cache }: ServerContext, steps: Steps<Result>): Result {
+  cache.flush();
+  let turn = steps.next();
+  while (!turn.done) {
+    const { sql, values, wanted } = turn.value;
+    turn = steps.next(database.execute(sql, values, wanted));
+  }
+  return turn.value;
 }

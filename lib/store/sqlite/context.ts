@@ -1,16 +1,14 @@
 // What the verbs of the SQLite store share.
 import type { Database } from "../../sqlite/database.ts";
-import type { StoreLimits } from "../limits.ts";
 import type { Reads, Writes } from "../queue.ts";
+import type { ServerTables } from "../verbs/schema.ts";
+import type { VerbContext } from "../verbs/steps.ts";
 import type { MailboxCache } from "./mailbox_cache.ts";
-import type { ServerTables } from "./schema.ts";
 
-/** One open store, as its verbs see it. Verbs run inside a transaction that the caller opens and ends. */
-export interface ServerContext {
+/** One open store, as its hot verbs see it. */
+export interface ServerContext extends VerbContext {
   readonly database: Database<ServerTables>;
   readonly cache: MailboxCache;
-  readonly limits: StoreLimits;
-  now: number; // time of the calls being run, in epoch milliseconds
 }
 
 /** Verbs as plain functions: what the contract promises is returned here. */
@@ -26,8 +24,8 @@ export interface Verbs {
   readonly writes: Synchronous<Writes>;
 }
 
-/** Those that one file implements, each on the side that the contract says. */
-export interface SomeVerbs {
+/** Verbs that are asked for so often that they are written for this engine, over rows that it keeps in memory. */
+export interface HotVerbs {
   readonly reads: Partial<Verbs["reads"]>;
   readonly writes: Partial<Verbs["writes"]>;
 }

@@ -3,9 +3,9 @@
 // once at the end of the transaction, however many messages moved it. The rows on disk stay the truth: the owner calls
 // `MailboxCache.flush` before each commit, and `MailboxCache.forget` after a rollback and when another
 // process has changed the file.
-import { ChatError } from "../../errors.ts";
+import { noUser } from "../rules.ts";
 import type { Database } from "../../sqlite/database.ts";
-import type { ServerTables } from "./schema.ts";
+import type { ServerTables } from "../verbs/schema.ts";
 
 /** Accounts and devices kept at most; some 20 MiB. Beyond it everything is read again, which costs 20 µs each. */
 const MAX_KEPT = 50_000;
@@ -46,23 +46,12 @@ export class MailboxCache {
     this.#queries = prepareQueries(database);
   }
 
-  /** The mailbox of a name; null when nobody has it, or its owner was removed. */
-  findByName(name: string): Mailbox | null {
-    const mailbox = this.findEverByName(name);
-    return mailbox === null || mailbox.isRemoved ? null : mailbox;
-  }
-
-  /** As {@linkcode findByName}. @throws {ChatError} `not_found` in place of null. */
-  getByName(name: string, kind: "user" | "account" = "user"): Mailbox {
-    const mailbox = this.findByName(name);
-    if (mailbox === null) throw new ChatError("not_found", `Cannot find the ${kind}: ${name}`);
-    return mailbox;
-  }
-
-  /** The mailbox of a name; null when nobody ever had it. Removed accounts are found. */
-  findEverByName(name: string): Mailbox | null {
+  /** The mailbox of a name. @throws {ChatError} `not_found` – nobody has it, or its owner was removed. */
+  getByName(name: string): Mailbox {
     const accountId = this.#idsByName.get(name) ?? this.#queries.idOfName.get({ name })?.id;
-    return accountId === undefined ? null : this.find(accountId);
+    const mailbox = accountId === undefined ? null : this.find(accountId);
+    if (mailbox === null || mailbox.isRemoved) throw noUser(name);
+    return mailbox;
   }
 
   /** The mailbox of an account; null when there never was one. Removed accounts are found. */

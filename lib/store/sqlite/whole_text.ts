@@ -1,13 +1,13 @@
-// Reading texts back whole, and in pages.
+// Reading texts back whole.
 // The runtime's `node:sqlite` ends a text at its first NUL when it reads one (Deno 2.8.3; it writes all of it). A text may
 // hold any character, so its length on disk is read with it, and where the two differ it is read again as bytes.
 import { Buffer } from "node:buffer";
 import { sql } from "kysely";
 import type { Database } from "../../sqlite/database.ts";
-import type { ServerTables } from "./schema.ts";
+import type { ServerTables } from "../verbs/schema.ts";
 
-/** Bytes of the column `text`, for a query that reads it; costs nothing, as SQLite keeps it beside the text. */
-export const textBytes = sql<number>`octet_length(text)`.as("bytes");
+/** Bytes of the column `text`; costs nothing, as SQLite keeps it beside the text. */
+export const textBytes = sql<number>`octet_length(text)`;
 
 /** The function that gives the whole text of a message that was read with {@linkcode textBytes}. */
 export function wholeTextReader(
@@ -20,19 +20,4 @@ export function wholeTextReader(
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return ({ sequence, text, bytes }) =>
     Buffer.byteLength(text) === bytes ? text : decoder.decode(asBytes.get({ sequence })?.bytes);
-}
-
-/** The first rows, as many as a page holds: at most `limit`, and at most `maxBytes` of text, but at least one. */
-export function takePage<Row extends { readonly bytes: number }>(
-  rows: Iterable<Row>,
-  { limit, maxBytes }: { readonly limit: number; readonly maxBytes: number },
-): { readonly page: Row[]; readonly hasMore: boolean } {
-  const page: Row[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    bytes += row.bytes;
-    if (page.length === limit || (bytes > maxBytes && page.length > 0)) return { page, hasMore: true };
-    page.push(row);
-  }
-  return { page, hasMore: false };
 }

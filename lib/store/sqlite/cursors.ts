@@ -1,9 +1,9 @@
 // How far each device has got, and what its account's senders are told of it.
 import { sql } from "kysely";
-import { USE_PRECISION_MS } from "./devices.ts";
-import type { Mailbox } from "../mailbox_cache.ts";
-import type { ServerContext, SomeVerbs } from "../context.ts";
-import type { ReceiptNews } from "../../../chat/store.ts";
+import { USE_PRECISION_MS } from "../limits.ts";
+import { cursorsAfter, newsFor } from "../rules.ts";
+import type { Mailbox } from "./mailbox_cache.ts";
+import type { HotVerbs, ServerContext } from "./context.ts";
 
 export function cursorVerbs(context: ServerContext) {
   const { database, cache } = context;
@@ -54,36 +54,20 @@ export function cursorVerbs(context: ServerContext) {
       },
     },
     writes: {
-      acknowledge({ accountId, deviceId, delivered = 0, read = 0 }) {
+      acknowledge({ accountId, deviceId, ...moved }) {
         const mailbox = cache.find(accountId);
         const device = cache.findDevice(deviceId, accountId);
         if (mailbox === null || device === null) return [];
-        const readTo = Math.min(Math.max(read, device.readSequence), mailbox.highestSequence);
-        const deliveredTo = Math.min(
-          Math.max(delivered, readTo, device.deliveredSequence),
-          mailbox.highestSequence,
-        );
-        const hasMoved = readTo > device.readSequence || deliveredTo > device.deliveredSequence;
-        if (!hasMoved) return [];
-
-        const deliveredNews = moveDelivered(mailbox, deliveredTo);
-        const readNews = moveRead(mailbox, readTo);
-        device.readSequence = Math.max(device.readSequence, readTo);
-        device.deliveredSequence = Math.max(device.deliveredSequence, deliveredTo);
+        const cursors = cursorsAfter(device, moved, mailbox.highestSequence);
+        if (cursors === null) return [];
+        const deliveredNews = moveDelivered(mailbox, cursors.deliveredSequence);
+        const readNews = moveRead(mailbox, cursors.readSequence);
+        Object.assign(device, cursors);
         if (device.lastUsedAt < context.now - USE_PRECISION_MS) device.lastUsedAt = context.now;
         cache.markChanged(mailbox);
         cache.markDeviceChanged(device);
         return newsFor(deliveredNews, readNews);
       },
     },
-  } satisfies SomeVerbs;
-}
-
-function newsFor(delivered: Map<number, number>, read: Map<number, number>): ReceiptNews[] {
-  const news = new Map<number, ReceiptNews>();
-  for (const [senderId, newest] of delivered) news.set(senderId, { senderId, delivered: newest });
-  for (const [senderId, newest] of read) {
-    news.set(senderId, { senderId, ...news.get(senderId), read: newest });
-  }
-  return [...news.values()];
+  } satisfies HotVerbs;
 }

@@ -1,12 +1,13 @@
 import { Buffer } from "node:buffer";
-import { ChatError } from "../../../errors.ts";
-import type { Mailbox } from "../mailbox_cache.ts";
-import type { ServerContext, SomeVerbs } from "../context.ts";
-import type { SentMessage, StoredMessage } from "../../../chat/store.ts";
-import { takePage, textBytes, wholeTextReader } from "../whole_text.ts";
+import type { Mailbox } from "./mailbox_cache.ts";
+import type { HotVerbs, ServerContext } from "./context.ts";
+import type { SentMessage, StoredMessage } from "../../chat/store.ts";
+import { takePage } from "../page.ts";
+import { idIsUsed, needsRoom, refusal } from "../rules.ts";
+import { textBytes, wholeTextReader } from "./whole_text.ts";
 
 /** @param makeRoom Takes away history that a mailbox need not keep, oldest first. */
-export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox) => void) {
+export function messageVerbs(context: ServerContext, makeRoom: (accountId: number) => void) {
   const { database, cache, limits } = context;
   const { tables } = database;
   const wholeText = wholeTextReader(database);
@@ -29,14 +30,21 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
       "sequence",
       "recipient_id as recipientId",
       "text",
-      textBytes,
+      textBytes.as("bytes"),
       "stored_at as storedAt",
     ])
       .where("id", "=", p.id).where("sender_id", "=", p.senderId)
   );
   const mailboxPage = database.prepare((p: { accountId: number; after: number; limit: number }) =>
     tables.selectFrom("messages").innerJoin("accounts", "accounts.id", "messages.sender_id")
-      .select(["sequence", "messages.id", "name as from", "text", textBytes, "stored_at as storedAt"])
+      .select([
+        "sequence",
+        "messages.id",
+        "name as from",
+        "text",
+        textBytes.as("bytes"),
+        "stored_at as storedAt",
+      ])
       .where("recipient_id", "=", p.accountId).where("sequence", ">", p.after)
       .orderBy("sequence").limit(p.limit)
   );
@@ -46,29 +54,17 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
     const row = byId.get({ id, senderId });
     if (row === undefined) return null;
     if (row.recipientId !== recipient.accountId || wholeText(row) !== text.toWellFormed()) {
-      throw new ChatError("conflict", `Cannot send as this id was used for another message: ${id}`);
+      throw idIsUsed(id);
     }
     const { sequence, storedAt, recipientId } = row;
     return { sequence, storedAt, isDuplicate: true, recipientId };
   }
 
-  /** Why a mailbox takes no message of this size from this sender; null when it does. */
-  function refusal(recipient: Mailbox, senderId: number, bytes: number): ChatError | null {
-    if (recipient.blocked.has(senderId)) {
-      return new ChatError("blocked", `Cannot send as ${recipient.name} takes no messages from you`);
-    }
-    const isTooMuch = () => recipient.keptBytes + bytes > limits.mailboxBytes + limits.historyBytes;
-    const isFull = recipient.unreadMessages >= limits.mailboxMessages ||
-      recipient.unreadBytes + bytes > limits.mailboxBytes;
-    if (!isFull && isTooMuch()) makeRoom(recipient);
-    if (isFull || isTooMuch()) {
-      const waiting = `${recipient.unreadMessages} messages, ${recipient.unreadBytes} bytes unread`;
-      return new ChatError(
-        "mailbox_full",
-        `Cannot send as the mailbox of ${recipient.name} is full: ${waiting}; it must be read first`,
-      );
-    }
-    return null;
+  /** The mailbox, after history that it need not keep has made room for a message where that is needed. */
+  function withRoom(mailbox: Mailbox, bytes: number): Mailbox {
+    if (!needsRoom(mailbox, bytes, limits)) return mailbox;
+    makeRoom(mailbox.accountId);
+    return cache.find(mailbox.accountId)!;
   }
 
   return {
@@ -92,9 +88,11 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
     },
     writes: {
       sendMessage({ senderId, id, to, text }) {
-        const recipient = cache.getByName(to);
         const bytes = Buffer.byteLength(text);
-        const refused = refusal(recipient, senderId, bytes);
+        const named = cache.getByName(to);
+        const isBlocked = named.blocked.has(senderId);
+        const recipient = isBlocked ? named : withRoom(named, bytes);
+        const refused = refusal(recipient, isBlocked, bytes, limits);
         if (refused !== null) {
           // What was taken once stays taken, so a client that sends it again must learn just that.
           const duplicate = findDuplicate(senderId, id, recipient, text);
@@ -113,5 +111,5 @@ export function messageVerbs(context: ServerContext, makeRoom: (mailbox: Mailbox
         return { sequence, storedAt, isDuplicate: false, recipientId };
       },
     },
-  } satisfies SomeVerbs;
+  } satisfies HotVerbs;
 }

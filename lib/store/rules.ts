@@ -1,0 +1,85 @@
+// What a mailbox takes and how its cursors move: the same for every engine.
+import { ChatError } from "../errors.ts";
+import type { ReceiptNews } from "../chat/store.ts";
+import type { StoreLimits } from "./limits.ts";
+
+/** How much lies in a mailbox. */
+export interface Totals {
+  readonly unreadMessages: number;
+  readonly unreadBytes: number; // of text
+  readonly keptBytes: number; // of all text that has not been pruned
+}
+
+function isFull(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
+  return mailbox.unreadMessages >= limits.mailboxMessages ||
+    mailbox.unreadBytes + bytes > limits.mailboxBytes;
+}
+
+function isTooMuch(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
+  return mailbox.keptBytes + bytes > limits.mailboxBytes + limits.historyBytes;
+}
+
+/** Whether a mailbox would take so many bytes more if history that it need not keep were taken away. */
+export function needsRoom(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
+  return !isFull(mailbox, bytes, limits) && isTooMuch(mailbox, bytes, limits);
+}
+
+/** Why a mailbox takes no message of so many bytes; null when it does. */
+export function refusal(
+  mailbox: Totals & { readonly name: string },
+  isBlocked: boolean,
+  bytes: number,
+  limits: StoreLimits,
+): ChatError | null {
+  if (isBlocked) {
+    return new ChatError("blocked", `Cannot send as ${mailbox.name} takes no messages from you`);
+  }
+  if (!isFull(mailbox, bytes, limits) && !isTooMuch(mailbox, bytes, limits)) return null;
+  const waiting = `${mailbox.unreadMessages} messages, ${mailbox.unreadBytes} bytes unread`;
+  return new ChatError(
+    "mailbox_full",
+    `Cannot send as the mailbox of ${mailbox.name} is full: ${waiting}; it must be read first`,
+  );
+}
+
+export function idIsUsed(id: string): ChatError {
+  return new ChatError("conflict", `Cannot send as this id was used for another message: ${id}`);
+}
+
+export function noUser(name: string): ChatError {
+  return new ChatError("not_found", `Cannot find the user: ${name}`);
+}
+
+/** Cursors of a device or a mailbox. */
+export interface Cursors {
+  readonly deliveredSequence: number;
+  readonly readSequence: number;
+}
+
+/** Where the cursors of a device stand after an acknowledgement; null when nothing moves. */
+export function cursorsAfter(
+  device: Cursors,
+  { delivered = 0, read = 0 }: { readonly delivered?: number; readonly read?: number },
+  highestSequence: number,
+): Cursors | null {
+  const readTo = Math.min(Math.max(read, device.readSequence), highestSequence);
+  const deliveredTo = Math.min(Math.max(delivered, readTo, device.deliveredSequence), highestSequence);
+  if (readTo <= device.readSequence && deliveredTo <= device.deliveredSequence) return null;
+  return {
+    readSequence: Math.max(device.readSequence, readTo),
+    deliveredSequence: Math.max(device.deliveredSequence, deliveredTo),
+  };
+}
+
+/** Whom to tell what: the newest sequence of each sender that is now delivered, and that is now read. */
+export function newsFor(
+  delivered: ReadonlyMap<number, number>,
+  read: ReadonlyMap<number, number>,
+): ReceiptNews[] {
+  const news = new Map<number, ReceiptNews>();
+  for (const [senderId, newest] of delivered) news.set(senderId, { senderId, delivered: newest });
+  for (const [senderId, newest] of read) {
+    news.set(senderId, { senderId, ...news.get(senderId), read: newest });
+  }
+  return [...news.values()];
+}

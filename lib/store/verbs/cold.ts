@@ -1,0 +1,38 @@
+// All verbs that are written once for every engine.
+import { accountVerbs } from "./accounts.ts";
+import { deviceVerbs } from "./devices.ts";
+import { historyVerbs } from "./history.ts";
+import { inviteVerbs } from "./invites.ts";
+import { operatorVerbs } from "./operator.ts";
+import { pruneVerbs } from "./prune.ts";
+import type { VerbContext } from "./steps.ts";
+import { userVerbs } from "./users.ts";
+
+export function coldVerbs(context: VerbContext) {
+  const accounts = accountVerbs(context);
+  const devices = deviceVerbs(context, accounts);
+  const users = userVerbs(context);
+  const pruning = pruneVerbs(context);
+  const history = historyVerbs(context);
+  const invites = inviteVerbs(context);
+  const operator = operatorVerbs(context, pruning.pruneMailbox);
+  return {
+    pruneMailbox: pruning.pruneMailbox,
+    reads: {
+      ...accounts.reads,
+      ...devices.reads,
+      ...users.reads,
+      ...history.reads,
+      ...invites.reads,
+      ...operator.reads,
+    },
+    writes: {
+      ...accounts.writes,
+      ...devices.writes,
+      ...users.writes,
+      ...pruning.writes,
+      ...invites.writes,
+      ...operator.writes,
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import { sql } from "kysely";
+import { ChatError } from "../../errors.ts";
+import { whyClosed } from "./invites.ts";
+import { query, type Steps, type VerbContext, type VerbSteps } from "./steps.ts";
+import { pageByName } from "./users.ts";
+
+/** Most problems reported by one check; a broken file has thousands of the same kind. */
+const MAX_PROBLEMS = 20;
+
+/** @param pruneMailbox Takes away the messages of a removed account, as many as one call may. */
+export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: number) => Steps<number>) {
+  const { dialect } = context;
+  const { tables } = dialect;
+
+  const accounts = query((p: { after: string; limit: number }) =>
+    tables.selectFrom("accounts").innerJoin("mailboxes", "mailboxes.account_id", "accounts.id")
+      .select(["id as accountId", "name", "created_at as createdAt", "last_seen_at as lastSeenAt"])
+      .select(["unread_messages as unreadMessages", "unread_bytes as unreadBytes", "is_disabled"])
+      .select((select) =>
+        select.selectFrom("devices").select(select.fn.countAll<number>().as("count"))
+          .whereRef("devices.account_id", "=", "accounts.id").$asScalar().$notNull().as("deviceCount")
+      )
+      .where("removed_at", "is", null).where("name", ">", p.after).orderBy("name").limit(p.limit)
+  );
+  const invites = query(() => tables.selectFrom("invites").selectAll());
+  const sizes = query(() =>
+    tables.selectNoFrom([
+      sql<number>`(SELECT count(*) FROM accounts WHERE removed_at IS NULL)`.as("accounts"),
+      sql<number>`(SELECT count(*) FROM devices)`.as("devices"),
+      sql<number>`(SELECT count(*) FROM devices WHERE token_hash IS NOT NULL)`.as("sessions"),
+      sql<number>`(SELECT count(*) FROM messages)`.as("messages"),
+      sql<number>`(SELECT CAST(coalesce(sum(unread_messages), 0) AS BIGINT) FROM mailboxes
+        WHERE account_id IN (SELECT id FROM accounts WHERE removed_at IS NULL))`.as("unreadMessages"),
+      dialect.databaseBytes.as("databaseBytes"),
+    ])
+  );
+  const isUnread = sql`sequence > read_sequence`;
+  const bytes = dialect.textBytes;
+  const totals = query(() =>
+    tables.selectFrom("mailboxes").innerJoin("accounts", "accounts.id", "mailboxes.account_id")
+      .leftJoin("messages", "messages.recipient_id", "mailboxes.account_id")
+      .select(["name", "unread_messages", "unread_bytes", "kept_bytes", "highest_sequence"])
+      .select([
+        sql<number>`count(sequence) FILTER (WHERE ${isUnread})`.as("unread"),
+        sql<number>`CAST(coalesce(sum(${bytes}) FILTER (WHERE ${isUnread}), 0) AS BIGINT)`.as("unread_sum"),
+        sql<number>`CAST(coalesce(sum(${bytes}), 0) AS BIGINT)`.as("kept_sum"),
+        sql<number>`coalesce(max(sequence), 0)`.as("highest"),
+      ])
+      .groupBy(["mailboxes.account_id", "accounts.id"])
+  );
+  const named = query((p: { name: string }) =>
+    tables.selectFrom("accounts").select("id as accountId").where("name", "=", p.name)
+      .where("removed_at", "is", null)
+  );
+  const disable = query((p: { accountId: number; isDisabled: number }) =>
+    tables.updateTable("accounts").set("is_disabled", p.isDisabled).where("id", "=", p.accountId)
+  );
+  const endLogins = query((p: { accountId: number }) =>
+    tables.updateTable("devices").set("token_hash", null).where("account_id", "=", p.accountId)
+  );
+  const lockMailbox = query((p: { accountId: number }) =>
+    dialect.forUpdate(
+      tables.selectFrom("mailboxes").select("account_id").where("account_id", "=", p.accountId),
+    )
+  );
+  const empty = query((p: { accountId: number; now: number }) =>
+    tables.updateTable("accounts")
+      .set({ removed_at: p.now, password_hash: "", email: null, last_seen_at: null, share_read: 0 })
+      .where("id", "=", p.accountId)
+  );
+  const removeDevices = query((p: { accountId: number }) =>
+    tables.deleteFrom("devices").where("account_id", "=", p.accountId)
+  );
+  const removeBlocks = query((p: { accountId: number }) =>
+    tables.deleteFrom("blocks").where((where) =>
+      where.or([where("account_id", "=", p.accountId), where("blocked_id", "=", p.accountId)])
+    )
+  );
+
+  function* idOf(name: string): Steps<number> {
+    const account = yield* named.first({ name });
+    if (account === undefined) throw new ChatError("not_found", `Cannot find the account: ${name}`);
+    return account.accountId;
+  }
+
+  /** Mailboxes whose running totals are not the sums that they stand for. */
+  function* wrongTotals(): Steps<string[]> {
+    return (yield* totals.all({})).filter((row) =>
+      row.unread !== row.unread_messages || row.unread_sum !== row.unread_bytes ||
+      row.kept_sum !== row.kept_bytes || row.highest > row.highest_sequence
+    ).map((row) =>
+      `the totals of ${row.name} are wrong: ${row.unread_messages} unread messages of ${row.unread_bytes} bytes, ` +
+      `${row.kept_bytes} bytes kept, where ${row.unread} of ${row.unread_sum} and ${row.kept_sum} are there`
+    );
+  }
+
+  return {
+    reads: {
+      *listAccounts({ after, limit }) {
+        const rows = yield* accounts.all({ after: after ?? "", limit: limit + 1 });
+        const { page, next } = pageByName(rows, limit);
+        return {
+          accounts: page.map(({ is_disabled, ...account }) => ({
+            ...account,
+            isDisabled: is_disabled === 1,
+          })),
+          next,
+        };
+      },
+
+      *counts() {
+        const open = (yield* invites.all({})).filter((invite) => whyClosed(invite, context.now) === null);
+        return { ...(yield* sizes.first({}))!, openInvites: open.length };
+      },
+
+      *checkIntegrity() {
+        const problems = yield* dialect.checkFile();
+        // A damaged file can say nothing that is worth comparing.
+        if (problems.length > 0) return problems.slice(0, MAX_PROBLEMS);
+        return (yield* wrongTotals()).slice(0, MAX_PROBLEMS);
+      },
+    },
+    writes: {
+      *setDisabled(name, isDisabled) {
+        const accountId = yield* idOf(name);
+        yield* disable.run({ accountId, isDisabled: isDisabled ? 1 : 0 });
+        if (!isDisabled) return;
+        yield* endLogins.run({ accountId });
+        yield* dialect.announceEnded(accountId, "revoked");
+      },
+
+      *removeAccount(name) {
+        const accountId = yield* idOf(name);
+        yield* lockMailbox.first({ accountId });
+        yield* empty.run({ accountId, now: context.now });
+        yield* removeDevices.run({ accountId });
+        yield* removeBlocks.run({ accountId });
+        context.forget();
+        yield* pruneMailbox(accountId);
+        yield* dialect.announceEnded(accountId, "revoked");
+      },
+    },
+  } satisfies VerbSteps;
+}
