@@ -72,7 +72,9 @@ export interface SharedPresence {
 
 /** What a server shares with the others of its community, beside the store. */
 export interface Cluster {
+  /** News to and from the others. */
   readonly bus: Bus;
+  /** Who is present at the others. */
   readonly presence: SharedPresence;
 }
 

@@ -82,7 +82,7 @@ testWith(
     const program = writeSmallProgram(folder.path);
     const path = await compileProgram(program, { folder: join(folder.path, "dist") });
     const temporary = join(folder.path, "tmp");
-    Deno.mkdirSync(temporary);
+    await Deno.mkdir(temporary);
     const env = { SEEN: "seen", UNSEEN: "unseen", TMPDIR: temporary };
     const { code, stdout, stderr } = await runProgram(path, [], { env });
     assert.deepEqual({ code, stdout, stderr }, {
@@ -91,6 +91,6 @@ testWith(
       stderr: "",
     });
     // Code that was kept where everybody writes would be run from there the next time.
-    assert.deepEqual([...Deno.readDirSync(temporary)], []);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(temporary)), []);
   },
 );
