@@ -10,6 +10,7 @@ import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { addPeople, type Person } from "./population.ts";
 import { median, percentile } from "./report.ts";
+import { measureThreadHops } from "./thread_hops.ts";
 
 const SCRIPT = fileURLToPath(new URL("../python/stranger_latency.py", import.meta.url));
 const RAW_RELAY = fileURLToPath(new URL("../python/raw_relay.py", import.meta.url));
@@ -47,6 +48,9 @@ export async function measureStranger(context: BenchContext): Promise<void> {
       report.add(`limit.stranger_ms.${rate}`, "ms", median([...limit.event_ms[rate]!]), {
         note: "one insert, one fsync and the event by a server in Python that does no more",
       });
+      const asleep = await measureThreadHops(folder, 1_000 / rate);
+      report.add(`limit.thread_hops_ms.${rate}`, "ms", asleep.hopsMs);
+      report.add(`limit.fsync_ms.${rate}`, "ms", asleep.fsyncMs, { note: "4 KiB, at this pace" });
       for (const [name, share] of [["p50", 0.5], ["p99", 0.99]] as const) {
         report.add(`stranger_ms.${rate}.${name}`, "ms", percentile([...waits.event_ms[rate]!], share), {
           target: { of: MOST_MS[name], must: "be at most", factor: 1 },

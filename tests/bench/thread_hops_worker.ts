@@ -4,7 +4,9 @@
  */
 /// <reference lib="deno.worker" />
 self.onmessage = (
-  { data }: MessageEvent<{ bells: SharedArrayBuffer; worked: SharedArrayBuffer; path: string }>,
+  { data }: MessageEvent<
+    { bells: SharedArrayBuffer; worked: SharedArrayBuffer; path: string; closing: number }
+  >,
 ) => {
   const bells = new Int32Array(data.bells);
   const worked = new Float64Array(data.worked);
@@ -12,6 +14,7 @@ self.onmessage = (
   const block = new Uint8Array(4096);
   for (let heard = 0;; heard++) {
     Atomics.wait(bells, 0, heard);
+    if (Atomics.load(bells, 0) === data.closing) break;
     const startedAt = performance.now();
     file.writeSync(block);
     file.syncDataSync();
@@ -19,4 +22,6 @@ self.onmessage = (
     Atomics.add(bells, 1, 1);
     Atomics.notify(bells, 1);
   }
+  file.close();
+  self.close();
 };
