@@ -53,6 +53,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "node:sqlite": ["sqlite"],
   "node:worker_threads": ["store"],
   "nodemailer": ["mail"],
+  "pg": ["store"],
   "oauth4webapi": ["mail"],
   "cliffy": ["terminal"],
   "get-east-asian-width": ["terminal"],
