@@ -76,6 +76,9 @@ export interface Cluster {
   readonly bus: Bus;
   /** Who is present at the others. */
   readonly presence: SharedPresence;
+
+  /** Whether this server is the one of the community that does what one alone should do. It may have changed a moment later. */
+  isLeader(): boolean;
 }
 
 /** The ports of a server that is alone. */
@@ -83,5 +86,6 @@ export function alone(): Cluster {
   return {
     bus: { server: crypto.randomUUID(), publish: () => {}, listen: () => ({ [Symbol.dispose]: () => {} }) },
     presence: { elsewhere: () => Promise.resolve(new Map()), noteHere: () => {} },
+    isLeader: () => true,
   };
 }

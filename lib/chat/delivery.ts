@@ -1,12 +1,17 @@
 // Delivery: how a mailbox reaches one connection, every message once and in the order of the sequence.
-// There are two ways to the wire. Caught up: a message that was just committed goes out at once. Behind (at the start, or when
-// the reader is slow): messages are read from the store page by page, each after the last one is written. So the memory held
-// for a slow reader is one page and the connection's send queue, and nobody else waits for it.
+// There are two ways to the wire. Caught up: a message that was just committed goes out at once. Behind (at the start, when
+// the reader is slow, or when another server has put something into the mailbox): messages are read from the store page by
+// page, each after the last one is written. So the memory held for a slow reader is one page and the connection's send queue,
+// and nobody else waits for it.
+import { ChatError } from "../errors.ts";
+import { within } from "../waiting.ts";
 import type { ChatStore, StoredMessage } from "./store.ts";
 
 // Read from the store at once.
 const PAGE_MESSAGES = 500;
 const PAGE_BYTES = 512 * 1024; // of text
+
+const READ_AGAIN_MS = 1_000; // while the store is away, unless it says how long
 
 /** The other end of a session, where replies and events go; `RpcConnection` is one. */
 export interface SessionPeer {
@@ -33,6 +38,7 @@ export class Delivery {
   #isCaughtUp = false; // the store holds nothing that was not handed to the peer
   #hasMore = false; // a message was committed that the running page may not hold
   #isStopped = false;
+  readonly #stopped = Promise.withResolvers<void>();
 
   /** Begins above `after`; call {@linkcode Delivery.run} to start. */
   constructor(accountId: number, after: number, peer: SessionPeer, store: Pick<ChatStore, "listMailbox">) {
@@ -42,32 +48,38 @@ export class Delivery {
     this.#store = store;
   }
 
-  /** Takes a message that was just committed; they come in the order of their sequence. */
-  offer(message: StoredMessage): void {
+  /**
+   * Takes a message that was just committed here. It goes out at once only if nothing lies between it and what was handed
+   * over before; another server may have committed that, and the news of it still be on its way.
+   * @param previous The mailbox's highest sequence before it.
+   */
+  offer(message: StoredMessage, previous: number): void {
     if (this.#isOver || message.sequence <= this.#sent) return;
-    if (!this.#isCaughtUp) {
-      this.#hasMore = true; // it is read from the store in its turn
-    } else if (this.#peer.connection.isBacklogged) {
-      this.#isCaughtUp = false;
-      this.run().catch(() => this.#peer.close("the mailbox could not be read"));
-    } else {
-      this.#hand(message);
-    }
+    const { isBacklogged } = this.#peer.connection;
+    if (this.#isCaughtUp && previous <= this.#sent && !isBacklogged) this.#hand(message);
+    else this.wake();
   }
 
-  /** Hands over what the store holds until there is no more; from then on `offer` does the rest. Throws what the store throws. */
+  /** Must be called when the store may hold more than was handed over. */
+  wake(): void {
+    this.#hasMore = true; // a page that is being read now may not hold it
+    if (!this.#isCaughtUp || this.#isOver) return;
+    this.#isCaughtUp = false;
+    this.run().catch(() => this.#peer.close("the mailbox could not be read"));
+  }
+
+  /**
+   * Hands over what the store holds until there is no more; from then on `offer` and `wake` do the rest. A store that is away
+   * is asked again. Throws what the store throws else.
+   */
   async run(): Promise<void> {
     while (!this.#isOver) {
       await this.#peer.connection.drained();
       if (this.#isOver) return;
       this.#hasMore = false;
-      const page = await this.#store.listMailbox({
-        accountId: this.#accountId,
-        after: this.#sent,
-        limit: PAGE_MESSAGES,
-        maxBytes: PAGE_BYTES,
-      });
+      const page = await this.#readPage();
       if (this.#isOver) return;
+      if (page === null) continue;
       for (const message of page.messages) this.#hand(message);
       if (page.next === null && !this.#hasMore) {
         this.#isCaughtUp = true;
@@ -78,10 +90,27 @@ export class Delivery {
 
   stop(): void {
     this.#isStopped = true;
+    this.#stopped.resolve();
   }
 
   get #isOver(): boolean {
     return this.#isStopped || this.#peer.connection.isClosing;
+  }
+
+  /** The next page; null while the store is away, after a rest. */
+  async #readPage(): Promise<Awaited<ReturnType<ChatStore["listMailbox"]>> | null> {
+    try {
+      return await this.#store.listMailbox({
+        accountId: this.#accountId,
+        after: this.#sent,
+        limit: PAGE_MESSAGES,
+        maxBytes: PAGE_BYTES,
+      });
+    } catch (error) {
+      if (!(error instanceof ChatError) || error.code !== "unavailable") throw error;
+      await within(error.retryAfterMs ?? READ_AGAIN_MS, this.#stopped.promise);
+      return null;
+    }
   }
 
   #hand({ sequence, id, from, text, storedAt }: StoredMessage): void {

@@ -221,8 +221,10 @@ async function send(
 ): Promise<Result<"send_message">> {
   const { identity: { accountId, name }, services: { store, hub } } = session;
   const sent = await store.sendMessage({ senderId: accountId, id, to, text });
-  const { sequence, storedAt, isDuplicate, recipientId } = sent;
-  if (!isDuplicate) hub.deliver(recipientId, { sequence, id, from: name, to, text, storedAt });
+  const { sequence, previous, storedAt, isDuplicate, recipientId } = sent;
+  // Whoever stored a duplicate may have ended before it told anybody.
+  if (isDuplicate) hub.wake(recipientId);
+  else hub.deliver(recipientId, { sequence, id, from: name, to, text, storedAt }, previous);
   return { id, sequence, storedAt, duplicate: isDuplicate };
 }
 

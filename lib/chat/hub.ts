@@ -16,7 +16,7 @@ export interface PresentSession {
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
   readonly isIdle: boolean; // its person has not touched a key for a while
-  readonly delivery: Pick<Delivery, "offer"> | null; // null before the client has subscribed
+  readonly delivery: Pick<Delivery, "offer" | "wake"> | null; // null before the client has subscribed
   notify<E extends EventName>(event: E, content: Event<E>): void;
   end(reason: Event<"session_ended">["reason"]): void;
 }
@@ -51,8 +51,14 @@ export class Hub {
     return this.#of(accountId).map(({ identity }) => identity.deviceId);
   }
 
-  deliver(recipientId: number, message: StoredMessage): void {
-    for (const session of this.#of(recipientId)) session.delivery?.offer(message);
+  /** Delivers a message that was just committed here; `previous` is the mailbox's highest sequence before it. */
+  deliver(recipientId: number, message: StoredMessage, previous: number): void {
+    for (const session of this.#of(recipientId)) session.delivery?.offer(message, previous);
+  }
+
+  /** Lets deliveries look for messages that were not offered to them. */
+  wake(accountId: number): void {
+    for (const session of this.#of(accountId)) session.delivery?.wake();
   }
 
   notify<E extends EventName>(accountId: number, event: E, content: Event<E>): void {

@@ -3,7 +3,8 @@
  *
  * Knows nothing of how anything is kept; `lib/store` implements it. The interface that a verb stands in says whether it
  * reads or writes, and for whom it is. Every verb is asynchronous and atomic: it has happened and is on disk when its promise
- * resolves, or it has not happened at all. Calls take effect in the order in which they were made. Times are epoch milliseconds
+ * resolves, or it has not happened at all. Calls of one sender take effect in the order in which they were made, and a read sees all
+ * that resolved before it was asked for, on whichever server of a community. Times are epoch milliseconds
  * from the store's own clock, sizes are bytes of text in UTF-8. Any verb may reject with {@linkcode ChatError} `unavailable`
  * while nothing can be stored (a full disk), and works again once it can; anything but a `ChatError` is a fault of ours.
  * @module
@@ -70,9 +71,11 @@ export type HistoryMessage = HistoryEntry;
 export interface SentMessage {
   /** Place in the one order of all messages. */
   readonly sequence: number;
+  /** Highest sequence of that mailbox before this call; 0 when nothing was ever sent to it. */
+  readonly previous: number;
   /** When it was committed. */
   readonly storedAt: number;
-  /** True when the same message was stored before; then nothing was stored now, and nothing is to be pushed. */
+  /** True when the same message was stored before; then nothing was stored now. */
   readonly isDuplicate: boolean;
   /** Account of the recipient. */
   readonly recipientId: number;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Delivery, type SessionPeer } from "../../lib/chat/delivery.ts";
 import type { StoredMessage } from "../../lib/chat/store.ts";
+import { ChatError } from "../../lib/errors.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
 function message(sequence: number): StoredMessage {
@@ -68,7 +69,7 @@ Deno.test("Delivery hands over what waits, page by page, then what is committed"
   await delivery.run();
   assert.deepEqual(peer.received, range(3, 8));
   const { reads } = mailbox;
-  delivery.offer(message(9));
+  delivery.offer(message(9), 8);
   assert.deepEqual(peer.received, range(3, 9));
   assert.equal(mailbox.reads, reads);
 });
@@ -81,7 +82,7 @@ Deno.test("Delivery loses nothing and doubles nothing that is committed while a 
     if (next > 5) return;
     const committed = message(next++);
     mailbox.messages.push(committed);
-    delivery.offer(committed);
+    delivery.offer(committed, committed.sequence - 1);
   };
   await delivery.run();
   assert.deepEqual(peer.received, range(1, 5));
@@ -94,12 +95,12 @@ Deno.test("Delivery holds nothing for a slow reader, and catches up from the sto
   peer.stall();
   for (const n of range(1, 100)) {
     mailbox.messages.push(message(n));
-    delivery.offer(message(n));
+    delivery.offer(message(n), n - 1);
   }
   assert.deepEqual(peer.received, []);
   peer.flow();
   await waitUntil("the reader has caught up", () => peer.received.length >= 100);
-  delivery.offer(message(101));
+  delivery.offer(message(101), 100);
   assert.deepEqual(peer.received, range(1, 101));
 });
 
@@ -107,10 +108,52 @@ Deno.test("Delivery does not go back to what was handed over", async () => {
   const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
   const delivery = new Delivery(1, 5, peer, mailbox);
   await delivery.run();
-  delivery.offer(message(5));
-  delivery.offer(message(6));
-  delivery.offer(message(6));
+  delivery.offer(message(5), 4);
+  delivery.offer(message(6), 5);
+  delivery.offer(message(6), 5);
   assert.deepEqual(peer.received, [6]);
+});
+
+Deno.test("Delivery reads from the store when something that was committed elsewhere lies before the offered message", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  mailbox.messages.push(message(1));
+  const delivery = new Delivery(1, 0, peer, mailbox);
+  await delivery.run();
+  mailbox.messages.push(message(2), message(3));
+  delivery.offer(message(3), 2);
+  delivery.wake(); // the news of 2, which is late
+  await waitUntil("all has been handed over", () => peer.received.length >= 3);
+  delivery.offer(message(4), 3);
+  assert.deepEqual(peer.received, range(1, 4));
+});
+
+Deno.test("Delivery looks into the store when it is woken, also in the middle of a page", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  const delivery = new Delivery(1, 0, peer, mailbox);
+  await delivery.run();
+  mailbox.messages.push(message(1));
+  mailbox.onRead = () => {
+    if (mailbox.messages.length === 3) return;
+    mailbox.messages.push(message(mailbox.messages.length + 1)); // after the page was made
+    delivery.wake();
+  };
+  delivery.wake();
+  await waitUntil("all has been handed over", () => peer.received.length >= 3);
+  assert.deepEqual(peer.received, range(1, 3));
+});
+
+Deno.test("Delivery asks a store that is away again, and keeps the connection", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  mailbox.messages.push(message(1));
+  let failures = 3;
+  const delivery = new Delivery(1, 0, peer, {
+    listMailbox: (page) =>
+      failures-- > 0
+        ? Promise.reject(new ChatError("unavailable", "The database is away", { retryAfterMs: 1 }))
+        : mailbox.listMailbox(page),
+  });
+  await delivery.run();
+  assert.deepEqual([peer.received, peer.closed], [[1], ""]);
 });
 
 Deno.test("Delivery stops when told, also in the middle of a page", async () => {
@@ -120,7 +163,7 @@ Deno.test("Delivery stops when told, also in the middle of a page", async () => 
   mailbox.onRead = () => mailbox.reads === 2 && delivery.stop();
   await delivery.run();
   assert.deepEqual(peer.received, [1, 2, 3]);
-  delivery.offer(message(10));
+  delivery.offer(message(10), 9);
   assert.deepEqual(peer.received, [1, 2, 3]);
 });
 
@@ -134,7 +177,7 @@ Deno.test("Delivery closes a connection whose mailbox cannot be read", async () 
   await delivery.run();
   fails = true;
   peer.stall();
-  delivery.offer(message(1));
+  delivery.offer(message(1), 0);
   peer.flow();
   await waitUntil("the connection is closed", () => peer.closed !== "");
   assert.match(peer.closed, /mailbox/);

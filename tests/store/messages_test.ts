@@ -10,7 +10,8 @@ Deno.test("sendMessage() stores the same id once, and answers it the same each t
   const first = await s.store.sendMessage(message);
   s.clock.at += 1_000;
   const [second, third] = await Promise.all([s.store.sendMessage(message), s.store.sendMessage(message)]);
-  deepEqual(second, { ...first, isDuplicate: true });
+  equal(first.previous, 0);
+  deepEqual(second, { ...first, isDuplicate: true, previous: first.sequence });
   deepEqual(third, second);
   await refused(s.store.sendMessage({ ...message, text: "other" }), "conflict");
   await refused(s.store.sendMessage({ ...message, to: "ana" }), "conflict");

@@ -57,7 +57,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
       throw idIsUsed(id);
     }
     const { sequence, storedAt, recipientId } = row;
-    return { sequence, storedAt, isDuplicate: true, recipientId };
+    return { sequence, previous: recipient.highestSequence, storedAt, isDuplicate: true, recipientId };
   }
 
   /** The mailbox, after history that it need not keep has made room for a message where that is needed. */
@@ -103,12 +103,13 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
         const storedAt = context.now;
         const { changes, rowId: sequence } = insert.run({ id, senderId, recipientId, text, storedAt });
         if (changes === 0) return findDuplicate(senderId, id, recipient, text)!;
+        const previous = recipient.highestSequence;
         recipient.highestSequence = sequence;
         recipient.unreadMessages += 1;
         recipient.unreadBytes += bytes;
         recipient.keptBytes += bytes;
         cache.markChanged(recipient);
-        return { sequence, storedAt, isDuplicate: false, recipientId };
+        return { sequence, previous, storedAt, isDuplicate: false, recipientId };
       },
     },
   } satisfies HotVerbs;
