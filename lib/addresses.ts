@@ -57,6 +57,13 @@ export function formatHostAndPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Reads what `formatHostAndPort` writes; null for anything else. */
+export function parseHostAndPort(text: string): { host: string; port: number } | null {
+  const [, bracketed, plain, port = ""] = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d+)$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  return host === undefined || !isPort(port) ? null : { host, port: Number(port) };
+}
+
 /** Whether a text is the number of a TCP port, `least` or more. */
 export function isPort(text: string, least = 1): boolean {
   return /^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= 65_535;

@@ -1,8 +1,7 @@
-// Open direct chats: who has invited whom, what the friend is told on joining, and the rounds of attempts.
-// In memory only: an invitation lives as long as its host is connected, and a while longer. Knows no sockets; parties are sessions, and hear
-// events through them. Places and secrets of a host go to the invited account alone, and only when it joins.
+// Open direct chats, as the sessions of one server see them: each request is one step of an entry, and what follows from it is
+// told to the sessions that it concerns, wherever they are. An invitation lives as long as its host is connected, and a while
+// longer. The rules are in `direct/steps.ts`; the entries are behind a port, and may be shared with other servers.
 import { randomBytes } from "node:crypto";
-import { ChatError } from "../errors.ts";
 import type {
   ChatEvents,
   Endpoint,
@@ -11,278 +10,171 @@ import type {
   JoinedChat,
   OpenChat,
 } from "../protocol/chat_messages.ts";
+import type { ChatEntries, ChatNews, ChatParty, Step } from "./chat_entries.ts";
+import type { SessionAddress } from "./cluster.ts";
+import { close, giveUp, invitationOf, join, leave, lookAfter, offerPunch, open } from "./direct/steps.ts";
 
-export interface ChatParty {
+export interface ChatSession {
+  readonly address: SessionAddress;
   readonly accountId: number;
   readonly identity: { readonly name: string; readonly deviceId: string };
   readonly peer: { readonly connection: { readonly remoteAddress: string } };
-  notify<E extends keyof ChatEvents>(event: E, content: ChatEvents[E]): void;
+  readonly hasEnded: boolean;
 }
 
 export interface DirectChatsOptions {
+  readonly server: string; // id of this server
+  readonly entries: ChatEntries;
   readonly hub: {
     notify<E extends keyof ChatEvents>(accountId: number, event: E, content: ChatEvents[E]): void;
+    tell<E extends keyof ChatEvents>(to: SessionAddress, event: E, content: ChatEvents[E]): void;
   };
-  readonly now?: () => number; // epoch milliseconds
+  readonly relayAddress?: string; // host and port at which other servers reach this one; unset: they cannot
   readonly awayMs?: number; // AWAY_MS by default
 }
 
+/** One side of a relay. */
 export interface RelayHalf {
-  readonly pair: object; // the same for both halves of one relay, and no other
+  readonly pair: string; // the same for both halves of one relay, and no other
   readonly accountId: number;
   readonly name: string; // of the account
 }
 
-const MAX_OPEN_PER_ACCOUNT = 8; // at once
-const MAX_LISTED = 200; // invitations at once, of 200 bytes at most, so that all fit one frame
-const MAX_OPEN = 20_000; // on one server at once, of 8 KiB at most
-const AWAY_MS = 120_000; // until a host that has lost the server loses its chat: longer than the two look for a way back
-const TICKET_MS = 30_000; // how long a relay ticket is good for: a round lasts 15 s
-const PUNCH_IN_MS = 50; // time that both need to hear of a punch before they begin
-
-interface OpenEntry {
-  readonly chatId: string;
-  readonly hostId: number;
-  readonly hostName: string;
-  readonly friendId: number;
-  readonly openedAt: number;
-  details: OpenChat;
-  host: ChatParty | null; // null while its connection is away
-  awayTimer: ReturnType<typeof setTimeout> | undefined; // set while the host is away
-  joiner: ChatParty | null; // null before anybody has joined, and while its connection is away
-  isJoined: boolean;
-  round: number;
-  punch: { host?: readonly Endpoint[]; joiner?: readonly Endpoint[] }; // of this round
-  tickets: string[]; // of this round
+/** What a ticket was good for. */
+export interface Redeemed {
+  readonly half: RelayHalf;
+  readonly owner: "here" | { readonly relayAddress: string | null }; // the server at which the two halves meet
 }
 
-export class DirectChats implements Disposable {
-  readonly #hub: DirectChatsOptions["hub"];
-  readonly #now: () => number;
-  readonly #awayMs: number;
-  readonly #startedAt: number;
-  readonly #entries = new Map<string, OpenEntry>();
-  readonly #byHost = new Index();
-  readonly #byFriend = new Index();
-  readonly #tickets = new Map<string, RelayHalf & { readonly until: number }>();
+const MAX_LISTED = 200; // invitations at once, of 200 bytes at most, so that all fit one frame
+const AWAY_MS = 120_000; // until a host that has lost the server loses its chat: longer than the two look for a way back
+const LEAVE_AGAIN_MS = 5_000; // until it is tried again to note that a session has ended
 
-  constructor({ hub, now = Date.now, awayMs = AWAY_MS }: DirectChatsOptions) {
+export class DirectChats implements Disposable {
+  readonly #server: string;
+  readonly #entries: ChatEntries;
+  readonly #hub: DirectChatsOptions["hub"];
+  readonly #relayAddress: string | null;
+  readonly #awayMs: number;
+  readonly #holders = new Set<string>(); // sessions of this server that have opened or joined a chat
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #isDisposed = false;
+
+  constructor({ server, entries, hub, relayAddress, awayMs = AWAY_MS }: DirectChatsOptions) {
+    this.#server = server;
+    this.#entries = entries;
     this.#hub = hub;
-    this.#now = now;
+    this.#relayAddress = relayAddress ?? null;
     this.#awayMs = awayMs;
-    this.#startedAt = now();
   }
 
   /** Opens a chat and tells the friend; or, for the host's own open chat, takes its new details. */
-  open(host: ChatParty, friendId: number, details: OpenChat): void {
-    const known = this.#entries.get(details.chatId);
-    if (known && (known.hostId !== host.accountId || known.friendId !== friendId)) {
-      throw new ChatError("conflict", "Cannot open the chat: its id is in use");
-    }
-    const entry = known ?? this.#add(host, friendId, details);
-    clearTimeout(entry.awayTimer);
-    entry.host = host;
-    entry.details = details;
-    if (entry.isJoined) this.#tellReopened(entry);
-    else if (!known) this.#hub.notify(friendId, "chat_invited", invitationOf(entry));
-  }
-
-  #add(host: ChatParty, friendId: number, details: OpenChat): OpenEntry {
-    if (this.#byHost.of(host.accountId).size >= MAX_OPEN_PER_ACCOUNT) {
-      const words = `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`;
-      throw new ChatError("rate_limited", words);
-    }
-    if (this.#entries.size >= MAX_OPEN) {
-      throw new ChatError("unavailable", "Cannot open a chat: too many are open on this server");
-    }
-    const entry: OpenEntry = {
-      chatId: details.chatId,
-      hostId: host.accountId,
-      hostName: host.identity.name,
-      friendId,
-      openedAt: this.#now(),
-      details,
-      host,
-      awayTimer: undefined,
-      joiner: null,
-      isJoined: details.isJoined ?? false,
-      round: 0,
-      punch: {},
-      tickets: [],
-    };
-    this.#entries.set(entry.chatId, entry);
-    this.#byHost.add(entry.hostId, entry);
-    this.#byFriend.add(friendId, entry);
-    return entry;
+  async open(host: ChatSession, friendId: number, details: OpenChat): Promise<void> {
+    await this.#hold(host, details.chatId, open(partyOf(host), friendId, details));
   }
 
   /** Closes the caller's own chat, or takes the caller out of one they joined. Does nothing for an unknown id. */
-  close(party: ChatParty, chatId: string): void {
-    const entry = this.#entries.get(chatId);
-    if (entry?.hostId === party.accountId) return this.#remove(entry, "closed");
-    if (!entry?.isJoined || entry.friendId !== party.accountId) return;
-    if (entry.joiner && !isSameDevice(entry.joiner, party)) return;
-    entry.joiner = null;
-    entry.isJoined = false;
-    this.#dropTickets(entry);
-    entry.host?.notify("chat_closed", { chatId, by: party.identity.name, reason: "closed" });
+  async close(session: ChatSession, chatId: string): Promise<void> {
+    await this.#change(chatId, close(partyOf(session)));
   }
 
   /** Chats that wait for this account, oldest first; no more than fit one reply. */
-  invitationsFor(accountId: number): Invitation[] {
-    return this.#byFriend.of(accountId).values().filter((entry) => !entry.isJoined && entry.host !== null)
-      .take(MAX_LISTED).map(invitationOf).toArray();
+  async invitationsFor(accountId: number): Promise<Invitation[]> {
+    return (await this.#entries.waitingFor(accountId, MAX_LISTED)).map(invitationOf);
   }
 
-  /**
-   * Lets the friend in, and begins a round: both may punch, and open their half of the relay. The device that is in the chat,
-   * or whoever shows its secret, takes its place over from an older session, which may be dead without the server knowing it.
-   */
-  join(joiner: ChatParty, { chatId, secret, wantsRelay = true }: JoinChat): JoinedChat {
-    const entry = this.#entries.get(chatId);
-    if (!entry || entry.friendId !== joiner.accountId) {
-      if (!entry && secret !== undefined && this.#now() - this.#startedAt < this.#awayMs) {
-        const words = "Cannot join the chat: its host has not reconnected to the server yet";
-        throw new ChatError("unavailable", words);
-      }
-      throw new ChatError("not_found", "Cannot join the chat: it has been closed");
-    }
-    const isHeldElsewhere = entry.joiner !== null && !isSameDevice(entry.joiner, joiner);
-    if (isHeldElsewhere && secret !== entry.details.secret) {
-      throw new ChatError("conflict", "Cannot join the chat: you are in it on another device");
-    }
-    if (!entry.host) {
-      const words = `Cannot join the chat: ${entry.hostName} is not connected now; try again soon`;
-      throw new ChatError("unavailable", words);
-    }
-    entry.joiner = joiner;
-    entry.isJoined = true;
-    entry.round += 1;
-    entry.punch = {};
-    this.#dropTickets(entry);
-    const { host, round } = entry;
-    const tickets = wantsRelay ? this.#issuePair(entry, host, joiner) : { host: {}, joiner: {} };
-    host.notify("chat_joined", { chatId, by: joiner.identity.name, round, ...tickets.host });
-    return {
-      chatId,
-      host: entry.hostName,
-      places: placesOf(host, entry.details),
-      certificate: entry.details.certificate,
-      secret: entry.details.secret,
-      round,
-      ...tickets.joiner,
+  /** Lets the friend in, and begins a round: both may punch, and open their half of the relay. */
+  join(joiner: ChatSession, request: JoinChat): Promise<JoinedChat> {
+    const random = () => randomBytes(16).toString("base64url");
+    const means = {
+      awayMs: this.#awayMs,
+      relayAddress: this.#relayAddress,
+      pair: random(),
+      hostTicket: random(),
+      joinerTicket: random(),
     };
+    return this.#hold(joiner, request.chatId, join(partyOf(joiner), request, means));
   }
 
   /** Takes one side's endpoints for a round; when both are known, tells both to begin. A past round is ignored. */
-  offerPunch(
-    party: ChatParty,
+  async offerPunch(
+    session: ChatSession,
     offer: { chatId: string; round: number; endpoints: readonly Endpoint[] },
-  ): void {
-    const entry = this.#entries.get(offer.chatId);
-    if (!entry?.host || !entry.joiner || entry.round !== offer.round) return;
-    if (party === entry.host) entry.punch.host = offer.endpoints;
-    else if (party === entry.joiner) entry.punch.joiner = offer.endpoints;
-    const { host, joiner } = entry.punch;
-    if (!host || !joiner) return;
-    entry.punch = {};
-    const { chatId, round } = offer;
-    entry.host.notify("chat_punch", { chatId, round, endpoints: [...joiner], startInMs: PUNCH_IN_MS });
-    entry.joiner.notify("chat_punch", { chatId, round, endpoints: [...host], startInMs: PUNCH_IN_MS });
+  ): Promise<void> {
+    await this.#change(offer.chatId, offerPunch(partyOf(session), offer));
   }
 
   /** Takes a relay ticket, which is good once; null when it is unknown or too old. */
-  redeem(ticket: string): RelayHalf | null {
-    const half = this.#tickets.get(ticket);
-    this.#tickets.delete(ticket);
-    return half && half.until >= this.#now() ? half : null;
+  async redeem(ticket: string): Promise<Redeemed | null> {
+    const taken = await this.#entries.redeem(ticket, this.#server);
+    if (!taken) return null;
+    const { pair, accountId, name, server, relayAddress } = taken;
+    return { half: { pair, accountId, name }, owner: server === this.#server ? "here" : { relayAddress } };
   }
 
-  /** Must be called when a session has ended. Its chats wait a while for it to come back. */
-  left(party: ChatParty): void {
-    for (const entry of this.#byFriend.of(party.accountId)) if (entry.joiner === party) entry.joiner = null;
-    for (const entry of this.#byHost.of(party.accountId)) {
-      if (entry.host !== party) continue;
-      entry.host = null;
-      entry.awayTimer = setTimeout(() => this.#remove(entry, "gone"), this.#awayMs);
+  /** Must be called when a session has ended. Its chats wait a while for it to come back. Never rejects. */
+  async left(session: ChatSession): Promise<void> {
+    if (this.#holders.delete(session.address.session)) await this.#leave(partyOf(session));
+  }
+
+  /** Sees to the chats whose host's server has gone. One server of a community does it now and then. */
+  async lookAfterAll(): Promise<void> {
+    for (const chatId of await this.#entries.neglected()) await this.#change(chatId, lookAfter(this.#awayMs));
+  }
+
+  /** Nothing happens later from now on. */
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  /** Makes a step that puts a session into a chat, and takes it out again if it has ended meanwhile. */
+  async #hold<T>(session: ChatSession, chatId: string, step: Step<T>): Promise<T> {
+    this.#holders.add(session.address.session);
+    try {
+      return await this.#change(chatId, step);
+    } finally {
+      if (session.hasEnded) {
+        this.#holders.delete(session.address.session);
+        await this.#leave(partyOf(session));
+      }
     }
   }
 
-  [Symbol.dispose](): void {
-    for (const entry of this.#entries.values()) clearTimeout(entry.awayTimer);
-    this.#entries.clear();
-    this.#byHost.clear();
-    this.#byFriend.clear();
-    this.#tickets.clear();
+  async #change<T>(chatId: string, step: Step<T>): Promise<T> {
+    const { result, news } = await this.#entries.change(chatId, step);
+    for (const one of news) this.#tell(one);
+    return result;
   }
 
-  /** Tells the friend, who may have another session by now and be waiting for just this. */
-  #tellReopened({ chatId, friendId, joiner }: OpenEntry): void {
-    if (joiner) joiner.notify("chat_reopened", { chatId });
-    else this.#hub.notify(friendId, "chat_reopened", { chatId });
+  #tell({ to, event, content }: ChatNews): void {
+    if (typeof to === "number") this.#hub.notify(to, event, content);
+    else this.#hub.tell(to, event, content);
   }
 
-  #remove(entry: OpenEntry, reason: "closed" | "gone"): void {
-    clearTimeout(entry.awayTimer);
-    this.#entries.delete(entry.chatId);
-    this.#byHost.remove(entry.hostId, entry);
-    this.#byFriend.remove(entry.friendId, entry);
-    this.#dropTickets(entry);
-    const news = { chatId: entry.chatId, by: entry.hostName, reason };
-    if (entry.isJoined) entry.joiner?.notify("chat_closed", news);
-    else this.#hub.notify(entry.friendId, "chat_closed", news);
+  async #leave(party: ChatParty): Promise<void> {
+    try {
+      for (const chatId of await this.#entries.heldBy(party)) {
+        const awayUntil = await this.#change(chatId, leave(party, this.#awayMs));
+        // Where this fails, or this server is gone by then, another one looks after the chat.
+        if (awayUntil !== null) this.#later(this.#awayMs, () => this.#change(chatId, giveUp(awayUntil)));
+      }
+    } catch {
+      this.#later(LEAVE_AGAIN_MS, () => this.#leave(party));
+    }
   }
 
-  #issuePair(entry: OpenEntry, host: ChatParty, joiner: ChatParty) {
-    const pair = {};
-    const until = this.#now() + TICKET_MS;
-    const issueTo = ({ accountId, identity: { name } }: ChatParty) => {
-      const relayTicket = randomBytes(16).toString("base64url");
-      this.#tickets.set(relayTicket, { pair, accountId, name, until });
-      entry.tickets.push(relayTicket);
-      return { relayTicket };
-    };
-    return { host: issueTo(host), joiner: issueTo(joiner) };
-  }
-
-  #dropTickets(entry: OpenEntry): void {
-    for (const ticket of entry.tickets.splice(0)) this.#tickets.delete(ticket);
+  #later(ms: number, work: () => Promise<void>): void {
+    if (this.#isDisposed) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      work().catch(() => {});
+    }, ms);
+    this.#timers.add(timer);
   }
 }
 
-class Index {
-  readonly #sets = new Map<number, Set<OpenEntry>>();
-
-  /** In the order in which they were opened. */
-  of(accountId: number): ReadonlySet<OpenEntry> {
-    return this.#sets.get(accountId) ?? new Set();
-  }
-
-  add(accountId: number, entry: OpenEntry): void {
-    this.#sets.getOrInsertComputed(accountId, () => new Set()).add(entry);
-  }
-
-  remove(accountId: number, entry: OpenEntry): void {
-    const set = this.#sets.get(accountId);
-    if (set?.delete(entry) && set.size === 0) this.#sets.delete(accountId);
-  }
-
-  clear(): void {
-    this.#sets.clear();
-  }
-}
-
-function isSameDevice(a: ChatParty, b: ChatParty): boolean {
-  return a.identity.deviceId === b.identity.deviceId;
-}
-
-function invitationOf({ chatId, hostName, details, openedAt }: OpenEntry): Invitation {
-  return { chatId, from: hostName, port: details.port, openedAt };
-}
-
-/** What the host named, and where the server sees it; a public address that the host has itself is not named twice. */
-function placesOf(host: ChatParty, { places, port }: OpenChat): JoinedChat["places"] {
-  const address = host.peer.connection.remoteAddress;
-  const isKnown = places.some((place) => place.address === address && place.port === port);
-  return isKnown ? places : [...places, { address, port, kind: "seen" }];
+function partyOf({ address, accountId, identity: { name, deviceId }, peer }: ChatSession): ChatParty {
+  return { at: address, accountId, name, deviceId, remoteAddress: peer.connection.remoteAddress };
 }

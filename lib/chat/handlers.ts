@@ -170,24 +170,26 @@ const HANDLERS: Handlers = {
     if (session.stage !== "signed_in") {
       throw new ChatError("unavailable", "Cannot open a chat: the session has ended");
     }
-    directChats.open(session, friend.accountId, chat);
+    await directChats.open(session, friend.accountId, chat);
     return {
       seenAddress: session.peer.connection.remoteAddress,
       isFriendOnline: hub.presenceOf(friend.accountId) !== "offline",
     };
   },
 
-  close_chat(session, { chatId }) {
-    session.services.directChats.close(session, chatId);
+  async close_chat(session, { chatId }) {
+    await session.services.directChats.close(session, chatId);
     return {};
   },
 
-  list_chats: (session) => ({ chats: session.services.directChats.invitationsFor(session.accountId) }),
+  async list_chats(session) {
+    return { chats: await session.services.directChats.invitationsFor(session.accountId) };
+  },
 
   join_chat: (session, chat) => session.services.directChats.join(session, chat),
 
-  offer_punch(session, offer) {
-    session.services.directChats.offerPunch(session, offer);
+  async offer_punch(session, offer) {
+    await session.services.directChats.offerPunch(session, offer);
     return {};
   },
 };

@@ -3,6 +3,7 @@
 // ends with it. An account may hold several. Everything here is synchronous, so no two sessions can see it half changed.
 import type { Event, EventName } from "../protocol/events.ts";
 import type { UserEntry } from "../protocol/requests.ts";
+import type { SessionAddress } from "./cluster.ts";
 import type { Delivery } from "./delivery.ts";
 import type { AccountName, StoredMessage } from "./store.ts";
 
@@ -12,6 +13,7 @@ export interface Identity extends AccountName {
 }
 
 export interface PresentSession {
+  readonly address: SessionAddress;
   readonly identity: Identity;
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
@@ -23,9 +25,11 @@ export interface PresentSession {
 
 export class Hub {
   readonly #sessions = new Map<number, Set<PresentSession>>();
+  readonly #byId = new Map<string, PresentSession>();
 
   add(session: PresentSession): void {
     this.#sessions.getOrInsertComputed(session.identity.accountId, () => new Set()).add(session);
+    this.#byId.set(session.address.session, session);
   }
 
   /** Lets the sessions of a device go on under the token that a new login of it was given. */
@@ -38,6 +42,7 @@ export class Hub {
   remove(session: PresentSession): void {
     const held = this.#sessions.get(session.identity.accountId);
     if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.identity.accountId);
+    this.#byId.delete(session.address.session);
   }
 
   /** Online when a person is at the keys of any of its sessions; idle when it has sessions, but nobody is. */
@@ -63,6 +68,11 @@ export class Hub {
 
   notify<E extends EventName>(accountId: number, event: E, content: Event<E>): void {
     for (const session of this.#of(accountId)) session.notify(event, content);
+  }
+
+  /** Tells one session, wherever it is; nobody when it has ended. */
+  tell<E extends EventName>(to: SessionAddress, event: E, content: Event<E>): void {
+    this.#byId.get(to.session)?.notify(event, content);
   }
 
   endSessions(accountId: number, reason: Event<"session_ended">["reason"], except?: PresentSession): void {

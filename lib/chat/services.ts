@@ -1,4 +1,7 @@
 // What all sessions of a server share.
+import type { ChatEntries } from "./chat_entries.ts";
+import { alone, type Cluster } from "./cluster.ts";
+import { MemoryEntries } from "./direct/memory_entries.ts";
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
 import { Pace, type PaceClock, Paces } from "./throttles/pace.ts";
@@ -20,21 +23,33 @@ export interface Log {
 export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | "passwords"> & {
   readonly throttles: ThrottleLimits;
   readonly paceClock?: PaceClock; // slows sends and strangers' logins
+  readonly cluster?: Cluster; // alone by default
+  readonly openChats?: ChatEntries; // in memory by default
+  readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
 };
 
 export class Services {
   readonly store: ChatStore;
   readonly log: Log;
   readonly registration: Registration;
+  readonly cluster: Cluster;
   readonly hub: Hub = new Hub();
-  readonly directChats: DirectChats = new DirectChats({ hub: this.hub });
+  readonly directChats: DirectChats;
   readonly passwords: Passwords;
   readonly throttles: Throttles;
 
   /** How fast each account may send, by its row id: all its sessions together, and those that have ended. */
   readonly sendPaces: Paces<number>;
 
-  constructor({ store, log, registration, throttles, passwords, paceClock }: ServicesOptions) {
+  constructor(options: ServicesOptions) {
+    const { store, log, registration, throttles, passwords, paceClock, relayAddress } = options;
+    this.cluster = options.cluster ?? alone();
+    this.directChats = new DirectChats({
+      server: this.cluster.bus.server,
+      entries: options.openChats ?? new MemoryEntries(),
+      hub: this.hub,
+      ...(relayAddress === undefined ? {} : { relayAddress }),
+    });
     this.store = store;
     this.log = log;
     this.registration = registration;

@@ -1,6 +1,7 @@
 // The session: one client's conversation with the server over one connection, from greeting to goodbye.
 // It knows its stage and who is signed in; what each request does stands in `handlers.ts`. It knows nothing of sockets.
 import { ChatError } from "../errors.ts";
+import type { SessionAddress } from "./cluster.ts";
 import type { Event, EventName } from "../protocol/events.ts";
 import type { Params, RequestName, Result } from "../protocol/requests.ts";
 import { Delivery, type SessionPeer } from "./delivery.ts";
@@ -19,6 +20,7 @@ export type Handlers = {
 
 export class Session implements PresentSession, TurnTaker {
   readonly peer: SessionPeer;
+  readonly address: SessionAddress;
   readonly addressGroup: string;
   readonly services: Services;
   delivery: Delivery | null = null;
@@ -30,6 +32,7 @@ export class Session implements PresentSession, TurnTaker {
 
   constructor(peer: SessionPeer, addressGroup: string, services: Services) {
     this.peer = peer;
+    this.address = { server: services.cluster.bus.server, session: peer.id };
     this.addressGroup = addressGroup;
     this.services = services;
     this.#signInTimer = setTimeout(() => peer.close("nobody signed in in time"), SIGN_IN_WITHIN_MS);

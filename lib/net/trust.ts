@@ -22,6 +22,8 @@ export interface PinnedOptions extends DialOptions {
    * connection.
    */
   readonly onRenewed?: (certificatePem: string) => void;
+  /** Names of the protocols to speak; none by default. */
+  readonly alpnProtocols?: readonly string[];
 }
 
 /**
@@ -171,12 +173,17 @@ async function checkSameKey(pinned: string, shown: string, { host, port }: DialO
 }
 
 /** TCP, then TLS, both within one time limit. */
-async function openTls(options: DialOptions, hostname: string, caCerts: string[]): Promise<Deno.TlsConn> {
+async function openTls(
+  options: DialOptions & Pick<PinnedOptions, "alpnProtocols">,
+  hostname: string,
+  caCerts: string[],
+): Promise<Deno.TlsConn> {
   using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
   const socket = await dial(options);
   let connection: Deno.TlsConn | undefined;
   try {
-    connection = await Deno.startTls(socket, { hostname: bare(hostname), caCerts });
+    const alpnProtocols = [...options.alpnProtocols ?? []];
+    connection = await Deno.startTls(socket, { hostname: bare(hostname), caCerts, alpnProtocols });
     await unlessAborted(limit.signal, connection.handshake());
     return connection;
   } catch (error) {

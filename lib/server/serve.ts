@@ -87,7 +87,9 @@ export async function serve(
   });
   opened.defer(() => opening.then((store) => store[Symbol.asyncDispose](), () => {}));
   const working = Promise.all([opening, import("./work.ts")])
-    .then(([store, { Work }]) => new Work(store, options, log, passwords));
+    .then(([store, { Work }]) =>
+      new Work(store, options, { log, identity, ...(passwords ? { passwords } : {}) })
+    );
   working.catch(() => {}); // awaited below; it may fail before that
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const work = await working;

@@ -3,6 +3,7 @@ import { addressGroup } from "../addresses.ts";
 import { answer } from "../chat/handlers.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import type { ServerStore } from "../chat/operator_store.ts";
+import type { Identity } from "../net/identity.ts";
 import { Passwords } from "../chat/passwords.ts";
 import { type Log, Services } from "../chat/services.ts";
 import { Session } from "../chat/session.ts";
@@ -10,8 +11,15 @@ import type { Connection } from "../net/connection.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 import { DEFAULT_RELAY_LIMITS, Relay } from "./relay/relay.ts";
+import { reachServer } from "./relay/reach_server.ts";
 import { SideRequests } from "./relay/side_requests.ts";
 import { Upkeep } from "./upkeep.ts";
+
+export interface WorkOptions {
+  readonly log: Log;
+  readonly identity: Identity; // that all servers of a community share
+  readonly passwords?: Passwords; // at full cost by default
+}
 
 export class Work implements AsyncDisposable {
   readonly store: ServerStore;
@@ -20,7 +28,11 @@ export class Work implements AsyncDisposable {
   readonly #services: Services;
   readonly #opened = new AsyncDisposableStack();
 
-  constructor(store: ServerStore, options: ServeOptions, log: Log, passwords = new Passwords()) {
+  constructor(
+    store: ServerStore,
+    options: ServeOptions,
+    { log, identity, passwords = new Passwords() }: WorkOptions,
+  ) {
     this.store = store;
     this.#services = new Services({
       store,
@@ -42,7 +54,14 @@ export class Work implements AsyncDisposable {
       log,
       limits: { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB },
     });
-    this.sideDoor = this.#opened.use(new SideRequests({ tickets: directChats, relay, log }));
+    this.sideDoor = this.#opened.use(
+      new SideRequests({
+        tickets: directChats,
+        relay,
+        log,
+        reach: (...where) => reachServer(identity, ...where),
+      }),
+    );
   }
 
   startSession(connection: Connection): void {

@@ -1,17 +1,23 @@
 import assert from "node:assert/strict";
-import { type ChatParty, DirectChats } from "../../lib/chat/direct_chats.ts";
+import type { ChatEntries } from "../../lib/chat/chat_entries.ts";
+import type { SessionAddress } from "../../lib/chat/cluster.ts";
+import { MemoryEntries } from "../../lib/chat/direct/memory_entries.ts";
+import { type ChatSession, DirectChats } from "../../lib/chat/direct_chats.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import type { ChatEvents, OpenChat } from "../../lib/protocol/chat_messages.ts";
 
 /** A session that writes down what it is told. */
-class Party implements ChatParty {
+class Party implements ChatSession {
   readonly events: { readonly name: string; readonly content: unknown }[] = [];
+  readonly address: SessionAddress;
   readonly identity: { readonly name: string; readonly deviceId: string };
   readonly peer: { readonly connection: { readonly remoteAddress: string } };
   readonly accountId: number;
+  hasEnded = false;
 
-  constructor(name: string, accountId: number, deviceId: string = crypto.randomUUID()) {
+  constructor(name: string, accountId: number, deviceId: string = crypto.randomUUID(), server = "first") {
+    this.address = { server, session: crypto.randomUUID() };
     this.identity = { name, deviceId };
     this.accountId = accountId;
     this.peer = { connection: { remoteAddress: `192.0.2.${accountId}` } };
@@ -26,18 +32,63 @@ class Party implements ChatParty {
   }
 }
 
-function makeWorld(options: { awayMs?: number; now?: () => number } = {}) {
-  const [ana, bob, eve] = [new Party("ana", 1), new Party("bob", 2), new Party("eve", 3)];
-  const parties = [ana, bob, eve];
-  const chats = new DirectChats({
-    hub: {
-      notify: (accountId, event, content) => {
-        for (const party of parties) if (party.accountId === accountId) party.notify(event, content);
-      },
-    },
-    ...options,
-  });
-  return { ana, bob, eve, chats, [Symbol.dispose]: () => chats[Symbol.dispose]() };
+interface WorldOptions {
+  readonly awayMs?: number;
+  readonly now?: () => number;
+}
+
+/** The sessions of a community, whose servers share these entries. */
+class World implements Disposable {
+  readonly ana = new Party("ana", 1);
+  readonly bob = new Party("bob", 2);
+  readonly eve = new Party("eve", 3);
+  readonly parties = [this.ana, this.bob, this.eve];
+  readonly living = new Set<string>();
+  readonly entries: ChatEntries;
+  readonly chats: DirectChats;
+  readonly #opened = new DisposableStack();
+
+  constructor({ now, ...options }: WorldOptions = {}) {
+    this.entries = new MemoryEntries({
+      ...(now ? { now } : {}),
+      isHere: ({ at }) => this.living.has(at.server),
+    });
+    this.chats = this.startServer("first", options);
+  }
+
+  startServer(server: string, options: { awayMs?: number } = {}): DirectChats {
+    this.living.add(server);
+    const tell = (isMeant: (party: Party) => boolean): Party[] => this.parties.filter(isMeant);
+    return this.#opened.use(
+      new DirectChats({
+        server,
+        entries: this.entries,
+        hub: {
+          notify: (accountId, event, content) => {
+            for (const party of tell((it) => it.accountId === accountId)) party.notify(event, content);
+          },
+          tell: (to, event, content) => {
+            for (const party of tell(({ address }) => address.session === to.session)) {
+              party.notify(event, content);
+            }
+          },
+        },
+        relayAddress: `${server}.example.org:7667`,
+        ...options,
+      }),
+    );
+  }
+
+  /** One more session of somebody. */
+  enter(name: string, accountId: number, deviceId?: string, server?: string): Party {
+    const party = new Party(name, accountId, deviceId, server);
+    this.parties.push(party);
+    return party;
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened[Symbol.dispose]();
+  }
 }
 
 function details(changes: Partial<OpenChat> = {}): OpenChat {
@@ -53,16 +104,16 @@ function details(changes: Partial<OpenChat> = {}): OpenChat {
 }
 
 /** Ana has a chat open, and bob has joined it. */
-function openJoined({ ana, bob, chats }: ReturnType<typeof makeWorld>): OpenChat {
+async function openJoined({ ana, bob, chats }: World): Promise<OpenChat> {
   const chat = details();
-  chats.open(ana, 2, chat);
-  chats.join(bob, { chatId: chat.chatId });
+  await chats.open(ana, 2, chat);
+  await chats.join(bob, { chatId: chat.chatId });
   return chat;
 }
 
-function codeOf(run: () => unknown): string {
+async function codeOf(running: Promise<unknown>): Promise<string> {
   try {
-    run();
+    await running;
   } catch (error) {
     assert.ok(error instanceof ChatError);
     return error.code;
@@ -70,41 +121,41 @@ function codeOf(run: () => unknown): string {
   assert.fail("it was not refused");
 }
 
-Deno.test("DirectChats tell the friend, list the invitation to nobody else, and give the details on joining alone", () => {
-  using world = makeWorld();
+Deno.test("DirectChats tell the friend, list the invitation to nobody else, and give the details on joining alone", async () => {
+  using world = new World();
   const { ana, bob, eve, chats } = world;
   const chat = details();
-  chats.open(ana, 2, chat);
-  const [invitation] = chats.invitationsFor(2);
+  await chats.open(ana, 2, chat);
+  const [invitation] = await chats.invitationsFor(2);
   assert.deepEqual(bob.events, [{ name: "chat_invited", content: invitation }]);
   assert.equal(invitation!.from, "ana");
   assert.doesNotMatch(JSON.stringify(invitation), /192\.168|PEM|ssss/);
-  assert.deepEqual([chats.invitationsFor(1), chats.invitationsFor(3)], [[], []]);
-  assert.equal(codeOf(() => chats.join(eve, { chatId: chat.chatId })), "not_found");
-  assert.equal(codeOf(() => chats.join(ana, { chatId: chat.chatId })), "not_found");
-  const joined = chats.join(bob, { chatId: chat.chatId });
+  assert.deepEqual([await chats.invitationsFor(1), await chats.invitationsFor(3)], [[], []]);
+  assert.equal(await codeOf(chats.join(eve, { chatId: chat.chatId })), "not_found");
+  assert.equal(await codeOf(chats.join(ana, { chatId: chat.chatId })), "not_found");
+  const joined = await chats.join(bob, { chatId: chat.chatId });
   assert.deepEqual(joined.places, [...chat.places, { address: "192.0.2.1", port: 5000, kind: "seen" }]);
   assert.equal(joined.secret, chat.secret);
   assert.deepEqual(ana.told, ["chat_joined"]);
-  assert.deepEqual(chats.invitationsFor(2), []);
+  assert.deepEqual(await chats.invitationsFor(2), []);
 });
 
-Deno.test("DirectChats set both to punch once both have offered, in the present round alone", () => {
-  using world = makeWorld();
+Deno.test("DirectChats set both to punch once both have offered, in the present round alone", async () => {
+  using world = new World();
   const { ana, bob, eve, chats } = world;
   const chat = details();
   const { chatId } = chat;
-  chats.open(ana, 2, chat);
-  chats.join(bob, { chatId });
+  await chats.open(ana, 2, chat);
+  await chats.join(bob, { chatId });
   const at = (address: string) => [{ address, port: 1 }];
-  chats.offerPunch(bob, { chatId, round: 1, endpoints: at("192.0.2.2") });
-  const { round } = chats.join(bob, { chatId });
+  await chats.offerPunch(bob, { chatId, round: 1, endpoints: at("192.0.2.2") });
+  const { round } = await chats.join(bob, { chatId });
   assert.equal(round, 2);
-  chats.offerPunch(ana, { chatId, round: 1, endpoints: at("192.0.2.1") });
-  chats.offerPunch(eve, { chatId, round: 2, endpoints: at("192.0.2.3") });
-  chats.offerPunch(ana, { chatId, round: 2, endpoints: at("192.0.2.1") });
+  await chats.offerPunch(ana, { chatId, round: 1, endpoints: at("192.0.2.1") });
+  await chats.offerPunch(eve, { chatId, round: 2, endpoints: at("192.0.2.3") });
+  await chats.offerPunch(ana, { chatId, round: 2, endpoints: at("192.0.2.1") });
   assert.equal(ana.told.includes("chat_punch"), false);
-  chats.offerPunch(bob, { chatId, round: 2, endpoints: at("192.0.2.2") });
+  await chats.offerPunch(bob, { chatId, round: 2, endpoints: at("192.0.2.2") });
   assert.deepEqual(ana.events.at(-1), {
     name: "chat_punch",
     content: { chatId, round: 2, endpoints: at("192.0.2.2"), startInMs: 50 },
@@ -112,133 +163,205 @@ Deno.test("DirectChats set both to punch once both have offered, in the present 
   assert.deepEqual((bob.events.at(-1)!.content as { endpoints: unknown }).endpoints, at("192.0.2.1"));
 });
 
-Deno.test("DirectChats give each side a relay ticket for the same pair, good once, for this round, for 30 s", () => {
+Deno.test("DirectChats give each side a relay ticket for the same pair, good once, for this round, for 30 s", async () => {
   let now = 1_000_000;
-  using world = makeWorld({ now: () => now });
+  using world = new World({ now: () => now });
   const { ana, bob, chats } = world;
   const chat = details();
-  chats.open(ana, 2, chat);
-  const first = chats.join(bob, { chatId: chat.chatId }).relayTicket!;
-  const second = chats.join(bob, { chatId: chat.chatId }).relayTicket!;
-  assert.equal(chats.redeem(first), null);
+  await chats.open(ana, 2, chat);
+  const first = (await chats.join(bob, { chatId: chat.chatId })).relayTicket!;
+  const second = (await chats.join(bob, { chatId: chat.chatId })).relayTicket!;
+  assert.equal(await chats.redeem(first), null);
   const hostTicket = (ana.events.at(-1)!.content as { relayTicket: string }).relayTicket;
-  const [atBob, atAna] = [chats.redeem(second), chats.redeem(hostTicket)];
-  assert.equal(atBob!.pair, atAna!.pair);
-  assert.deepEqual([atBob!.name, atAna!.name], ["bob", "ana"]);
-  assert.equal(chats.redeem(second), null);
-  const third = chats.join(bob, { chatId: chat.chatId }).relayTicket!;
+  const [atBob, atAna] = [await chats.redeem(second), await chats.redeem(hostTicket)];
+  assert.equal(atBob!.half.pair, atAna!.half.pair);
+  assert.deepEqual([atBob!.half.name, atAna!.half.name], ["bob", "ana"]);
+  assert.equal(await chats.redeem(second), null);
+  const third = (await chats.join(bob, { chatId: chat.chatId })).relayTicket!;
   now += 31_000;
-  assert.equal(chats.redeem(third), null);
+  assert.equal(await chats.redeem(third), null);
 });
 
-Deno.test("DirectChats are closed by the host for the friend, and left by the joiner for another try", () => {
-  using world = makeWorld();
+Deno.test("DirectChats are closed by the host for the friend, and left by the joiner for another try", async () => {
+  using world = new World();
   const { ana, bob, eve, chats } = world;
   const chat = details();
   const { chatId } = chat;
-  chats.open(ana, 2, chat);
-  chats.close(eve, chatId);
-  chats.join(bob, { chatId });
-  chats.close(bob, chatId);
+  await chats.open(ana, 2, chat);
+  await chats.close(eve, chatId);
+  await chats.join(bob, { chatId });
+  await chats.close(bob, chatId);
   assert.deepEqual(ana.told, ["chat_joined", "chat_closed"]);
-  assert.equal(chats.invitationsFor(2).length, 1);
-  chats.close(ana, chatId);
+  assert.equal((await chats.invitationsFor(2)).length, 1);
+  await chats.close(ana, chatId);
   assert.deepEqual(bob.events.at(-1), {
     name: "chat_closed",
     content: { chatId, by: "ana", reason: "closed" },
   });
-  assert.equal(codeOf(() => chats.join(bob, { chatId })), "not_found");
-  chats.close(ana, chatId);
+  assert.equal(await codeOf(chats.join(bob, { chatId })), "not_found");
+  await chats.close(ana, chatId);
 });
 
 Deno.test("DirectChats wait for a host whose connection broke, and give up after a while", async () => {
-  using world = makeWorld({ awayMs: 30 });
+  using world = new World({ awayMs: 30 });
   const { ana, bob, chats } = world;
   const chat = details();
-  chats.open(ana, 2, chat);
-  chats.left(ana);
-  assert.deepEqual(chats.invitationsFor(2), []);
-  assert.equal(codeOf(() => chats.join(bob, { chatId: chat.chatId })), "unavailable");
-  const again = new Party("ana", 1);
-  chats.open(again, 2, { ...chat, port: 6000 });
-  assert.equal(chats.join(bob, { chatId: chat.chatId }).places.at(-1)!.port, 6000);
+  await chats.open(ana, 2, chat);
+  await chats.left(ana);
+  assert.deepEqual(await chats.invitationsFor(2), []);
+  assert.equal(await codeOf(chats.join(bob, { chatId: chat.chatId })), "unavailable");
+  const again = world.enter("ana", 1);
+  await chats.open(again, 2, { ...chat, port: 6000 });
+  assert.equal((await chats.join(bob, { chatId: chat.chatId })).places.at(-1)!.port, 6000);
   assert.deepEqual(again.told, ["chat_joined"]);
   assert.deepEqual(bob.told, ["chat_invited"], "nobody is invited twice");
-  chats.left(again);
+  await chats.left(again);
   await waitUntil("the chat is over", () => Promise.resolve(bob.told.includes("chat_closed")));
   assert.deepEqual(bob.events.at(-1)!.content, { chatId: chat.chatId, by: "ana", reason: "gone" });
 });
 
-Deno.test("DirectChats let another device of the friend in only when the first has gone", () => {
-  using world = makeWorld();
+Deno.test("DirectChats let another device of the friend in only when the first has gone", async () => {
+  using world = new World();
   const { ana, bob, chats } = world;
   const other = new Party("bob", 2);
-  const { chatId } = openJoined(world);
-  assert.equal(codeOf(() => chats.join(other, { chatId })), "conflict");
-  assert.equal(codeOf(() => chats.join(other, { chatId, secret: "x".repeat(22) })), "conflict");
-  chats.close(other, chatId);
+  const { chatId } = await openJoined(world);
+  assert.equal(await codeOf(chats.join(other, { chatId })), "conflict");
+  assert.equal(await codeOf(chats.join(other, { chatId, secret: "x".repeat(22) })), "conflict");
+  await chats.close(other, chatId);
   assert.deepEqual(ana.told, ["chat_joined"], "a device that is not in the chat cannot leave it");
-  chats.left(bob);
-  assert.equal(chats.join(other, { chatId }).round, 2);
+  await chats.left(bob);
+  assert.equal((await chats.join(other, { chatId })).round, 2);
 });
 
-Deno.test("DirectChats once refused a friend's new session while the old, dead one still lived", () => {
-  using world = makeWorld();
+Deno.test("DirectChats once refused a friend's new session while the old, dead one still lived", async () => {
+  using world = new World();
   const { bob, chats } = world;
-  const { chatId, secret } = openJoined(world);
+  const { chatId, secret } = await openJoined(world);
   const onSameDevice = new Party("bob", 2, bob.identity.deviceId);
-  assert.equal(chats.join(onSameDevice, { chatId }).round, 2);
+  assert.equal((await chats.join(onSameDevice, { chatId })).round, 2);
   const withSecret = new Party("bob", 2);
-  assert.equal(chats.join(withSecret, { chatId, secret }).round, 3);
+  assert.equal((await chats.join(withSecret, { chatId, secret })).round, 3);
   // What the dead ones do from now on concerns nobody.
-  chats.left(bob);
-  chats.left(onSameDevice);
-  assert.equal(codeOf(() => chats.join(new Party("bob", 2), { chatId })), "conflict");
+  await chats.left(bob);
+  await chats.left(onSameDevice);
+  assert.equal(await codeOf(chats.join(new Party("bob", 2), { chatId })), "conflict");
 });
 
-Deno.test("DirectChats tell a friend who has joined that the host is back, and invite nobody to a chat that goes on", () => {
-  using world = makeWorld();
+Deno.test("DirectChats tell a friend who has joined that the host is back, and invite nobody to a chat that goes on", async () => {
+  using world = new World();
   const { bob, chats } = world;
-  const chat = openJoined(world);
-  chats.open(new Party("ana", 1), 2, { ...chat, isJoined: true });
+  const chat = await openJoined(world);
+  await chats.open(new Party("ana", 1), 2, { ...chat, isJoined: true });
   assert.deepEqual(bob.told, ["chat_invited", "chat_reopened"]);
   // The same on a server that has started anew.
-  using restarted = makeWorld();
-  restarted.chats.open(restarted.ana, 2, { ...chat, isJoined: true });
+  using restarted = new World();
+  await restarted.chats.open(restarted.ana, 2, { ...chat, isJoined: true });
   assert.deepEqual(restarted.bob.told, ["chat_reopened"]);
-  assert.deepEqual(restarted.chats.invitationsFor(2), []);
-  assert.equal(restarted.chats.join(restarted.bob, { chatId: chat.chatId, secret: chat.secret }).round, 1);
+  assert.deepEqual(await restarted.chats.invitationsFor(2), []);
+  assert.equal(
+    (await restarted.chats.join(restarted.bob, { chatId: chat.chatId, secret: chat.secret })).round,
+    1,
+  );
 });
 
-Deno.test("DirectChats say that a chat is over only when its host has had the time to come back since the start", () => {
+Deno.test("DirectChats say that a chat is over only when its host has had the time to come back since the start", async () => {
   let now = 1_000_000;
-  using world = makeWorld({ now: () => now, awayMs: 5_000 });
+  using world = new World({ now: () => now, awayMs: 5_000 });
   const { bob, chats } = world;
   const { chatId, secret } = details();
   now += 4_999;
-  assert.equal(codeOf(() => chats.join(bob, { chatId, secret })), "unavailable");
-  assert.equal(codeOf(() => chats.join(bob, { chatId })), "not_found", "who was never in it is told at once");
+  assert.equal(await codeOf(chats.join(bob, { chatId, secret })), "unavailable");
+  assert.equal(await codeOf(chats.join(bob, { chatId })), "not_found", "who was never in it is told at once");
   now += 1;
-  assert.equal(codeOf(() => chats.join(bob, { chatId, secret })), "not_found");
+  assert.equal(await codeOf(chats.join(bob, { chatId, secret })), "not_found");
 });
 
-Deno.test("DirectChats give no relay ticket for a round that wants none", () => {
-  using world = makeWorld();
+Deno.test("DirectChats give no relay ticket for a round that wants none", async () => {
+  using world = new World();
   const { ana, bob, chats } = world;
-  const { chatId } = openJoined(world);
-  assert.equal(chats.join(bob, { chatId, wantsRelay: false }).relayTicket, undefined);
+  const { chatId } = await openJoined(world);
+  assert.equal((await chats.join(bob, { chatId, wantsRelay: false })).relayTicket, undefined);
   assert.deepEqual(ana.events.at(-1)!.content, { chatId, by: "bob", round: 2 });
 });
 
-Deno.test("DirectChats refuse another's chat id, and too many chats of one account", () => {
-  using world = makeWorld();
+Deno.test("DirectChats refuse another's chat id, and too many chats of one account", async () => {
+  using world = new World();
   const { ana, eve, chats } = world;
   const chat = details();
-  chats.open(ana, 2, chat);
-  assert.equal(codeOf(() => chats.open(eve, 2, chat)), "conflict");
-  assert.equal(codeOf(() => chats.open(ana, 3, chat)), "conflict");
-  for (let count = 1; count < 8; count++) chats.open(ana, 2, details());
-  assert.equal(codeOf(() => chats.open(ana, 2, details())), "rate_limited");
-  chats.close(ana, chat.chatId);
-  chats.open(ana, 2, details());
+  await chats.open(ana, 2, chat);
+  assert.equal(await codeOf(chats.open(eve, 2, chat)), "conflict");
+  assert.equal(await codeOf(chats.open(ana, 3, chat)), "conflict");
+  for (let count = 1; count < 8; count++) await chats.open(ana, 2, details());
+  assert.equal(await codeOf(chats.open(ana, 2, details())), "rate_limited");
+  await chats.close(ana, chat.chatId);
+  await chats.open(ana, 2, details());
+});
+
+Deno.test("DirectChats of two servers bring a host and a friend together, who get more time to hear of a punch", async () => {
+  using world = new World();
+  const { ana, chats: first } = world;
+  const second = world.startServer("second");
+  const bob = world.enter("bob", 2, undefined, "second");
+  const chat = details();
+  const { chatId } = chat;
+  await first.open(ana, 2, chat);
+  assert.deepEqual((await second.invitationsFor(2)).map(({ from }) => from), ["ana"]);
+  const { round, relayTicket } = await second.join(bob, { chatId });
+  await first.offerPunch(ana, { chatId, round, endpoints: [] });
+  await second.offerPunch(bob, { chatId, round, endpoints: [] });
+  assert.deepEqual([ana.told, bob.told], [["chat_joined", "chat_punch"], ["chat_invited", "chat_punch"]]);
+  assert.equal((bob.events.at(-1)!.content as { startInMs: number }).startInMs, 150);
+  // Bob's server has issued the tickets, so both halves of the relay meet there.
+  const hostTicket = (ana.events[0]!.content as { relayTicket: string }).relayTicket;
+  assert.deepEqual((await first.redeem(hostTicket))!.owner, { relayAddress: "second.example.org:7667" });
+  assert.equal(await first.redeem(hostTicket), null, "it is carried once");
+  assert.equal((await second.redeem(hostTicket))!.owner, "here");
+  assert.equal((await second.redeem(relayTicket!))!.owner, "here");
+  for (const chats of [first, second]) assert.equal(await chats.redeem(hostTicket), null);
+});
+
+Deno.test("DirectChats miss a host whose server has gone, as one whose connection broke, until it comes back or its time is up", async () => {
+  let now = 1_000_000;
+  using world = new World({ now: () => now, awayMs: 5_000 });
+  const { ana, bob, chats } = world;
+  const second = world.startServer("second", { awayMs: 5_000 });
+  const chat = await openJoined(world);
+  const { chatId } = chat;
+  const other = world.enter("bob", 2, undefined, "second");
+  world.living.delete("first");
+  assert.equal(await codeOf(second.join(other, { chatId })), "unavailable", "and not: on another device");
+  await second.lookAfterAll();
+  // The server was only frozen, and its sessions have lived on.
+  world.living.add("first");
+  await second.lookAfterAll();
+  now += 6_000;
+  await second.lookAfterAll();
+  await chats.join(bob, { chatId });
+  world.living.delete("first");
+  await second.lookAfterAll();
+  now += 4_999;
+  await second.lookAfterAll();
+  const again = world.enter("ana", 1, undefined, "second");
+  await second.open(again, 2, { ...chat, isJoined: true });
+  assert.deepEqual(other.told, ["chat_reopened"], "the friend's session there was lost as well");
+  await second.join(other, { chatId });
+  assert.deepEqual(again.told, ["chat_joined"]);
+  world.living.delete("second");
+  await chats.lookAfterAll();
+  now += 5_000;
+  await chats.lookAfterAll();
+  assert.deepEqual(await world.entries.neglected(), []);
+  world.living.add("first");
+  assert.equal(await codeOf(chats.join(bob, { chatId })), "not_found");
+  assert.equal(ana.told.includes("chat_closed"), false);
+});
+
+Deno.test("DirectChats take a session out of its chat that ended while it was put in", async () => {
+  using world = new World();
+  const { ana, bob, chats } = world;
+  const chat = details();
+  const opening = chats.open(ana, 2, chat);
+  ana.hasEnded = true;
+  await Promise.all([opening, chats.left(ana)]);
+  assert.equal(await codeOf(chats.join(bob, { chatId: chat.chatId })), "unavailable");
 });

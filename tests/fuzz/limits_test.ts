@@ -258,7 +258,7 @@ Deno.test("relayed bytes are limited: at the limit they pass, one more ends the 
     });
     const [a, relayA] = await openTcpPair();
     const [b, relayB] = await openTcpPair();
-    const pair = {};
+    const pair = "one";
     const begin = () => Promise.resolve();
     const serving = Promise.all([
       relay.serve({ pair, accountId: 1, name: "a" }, relayA, begin),
@@ -277,7 +277,7 @@ Deno.test("relayed bytes are limited: at the limit they pass, one more ends the 
     b.close();
     a.close();
     await serving;
-    const again = relay.serve({ pair: {}, accountId: 1, name: "a" }, relayA, begin);
+    const again = relay.serve({ pair: "another", accountId: 1, name: "a" }, relayA, begin);
     if (bytes >= 1_000) await assert.rejects(again, { code: "rate_limited" });
     else {
       relay[Symbol.dispose]();

@@ -4,7 +4,8 @@
  * The registry of open chats and the relay are the real ones. A lying server changes what passes.
  * @module
  */
-import { type ChatParty, DirectChats } from "../../lib/chat/direct_chats.ts";
+import { MemoryEntries } from "../../lib/chat/direct/memory_entries.ts";
+import { type ChatSession, DirectChats } from "../../lib/chat/direct_chats.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { Connection } from "../../lib/net/connection.ts";
 import { CERTIFICATE_NAME, createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
@@ -34,6 +35,11 @@ export interface ChatServerOptions {
 /** Nobody reads the log of a test. */
 export const SILENT_LOG = { info: () => {}, warn: () => {}, error: () => {} };
 
+/** A session that says who it is, without an account. */
+interface Party extends ChatSession {
+  notify<E extends keyof ChatEvents>(event: E, content: ChatEvents[E]): void;
+}
+
 /** A server for direct chats. */
 export class ChatServer implements AsyncDisposable {
   /** All open chats. */
@@ -43,14 +49,21 @@ export class ChatServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #side: SideRequests;
   readonly #identity: Identity;
-  readonly #parties = new Map<string, Set<ChatParty>>();
+  readonly #parties = new Map<string, Set<Party>>();
   readonly #connections = new Set<RpcConnection>();
   readonly #sideSockets = new Set<ByteStream>();
 
   private constructor(identity: Identity, port: number, options: ChatServerOptions) {
     this.#identity = identity;
     this.chats = new DirectChats({
+      server: "alone",
+      entries: new MemoryEntries(),
       hub: {
+        tell: (to, event, content) => {
+          for (const party of this.#all()) {
+            if (party.address.session === to.session) party.notify(event, content);
+          }
+        },
         notify: (accountId, event, content) => {
           for (const party of this.#all()) if (party.accountId === accountId) party.notify(event, content);
         },
@@ -112,7 +125,7 @@ export class ChatServer implements AsyncDisposable {
   }
 
   #serve(connection: Connection, options: ChatServerOptions): void {
-    let party: ChatParty | undefined;
+    let party: Party | undefined;
     const rpc: RpcConnection = new RpcConnection(connection, {
       onRequest: async (method, params) => {
         if (method === "be") {
@@ -125,7 +138,7 @@ export class ChatServer implements AsyncDisposable {
         if (!party) throw new ChatError("unauthenticated", "Cannot do that: say who you are");
         await Promise.resolve();
         const given = options.onParams ? options.onParams(method, params) : params;
-        const result = this.#answer(party, method as ChatRequestName, given);
+        const result = await this.#answer(party, method as ChatRequestName, given);
         return options.onResult ? options.onResult(method, result) : result;
       },
     });
@@ -138,30 +151,30 @@ export class ChatServer implements AsyncDisposable {
     });
   }
 
-  #answer(party: ChatParty, method: ChatRequestName, params: unknown): unknown {
+  async #answer(party: Party, method: ChatRequestName, params: unknown): Promise<unknown> {
     switch (method) {
       case "open_chat": {
         const details = parseParams(method, params);
-        this.chats.open(party, accountIdOf(details.to), details);
+        await this.chats.open(party, accountIdOf(details.to), details);
         return {
           seenAddress: party.peer.connection.remoteAddress,
           isFriendOnline: (this.#parties.get(details.to)?.size ?? 0) > 0,
         };
       }
       case "close_chat":
-        this.chats.close(party, parseParams(method, params).chatId);
+        await this.chats.close(party, parseParams(method, params).chatId);
         return {};
       case "list_chats":
-        return { chats: this.chats.invitationsFor(party.accountId) };
+        return { chats: await this.chats.invitationsFor(party.accountId) };
       case "join_chat":
-        return this.chats.join(party, parseParams(method, params));
+        return await this.chats.join(party, parseParams(method, params));
       case "offer_punch":
-        this.chats.offerPunch(party, parseParams(method, params));
+        await this.chats.offerPunch(party, parseParams(method, params));
         return {};
     }
   }
 
-  *#all(): Generator<ChatParty> {
+  *#all(): Generator<Party> {
     for (const parties of this.#parties.values()) yield* parties;
   }
 }
@@ -255,8 +268,12 @@ export class TestRendezvous implements Rendezvous, AsyncDisposable {
   }
 }
 
-function partyOf(name: string, deviceId: string, rpc: RpcConnection): ChatParty {
+function partyOf(name: string, deviceId: string, rpc: RpcConnection): Party {
   return {
+    address: { server: "alone", session: rpc.id },
+    get hasEnded() {
+      return rpc.connection.isClosing;
+    },
     accountId: accountIdOf(name),
     identity: { name, deviceId },
     peer: rpc,

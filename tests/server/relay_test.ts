@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import type { RelayHalf } from "../../lib/chat/direct_chats.ts";
-import type { ByteStream } from "../../lib/net/byte_stream.ts";
+import { MemoryEntries } from "../../lib/chat/direct/memory_entries.ts";
+import { type ChatSession, DirectChats, type Redeemed } from "../../lib/chat/direct_chats.ts";
+import { type ByteStream, writeAll } from "../../lib/net/byte_stream.ts";
+import { createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
+import { Listener } from "../../lib/net/listener.ts";
+import { SIDE_ALPN } from "../../lib/protocol/limits.ts";
+import { reachServer } from "../../lib/server/relay/reach_server.ts";
 import { DEFAULT_RELAY_LIMITS, Relay, type RelayLimits } from "../../lib/server/relay/relay.ts";
 import { SideRequests } from "../../lib/server/relay/side_requests.ts";
 import { SILENT_LOG } from "../helpers/chat_server.ts";
@@ -9,7 +14,7 @@ import { waitUntil } from "../helpers/wait_until.ts";
 /** A relay behind its side door, on a plain socket, and the tickets it takes. */
 class RelayDesk implements AsyncDisposable {
   readonly relay: Relay;
-  readonly tickets = new Map<string, RelayHalf>();
+  readonly tickets = new Map<string, Redeemed>();
   readonly #side: SideRequests;
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #accepting: Promise<void>;
@@ -20,7 +25,7 @@ class RelayDesk implements AsyncDisposable {
     const redeem = (ticket: string) => {
       const half = this.tickets.get(ticket) ?? null;
       this.tickets.delete(ticket);
-      return half;
+      return Promise.resolve(half);
     };
     this.#side = new SideRequests({
       tickets: { redeem },
@@ -38,15 +43,15 @@ class RelayDesk implements AsyncDisposable {
 
   /** Two tickets of one chat. */
   issue(a: number, b: number): [string, string] {
-    const pair = {};
+    const pair = crypto.randomUUID();
     const names = ["x", "y"].map(() =>
       crypto.getRandomValues(new Uint8Array(16)).toBase64({
         alphabet: "base64url",
         omitPadding: true,
       })
     ) as [string, string];
-    this.tickets.set(names[0], { pair, accountId: a, name: `user${a}` });
-    this.tickets.set(names[1], { pair, accountId: b, name: `user${b}` });
+    this.tickets.set(names[0], { half: { pair, accountId: a, name: `user${a}` }, owner: "here" });
+    this.tickets.set(names[1], { half: { pair, accountId: b, name: `user${b}` }, owner: "here" });
     return names;
   }
 
@@ -72,7 +77,7 @@ async function say(stream: Deno.TcpConn, text: string): Promise<void> {
 }
 
 /** Reads until `length` characters or the end. */
-async function hear(stream: Deno.TcpConn, length = Infinity): Promise<string> {
+async function hear(stream: ByteStream, length = Infinity): Promise<string> {
   const buffer = new Uint8Array(64 * 1024);
   let text = "";
   try {
@@ -89,7 +94,7 @@ async function hear(stream: Deno.TcpConn, length = Infinity): Promise<string> {
 
 /** Reads one line. */
 // deno-lint-ignore no-explicit-any -- a reply is looked at field by field
-async function hearReply(stream: Deno.TcpConn): Promise<any> {
+async function hearReply(stream: ByteStream): Promise<any> {
   let line = "";
   while (!line.endsWith("\n")) {
     const piece = await hear(stream, 1);
@@ -232,3 +237,177 @@ Deno.test("SideRequests tell a caller its address, and let it stay a while", asy
   assert.equal(await hear(stream), "");
   stream.close();
 });
+
+const SERVERS = ["first", "second"];
+
+/** Two servers of a community, on real sockets with TLS, whose tickets are the same. */
+class TwoServers implements AsyncDisposable {
+  readonly entries = new MemoryEntries();
+  readonly relays: Relay[] = [];
+  readonly identity: Identity;
+  readonly #listeners: Listener[] = [];
+  readonly #opened = new AsyncDisposableStack();
+
+  constructor(identity: Identity) {
+    this.identity = identity;
+    for (const server of SERVERS) {
+      const relay = new Relay({ log: SILENT_LOG });
+      const side = new SideRequests({
+        tickets: this.#chatsAt(server),
+        relay,
+        log: SILENT_LOG,
+        reach: (where, signal) => reachServer(identity, where, signal),
+      });
+      const listener = Listener.listen({
+        host: "127.0.0.1",
+        port: 0,
+        identity,
+        onConnection: () => assert.fail("it asked for a session"),
+        sideDoor: { alpnProtocol: SIDE_ALPN, onSocket: (socket) => side.serve(socket) },
+      });
+      this.relays.push(relay);
+      this.#listeners.push(listener);
+      this.#opened.defer(() => listener.finished);
+      this.#opened.use(side);
+      this.#opened.defer(listener.close);
+    }
+  }
+
+  #chatsAt(server: string, relayAddress?: string, tell: (event: unknown) => void = () => {}): DirectChats {
+    return new DirectChats({
+      server,
+      entries: this.entries,
+      hub: { notify: () => {}, tell: (_to, _event, content) => tell(content) },
+      ...(relayAddress === undefined ? {} : { relayAddress }),
+    });
+  }
+
+  /** Address of a server's side door. */
+  addressOf(index: number): string {
+    return `127.0.0.1:${this.#listeners[index]!.port}`;
+  }
+
+  /** Tickets of a chat that a server has issued: the joiner's and the host's. */
+  async issue(server: string, relayAddress?: string): Promise<{ joiner: string; host: string }> {
+    let host = "";
+    const chats = this.#chatsAt(server, relayAddress, (content) => {
+      host = (content as { relayTicket: string }).relayTicket;
+    });
+    const session = (accountId: number): ChatSession => ({
+      address: { server, session: crypto.randomUUID() },
+      accountId,
+      identity: { name: `user${accountId}`, deviceId: crypto.randomUUID() },
+      peer: { connection: { remoteAddress: "192.0.2.1" } },
+      hasEnded: false,
+    });
+    const chatId = crypto.randomUUID();
+    const secret = "s".repeat(22);
+    await chats.open(session(1), 2, { chatId, to: "user2", port: 1, places: [], certificate: "", secret });
+    return { joiner: (await chats.join(session(2), { chatId })).relayTicket!, host };
+  }
+
+  async ask(index: number, ticket: string): Promise<Deno.TlsConn> {
+    const stream = await reachServer(this.identity, this.addressOf(index), new AbortController().signal);
+    const request = { jsonrpc: "2.0", id: "mine", method: "relay", params: { ticket } };
+    await writeAll(stream, new TextEncoder().encode(JSON.stringify(request) + "\n"));
+    return stream as Deno.TlsConn;
+  }
+
+  /** Bytes that a server's own relay would still copy for the two. */
+  async leftToday(index: number): Promise<number> {
+    const { host, joiner } = await this.issue(SERVERS[index]!);
+    const sides = await Promise.all([host, joiner].map((ticket) => this.ask(index, ticket)));
+    const [{ result }] = await Promise.all(sides.map(hearReply));
+    for (const side of sides) side.close();
+    return result.maxBytes;
+  }
+
+  async refusal(index: number, ticket: string): Promise<string> {
+    using stream = await this.ask(index, ticket);
+    return (await hearReply(stream)).error.data.code;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened.disposeAsync();
+  }
+}
+
+Deno.test("Relay takes a side that came to another server: ten MiB pass unchanged, and are counted once, where they meet", async () => {
+  await using servers = new TwoServers(await createEphemeralIdentity());
+  const { joiner, host } = await servers.issue("second", servers.addressOf(1));
+  using ana = await servers.ask(0, host);
+  using bob = await servers.ask(1, joiner);
+  const [atAna, atBob] = [await hearReply(ana), await hearReply(bob)];
+  assert.deepEqual(
+    atAna,
+    atBob,
+    "the answer has the caller's id, and the terms of the server where they meet",
+  );
+  const file = new Uint8Array(10 * 1024 * 1024);
+  for (let at = 0; at < file.length; at += 65_536) crypto.getRandomValues(file.subarray(at, at + 65_536));
+  const [, arrived] = await Promise.all([
+    writeAll(ana, file).then(() => ana.closeWrite()),
+    readAll(bob),
+  ]);
+  assert.deepEqual(await digest(arrived), await digest(file));
+  await writeAll(bob, new TextEncoder().encode("thanks"));
+  assert.equal(await hear(ana, 6), "thanks");
+  await bob.closeWrite();
+  assert.equal(await hear(ana), "");
+  await waitUntil("both relays are over", () => servers.relays.every(({ count }) => count === 0));
+  const left = [await servers.leftToday(0), await servers.leftToday(1)];
+  const { bytesPerDay } = DEFAULT_RELAY_LIMITS;
+  assert.deepEqual(left, [bytesPerDay, bytesPerDay - file.length - 6]);
+});
+
+Deno.test("Relay refuses a ticket that was used at either server, and says so when the other server cannot be reached", async () => {
+  await using servers = new TwoServers(await createEphemeralIdentity());
+  {
+    const { joiner, host } = await servers.issue("second", servers.addressOf(1));
+    using ana = await servers.ask(0, host);
+    using bob = await servers.ask(1, joiner);
+    await Promise.all([hearReply(ana), hearReply(bob)]);
+    for (const ticket of [host, joiner]) {
+      assert.deepEqual([await servers.refusal(0, ticket), await servers.refusal(1, ticket)], [
+        "forbidden",
+        "forbidden",
+      ]);
+    }
+  }
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const nobody = `127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const stranger = await createEphemeralIdentity();
+  using impostor = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert: stranger.certificatePem,
+    key: stranger.privateKeyPem,
+  });
+  const refusing = (async () => {
+    for await (const socket of impostor) socket.handshake().catch(() => {}).finally(() => socket.close());
+  })();
+  for (const address of [nobody, `127.0.0.1:${impostor.addr.port}`, "nonsense", undefined]) {
+    const { host } = await servers.issue("third", address);
+    assert.equal(await servers.refusal(0, host), "unavailable");
+    assert.equal(await servers.refusal(0, host), "forbidden");
+  }
+  // A ticket that leads to a server that has not issued it is not sent on: that could go on for ever.
+  const { host } = await servers.issue("third", servers.addressOf(1));
+  assert.equal(await servers.refusal(0, host), "forbidden");
+  impostor.close();
+  await refusing;
+});
+
+async function readAll(stream: ByteStream): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (let count = await stream.read(buffer); count !== null; count = await stream.read(buffer)) {
+    pieces.push(buffer.slice(0, count));
+  }
+  return await new Blob(pieces).bytes();
+}
+
+async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}

@@ -18,6 +18,7 @@ const LOG = { info() {}, warn() {}, error() {} };
 function present(person: Person) {
   const reasons: string[] = [];
   const session: PresentSession = {
+    address: { server: "here", session: crypto.randomUUID() },
     renewToken() {},
     identity: person,
     isIdle: false,

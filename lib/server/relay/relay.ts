@@ -49,10 +49,18 @@ interface WaitingSide extends Side {
   readonly finish: (error?: ChatError) => void; // ends its stay: its relay is over, nobody came, or it hung up
 }
 
+interface CopyOptions {
+  readonly between: readonly string[]; // names, for the log
+  readonly maxMs: number;
+  readonly maxBytes?: number; // both ways together; no limit by default
+  readonly begin?: () => Promise<void>; // before the first byte
+  readonly onBytes?: (count: number) => void;
+}
+
 export class Relay implements Disposable {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
-  readonly #waiting = new Map<object, WaitingSide>();
+  readonly #waiting = new Map<string, WaitingSide>();
   readonly #places = new Places<number>(); // of accounts: sides under way, waiting or not
   readonly #usedToday = new Map<number, { bytes: number; readonly since: number }>();
 
@@ -71,6 +79,23 @@ export class Relay implements Disposable {
     const release = this.#takeSlot(half.accountId);
     try {
       await this.#meet({ half, stream, begin });
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Serves one side whose relay is at another server, to which `reach` makes a connection that has shown the side's ticket.
+   * That server answers it, counts its bytes, and ends it.
+   */
+  async carry(half: RelayHalf, stream: ByteStream, reach: () => Promise<ByteStream>): Promise<void> {
+    const release = this.#takeSlot(half.accountId);
+    try {
+      const owner = await reach();
+      await this.#copy([stream, owner], {
+        between: [half.name, "another server"],
+        maxMs: this.#limits.maxMs,
+      });
     } finally {
       release();
     }
@@ -140,35 +165,49 @@ export class Relay implements Disposable {
   }
 
   async #join(a: Side, b: WaitingSide): Promise<void> {
-    const { log, idleMs = IDLE_MS } = this.#options;
-    const between = [a.half.name, b.half.name];
     const terms: RelayTerms = {
       maxBytes: Math.min(this.#leftToday(a.half.accountId), this.#leftToday(b.half.accountId)),
       maxMs: this.#limits.maxMs,
     };
     const uses = [this.#useOf(a.half.accountId), this.#useOf(b.half.accountId)];
+    await this.#copy([a.stream, b.stream], {
+      between: [a.half.name, b.half.name],
+      ...terms,
+      begin: async () => {
+        await b.begin(terms);
+        await a.begin(terms);
+      },
+      onBytes: (count) => {
+        for (const used of uses) used.bytes += count;
+      },
+    });
+  }
+
+  /** Copies both ways until a side hangs up or a limit is reached, and closes both. Never rejects. */
+  async #copy([a, b]: [ByteStream, ByteStream], options: CopyOptions): Promise<void> {
+    const { log, idleMs = IDLE_MS } = this.#options;
+    const { between, maxMs, maxBytes = Infinity } = options;
     const startedAt = performance.now();
     let [bytes, movedAt, end] = [0, startedAt, "a side hung up"];
     const cut = (reason: string) => {
       end = reason;
-      closeQuietly(a.stream);
-      closeQuietly(b.stream);
+      closeQuietly(a);
+      closeQuietly(b);
     };
     const onBytes = (count: number) => {
       bytes += count;
       movedAt = performance.now();
-      for (const used of uses) used.bytes += count;
-      if (bytes > terms.maxBytes) cut("the limit on bytes was reached");
+      options.onBytes?.(count);
+      if (bytes > maxBytes) cut("the limit on bytes was reached");
     };
-    const lifetime = setTimeout(() => cut("the limit on time was reached"), terms.maxMs);
+    const lifetime = setTimeout(() => cut("the limit on time was reached"), maxMs);
     const watch = setInterval(() => {
       if (performance.now() - movedAt > idleMs) cut("nothing was sent for too long");
     }, Math.ceil(idleMs / 4));
     try {
-      await b.begin(terms);
-      await a.begin(terms);
+      await options.begin?.();
       log.info("relaying", { between });
-      await joinStreams(a.stream, b.stream, onBytes);
+      await joinStreams(a, b, onBytes);
     } catch {
       // One side is gone already: both are closed below, and the two look for another way.
     } finally {

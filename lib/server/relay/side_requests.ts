@@ -1,7 +1,7 @@
 // Connections beside the sessions, each for one request of a direct chat: where does it come from, or relay.
 // They are told apart by ALPN during their TLS handshake. Nobody logs in on them: an address is told to whoever has it,
 // and a relay needs a ticket that a session was given.
-import type { DirectChats } from "../../chat/direct_chats.ts";
+import type { DirectChats, Redeemed } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
 import { normalizeAddress } from "../../addresses.ts";
@@ -22,6 +22,8 @@ export interface SideRequestsOptions {
   readonly tickets: Pick<DirectChats, "redeem">;
   readonly relay: Relay; // disposed of with these
   readonly log: Log;
+  /** Connects to the side door of another server of the community; unset where there is none. */
+  readonly reach?: (relayAddress: string, signal: AbortSignal) => Promise<ByteStream>;
   readonly requestWithinMs?: number; // for the caller's request; 5 s by default
   readonly lingerMs?: number; // of a connection whose address was told; 20 s by default
 }
@@ -35,6 +37,7 @@ export class SideRequests implements AsyncDisposable {
   readonly #options: SideRequestsOptions;
   readonly #streams = new Set<ByteStream>();
   readonly #serving = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
 
   constructor(options: SideRequestsOptions) {
     this.#options = options;
@@ -48,6 +51,7 @@ export class SideRequests implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new ChatError("unavailable", "Cannot relay: the server is stopping"));
     for (const stream of this.#streams) closeQuietly(stream);
     this.#options.relay[Symbol.dispose]();
     await Promise.all(this.#serving);
@@ -63,7 +67,7 @@ export class SideRequests implements AsyncDisposable {
       if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: that is no request");
       id = request.id;
       if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
-      else if (request.method === "relay") await this.#relay(stream, id, request.params);
+      else if (request.method === "relay") await this.#relay(stream, line, id, request.params);
       else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: send find_address or relay");
     } catch (error) {
       const isForCaller = error instanceof ChatError || error instanceof ProtocolError;
@@ -84,13 +88,37 @@ export class SideRequests implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  async #relay(stream: ByteStream, id: RpcId, params: unknown): Promise<void> {
+  async #relay(stream: ByteStream, line: string, id: RpcId, params: unknown): Promise<void> {
+    const { tickets, relay } = this.#options;
     const { ticket } = checked(SIDE_REQUESTS.relay.params, params ?? {}, "relay");
-    const half = this.#options.tickets.redeem(ticket);
-    if (!half) throw new ChatError("forbidden", "Cannot relay: the ticket is unknown, used, or too old");
-    await this.#options.relay.serve(half, stream, async (terms) => {
+    const redeemed = await tickets.redeem(ticket);
+    if (!redeemed) throw new ChatError("forbidden", "Cannot relay: the ticket is unknown, used, or too old");
+    const { half, owner } = redeemed;
+    if (owner !== "here") return await relay.carry(half, stream, () => this.#showTo(owner, line));
+    await relay.serve(half, stream, async (terms) => {
       await writeAll(stream, utf8.encode(encodeSuccess(id, terms)));
     });
+  }
+
+  /** Makes the caller's request at the server that it is for, which answers as if the caller had come there. */
+  async #showTo({ relayAddress }: Exclude<Redeemed["owner"], "here">, line: string): Promise<ByteStream> {
+    const { reach, log } = this.#options;
+    if (relayAddress === null || !reach) {
+      const words =
+        "Cannot relay: the two sides are at different servers, and one does not know how to reach the other";
+      throw new ChatError("unavailable", words);
+    }
+    try {
+      const owner = await reach(relayAddress, this.#stop.signal);
+      await writeAll(owner, utf8.encode(line)).catch((error) => {
+        closeQuietly(owner);
+        throw error;
+      });
+      return owner;
+    } catch (error) {
+      log.warn("another server cannot be reached for a relay", { relayAddress, reason: messageOf(error) });
+      throw new ChatError("unavailable", "Cannot relay: the server of the other side cannot be reached now");
+    }
   }
 }
 
