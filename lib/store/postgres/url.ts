@@ -33,15 +33,16 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
     throw cannotUse("it does not look like postgres://USER@HOST/DATABASE");
   }
   const [, login = "", authority = "", path = "", search = ""] = parts;
-  const parameters = parametersFrom(search);
+  if (`${path}${search}`.includes("@")) {
+    throw cannotUse("there is an @ behind its host: write %40 %2F %3F for @ / ? of a password");
+  }
   const [user = "", password = ""] = splitOnce(login, ":").map(decode);
   const database = decode(path);
   if (user === "") {
-    throw cannotUse(
-      "it names no user: write postgres://USER@HOST/DATABASE, and %2F %3F for / ? of a password",
-    );
+    throw cannotUse("it names no user: write postgres://USER@HOST/DATABASE");
   }
   if (database === "") throw cannotUse("it names no database: write postgres://USER@HOST/DATABASE");
+  const parameters = parametersFrom(search);
   const hosts = (authority || socketFrom(parameters)).split(",").map(hostFrom);
   return { hosts, user, password, database, tls: tlsFrom(parameters, hosts) };
 }

@@ -40,7 +40,9 @@ Deno.test("parseDatabaseUrl() refuses in one sentence, and never shows the passw
     "postgres://chat:secret@db.example.org/chat?sslmode=disable": /only for a database on this machine/,
     "postgres://chat:secret@db.example.org/chat?sslmode=require": /verify-full and disable are known/,
     "postgres://chat:secret@localhost/chat?connect_timeout=3": /unknown parameter "connect_timeout"/,
-    "postgres://chat:sec/ret@localhost/chat": /%2F %3F for \/ \? of a password/,
+    "postgres://chat:sec/ret@localhost/chat": /write %40 %2F %3F for @ \/ \? of a password/,
+    "postgres://chat:sec?ret@localhost/chat": /an @ behind its host/,
+    "postgres://chat:sec@ret?sec@localhost/chat": /an @ behind its host/,
   };
   for (const [text, words] of Object.entries(refused)) {
     assert.throws(() => parseDatabaseUrl(text), (error) => {
