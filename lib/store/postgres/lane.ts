@@ -8,6 +8,8 @@ import { type DatabaseUrl, describeDatabase } from "./url.ts";
 
 export interface LaneOptions extends ConnectOptions {
   readonly connections?: number; // one by default
+  /** Done with each connection before it is used, also after a loss. */
+  prepare?(connection: Connection): Promise<void>;
 }
 
 /** How long work waits for a connection before it is `unavailable`. */
@@ -19,10 +21,11 @@ const REST_MS: readonly number[] = [20, 50, 100, 200, 400];
 /** @throws {UsageError} The database cannot be reached, or does not let this user in. */
 export async function openLane(url: DatabaseUrl, options: LaneOptions): Promise<Lane> {
   try {
-    return new Lane(url, options, await connect(url, options));
+    return new Lane(url, options, await connectPrepared(url, options));
   } catch (error) {
-    const reason = messageOf(error) || (error as { code?: unknown }).code; // AggregateError: a code alone
-    throw new UsageError(`Cannot open the database ${describeDatabase(url)}: ${reason}`, { cause: error });
+    throw new UsageError(`Cannot open the database ${describeDatabase(url)}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -97,7 +100,7 @@ export class Lane implements AsyncDisposable {
     const { signal } = this.#closing;
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
-        connection ??= await connect(this.#url, this.#options);
+        connection ??= await connectPrepared(this.#url, this.#options);
       } catch (error) {
         this.#cause = error;
         await sleep(REST_MS[Math.min(attempt, REST_MS.length - 1)]!, signal).catch(() => {});
@@ -112,4 +115,21 @@ export class Lane implements AsyncDisposable {
       attempt = -1;
     }
   }
+}
+
+async function connectPrepared(url: DatabaseUrl, options: LaneOptions): Promise<Connection> {
+  const connection = await connect(url, options);
+  try {
+    await options.prepare?.(connection);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  if (/client password must be/.test(message)) return "it asks for a password";
+  return message || String((error as { code?: unknown }).code); // several addresses of a name: the code alone
 }

@@ -1,0 +1,106 @@
+// Who is present at which server, in a table that costs no disk: unlogged, and written in batches. A row counts while its
+// server lives. After a crash of PostgreSQL the table is empty, and every server writes again all that it holds.
+import type { PresentState, SharedPresence } from "../../chat/cluster.ts";
+import { sleep } from "../../waiting.ts";
+import type { Lane } from "./lane.ts";
+import { IS_ALIVE } from "./lease.ts";
+
+const WRITE = `
+  INSERT INTO presence (account_id, server_id, is_idle)
+  SELECT account_id, $1, is_idle FROM unnest($2::bigint[], $3::smallint[]) u (account_id, is_idle)
+  ON CONFLICT (account_id, server_id) DO UPDATE SET is_idle = excluded.is_idle`;
+const TAKE_AWAY = "DELETE FROM presence WHERE server_id = $1 AND account_id = ANY($2::bigint[])";
+const TAKE_ALL_AWAY = "DELETE FROM presence WHERE server_id = $1";
+const ELSEWHERE = `
+  SELECT p.account_id, min(p.is_idle) AS is_idle FROM presence p JOIN servers s ON s.id = p.server_id
+  WHERE p.account_id = ANY($1::bigint[]) AND p.server_id <> $2 AND ${IS_ALIVE}
+  GROUP BY p.account_id`;
+
+/** Shortest time between two writes: what comes in it is written together. */
+const GATHER_MS = 20;
+const REST_AFTER_FAILURE_MS = 1_000;
+
+/** Most accounts in one write. */
+const MAX_BATCH = 1_000;
+
+export class PostgresPresence implements SharedPresence, AsyncDisposable {
+  readonly #server: string;
+  readonly #lane: Lane;
+  readonly #here = new Map<number, PresentState>();
+  readonly #changed = new Set<number>(); // accounts that the table may know otherwise
+  readonly #closing = new AbortController();
+  #writing: Promise<void> | null = null;
+
+  constructor(server: string, lane: Lane) {
+    this.#server = server;
+    this.#lane = lane;
+  }
+
+  /** Accounts that are present at this server. */
+  here(): number[] {
+    return [...this.#here.keys()];
+  }
+
+  async elsewhere(accountIds: readonly number[]): Promise<ReadonlyMap<number, PresentState>> {
+    if (accountIds.length === 0) return new Map();
+    type Row = { account_id: number; is_idle: 0 | 1 };
+    try {
+      const rows = await this.#lane.run((connection) =>
+        connection.rows<Row>(ELSEWHERE, [accountIds, this.#server])
+      );
+      return new Map(rows.map(({ account_id, is_idle }) => [account_id, is_idle === 1 ? "idle" : "online"]));
+    } catch {
+      return new Map(); // the database is away
+    }
+  }
+
+  noteHere(accountId: number, state: PresentState | "offline"): void {
+    if (state === "offline") this.#here.delete(accountId);
+    else this.#here.set(accountId, state);
+    this.#change([accountId]);
+  }
+
+  /** Writes all again: the table may have lost it. */
+  writeAll(): void {
+    this.#change(this.#here.keys());
+  }
+
+  /** Takes everybody of this server away. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error("the presence was closed"));
+    await this.#writing;
+    const query = { sql: TAKE_ALL_AWAY, values: [this.#server] };
+    await this.#lane.run((connection) => connection.query(query)).catch(() => {});
+  }
+
+  #change(accountIds: Iterable<number>): void {
+    for (const id of accountIds) this.#changed.add(id);
+    this.#writing ??= this.#write().finally(() => this.#writing = null);
+  }
+
+  async #write(): Promise<void> {
+    const { signal } = this.#closing;
+    while (this.#changed.size > 0 && !signal.aborted) {
+      await sleep(GATHER_MS, signal).catch(() => {});
+      const batch = [...this.#changed].slice(0, MAX_BATCH);
+      for (const id of batch) this.#changed.delete(id);
+      try {
+        await this.#writeBatch(batch);
+      } catch {
+        for (const id of batch) this.#changed.add(id);
+        await sleep(REST_AFTER_FAILURE_MS, signal).catch(() => {});
+      }
+    }
+  }
+
+  async #writeBatch(accountIds: readonly number[]): Promise<void> {
+    const present = accountIds.filter((id) => this.#here.has(id));
+    const absent = accountIds.filter((id) => !this.#here.has(id));
+    const flags = present.map((id) => this.#here.get(id) === "idle" ? 1 : 0);
+    const queries = [
+      { sql: WRITE, values: [this.#server, present, flags] },
+      { sql: TAKE_AWAY, values: [this.#server, absent] },
+    ].filter((_, index) => (index === 0 ? present : absent).length > 0);
+    await this.#lane.run((connection) => connection.pipeline(queries));
+  }
+}

@@ -1,0 +1,57 @@
+// Makes lost wake-ups good: every few seconds, and at once when news may have been missed, it is read from the store how far the
+// mailboxes of those present here have come. It is the only rule of recovery: a server's death, a lost NOTIFY, a failover and a
+// full queue all end here.
+import { sleep } from "../../waiting.ts";
+import type { Lane } from "./lane.ts";
+
+export interface SweepOptions {
+  /** Accounts that are present at this server. */
+  present(): readonly number[];
+  /** Hears the newest sequence that each of them has ever received. */
+  hear(highest: ReadonlyMap<number, number>): void;
+}
+
+const SWEEP_EVERY_MS = 5_000;
+
+const HIGHEST = "SELECT account_id, highest_sequence FROM mailboxes WHERE account_id = ANY($1::bigint[])";
+
+export class Sweep implements AsyncDisposable {
+  readonly #lane: Lane;
+  readonly #options: SweepOptions;
+  readonly #closing = new AbortController();
+  readonly #sweeping: Promise<void>;
+  #soon = Promise.withResolvers<void>();
+
+  constructor(lane: Lane, options: SweepOptions) {
+    this.#lane = lane;
+    this.#options = options;
+    this.#sweeping = this.#keepSweeping();
+  }
+
+  /** News may have been missed. */
+  sweepSoon(): void {
+    this.#soon.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error("the sweep was closed"));
+    await this.#sweeping;
+  }
+
+  async #keepSweeping(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await Promise.race([sleep(SWEEP_EVERY_MS, signal).catch(() => {}), this.#soon.promise]);
+      this.#soon = Promise.withResolvers();
+      await this.#sweep().catch(() => {}); // the database is away: next time
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const accountIds = this.#options.present();
+    if (accountIds.length === 0) return;
+    type Row = { account_id: number; highest_sequence: number };
+    const rows = await this.#lane.run((connection) => connection.rows<Row>(HIGHEST, [accountIds]));
+    this.#options.hear(new Map(rows.map((row) => [row.account_id, row.highest_sequence])));
+  }
+}
