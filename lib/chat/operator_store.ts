@@ -135,6 +135,9 @@ export interface ServerStore extends ChatReads, ChatWrites, OperatorReads, Opera
    */
   backup(path: string): Promise<void>;
 
+  /** Resolves when every call that was made before has been answered. */
+  settled(): Promise<void>;
+
   /** Rejects, with the cause, if the store can work no more (its thread died); never resolves. */
   readonly failed: Promise<never>;
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Passwords } from "../chat/passwords.ts";
+import type { ServerStore } from "../chat/operator_store.ts";
 import type { Log } from "../chat/services.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { Listener } from "../net/listener.ts";
@@ -99,8 +100,6 @@ export async function serve(
   log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();
   let stopping: Promise<void> | undefined;
-  // The store does one thing after the other: once this answer has arrived, all that came before is stored and acknowledged.
-  const settle = () => store.dataVersion().catch(() => {});
   const host = options.publicHost ?? addresses[0]!;
   return {
     port: listener.port,
@@ -109,7 +108,7 @@ export async function serve(
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
     failed: store.failed,
-    [Symbol.asyncDispose]: () => stopping ??= stopServer(listener, work.connections, settle, resources, log),
+    [Symbol.asyncDispose]: () => stopping ??= stopServer(listener, work.connections, store, resources, log),
   };
 }
 
@@ -126,7 +125,7 @@ export function loadServerIdentity(
 async function stopServer(
   listener: Listener,
   connections: ReadonlySet<RpcConnection>,
-  settle: () => Promise<unknown>,
+  store: Pick<ServerStore, "settled">,
   resources: AsyncDisposableStack,
   log: Log,
 ): Promise<void> {
@@ -134,7 +133,8 @@ async function stopServer(
   listener.close();
   await listener.finished;
   for (const rpc of connections) rpc.notify("server_stopping", { retryAfterMs: RETRY_AFTER_MS });
-  const closing = settle().then(() => Promise.all([...connections].map((rpc) => rpc.close(STOPPING))));
+  // What was received is stored and acknowledged first.
+  const closing = store.settled().then(() => Promise.all([...connections].map((rpc) => rpc.close(STOPPING))));
   await within(STOP_WITHIN_MS, closing);
   for (const rpc of connections) rpc.abort(STOPPING);
   await resources.disposeAsync();

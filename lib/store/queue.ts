@@ -24,15 +24,18 @@ const MAX_BATCH = 1_000;
 /** Most bytes of text that the calls of a batch may bring back together. */
 const MAX_BATCH_TEXT_BYTES = 8 * 1024 * 1024;
 
-/** Batches on their way at once: one being committed, and one that lies ready when it is done. */
-const MAX_ON_THE_WAY = 2;
-
-/** A kind of database, as the queue sees it: all that another one has to be. */
-export interface Engine {
-  readonly verbs: readonly Verb[]; // every verb of the contract; each becomes a method of the store
-  readonly failed: Promise<never>; // rejects when the store is lost
+/** Calls that travel together, in the order in which they were made: one queue, whose batches leave one after the other. */
+export interface Lane {
+  readonly verbs: readonly Verb[];
+  readonly onTheWay: number; // batches at once
   /** Runs a batch; one outcome for each call, in order. Rejects only if the store is lost. */
   run(calls: readonly Call[], now: number): Promise<readonly Outcome[]>;
+}
+
+/** A kind of database, as the queues see it: all that another one has to be. */
+export interface Engine {
+  readonly lanes: readonly Lane[]; // every verb of the contract is in one; each becomes a method of the store
+  readonly failed: Promise<never>; // rejects when the store is lost
   backup(path: string): Promise<void>;
   close(): Promise<void>; // called once, when nothing is on the way
 }
@@ -40,92 +43,101 @@ export interface Engine {
 interface WaitingCall extends Call {
   resolve(result: unknown): void;
   reject(error: unknown): void;
+  readonly answered: Promise<unknown>;
 }
 
 /** A {@linkcode ServerStore} whose calls leave in batches. */
 export function queuedStore(engine: Engine, now: () => number = Date.now): ServerStore {
-  const queue = new CallQueue(engine, now);
-  const methods = engine.verbs.map((verb) => [verb, (...args: unknown[]) => queue.call(verb, args)]);
+  const queues = engine.lanes.map((lane) => new CallQueue(lane, now));
+  engine.failed.catch((cause) => queues.forEach((queue) => queue.lose(cause)));
+  const methods = queues.flatMap((queue) =>
+    queue.verbs.map((verb) => [verb, (...args: unknown[]) => queue.call(verb, args)])
+  );
+  const settled = async () => {
+    await Promise.all(queues.map((queue) => queue.settled()));
+  };
+  let closing: Promise<void> | undefined;
   return {
     ...Object.fromEntries(methods) as Reads & Writes,
     failed: engine.failed,
-    backup: (path) => queue.backup(path),
-    [Symbol.asyncDispose]: () => queue.close(),
+    settled,
+    async backup(path) {
+      for (const queue of queues) queue.checkOpen();
+      await engine.backup(path);
+    },
+    [Symbol.asyncDispose]: () =>
+      closing ??= Promise.all(queues.map((queue) => queue.close())).then(() => engine.close()),
   };
 }
 
 class CallQueue {
-  readonly #engine: Engine;
+  readonly verbs: readonly Verb[];
+  readonly #lane: Lane;
   readonly #now: () => number;
   #waiting: WaitingCall[] = [];
-  #onTheWay = 0;
-  #idle: PromiseWithResolvers<void> | null = null;
-  #closing: Promise<void> | null = null;
+  readonly #onTheWay = new Set<Promise<void>>();
+  #isClosed = false;
   #lost: ChatError | null = null;
 
-  constructor(engine: Engine, now: () => number) {
-    this.#engine = engine;
+  constructor(lane: Lane, now: () => number) {
+    this.verbs = lane.verbs;
+    this.#lane = lane;
     this.#now = now;
-    engine.failed.catch((cause) => this.#lose(cause));
   }
 
-  async backup(path: string): Promise<void> {
-    if (this.#lost !== null || this.#closing !== null) throw this.#lost ?? closed();
-    await this.#engine.backup(path);
+  /** Throws when no call is taken any more. */
+  checkOpen(): void {
+    if (this.#lost !== null || this.#isClosed) throw this.#lost ?? closed();
   }
 
-  /** Finishes what waits, and closes the database. Calls made after it are rejected. */
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
+  /** Takes no more calls; resolves when those that wait are answered. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.settled();
   }
 
-  async #close(): Promise<void> {
-    if (this.#waiting.length > 0 || this.#onTheWay > 0) {
-      this.#idle = Promise.withResolvers();
-      await this.#idle.promise;
-    }
-    await this.#engine.close();
+  /** Resolves when all calls that were made before have been answered. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#onTheWay, ...this.#waiting.map(({ answered }) => answered)]);
   }
 
   call(verb: Verb, args: readonly unknown[]): Promise<unknown> {
-    if (this.#lost !== null || this.#closing !== null) return Promise.reject(this.#lost ?? closed());
+    if (this.#lost !== null || this.#isClosed) return Promise.reject(this.#lost ?? closed());
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const length = this.#waiting.push({ verb, args, resolve, reject });
+    const length = this.#waiting.push({ verb, args, resolve, reject, answered: promise });
     if (length === 1) queueMicrotask(() => this.#flush());
     return promise;
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#onTheWay < MAX_ON_THE_WAY && this.#lost === null) {
+    while (this.#waiting.length > 0 && this.#onTheWay.size < this.#lane.onTheWay && this.#lost === null) {
       const batch = this.#waiting.splice(0, batchLength(this.#waiting));
-      this.#onTheWay++;
-      this.#run(batch).finally(() => {
-        this.#onTheWay--;
+      const running = this.#run(batch).finally(() => {
+        this.#onTheWay.delete(running);
         this.#flush();
-        if (this.#onTheWay === 0) this.#idle?.resolve();
       });
+      this.#onTheWay.add(running);
     }
   }
 
   async #run(batch: readonly WaitingCall[]): Promise<void> {
     try {
       const calls = batch.map(({ verb, args }) => ({ verb, args }));
-      const outcomes = await this.#engine.run(calls, this.#now());
+      const outcomes = await this.#lane.run(calls, this.#now());
       for (const [index, call] of batch.entries()) {
         const outcome = outcomes[index]!;
         if ("error" in outcome) call.reject(outcome.error);
         else call.resolve(outcome.result);
       }
     } catch (cause) {
-      this.#lose(cause);
+      this.lose(cause);
       for (const call of batch) call.reject(this.#lost);
     }
   }
 
-  #lose(cause: unknown): void {
+  lose(cause: unknown): void {
     this.#lost ??= new ChatError("unavailable", "Cannot reach the store any more: it has stopped", { cause });
     for (const call of this.#waiting.splice(0)) call.reject(this.#lost);
-    if (this.#onTheWay === 0) this.#idle?.resolve();
   }
 }
 

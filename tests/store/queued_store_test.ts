@@ -7,11 +7,14 @@ const KIB = 1024;
 /** A store that only remembers its batches. */
 function storeOf(batches: (readonly Call[])[]): ServerStore {
   return queuedStore({
-    verbs: ["listMailbox", "highestSequence"],
-    run: (calls) => {
-      batches.push(calls);
-      return Promise.resolve(calls.map((): Outcome => ({ result: null })));
-    },
+    lanes: [{
+      verbs: ["listMailbox", "highestSequence"],
+      onTheWay: 2,
+      run: (calls) => {
+        batches.push(calls);
+        return Promise.resolve(calls.map((): Outcome => ({ result: null })));
+      },
+    }],
     backup: () => Promise.resolve(),
     close: () => Promise.resolve(),
     failed: new Promise<never>(() => {}),

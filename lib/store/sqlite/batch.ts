@@ -7,7 +7,7 @@ import { backupFile } from "../../sqlite/backup.ts";
 import { Database } from "../../sqlite/database.ts";
 import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
-import type { Call, Engine, Outcome, Verb } from "../queue.ts";
+import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
 import type { ServerContext, Verbs } from "./context.ts";
 import { cursorVerbs } from "./cursors.ts";
 import { sqliteDialect } from "./dialect.ts";
@@ -19,8 +19,10 @@ import type { ServerTables } from "../verbs/schema.ts";
 import type { Steps } from "../verbs/steps.ts";
 
 /** An open database that runs batches in the calling thread. */
-export class SqliteEngine implements Engine {
+export class SqliteEngine implements Engine, Lane {
   readonly verbs: readonly Verb[];
+  readonly onTheWay = 1;
+  readonly lanes: readonly Lane[] = [this];
   readonly failed: Promise<never> = new Promise<never>(() => {});
   readonly #path: string;
   readonly #context: ServerContext;

@@ -1,6 +1,6 @@
 // The caller's end of the store's thread: starts it, sends it batches, and hears of its death.
 import type { StoreLimits } from "../limits.ts";
-import type { Call, Engine, Outcome, Verb } from "../queue.ts";
+import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
 import {
   messagesIn,
   type PlainOutcome,
@@ -28,8 +28,10 @@ export async function openThread(
   return thread;
 }
 
-class StoreThread implements Engine {
+class StoreThread implements Engine, Lane {
   verbs: readonly Verb[] = [];
+  readonly onTheWay = 2; // one being committed, and one that lies ready when it is done
+  readonly lanes: readonly Lane[] = [this];
   readonly #failure = Promise.withResolvers<never>();
   readonly failed: Promise<never> = this.#failure.promise;
   readonly #path: string;

@@ -1,0 +1,51 @@
+// What PostgreSQL says in its own words, for the verbs that are written once.
+import { Kysely, PostgresDialect, sql } from "kysely";
+import type { ServerTables } from "../verbs/schema.ts";
+import type { ConversationRow, Dialect } from "../verbs/steps.ts";
+import { type StoredText, wholeText } from "./texts.ts";
+
+/** Kysely builds and compiles queries; it runs none. */
+const COMPILER = new PostgresDialect({ pool: () => Promise.reject(new TypeError("Kysely runs no queries")) });
+
+// The row that passes the limit of bytes is still wanted: it tells that there is more.
+const ONE_WAY = `
+  SELECT sequence, id, sender_id AS "senderId", text, nul_at, bytes, stored_at AS "storedAt" FROM (
+    SELECT *, sum(bytes) OVER (ORDER BY sequence DESC) AS total FROM (
+      SELECT * FROM messages WHERE sender_id = $1 AND recipient_id = $2 AND sequence < $3
+      ORDER BY sequence DESC LIMIT $4
+    ) newest
+  ) counted WHERE total - bytes <= $5 ORDER BY sequence DESC`;
+
+/** Makes the notice to the other servers that logins of an account have ended. */
+export type EndedNotice = (
+  accountId: number,
+  reason: "password_changed" | "revoked",
+) => { readonly channel: string; readonly payload: string };
+
+/** @param endedNotice Null while there are no other servers. */
+export function postgresDialect(endedNotice: EndedNotice | null): Dialect {
+  return {
+    tables: new Kysely<ServerTables>({ dialect: COMPILER }),
+    // Not `FOR UPDATE`: that would hold up whoever stores a row that refers to this one.
+    forUpdate: (rows) => rows.forNoKeyUpdate(),
+    textBytes: sql<number>`bytes`,
+    databaseBytes: sql<number>`pg_database_size(current_database())`,
+
+    *readConversation({ senderId, recipientId, before, limit, maxBytes }) {
+      const values = [senderId, recipientId, before, limit, maxBytes];
+      const rows = (yield { sql: ONE_WAY, values, wanted: "rows" }) as (ConversationRow & StoredText)[];
+      return rows.map(({ nul_at, ...row }) => ({ ...row, text: wholeText({ text: row.text, nul_at }) }));
+    },
+
+    // deno-lint-ignore require-yield -- PostgreSQL keeps its references itself; pg_amcheck looks at its files
+    *checkFile() {
+      return [];
+    },
+
+    *announceEnded(accountId, reason) {
+      if (endedNotice === null) return;
+      const { channel, payload } = endedNotice(accountId, reason);
+      yield { sql: "SELECT pg_notify($1, $2)", values: [channel, payload], wanted: "rows" };
+    },
+  };
+}

@@ -1,0 +1,222 @@
+// The store on PostgreSQL: three lanes over connections of their own, in this thread, as the driver never blocks it.
+// Hot: sends and acknowledgements, one batch after the other, so that one sender's messages keep their order. Cold: all other
+// verbs that write, one after the other, so that whoever ends logins finds those that were opened before. Reads: four at once.
+import { ChatError, UsageError } from "../../errors.ts";
+import type { ChatReads } from "../../chat/store.ts";
+import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
+import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
+import { coldVerbs } from "../verbs/cold.ts";
+import type { Steps, VerbContext } from "../verbs/steps.ts";
+import { type Acknowledgement } from "./acknowledgements.ts";
+import { AccountsByName } from "./accounts_by_name.ts";
+import type { Connection } from "./connection.ts";
+import { type EndedNotice, postgresDialect } from "./dialect.ts";
+import { mayRunAgain, OutcomeUnknown, unavailableFrom } from "./errors.ts";
+import { type HotContext, runHotBatch, TightBatch } from "./hot_batch.ts";
+import { type Lane as Connections, openLane } from "./lane.ts";
+import { type PageRequest, readPages } from "./mailbox_pages.ts";
+import { runSteps } from "./run_steps.ts";
+import type { NewMessage } from "./sends.ts";
+import type { DatabaseUrl } from "./url.ts";
+
+const READS_AT_ONCE = 4;
+
+/** How often `dataVersion` changes: other servers write all the time, so whoever asks looks again now and then. */
+const LOOK_AGAIN_MS = 30_000;
+
+/** Writes of one statement that are asked for at each connection: they need no transaction. */
+const SINGLE_WRITES: readonly Verb[] = ["findLogin", "markSeen", "noteDevicesUsed"];
+
+const HIGHEST = "SELECT highest_sequence AS sequence FROM mailboxes WHERE account_id = $1";
+const READ_TO = "SELECT read_sequence AS sequence FROM devices WHERE account_id = $1 AND id = $2";
+
+export interface PostgresOptions {
+  readonly limits?: Partial<StoreLimits>;
+  readonly endedNotice?: EndedNotice; // none while there are no other servers
+  /** Told of mailboxes that may hold messages nobody was told of: a commit of which the outcome was not known then. */
+  readonly wake?: (accountIds: readonly number[]) => void;
+}
+
+/** Opens the lanes; the schema has to be there. @throws {UsageError} The database cannot be reached. */
+export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}): Promise<Engine> {
+  await using opened = new AsyncDisposableStack();
+  const hot = opened.use(await openLane(url, { name: "sends" }));
+  const cold = opened.use(await openLane(url, { name: "writes" }));
+  const reads = opened.use(await openLane(url, { name: "reads", connections: READS_AT_ONCE }));
+  const context: VerbContext = {
+    dialect: postgresDialect(options.endedNotice ?? null),
+    limits: { ...DEFAULT_STORE_LIMITS, ...options.limits },
+    now: 0,
+    forget: () => {}, // other servers write too, so nothing but names is kept
+  };
+  const verbs = coldVerbs(context);
+  const connections = opened.move();
+  return {
+    lanes: [
+      new HotLane(hot, {
+        limits: context.limits,
+        accounts: new AccountsByName(),
+        pruneMailbox: verbs.pruneMailbox,
+      }, options.wake),
+      coldLane(cold, context, verbs.writes),
+      readLane(reads, context, verbs.reads),
+    ],
+    failed: new Promise<never>(() => {}),
+    backup: () =>
+      Promise.reject(
+        new UsageError("Cannot back up a PostgreSQL database: use pg_dump, which comes with it"),
+      ),
+    close: () => connections.disposeAsync(),
+  };
+}
+
+class HotLane implements Lane {
+  readonly verbs: readonly Verb[] = ["sendMessage", "acknowledge"];
+  readonly onTheWay = 1;
+  readonly #connections: Connections;
+  readonly #context: HotContext;
+  readonly #wake: (accountIds: readonly number[]) => void;
+  #inDoubt = new Set<string>(); // recipients of batches whose COMMIT was not answered
+
+  constructor(connections: Connections, context: HotContext, wake: PostgresOptions["wake"] = () => {}) {
+    this.#connections = connections;
+    this.#context = context;
+    this.#wake = wake;
+  }
+
+  async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
+    try {
+      return await this.#connections.run(async (connection) => {
+        if (this.#inDoubt.size > 0) await this.#wakeDoubtful(connection);
+        return await this.#runOn(connection, calls, now);
+      });
+    } catch (error) {
+      return failedAll(calls, error);
+    }
+  }
+
+  async #runOn(connection: Connection, calls: readonly Call[], now: number): Promise<Outcome[]> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await runHotBatch(this.#context, connection, calls, now);
+      } catch (error) {
+        if (error instanceof OutcomeUnknown) this.#doubt(calls);
+        if (connection.isLost) return failedAll(calls, error);
+        if (mayRunAgain(error) && attempt < 3) continue;
+        if (calls.length === 1) return failedAll(calls, error);
+        return await this.#runApart(connection, calls, now);
+      }
+    }
+  }
+
+  /** Call by call: one of them is at fault, or waits for a row that is held, and none of the others pays for it. */
+  async #runApart(connection: Connection, calls: readonly Call[], now: number): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const busy = new Map<unknown, Outcome>(); // by mailbox: nobody waits for it a second time
+    for (const call of calls) {
+      const mailbox = mailboxOf(call);
+      const outcome = busy.get(mailbox) ?? (await this.#runOn(connection, [call], now))[0]!;
+      if ("error" in outcome && unavailableFrom(outcome.error) !== null) busy.set(mailbox, outcome);
+      outcomes.push(outcome);
+    }
+    return outcomes;
+  }
+
+  #doubt(calls: readonly Call[]): void {
+    for (const { verb, args: [argument] } of calls) {
+      if (verb === "sendMessage") this.#inDoubt.add((argument as NewMessage).to);
+    }
+  }
+
+  async #wakeDoubtful(connection: Connection): Promise<void> {
+    const accounts = await this.#context.accounts.load(connection, this.#inDoubt);
+    this.#inDoubt = new Set();
+    this.#wake([...accounts.values()]);
+  }
+}
+
+/** What tells apart the mailbox that a hot call changes: a name or an id. */
+function mailboxOf({ verb, args: [argument] }: Call): unknown {
+  return verb === "sendMessage" ? (argument as NewMessage).to : (argument as Acknowledgement).accountId;
+}
+
+type ColdVerbs = Readonly<Record<string, (...args: never[]) => Steps<unknown>>>;
+
+function coldLane(connections: Connections, context: VerbContext, verbs: ColdVerbs): Lane {
+  const runOne = async (connection: Connection, { verb, args }: Call): Promise<Outcome> => {
+    const steps = () => runSteps(connection, verbs[verb]!(...args as never[]));
+    for (let attempt = 1;; attempt++) {
+      try {
+        const isSingle = SINGLE_WRITES.includes(verb);
+        return { result: isSingle ? await steps() : await connection.transaction(steps) };
+      } catch (error) {
+        if (!mayRunAgain(error) || attempt === 3) return failed(error);
+      }
+    }
+  };
+  return {
+    verbs: Object.keys(verbs) as Verb[],
+    onTheWay: 1,
+    run: (calls, now) =>
+      connections.run(async (connection) => {
+        context.now = now;
+        const outcomes: Outcome[] = [];
+        for (const call of calls) outcomes.push(await runOne(connection, call));
+        return outcomes;
+      }).catch((error) => failedAll(calls, error)),
+  };
+}
+
+function readLane(connections: Connections, context: VerbContext, verbs: ColdVerbs): Lane {
+  const sequenceBy = (sql: string) => async (connection: Connection, values: readonly unknown[]) =>
+    (await connection.rows<{ sequence: number }>(sql, values))[0]?.sequence ?? 0;
+  const own: Partial<Record<Verb, (connection: Connection, args: readonly unknown[]) => Promise<unknown>>> = {
+    highestSequence: sequenceBy(HIGHEST),
+    readSequence: sequenceBy(READ_TO),
+    dataVersion: () => Promise.resolve(Math.floor(Date.now() / LOOK_AGAIN_MS)),
+  };
+  const runOne = async (connection: Connection, { verb, args }: Call): Promise<Outcome> => {
+    try {
+      const read = own[verb];
+      return {
+        result: read === undefined
+          ? await runSteps(connection, verbs[verb]!(...args as never[]))
+          : await read(connection, args),
+      };
+    } catch (error) {
+      return failed(error);
+    }
+  };
+  const runPages = async (connection: Connection, calls: readonly Call[]): Promise<Outcome[]> => {
+    if (calls.length === 0) return [];
+    try {
+      const requests = calls.map(({ args: [page] }) => page as PageRequest);
+      return (await readPages(connection, requests)).map((result) => ({ result }));
+    } catch (error) {
+      return failedAll(calls, error);
+    }
+  };
+  return {
+    verbs: [...Object.keys(verbs), ...Object.keys(own), "listMailbox" satisfies keyof ChatReads] as Verb[],
+    onTheWay: READS_AT_ONCE,
+    run: (calls, now) =>
+      connections.run(async (connection) => {
+        context.now = now;
+        const isPage = ({ verb }: Call) => verb === "listMailbox";
+        const pages = runPages(connection, calls.filter(isPage));
+        const others = await Promise.all(
+          calls.map((call) => isPage(call) ? undefined : runOne(connection, call)),
+        );
+        const read = (await pages).values();
+        return others.map((outcome) => outcome ?? read.next().value!);
+      }).catch((error) => failedAll(calls, error)),
+  };
+}
+
+function failed(error: unknown): Outcome {
+  return { error: error instanceof ChatError ? error : unavailableFrom(error) ?? error };
+}
+
+function failedAll(calls: readonly Call[], error: unknown): Outcome[] {
+  return calls.map(() => failed(error));
+}

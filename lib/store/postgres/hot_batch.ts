@@ -1,0 +1,121 @@
+// Group commit on PostgreSQL: sends and acknowledgements that wait at the same moment share one transaction of two round trips.
+// The first locks and reads the rows that decide, the second writes and commits. No result leaves before its commit.
+import type { StoreLimits } from "../limits.ts";
+import type { Call, Outcome } from "../queue.ts";
+import type { Steps } from "../verbs/steps.ts";
+import { needsRoom } from "../rules.ts";
+import type { AccountsByName } from "./accounts_by_name.ts";
+import { type Acknowledgement, movesOf } from "./acknowledgements.ts";
+import type { Connection } from "./connection.ts";
+import { type Held, hold } from "./held_rows.ts";
+import { runSteps } from "./run_steps.ts";
+import {
+  findEarlier,
+  insertOf,
+  isTight,
+  type NewMessage,
+  refusalOf,
+  type Sending,
+  sendingOf,
+  sentOf,
+} from "./sends.ts";
+
+export interface HotContext {
+  readonly limits: StoreLimits;
+  readonly accounts: AccountsByName;
+  /** Takes away history that a mailbox need not keep. */
+  readonly pruneMailbox: (accountId: number) => Steps<number>;
+}
+
+/** The batch has to run call by call: a mailbox is near its limits, so each message decides over the next. */
+export class TightBatch extends Error {}
+
+interface Parts {
+  readonly messages: readonly (readonly [place: number, message: NewMessage])[];
+  readonly acknowledgements: readonly (readonly [place: number, acknowledgement: Acknowledgement])[];
+  readonly ids: ReadonlyMap<string, number>; // of the recipients' names
+}
+
+/** Runs a batch in one transaction. @throws {TightBatch} Nothing was done; never for a batch of one. */
+export async function runHotBatch(
+  context: HotContext,
+  connection: Connection,
+  calls: readonly Call[],
+  now: number,
+): Promise<Outcome[]> {
+  const messages: [number, NewMessage][] = [];
+  const acknowledgements: [number, Acknowledgement][] = [];
+  for (const [place, { verb, args: [argument] }] of calls.entries()) {
+    if (verb === "sendMessage") messages.push([place, argument as NewMessage]);
+    else acknowledgements.push([place, argument as Acknowledgement]);
+  }
+  const ids = await context.accounts.load(connection, new Set(messages.map(([, { to }]) => to)));
+  return await connection.transaction(() =>
+    runTogether(context, connection, { messages, acknowledgements, ids }, now)
+  );
+}
+
+async function runTogether(
+  context: HotContext,
+  connection: Connection,
+  parts: Parts,
+  now: number,
+): Promise<Outcome[]> {
+  const { messages, acknowledgements, ids } = parts;
+  const wanted = {
+    accountIds: [
+      ...new Set([...ids.values(), ...acknowledgements.map(([, { accountId }]) => accountId)]),
+    ],
+    senderIds: [...new Set(messages.map(([, { senderId }]) => senderId))],
+    deviceIds: [...new Set(acknowledgements.map(([, { deviceId }]) => deviceId))],
+  };
+  let held = await hold(connection, wanted);
+  let sendings = sendingsOf(parts, held);
+  if (isTight(sendings, context.limits)) {
+    if (messages.length > 1) throw new TightBatch("a mailbox is near its limits");
+    const [{ recipient, senderId, bytes }] = sendings as [Sending];
+    // Room is made for those alone who may write here.
+    if (!recipient!.blocked.has(senderId) && needsRoom(recipient!, bytes, context.limits)) {
+      await runSteps(connection, context.pruneMailbox(recipient!.accountId));
+      held = await hold(connection, wanted);
+      sendings = sendingsOf(parts, held);
+    }
+  }
+  const taken: Sending[] = [];
+  const refused: { sending: Sending; refused: Error | null }[] = [];
+  for (const sending of sendings) {
+    const reason = refusalOf(sending, context.limits);
+    if (reason === null) taken.push(sending);
+    else refused.push({ sending, refused: reason });
+  }
+  const moves = movesOf(acknowledgements.map(([, acknowledgement]) => acknowledgement), held, now);
+  const writes = [...moves.queries, ...(taken.length > 0 ? [insertOf(taken, now)] : [])];
+  const outcomes = new Map<number, Outcome>();
+  // What was refused may have been taken before; that is looked up while the rows are still held.
+  for (const [index, outcome] of (await findEarlier(connection, refused)).entries()) {
+    outcomes.set(refused[index]!.sending.place, outcome);
+  }
+  const answers = await connection.commit(writes);
+  const inserted = taken.length > 0 ? answers.at(-1) as Parameters<typeof sentOf>[1] : [];
+  const news = moves.newsFrom(
+    moves.queries.length > 0 ? answers[0] as Parameters<typeof moves.newsFrom>[0] : [],
+  );
+  for (const [index, [place]] of acknowledgements.entries()) outcomes.set(place, { result: news[index] });
+  const earlier: { sending: Sending; refused: null }[] = [];
+  for (const [index, sent] of sentOf(taken, inserted).entries()) {
+    const sending = taken[index]!;
+    if (sent === null) earlier.push({ sending, refused: null });
+    else outcomes.set(sending.place, { result: sent });
+  }
+  // Committed rows do not change, so these need no transaction.
+  for (const [index, outcome] of (await findEarlier(connection, earlier)).entries()) {
+    outcomes.set(earlier[index]!.sending.place, outcome);
+  }
+  return Array.from({ length: outcomes.size }, (_, place) => outcomes.get(place)!);
+}
+
+function sendingsOf({ messages, ids }: Parts, { mailboxes }: Held): Sending[] {
+  return messages.map(([place, message]) =>
+    sendingOf(message, place, mailboxes.get(ids.get(message.to) ?? 0))
+  );
+}
