@@ -46,3 +46,20 @@ export async function openLocalStore(path: string, options: StoreOptions = {}): 
   const { SqliteEngine } = await import("./sqlite/batch.ts");
   return queuedStore(new SqliteEngine(path, options.limits), options.now);
 }
+
+/** How a store that several servers share is opened. */
+export interface SharedStoreOptions extends StoreOptions {
+  /** Fingerprint of the community's key, which all of its servers have. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Opens a community's database on PostgreSQL, and brings it to the newest schema.
+ * @param url `postgres://USER:PASSWORD@HOST/DATABASE`; several hosts for one that may move.
+ * @throws {UsageError} The URL is wrong, the database cannot be reached, is of another community, or too new for this program.
+ */
+export async function openSharedStore(url: string, options: SharedStoreOptions): Promise<ServerStore> {
+  // Loaded here: a server that keeps its own file needs nothing of it.
+  const { openPostgres } = await import("./postgres/open.ts");
+  return queuedStore(await openPostgres(url, options), options.now);
+}

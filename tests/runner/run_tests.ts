@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { closingLine, readJunitReport, type TestReport } from "./junit.ts";
 import { TEST_PERMISSIONS } from "../../build/permissions.ts";
 import { runDeno, say } from "../../build/tool.ts";
+import { startSharedCluster } from "../helpers/postgres.ts";
 
 /** The mark that `testWith` puts behind the name of a test that it leaves out. */
 const LEFT_OUT = /^(.*) \[left out: (.*)\]$/s;
@@ -18,6 +19,7 @@ const E2E_FOLDER = "tests/e2e";
 const E2E_FILES_AT_ONCE = 4;
 
 async function main(): Promise<number> {
+  await using _cluster = await startSharedCluster();
   let code = 0;
   let total: TestReport = { passed: 0, failed: 0, skipped: 0, skippedNames: [] };
   for (const args of argumentsOfRuns()) {

@@ -5,9 +5,11 @@
 import { rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { ChatError, type ErrorCode } from "../../lib/errors.ts";
-import { openLocalStore } from "../../lib/store/open.ts";
+import { openLocalStore, openSharedStore, type StoreOptions } from "../../lib/store/open.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
 import type { StoreLimits } from "../../lib/store/limits.ts";
+import { testWith } from "../helpers/needs.ts";
+import { newDatabase, POSTGRES } from "../helpers/postgres.ts";
 import { type TempFolder, tempFolder } from "../helpers/temp_folder.ts";
 
 /** A day in milliseconds. */
@@ -21,16 +23,27 @@ export class TestClock {
   readonly now = (): number => this.at;
 }
 
-/** A store of its own in a temporary folder. */
-export interface StoreInFolder extends AsyncDisposable {
+/** A new store with a clock that stands still. */
+export interface TestStore extends AsyncDisposable {
   readonly store: ServerStore;
   readonly clock: TestClock;
-  readonly folder: TempFolder;
-  readonly path: string;
+  /** Opens the same data once more. */
+  again(options: StoreOptions): Promise<ServerStore>;
 }
 
-/** Opens a new store with a clock that stands still. */
-export async function newStore(limits: Partial<StoreLimits> = {}): Promise<StoreInFolder> {
+/** Makes a new store on the engine that a test is for. */
+export type NewStore = (limits?: Partial<StoreLimits>) => Promise<TestStore>;
+
+/** Registers a test of the store's contract for every engine. */
+export function storeTest(name: string, test: (newStore: NewStore) => Promise<void>): void {
+  Deno.test(name, () => test(newStore));
+  testWith(POSTGRES, `PostgreSQL: ${name}`, () => test(newSharedStore));
+}
+
+/** A store on SQLite in a temporary folder. */
+export async function newStore(
+  limits: Partial<StoreLimits> = {},
+): Promise<TestStore & { readonly path: string; readonly folder: TempFolder }> {
   const folder = tempFolder("mini-chat-store-");
   const clock = new TestClock();
   const path = join(folder.path, "server.db");
@@ -40,11 +53,21 @@ export async function newStore(limits: Partial<StoreLimits> = {}): Promise<Store
     clock,
     folder,
     path,
+    again: (options) => openLocalStore(path, options),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]();
       folder[Symbol.dispose]();
     },
   };
+}
+
+/** A store on PostgreSQL in a database of its own. */
+export async function newSharedStore(limits: Partial<StoreLimits> = {}): Promise<TestStore> {
+  const url = await newDatabase();
+  const clock = new TestClock();
+  const open = (options: StoreOptions) => openSharedStore(url, { ...options, fingerprint: "of the tests" });
+  const store = await open({ limits, now: clock.now });
+  return { store, clock, again: open, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }
 
 /** An account with one signed-in device. */

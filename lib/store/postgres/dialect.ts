@@ -2,19 +2,21 @@
 import { Kysely, PostgresDialect, sql } from "kysely";
 import type { ServerTables } from "../verbs/schema.ts";
 import type { ConversationRow, Dialect } from "../verbs/steps.ts";
-import { type StoredText, wholeText } from "./texts.ts";
+import { type StoredText, wholeText } from "./hot/texts.ts";
 
 /** Kysely builds and compiles queries; it runs none. */
 const COMPILER = new PostgresDialect({ pool: () => Promise.reject(new TypeError("Kysely runs no queries")) });
 
-// The row that passes the limit of bytes is still wanted: it tells that there is more.
+// The row that passes the limit of bytes is still wanted, or the second where the first is too long alone: it tells that there
+// is more.
 const ONE_WAY = `
   SELECT sequence, id, sender_id AS "senderId", text, nul_at, bytes, stored_at AS "storedAt" FROM (
-    SELECT *, sum(bytes) OVER (ORDER BY sequence DESC) AS total FROM (
+    SELECT *, sum(bytes) OVER (ORDER BY sequence DESC) AS total,
+      row_number() OVER (ORDER BY sequence DESC) AS nth FROM (
       SELECT * FROM messages WHERE sender_id = $1 AND recipient_id = $2 AND sequence < $3
       ORDER BY sequence DESC LIMIT $4
     ) newest
-  ) counted WHERE total - bytes <= $5 ORDER BY sequence DESC`;
+  ) counted WHERE total - bytes <= $5 OR nth = 2 ORDER BY sequence DESC`;
 
 /** Makes the notice to the other servers that logins of an account have ended. */
 export type EndedNotice = (

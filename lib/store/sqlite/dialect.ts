@@ -30,8 +30,8 @@ export function sqliteDialect(database: Database<ServerTables>): Dialect {
       let bytes = 0;
       for (const row of oneWay.iterate(page)) {
         rows.push(row);
-        bytes += row.bytes;
         if (bytes > page.maxBytes) break;
+        bytes += row.bytes;
       }
       return rows.map((row) => ({ ...row, text: wholeText(row) }));
     },

@@ -52,7 +52,7 @@ export interface Dialect {
   readonly textBytes: RawBuilder<number>;
   /** Size of the database in bytes. */
   readonly databaseBytes: RawBuilder<number>;
-  /** One way of a history, newest first, as far as a page can hold: one row more than its limit or its bytes. */
+  /** One way of a history, newest first, as far as a page can hold, and one row more, which tells that there is more. */
   readConversation(page: ConversationPage): Steps<ConversationRow[]>;
   /** What is wrong with the file and its references, in words. */
   checkFile(): Steps<string[]>;
@@ -65,7 +65,7 @@ export interface ConversationPage {
   readonly recipientId: number;
   readonly before: number;
   readonly limit: number; // rows at most
-  readonly maxBytes: number; // the row that passes it is the last one
+  readonly maxBytes: number; // of text that the page holds
 }
 
 export interface ConversationRow {

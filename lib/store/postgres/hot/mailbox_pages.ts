@@ -1,24 +1,25 @@
 // Pages of mailboxes: those that many sessions ask for in one moment are read by one statement.
-import type { ChatReads, StoredMessage } from "../../chat/store.ts";
-import { takePage } from "../page.ts";
-import type { Connection } from "./connection.ts";
+import type { ChatReads, StoredMessage } from "../../../chat/store.ts";
+import { takePage } from "../../page.ts";
+import type { Connection } from "../connection.ts";
 import { type StoredText, wholeText } from "./texts.ts";
 
 export type PageRequest = Parameters<ChatReads["listMailbox"]>[0];
 export type Page = Awaited<ReturnType<ChatReads["listMailbox"]>>;
 
-// One row more than asked for, or than the bytes allow, tells that there is a next page.
+// One row more than asked for, or than the bytes allow, tells that there is a next page; a first row that is too long alone
+// needs the second for that.
 const PAGES = `
   SELECT asked.place::int AS place, found.* FROM
     unnest($1::bigint[], $2::bigint[], $3::int[], $4::bigint[]) WITH ORDINALITY
       AS asked(account_id, after, most, max_bytes, place)
     CROSS JOIN LATERAL (
       SELECT sequence, id, sender_id, text, nul_at, bytes, stored_at FROM (
-        SELECT *, sum(bytes) OVER (ORDER BY sequence) AS total FROM (
+        SELECT *, sum(bytes) OVER (ORDER BY sequence) AS total, row_number() OVER (ORDER BY sequence) AS nth FROM (
           SELECT * FROM messages WHERE recipient_id = asked.account_id AND sequence > asked.after
           ORDER BY sequence LIMIT asked.most
         ) oldest
-      ) counted WHERE total - bytes <= asked.max_bytes
+      ) counted WHERE total - bytes <= asked.max_bytes OR nth = 2
     ) found
   ORDER BY asked.place, found.sequence`;
 

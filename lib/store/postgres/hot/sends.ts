@@ -1,10 +1,10 @@
 // Messages of a batch: who is refused, what is stored, and what was stored before.
 import { Buffer } from "node:buffer";
-import type { ChatWrites, SentMessage } from "../../chat/store.ts";
-import type { StoreLimits } from "../limits.ts";
-import type { Outcome } from "../queue.ts";
-import { idIsUsed, needsRoom, noUser, refusal } from "../rules.ts";
-import type { Connection, Query } from "./connection.ts";
+import type { ChatWrites, SentMessage } from "../../../chat/store.ts";
+import type { StoreLimits } from "../../limits.ts";
+import type { Outcome } from "../../queue.ts";
+import { idIsUsed, needsRoom, noUser, refusal } from "../../rules.ts";
+import type { Connection, Query } from "../connection.ts";
 import type { HeldMailbox } from "./held_rows.ts";
 import { placesAsText, type StoredText, storedText, wholeText } from "./texts.ts";
 

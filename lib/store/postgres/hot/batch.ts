@@ -1,14 +1,14 @@
 // Group commit on PostgreSQL: sends and acknowledgements that wait at the same moment share one transaction of two round trips.
 // The first locks and reads the rows that decide, the second writes and commits. No result leaves before its commit.
-import type { StoreLimits } from "../limits.ts";
-import type { Call, Outcome } from "../queue.ts";
-import type { Steps } from "../verbs/steps.ts";
-import { needsRoom } from "../rules.ts";
+import type { StoreLimits } from "../../limits.ts";
+import type { Call, Outcome } from "../../queue.ts";
+import type { Steps } from "../../verbs/steps.ts";
+import { needsRoom } from "../../rules.ts";
 import type { AccountsByName } from "./accounts_by_name.ts";
 import { type Acknowledgement, movesOf } from "./acknowledgements.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../connection.ts";
 import { type Held, hold } from "./held_rows.ts";
-import { runSteps } from "./run_steps.ts";
+import { runSteps } from "../run_steps.ts";
 import {
   findEarlier,
   insertOf,

@@ -2,7 +2,7 @@
 // Why the order of a mailbox holds with several servers writing: whoever inserts into a mailbox holds its row from before the
 // sequence is drawn until the commit, and a commit is visible before its locks are free. So the next one draws a higher number,
 // and nobody sees it without the lower one. Everybody locks in the order of ids, mailboxes before devices: no deadlock.
-import type { Connection, Query } from "./connection.ts";
+import type { Connection, Query } from "../connection.ts";
 
 /** A mailbox as a batch meets it; the totals are counted on as the batch goes. */
 export interface HeldMailbox {

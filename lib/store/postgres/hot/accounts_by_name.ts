@@ -1,5 +1,5 @@
 // Ids of accounts by name, kept in memory: a name is never given to somebody else, so what is kept is never wrong.
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../connection.ts";
 
 /** Names kept at most; some 10 MiB. Beyond it the ones found first go first. */
 const MAX_KEPT = 100_000;

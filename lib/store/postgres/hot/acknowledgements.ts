@@ -1,8 +1,8 @@
 // Acknowledgements of a batch: where cursors move to, and what the senders are told of it.
-import type { ChatWrites, ReceiptNews } from "../../chat/store.ts";
-import { USE_PRECISION_MS } from "../limits.ts";
-import { type Cursors, cursorsAfter, newsFor } from "../rules.ts";
-import type { Query } from "./connection.ts";
+import type { ChatWrites, ReceiptNews } from "../../../chat/store.ts";
+import { USE_PRECISION_MS } from "../../limits.ts";
+import { type Cursors, cursorsAfter, newsFor } from "../../rules.ts";
+import type { Query } from "../connection.ts";
 import type { Held, HeldMailbox } from "./held_rows.ts";
 
 export type Acknowledgement = Parameters<ChatWrites["acknowledge"]>[0];
