@@ -12,7 +12,7 @@ import { AccountsByName } from "./hot/accounts_by_name.ts";
 import type { Connection } from "./connection.ts";
 import { type EndedNotice, postgresDialect } from "./dialect.ts";
 import { mayRunAgain, OutcomeUnknown, unavailableFrom } from "./errors.ts";
-import { type HotContext, runHotBatch, TightBatch } from "./hot/batch.ts";
+import { type HotContext, runHotBatch } from "./hot/batch.ts";
 import { type Lane as Connections, openLane } from "./lane.ts";
 import { type PageRequest, readPages } from "./hot/mailbox_pages.ts";
 import { runSteps } from "./run_steps.ts";

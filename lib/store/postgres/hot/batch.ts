@@ -28,7 +28,7 @@ export interface HotContext {
 }
 
 /** The batch has to run call by call: a mailbox is near its limits, so each message decides over the next. */
-export class TightBatch extends Error {}
+class TightBatch extends Error {}
 
 interface Parts {
   readonly messages: readonly (readonly [place: number, message: NewMessage])[];
