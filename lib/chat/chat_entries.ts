@@ -1,12 +1,8 @@
 // The port to the open direct chats of a community, and what is kept of each.
 // An entry changes only by a step: a pure function from the entry as it is to the entry as it will be, which the port runs and
 // writes in one go, so that two servers never see one half changed. What is to be told is told once that is done.
-import { ChatError } from "../errors.ts";
 import type { ChatEvents, Endpoint, OpenChat } from "../protocol/chat_messages.ts";
 import type { SessionAddress } from "./cluster.ts";
-
-const MAX_OPEN_PER_ACCOUNT = 8; // at once
-const MAX_OPEN = 20_000; // in a community at once, of 8 KiB at most
 
 /** A session that is, or was, one side of a chat. */
 export interface ChatParty {
@@ -62,6 +58,8 @@ export interface Change<T> {
   readonly result: T;
   readonly news: readonly ChatNews[];
   readonly tickets?: readonly RelayTicket[]; // in place of all that this chat has; unset: those stay
+  /** Called before an entry is added, with the open chats of its host and of all; throws a `ChatError` to refuse. */
+  readonly admit?: (openOfHost: number, openInAll: number) => void;
 }
 
 /** Throws a `ChatError` to refuse; nothing has changed then. May be run again, so it changes nothing itself. */
@@ -78,7 +76,7 @@ export interface ChatEntries {
   /** Ids of the chats in which this session is host or joiner. */
   heldBy(party: ChatParty): Promise<string[]>;
 
-  /** Ids of the chats whose host is missing with its server and nobody has noted it, or whose time is over. */
+  /** Ids of the chats whose host has gone or come back with its server, which is not noted yet, or whose time is over. */
   neglected(): Promise<string[]>;
 
   /**
@@ -86,15 +84,4 @@ export interface ChatEntries {
    * to be carried to that server, and then once there. Null for one that is unknown, spent, or too old.
    */
   redeem(ticket: string, here: string): Promise<RelayTicket | null>;
-}
-
-/** Throws a `ChatError` when a host with so many open chats may not open one more, of so many in all. */
-export function checkRoom(openOfHost: number, openInAll: number): void {
-  if (openOfHost >= MAX_OPEN_PER_ACCOUNT) {
-    const words = `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`;
-    throw new ChatError("rate_limited", words);
-  }
-  if (openInAll >= MAX_OPEN) {
-    throw new ChatError("unavailable", "Cannot open a chat: too many are open on this server");
-  }
 }

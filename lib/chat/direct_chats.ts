@@ -31,6 +31,7 @@ export interface DirectChatsOptions {
   };
   readonly relayAddress?: string; // host and port at which other servers reach this one; unset: they cannot
   readonly awayMs?: number; // AWAY_MS by default
+  readonly leaveAgainMs?: number; // LEAVE_AGAIN_MS by default
 }
 
 /** One side of a relay. */
@@ -56,16 +57,18 @@ export class DirectChats implements Disposable {
   readonly #hub: DirectChatsOptions["hub"];
   readonly #relayAddress: string | null;
   readonly #awayMs: number;
+  readonly #leaveAgainMs: number;
   readonly #holders = new Set<string>(); // sessions of this server that have opened or joined a chat
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #isDisposed = false;
 
-  constructor({ server, entries, hub, relayAddress, awayMs = AWAY_MS }: DirectChatsOptions) {
-    this.#server = server;
-    this.#entries = entries;
-    this.#hub = hub;
-    this.#relayAddress = relayAddress ?? null;
-    this.#awayMs = awayMs;
+  constructor(options: DirectChatsOptions) {
+    this.#server = options.server;
+    this.#entries = options.entries;
+    this.#hub = options.hub;
+    this.#relayAddress = options.relayAddress ?? null;
+    this.#awayMs = options.awayMs ?? AWAY_MS;
+    this.#leaveAgainMs = options.leaveAgainMs ?? LEAVE_AGAIN_MS;
   }
 
   /** Opens a chat and tells the friend; or, for the host's own open chat, takes its new details. */
@@ -161,7 +164,7 @@ export class DirectChats implements Disposable {
         if (awayUntil !== null) this.#later(this.#awayMs, () => this.#change(chatId, giveUp(awayUntil)));
       }
     } catch {
-      this.#later(LEAVE_AGAIN_MS, () => this.#leave(party));
+      this.#later(this.#leaveAgainMs, () => this.#leave(party));
     }
   }
 

@@ -4,7 +4,6 @@ import {
   type ChatEntries,
   type ChatEntry,
   type ChatParty,
-  checkRoom,
   type Moment,
   type RelayTicket,
   type Step,
@@ -40,7 +39,8 @@ export class MemoryEntries implements ChatEntries {
     // Nothing in here waits, so no other step can come in between.
     return Promise.try(() => {
       const before = this.#entries.get(chatId) ?? null;
-      const { entry, tickets, result, news } = step(before, this.#moment());
+      const { entry, tickets, result, news, admit } = step(before, this.#moment());
+      if (!before && entry) admit?.(this.#byHost.of(entry.hostId).size, this.#entries.size);
       if (entry !== before) this.#put(before, entry);
       if (tickets || !entry) this.#issue(chatId, tickets ?? []);
       return { result, news };
@@ -62,9 +62,10 @@ export class MemoryEntries implements ChatEntries {
 
   neglected(): Promise<string[]> {
     const now = this.#now();
-    const neglected = this.#entries.values().filter(({ host, awayUntil }) =>
-      awayUntil === null ? host !== null && !this.#isHere(host) : awayUntil <= now
-    );
+    const neglected = this.#entries.values().filter(({ host, awayUntil }) => {
+      const isHere = host !== null && this.#isHere(host);
+      return isHere ? awayUntil !== null : awayUntil === null || awayUntil <= now;
+    });
     return Promise.resolve(neglected.map(({ chatId }) => chatId).toArray());
   }
 
@@ -90,7 +91,6 @@ export class MemoryEntries implements ChatEntries {
 
   #put(before: ChatEntry | null, entry: ChatEntry | null): void {
     if (!before && entry) {
-      checkRoom(this.#byHost.of(entry.hostId).size, this.#entries.size);
       this.#byHost.add(entry.hostId, entry.chatId);
       this.#byFriend.add(entry.friendId, entry.chatId);
     }

@@ -12,6 +12,8 @@ import type {
 import type { ChatEntry, ChatNews, ChatParty, Moment, RelayTicket, Step } from "../chat_entries.ts";
 import type { SessionAddress } from "../cluster.ts";
 
+const MAX_OPEN_PER_ACCOUNT = 8; // at once
+const MAX_OPEN = 20_000; // in a community at once, of 8 KiB at most
 const TICKET_MS = 30_000; // how long a relay ticket is good for: a round lasts 15 s
 // Time that both need to hear of a punch before they begin: on one server, and over two.
 const PUNCH_IN_MS = 50;
@@ -34,17 +36,24 @@ export function open(host: ChatParty, friendId: number, details: OpenChat): Step
     }
     const before = known ?? freshEntry(host, friendId, details, now);
     const entry: ChatEntry = { ...before, host, details, awayUntil: null };
-    if (!entry.isJoined) {
-      return {
-        entry,
-        result: undefined,
-        news: known ? [] : [tell(friendId, "chat_invited", invitationOf(entry))],
-      };
-    }
-    // The friend may have another session by now and be waiting for just this.
-    const to = entry.joiner && isHere(entry.joiner) ? entry.joiner.at : friendId;
-    return { entry, result: undefined, news: [tell(to, "chat_reopened", { chatId: entry.chatId })] };
+    const tellFriend = () => {
+      if (!entry.isJoined) return known ? [] : [tell(friendId, "chat_invited", invitationOf(entry))];
+      // The friend may have another session by now and be waiting for just this.
+      const to = entry.joiner && isHere(entry.joiner) ? entry.joiner.at : friendId;
+      return [tell(to, "chat_reopened", { chatId: entry.chatId })];
+    };
+    return { entry, result: undefined, news: tellFriend(), admit };
   };
+}
+
+function admit(openOfHost: number, openInAll: number): void {
+  if (openOfHost >= MAX_OPEN_PER_ACCOUNT) {
+    const words = `Cannot open more than ${MAX_OPEN_PER_ACCOUNT} chats at once: close one`;
+    throw new ChatError("rate_limited", words);
+  }
+  if (openInAll >= MAX_OPEN) {
+    throw new ChatError("unavailable", "Cannot open a chat: too many are open on this server");
+  }
 }
 
 /** Closes the caller's own chat, or takes the caller out of one they joined. Does nothing to any other. */

@@ -121,6 +121,40 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       );
     `,
   },
+  {
+    title: "open direct chats",
+    sql: `
+      CREATE TABLE open_chats (
+        chat_id text COLLATE "C" PRIMARY KEY,
+        host_id bigint NOT NULL,
+        friend_id bigint NOT NULL,
+        opened_at bigint NOT NULL,
+        is_joined smallint NOT NULL,
+        away_until bigint,
+        host_server text COLLATE "C",
+        host_session text COLLATE "C",
+        joiner_server text COLLATE "C",
+        joiner_session text COLLATE "C",
+        details text NOT NULL,
+        state text NOT NULL
+      ) WITH (fillfactor = 50);
+      CREATE INDEX open_chats_by_host ON open_chats (host_id);
+      CREATE INDEX open_chats_by_friend ON open_chats (friend_id);
+
+      CREATE UNLOGGED TABLE relay_tickets (
+        ticket text COLLATE "C" PRIMARY KEY,
+        chat_id text COLLATE "C" NOT NULL,
+        pair text COLLATE "C" NOT NULL,
+        account_id bigint NOT NULL,
+        name text NOT NULL,
+        server text COLLATE "C" NOT NULL,
+        relay_address text,
+        until bigint NOT NULL,
+        is_carried smallint NOT NULL DEFAULT 0
+      );
+      CREATE INDEX relay_tickets_by_chat ON relay_tickets (chat_id);
+    `,
+  },
 ];
 
 /** How long a migration waits for a table that others use; then they go first, and it comes again. */
