@@ -82,18 +82,18 @@ const HANDLERS: Handlers = {
 
   list_users(session, params) {
     const { accountId, services: { store, hub } } = session;
-    const withPresence = ({ accountId, ...user }: ListedUser): UserEntry => ({
-      ...user,
-      presence: hub.presenceOf(accountId),
-    });
+    const withPresence = async (users: readonly ListedUser[]): Promise<UserEntry[]> => {
+      const presences = await hub.presenceOf(users.map(({ accountId }) => accountId));
+      return users.map(({ accountId, ...user }) => ({ ...user, presence: presences.get(accountId)! }));
+    };
     return session.inTurn(async () => {
       if (params.name !== undefined) {
         const user = await store.findUser(params.name, accountId);
-        return { users: user ? [withPresence(user)] : [], next: null };
+        return { users: await withPresence(user ? [user] : []), next: null };
       }
       const limit = Math.min(params.limit ?? USERS_PER_PAGE, MAX_USERS_PER_PAGE);
       const page = await store.listUsers({ viewerId: accountId, after: params.after ?? null, limit });
-      const users = takeFitting(page.users.map(withPresence));
+      const users = takeFitting(await withPresence(page.users));
       const next = users.length < page.users.length ? users.at(-1)?.name ?? null : page.next;
       return { users, next };
     });
@@ -137,7 +137,7 @@ const HANDLERS: Handlers = {
   },
 
   set_presence(session, { presence }) {
-    session.isIdle = presence === "idle";
+    session.services.hub.setIdle(session, presence === "idle");
     return {};
   },
 
@@ -171,9 +171,10 @@ const HANDLERS: Handlers = {
       throw new ChatError("unavailable", "Cannot open a chat: the session has ended");
     }
     await directChats.open(session, friend.accountId, chat);
+    const presences = await hub.presenceOf([friend.accountId]);
     return {
       seenAddress: session.peer.connection.remoteAddress,
-      isFriendOnline: hub.presenceOf(friend.accountId) !== "offline",
+      isFriendOnline: presences.get(friend.accountId) !== "offline",
     };
   },
 

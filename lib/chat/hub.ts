@@ -1,9 +1,18 @@
 // The hub: the one owner of who is present, and where.
 // Presence is a lease in memory, held by a live session and never stored: when the connection ends, however it ends, the lease
-// ends with it. An account may hold several. Everything here is synchronous, so no two sessions can see it half changed.
+// ends with it. An account may hold several. Everything about the sessions here is synchronous, so no two of them can see it
+// half changed. What is told to an account reaches its sessions at the other servers of the community as well.
 import type { Event, EventName } from "../protocol/events.ts";
 import type { UserEntry } from "../protocol/requests.ts";
-import type { SessionAddress } from "./cluster.ts";
+import {
+  alone,
+  type AnyEvent,
+  type Bus,
+  type BusNews,
+  type Cluster,
+  type SessionAddress,
+  type SharedPresence,
+} from "./cluster.ts";
 import type { Delivery } from "./delivery.ts";
 import type { AccountName, StoredMessage } from "./store.ts";
 
@@ -17,81 +26,164 @@ export interface PresentSession {
   readonly identity: Identity;
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
-  readonly isIdle: boolean; // its person has not touched a key for a while
+  isIdle: boolean; // its person has not touched a key for a while; the hub sets it
   readonly delivery: Pick<Delivery, "offer" | "wake"> | null; // null before the client has subscribed
   notify<E extends EventName>(event: E, content: Event<E>): void;
-  end(reason: Event<"session_ended">["reason"]): void;
+  end(reason: EndReason): void;
 }
 
+type EndReason = Event<"session_ended">["reason"];
+type Presence = UserEntry["presence"];
+
 export class Hub {
+  readonly #bus: Bus;
+  readonly #presence: SharedPresence;
   readonly #sessions = new Map<number, Set<PresentSession>>();
   readonly #byId = new Map<string, PresentSession>();
 
-  add(session: PresentSession): void {
-    this.#sessions.getOrInsertComputed(session.identity.accountId, () => new Set()).add(session);
-    this.#byId.set(session.address.session, session);
+  constructor({ bus, presence }: Pick<Cluster, "bus" | "presence"> = alone()) {
+    this.#bus = bus;
+    this.#presence = presence;
   }
 
-  /** Lets the sessions of a device go on under the token that a new login of it was given. */
-  renewToken(login: Identity): void {
-    for (const session of this.#of(login.accountId)) {
-      if (session.identity.deviceId === login.deviceId) session.renewToken(login.tokenHash);
-    }
+  add(session: PresentSession): void {
+    const { accountId } = session.identity;
+    this.#byId.set(session.address.session, session);
+    this.#change(
+      accountId,
+      () => this.#sessions.getOrInsertComputed(accountId, () => new Set()).add(session),
+    );
   }
 
   remove(session: PresentSession): void {
-    const held = this.#sessions.get(session.identity.accountId);
-    if (held?.delete(session) && held.size === 0) this.#sessions.delete(session.identity.accountId);
+    const { accountId } = session.identity;
+    const held = this.#sessions.get(accountId);
     this.#byId.delete(session.address.session);
+    this.#change(accountId, () => {
+      if (held?.delete(session) && held.size === 0) this.#sessions.delete(accountId);
+    });
   }
 
-  /** Online when a person is at the keys of any of its sessions; idle when it has sessions, but nobody is. */
-  presenceOf(accountId: number): UserEntry["presence"] {
-    const held = this.#of(accountId);
-    if (held.length === 0) return "offline";
-    return held.some((session) => !session.isIdle) ? "online" : "idle";
+  setIdle(session: PresentSession, isIdle: boolean): void {
+    this.#change(session.identity.accountId, () => session.isIdle = isIdle);
   }
 
+  /** How each of these accounts is present in the whole community. */
+  async presenceOf(accountIds: readonly number[]): Promise<ReadonlyMap<number, Presence>> {
+    const elsewhere = await this.#presence.elsewhere(accountIds);
+    return new Map(
+      accountIds.map((id) => [id, stronger(this.#presenceHere(id), elsewhere.get(id) ?? "offline")]),
+    );
+  }
+
+  /** Devices with a session here. */
   devicesOf(accountId: number): string[] {
-    return this.#of(accountId).map(({ identity }) => identity.deviceId);
+    return this.of(accountId).map(({ identity }) => identity.deviceId);
+  }
+
+  /** Lets the sessions of a device go on under the token that a new login of it was given. */
+  renewToken({ accountId, deviceId, tokenHash }: Omit<Identity, "name">): void {
+    this.#renewTokenHere({ accountId, deviceId, tokenHash });
+    this.#bus.publish({ type: "token_renewed", accountId, deviceId, tokenHash });
   }
 
   /** Delivers a message that was just committed here; `previous` is the mailbox's highest sequence before it. */
   deliver(recipientId: number, message: StoredMessage, previous: number): void {
-    for (const session of this.#of(recipientId)) session.delivery?.offer(message, previous);
+    for (const session of this.of(recipientId)) session.delivery?.offer(message, previous);
+    this.#bus.publish({ type: "wake", accountIds: [recipientId] });
   }
 
   /** Lets deliveries look for messages that were not offered to them. */
   wake(accountId: number): void {
-    for (const session of this.#of(accountId)) session.delivery?.wake();
+    this.#wakeHere([accountId]);
+    this.#bus.publish({ type: "wake", accountIds: [accountId] });
   }
 
+  /** Lets all deliveries of this server look. */
+  wakeAllHere(): void {
+    for (const session of this.all()) session.delivery?.wake();
+  }
+
+  /** Tells all sessions of an account. */
   notify<E extends EventName>(accountId: number, event: E, content: Event<E>): void {
-    for (const session of this.#of(accountId)) session.notify(event, content);
+    for (const session of this.of(accountId)) session.notify(event, content);
+    this.#bus.publish({ type: "event", accountId, news: { event, content } as AnyEvent });
   }
 
   /** Tells one session, wherever it is; nobody when it has ended. */
   tell<E extends EventName>(to: SessionAddress, event: E, content: Event<E>): void {
-    this.#byId.get(to.session)?.notify(event, content);
+    if (to.server === this.#bus.server) this.#byId.get(to.session)?.notify(event, content);
+    else this.#bus.publish({ type: "event_at", to, news: { event, content } as AnyEvent });
   }
 
-  endSessions(accountId: number, reason: Event<"session_ended">["reason"], except?: PresentSession): void {
-    for (const session of this.#of(accountId)) if (session !== except) session.end(reason);
+  /** Ends the sessions of an account but one; at other servers those whose login has ended in the store. */
+  endSessions(accountId: number, reason: EndReason, except: PresentSession): void {
+    for (const session of this.of(accountId)) if (session !== except) session.end(reason);
+    this.#bus.publish({ type: "logins_ended", accountId, reason });
   }
 
-  endDevice(of: PresentSession, reason: Event<"session_ended">["reason"]): void {
-    for (const session of this.#of(of.identity.accountId)) {
-      if (session !== of && session.identity.deviceId === of.identity.deviceId) session.end(reason);
+  /** Ends the other sessions of a device whose login has ended in the store. */
+  endDevice(of: PresentSession, reason: EndReason): void {
+    const { accountId, deviceId } = of.identity;
+    for (const session of this.of(accountId)) {
+      if (session !== of && session.identity.deviceId === deviceId) session.end(reason);
+    }
+    this.#bus.publish({ type: "logins_ended", accountId, reason });
+  }
+
+  /** Does for the sessions here what another server has told. */
+  hear(news: Exclude<BusNews, { readonly type: "logins_ended" }>): void {
+    switch (news.type) {
+      case "wake":
+        return this.#wakeHere(news.accountIds);
+      case "event":
+        for (const session of this.of(news.accountId)) session.notify(news.news.event, news.news.content);
+        return;
+      case "event_at":
+        if (news.to.server === this.#bus.server) this.tell(news.to, news.news.event, news.news.content);
+        return;
+      case "token_renewed":
+        return this.#renewTokenHere(news);
     }
   }
 
-  /** Every session, in no order. */
+  /** Every session here, in no order. */
   *all(): Generator<PresentSession> {
     for (const held of this.#sessions.values()) yield* held;
   }
 
-  /** A copy, since a session that is ended leaves while others are being told. */
-  #of(accountId: number): PresentSession[] {
+  /** The sessions of an account here. A copy, since a session that is ended leaves while others are being told. */
+  of(accountId: number): PresentSession[] {
     return [...this.#sessions.get(accountId) ?? []];
   }
+
+  #wakeHere(accountIds: readonly number[]): void {
+    for (const id of accountIds) for (const session of this.of(id)) session.delivery?.wake();
+  }
+
+  #renewTokenHere({ accountId, deviceId, tokenHash }: Omit<Identity, "name">): void {
+    for (const session of this.of(accountId)) {
+      if (session.identity.deviceId === deviceId) session.renewToken(tokenHash);
+    }
+  }
+
+  /** Online when a person is at the keys of any of its sessions; idle when it has sessions, but nobody is. */
+  #presenceHere(accountId: number): Presence {
+    const held = this.of(accountId);
+    if (held.length === 0) return "offline";
+    return held.some((session) => !session.isIdle) ? "online" : "idle";
+  }
+
+  /** Changes something about the sessions of an account, and lets the community know if it is present in another way now. */
+  #change(accountId: number, change: () => void): void {
+    const before = this.#presenceHere(accountId);
+    change();
+    const after = this.#presenceHere(accountId);
+    if (after !== before) this.#presence.noteHere(accountId, after);
+  }
+}
+
+function stronger(a: Presence, b: Presence): Presence {
+  if (a === "online" || b === "online") return "online";
+  return a === "idle" || b === "idle" ? "idle" : "offline";
 }

@@ -54,6 +54,9 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
       connectedDeviceIds: hub.devicesOf(accountId),
       ...opening,
     });
+    const { tokenHash } = opening;
+    // Before signing in, which fails if this connection has ended meanwhile: the former token has ended in any case.
+    if (opened.deviceId === deviceId) hub.renewToken({ accountId, deviceId, tokenHash });
     return signIn(session, { accountId, name, ...opened }, token);
   },
 

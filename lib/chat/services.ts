@@ -33,7 +33,7 @@ export class Services {
   readonly log: Log;
   readonly registration: Registration;
   readonly cluster: Cluster;
-  readonly hub: Hub = new Hub();
+  readonly hub: Hub;
   readonly directChats: DirectChats;
   readonly passwords: Passwords;
   readonly throttles: Throttles;
@@ -44,6 +44,7 @@ export class Services {
   constructor(options: ServicesOptions) {
     const { store, log, registration, throttles, passwords, paceClock, relayAddress } = options;
     this.cluster = options.cluster ?? alone();
+    this.hub = new Hub(this.cluster);
     this.directChats = new DirectChats({
       server: this.cluster.bus.server,
       entries: options.openChats ?? new MemoryEntries(),

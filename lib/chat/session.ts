@@ -71,7 +71,6 @@ export class Session implements PresentSession, TurnTaker {
     }
     clearTimeout(this.#signInTimer);
     const { hub, log } = this.services;
-    hub.renewToken(identity);
     this.#identity = identity;
     this.#stage = "signed_in";
     hub.add(this);

@@ -1,6 +1,7 @@
 // What a serving server does now and then: notice what the operator changed, note which devices are connected, and prune
 // what the limits no longer keep.
 import type { Log } from "../chat/services.ts";
+import { endLost } from "../chat/hearing.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
 import { sleep } from "../waiting.ts";
@@ -10,21 +11,31 @@ const PRUNE_EVERY_MS = 10 * 60_000;
 const PRUNE_STEP_MS = 50; // rest between two steps of one round, so that others get their turn
 const DEVICES_PER_CALL = 500; // noted: a few milliseconds of work, none of it a write on most days
 
-export type UpkeepStore = Pick<ServerStore, "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune">;
+const NOTHING_PRUNED: PruneResult = { messages: 0, devices: 0, isDone: true };
+
+export type UpkeepStore = Pick<
+  ServerStore,
+  "settled" | "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune"
+>;
 
 export class Upkeep implements Disposable {
   readonly #store: UpkeepStore;
   readonly #hub: Hub;
   readonly #log: Log;
+  readonly #isLeader: () => boolean;
   #dataVersion: number | undefined; // as of the last look that found all ended logins; unset before the first one
   #isMidRound = false; // the last step of pruning left more to take away
   readonly #disposed = new AbortController();
 
-  /** Starts; pruning begins at once. */
-  constructor(store: UpkeepStore, hub: Hub, log: Log) {
+  /**
+   * Starts; pruning begins at once.
+   * @param isLeader Whether this server is the one of its community that prunes.
+   */
+  constructor(store: UpkeepStore, hub: Hub, log: Log, isLeader: () => boolean = () => true) {
     this.#store = store;
     this.#hub = hub;
     this.#log = log;
+    this.#isLeader = isLeader;
     // Both reject once this is disposed of, in their sleep.
     this.#keepLooking().catch(() => {});
     this.#keepPruning().catch(() => {});
@@ -47,17 +58,17 @@ export class Upkeep implements Disposable {
   async look(): Promise<void> {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;
-    const sessions = [...this.#hub.all()];
-    const hashes = sessions.map(({ identity }) => identity.tokenHash);
-    const ended = new Set(await this.#store.listEndedLogins(hashes));
-    for (const session of sessions) if (ended.has(session.identity.tokenHash)) session.end("revoked");
+    await endLost(this.#store, () => this.#hub.all(), "revoked");
     this.#dataVersion = version;
   }
 
-  /** Takes a step of a round of pruning; before the first one, connected devices are noted as used. Happens by itself. */
+  /**
+   * Takes a step of a round of pruning; before the first one, connected devices are noted as used. Happens by itself. Each
+   * server of a community notes its own devices; only one of them prunes.
+   */
   async prune(): Promise<PruneResult> {
     if (!this.#isMidRound) await this.#noteConnected();
-    const pruned = await this.#store.prune();
+    const pruned = this.#isLeader() ? await this.#store.prune() : NOTHING_PRUNED;
     this.#isMidRound = !pruned.isDone;
     return pruned;
   }

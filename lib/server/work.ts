@@ -1,9 +1,11 @@
 // What a server does for its callers: sessions, side connections and upkeep, over an open store. Loaded while the store opens.
 import { addressGroup } from "../addresses.ts";
 import { answer } from "../chat/handlers.ts";
+import { alone, type Cluster } from "../chat/cluster.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { Identity } from "../net/identity.ts";
+import { Hearing } from "../chat/hearing.ts";
 import { Passwords } from "../chat/passwords.ts";
 import { type Log, Services } from "../chat/services.ts";
 import { Session } from "../chat/session.ts";
@@ -19,6 +21,7 @@ export interface WorkOptions {
   readonly log: Log;
   readonly identity: Identity; // that all servers of a community share
   readonly passwords?: Passwords; // at full cost by default
+  readonly cluster?: Cluster; // alone by default
 }
 
 export class Work implements AsyncDisposable {
@@ -31,13 +34,14 @@ export class Work implements AsyncDisposable {
   constructor(
     store: ServerStore,
     options: ServeOptions,
-    { log, identity, passwords = new Passwords() }: WorkOptions,
+    { log, identity, passwords = new Passwords(), cluster = alone() }: WorkOptions,
   ) {
     this.store = store;
     this.#services = new Services({
       store,
       log,
       passwords,
+      cluster,
       registration: options.registration,
       throttles: {
         ...DEFAULT_THROTTLES,
@@ -48,7 +52,8 @@ export class Work implements AsyncDisposable {
       },
     });
     const { hub, directChats } = this.#services;
-    this.#opened.use(new Upkeep(store, hub, log));
+    this.#opened.use(new Hearing(store, this.#services));
+    this.#opened.use(new Upkeep(store, hub, log, () => cluster.isLeader()));
     this.#opened.use(directChats);
     const relay = new Relay({
       log,

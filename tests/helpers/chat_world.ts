@@ -7,6 +7,8 @@ import { Passwords } from "../../lib/chat/passwords.ts";
 import type { PaceClock } from "../../lib/chat/throttles/pace.ts";
 import type { SessionPeer } from "../../lib/chat/delivery.ts";
 import { type Registration, Services } from "../../lib/chat/services.ts";
+import type { Cluster } from "../../lib/chat/cluster.ts";
+import { Hearing } from "../../lib/chat/hearing.ts";
 import { answer } from "../../lib/chat/handlers.ts";
 import { Session } from "../../lib/chat/session.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../../lib/chat/limits.ts";
@@ -98,18 +100,24 @@ export interface ChatWorldOptions {
   readonly throttles?: Partial<ThrottleLimits>;
   /** Time that sends and strangers' logins are slowed by; the machine's by default. */
   readonly paceClock?: PaceClock;
+  /** What this server shares with the others of its community; it is alone by default. */
+  readonly cluster?: Cluster;
+  /** The store of the community, which whoever gives it closes; one of its own by default. */
+  readonly store?: ServerStore;
   /** Waited for before anything is asked of the store, and before each password is hashed or checked. */
   readonly gate?: (verb: string) => Promise<void>;
 }
 
-/** The same object, but each of its methods waits for the gate first. */
+/** The same object, but each of its methods waits for the gate first; waiting for what is under way passes. */
 function gated<T extends object>(target: T, gate: (verb: string) => Promise<void>): T {
   return new Proxy(target, {
     get(object, name) {
       const member = Reflect.get(object, name, object);
       if (typeof member !== "function") return member;
       const call = member.bind(object);
-      return typeof name === "symbol" ? call : (...args: unknown[]) => gate(name).then(() => call(...args));
+      return typeof name === "symbol" || name === "settled"
+        ? call
+        : (...args: unknown[]) => gate(name).then(() => call(...args));
     },
   });
 }
@@ -119,23 +127,29 @@ export class ChatWorld implements AsyncDisposable {
   readonly store: ServerStore;
   readonly services: Services;
   readonly #callers: Caller[] = [];
+  readonly #hearing: Hearing;
+  readonly #ownsStore: boolean;
 
   private constructor(store: ServerStore, options: ChatWorldOptions) {
     const { gate } = options;
     const passwords = new Passwords({ logN: 4, r: 8, p: 1 });
+    this.#ownsStore = options.store === undefined;
     this.store = gate ? gated(store, gate) : store;
     this.services = new Services({
       store: this.store,
       log: { info() {}, warn() {}, error: (message, { error } = {}) => assert.fail(`${message}: ${error}`) },
       registration: options.registration ?? "open",
       ...(options.paceClock ? { paceClock: options.paceClock } : {}),
+      ...(options.cluster ? { cluster: options.cluster } : {}),
       throttles: { ...DEFAULT_THROTTLES, registrationsPerAddress: 1_000, ...options.throttles },
       passwords: gate ? gated(passwords, gate) : passwords,
     });
+    this.#hearing = new Hearing(this.store, this.services);
   }
 
   static async start(options: ChatWorldOptions = {}): Promise<ChatWorld> {
-    return new ChatWorld(await openLocalStore(":memory:", { limits: options.limits ?? {} }), options);
+    const { store, limits = {} } = options;
+    return new ChatWorld(store ?? await openLocalStore(":memory:", { limits }), options);
   }
 
   /** A connection on which nothing was said yet. */
@@ -155,12 +169,13 @@ export class ChatWorld implements AsyncDisposable {
 
   /** Waits until everything that was asked of the store has been done and told. */
   async settle(): Promise<void> {
-    await this.store.dataVersion();
+    await this.store.settled();
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const caller of this.#callers) caller.session.ended();
-    await this.store[Symbol.asyncDispose]();
+    this.#hearing[Symbol.dispose]();
+    if (this.#ownsStore) await this.store[Symbol.asyncDispose]();
   }
 }

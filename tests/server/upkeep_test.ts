@@ -37,6 +37,7 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
   hub.add(session);
   let isBroken = false;
   const store: UpkeepStore = {
+    settled: () => s.store.settled(),
     dataVersion: () => s.store.dataVersion(),
     listEndedLogins: (tokens) =>
       isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedLogins(tokens),
@@ -54,6 +55,24 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
   isBroken = false;
   await upkeep.look();
   assert.deepEqual(reasons, ["revoked"]);
+});
+
+Deno.test("Upkeep prunes on the server that leads; every server notes the devices that are connected to it", async () => {
+  await using s = await newStore();
+  const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
+  const hub = new Hub();
+  hub.add(present(bob).session);
+  using follower = new Upkeep(s.store, hub, LOG, () => false);
+  s.clock.at += 60 * DAY_MS;
+  await follower.prune();
+  s.clock.at += 60 * DAY_MS;
+  await follower.prune();
+  assert.equal((await s.store.counts()).devices, 2);
+  using leader = new Upkeep(s.store, new Hub(), LOG, () => true);
+  await leader.prune();
+  assert.equal(await s.store.findLogin(ana.tokenHash), null);
+  assert.notEqual(await s.store.findLogin(bob.tokenHash), null);
+  assert.equal((await s.store.counts()).devices, 1);
 });
 
 Deno.test("Upkeep keeps a connected device that hears nothing for a year, with its token and its acknowledgements", async () => {
