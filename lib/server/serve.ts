@@ -18,7 +18,9 @@ import { RefusedCallers } from "./refused_callers.ts";
 
 const STOP_WITHIN_MS = 3_000; // how long a stopping server waits for what its clients still have to be sent
 const STOPPING = "the server is stopping";
-const RETRY_AFTER_MS = 2_000; // for clients of a stopping server
+
+/** When the clients of a stopping server come back: each at a time of its own, as all at once would be a storm of logins. */
+const RETRY_AFTER_MS = { least: 500, most: 5_000 };
 
 /**
  * A server that serves. Disposing of it accepts nobody more, tells the clients, finishes what was received and closes the
@@ -132,7 +134,11 @@ async function stopServer(
   log.info("stopping", { connections: connections.size });
   listener.close();
   await listener.finished;
-  for (const rpc of connections) rpc.notify("server_stopping", { retryAfterMs: RETRY_AFTER_MS });
+  const { least, most } = RETRY_AFTER_MS;
+  for (const rpc of connections) {
+    const retryAfterMs = Math.round(least + Math.random() * (most - least));
+    rpc.notify("server_stopping", { retryAfterMs });
+  }
   // What was received is stored and acknowledged first.
   const closing = store.settled().then(() => Promise.all([...connections].map((rpc) => rpc.close(STOPPING))));
   await within(STOP_WITHIN_MS, closing);
