@@ -58,9 +58,13 @@ export interface SideDoor {
   readonly alpnProtocol: string;
   /**
    * Takes the socket, its handshake done, and owns it; `remoteAddr` is where the caller is, whatever the socket says. The
-   * caller's place is free again when this has settled.
+   * caller's place is free again when this has settled, or from `leavePlace` on, for whoever is counted elsewhere then.
    */
-  readonly onSocket: (socket: ByteStream, remoteAddr: Deno.NetAddr) => Promise<void>;
+  readonly onSocket: (
+    socket: ByteStream,
+    remoteAddr: Deno.NetAddr,
+    leavePlace: () => void,
+  ) => Promise<void>;
 }
 
 const MAX_CONNECTIONS = 10_000;
@@ -258,7 +262,12 @@ export class Listener implements AsyncDisposable {
   #welcome(socket: ByteStream, { remoteAddr, alpnProtocol, release }: Omit<GuardedCaller, "socket">): void {
     const { sideDoor } = this.#options;
     if (sideDoor && alpnProtocol === sideDoor.alpnProtocol) {
-      return void sideDoor.onSocket(socket, remoteAddr).finally(release);
+      let isHeld = true;
+      const leavePlace = () => {
+        if (isHeld) release();
+        isHeld = false;
+      };
+      return void sideDoor.onSocket(socket, remoteAddr, leavePlace).finally(leavePlace);
     }
     const connection = new Connection(socket, { ...this.#options.connection, remoteAddr });
     connection.released.then(release);

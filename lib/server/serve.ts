@@ -68,8 +68,8 @@ export async function serve(
       void working.then((work) => work.startSession(connection), () => connection.abort()),
     sideDoor: {
       alpnProtocol: SIDE_ALPN,
-      onSocket: (socket, remoteAddr) =>
-        working.then(({ sideDoor }) => sideDoor.serve(socket, remoteAddr), () => socket.close()),
+      onSocket: (socket, ...caller) =>
+        working.then(({ sideDoor }) => sideDoor.serve(socket, ...caller), () => socket.close()),
     },
     onRefused: refusedCallers.note,
     onGuarded: (isGuarded) =>

@@ -262,8 +262,9 @@ class TwoServers implements AsyncDisposable {
         host: "127.0.0.1",
         port: 0,
         identity,
+        maxConnectionsPerAddress: 2,
         onConnection: () => assert.fail("it asked for a session"),
-        sideDoor: { alpnProtocol: SIDE_ALPN, onSocket: (socket) => side.serve(socket) },
+        sideDoor: { alpnProtocol: SIDE_ALPN, onSocket: (...caller) => side.serve(...caller) },
       });
       this.relays.push(relay);
       this.#listeners.push(listener);
@@ -397,6 +398,22 @@ Deno.test("Relay refuses a ticket that was used at either server, and says so wh
   assert.equal(await servers.refusal(0, host), "forbidden");
   impostor.close();
   await refusing;
+});
+
+Deno.test("Relay counts the sides that another server carries by their accounts, and not as callers from its address", async () => {
+  await using servers = new TwoServers(await createEphemeralIdentity());
+  const sides: Deno.TlsConn[] = [];
+  for (let pairs = 0; pairs < 4; pairs++) {
+    const { joiner, host } = await servers.issue("second", servers.addressOf(1));
+    sides.push(await servers.ask(0, host), await servers.ask(1, joiner));
+    for (const side of sides.slice(-2)) assert.ok((await hearReply(side)).result);
+  }
+  const { joiner, host } = await servers.issue("second", servers.addressOf(1));
+  assert.deepEqual([await servers.refusal(0, host), await servers.refusal(1, joiner)], [
+    "rate_limited",
+    "rate_limited",
+  ]);
+  for (const side of sides) side.close();
 });
 
 async function readAll(stream: ByteStream): Promise<Uint8Array<ArrayBuffer>> {

@@ -43,9 +43,16 @@ export class SideRequests implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Serves one connection, whose TLS handshake is done, until it is closed. Never rejects. */
-  serve(stream: ByteStream, remoteAddr = stream.remoteAddr as Deno.NetAddr): Promise<void> {
-    const serving = this.#serve(stream, remoteAddr).finally(() => this.#serving.delete(serving));
+  /**
+   * Serves one connection, whose TLS handshake is done, until it is closed. Never rejects. `leavePlace` is called once the
+   * relay counts it: many sides that another server carries here come from that one's address.
+   */
+  serve(
+    stream: ByteStream,
+    remoteAddr: Deno.NetAddr = stream.remoteAddr as Deno.NetAddr,
+    leavePlace: () => void = () => {},
+  ): Promise<void> {
+    const serving = this.#serve(stream, remoteAddr, leavePlace).finally(() => this.#serving.delete(serving));
     this.#serving.add(serving);
     return serving;
   }
@@ -57,7 +64,7 @@ export class SideRequests implements AsyncDisposable {
     await Promise.all(this.#serving);
   }
 
-  async #serve(stream: ByteStream, remoteAddr: Deno.NetAddr): Promise<void> {
+  async #serve(stream: ByteStream, remoteAddr: Deno.NetAddr, leavePlace: () => void): Promise<void> {
     this.#streams.add(stream);
     let id: RpcId | null = null;
     try {
@@ -67,7 +74,7 @@ export class SideRequests implements AsyncDisposable {
       if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: that is no request");
       id = request.id;
       if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
-      else if (request.method === "relay") await this.#relay(stream, line, id, request.params);
+      else if (request.method === "relay") await this.#relay(stream, line, request, leavePlace);
       else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: send find_address or relay");
     } catch (error) {
       const isForCaller = error instanceof ChatError || error instanceof ProtocolError;
@@ -88,11 +95,17 @@ export class SideRequests implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  async #relay(stream: ByteStream, line: string, id: RpcId, params: unknown): Promise<void> {
+  async #relay(
+    stream: ByteStream,
+    line: string,
+    { id, params }: { readonly id: RpcId; readonly params?: unknown },
+    leavePlace: () => void,
+  ): Promise<void> {
     const { tickets, relay } = this.#options;
     const { ticket } = checked(SIDE_REQUESTS.relay.params, params ?? {}, "relay");
     const redeemed = await tickets.redeem(ticket);
     if (!redeemed) throw new ChatError("forbidden", "Cannot relay: the ticket is unknown, used, or too old");
+    leavePlace();
     const { half, owner } = redeemed;
     if (owner !== "here") return await relay.carry(half, stream, () => this.#showTo(owner, line));
     await relay.serve(half, stream, async (terms) => {
