@@ -25,6 +25,8 @@ export type AnyEvent = {
 export type BusNews =
   /** New messages lie in the mailboxes of these accounts. */
   | { readonly type: "wake"; readonly accountIds: readonly number[] }
+  /** The newest sequence that each of these mailboxes has ever received, as the store says now. Never from another server. */
+  | { readonly type: "highest"; readonly highest: ReadonlyMap<number, number> }
   /** For every session of an account. */
   | { readonly type: "event"; readonly accountId: number; readonly news: AnyEvent }
   /** For one session. */

@@ -35,6 +35,7 @@ export class Delivery {
   readonly #peer: SessionPeer;
   readonly #store: Pick<ChatStore, "listMailbox">;
   #sent: number; // highest sequence handed to the peer
+  #looked = 0; // up to here the store was asked for; what it no longer holds is never handed over
   #isCaughtUp = false; // the store holds nothing that was not handed to the peer
   #hasMore = false; // a message was committed that the running page may not hold
   #isStopped = false;
@@ -56,8 +57,9 @@ export class Delivery {
   offer(message: StoredMessage, previous: number): void {
     if (this.#isOver || message.sequence <= this.#sent) return;
     const { isBacklogged } = this.#peer.connection;
-    if (this.#isCaughtUp && previous <= this.#sent && !isBacklogged) this.#hand(message);
-    else this.wake();
+    if (this.#isCaughtUp && previous <= Math.max(this.#sent, this.#looked) && !isBacklogged) {
+      this.#hand(message);
+    } else this.wake();
   }
 
   /** Must be called when the store may hold more than was handed over. */
@@ -66,6 +68,13 @@ export class Delivery {
     if (!this.#isCaughtUp || this.#isOver) return;
     this.#isCaughtUp = false;
     this.run().catch(() => this.#peer.close("the mailbox could not be read"));
+  }
+
+  /** Takes the newest sequence that the mailbox has ever received, and looks into the store if that is news. */
+  lookUpTo(highest: number): void {
+    if (highest <= Math.max(this.#sent, this.#looked)) return;
+    this.#looked = highest;
+    this.wake();
   }
 
   /**

@@ -27,7 +27,7 @@ export interface PresentSession {
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
   isIdle: boolean; // its person has not touched a key for a while; the hub sets it
-  readonly delivery: Pick<Delivery, "offer" | "wake"> | null; // null before the client has subscribed
+  readonly delivery: Pick<Delivery, "offer" | "wake" | "lookUpTo"> | null; // null before the client has subscribed
   notify<E extends EventName>(event: E, content: Event<E>): void;
   end(reason: EndReason): void;
 }
@@ -136,6 +136,11 @@ export class Hub {
     switch (news.type) {
       case "wake":
         return this.#wakeHere(news.accountIds);
+      case "highest":
+        for (const [id, highest] of news.highest) {
+          for (const session of this.of(id)) session.delivery?.lookUpTo(highest);
+        }
+        return;
       case "event":
         for (const session of this.of(news.accountId)) session.notify(news.news.event, news.news.content);
         return;
@@ -144,6 +149,8 @@ export class Hub {
         return;
       case "token_renewed":
         return this.#renewTokenHere(news);
+      default:
+        return news satisfies never;
     }
   }
 

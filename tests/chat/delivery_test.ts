@@ -142,6 +142,20 @@ Deno.test("Delivery looks into the store when it is woken, also in the middle of
   assert.deepEqual(peer.received, range(1, 3));
 });
 
+Deno.test("Delivery looks into the store once for each new height of its mailbox, also where nothing is left of it", async () => {
+  const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
+  const delivery = new Delivery(1, 0, peer, mailbox);
+  await delivery.run();
+  mailbox.messages.push(message(1));
+  delivery.lookUpTo(3); // 2 and 3 are there no more
+  await waitUntil("1 has been handed over", () => peer.received.length >= 1);
+  const { reads } = mailbox;
+  delivery.lookUpTo(3);
+  delivery.offer(message(4), 3);
+  delivery.lookUpTo(4);
+  assert.deepEqual([peer.received, mailbox.reads], [[1, 4], reads]);
+});
+
 Deno.test("Delivery asks a store that is away again, and keeps the connection", async () => {
   const [peer, mailbox] = [new FakePeer(), new FakeMailbox()];
   mailbox.messages.push(message(1));
