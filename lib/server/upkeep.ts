@@ -1,5 +1,5 @@
-// What a serving server does now and then: notice what the operator changed, note which devices are connected, and prune
-// what the limits no longer keep.
+// What a serving server does now and then: notice what the operator changed, note which devices are connected, prune what the
+// limits no longer keep, and look after direct chats whose host's server has gone.
 import type { Log } from "../chat/services.ts";
 import { endLost } from "../chat/hearing.ts";
 import type { Hub } from "../chat/hub.ts";
@@ -7,6 +7,7 @@ import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
 import { sleep } from "../waiting.ts";
 
 const LOOK_EVERY_MS = 1_000; // whether another process (the operator's subcommands) changed the store
+const LOOK_AFTER_CHATS_EVERY_MS = 5_000;
 const PRUNE_EVERY_MS = 10 * 60_000;
 const PRUNE_STEP_MS = 50; // rest between two steps of one round, so that others get their turn
 const DEVICES_PER_CALL = 500; // noted: a few milliseconds of work, none of it a write on most days
@@ -18,6 +19,11 @@ export type UpkeepStore = Pick<
   "settled" | "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune"
 >;
 
+export interface UpkeepOptions {
+  readonly isLeader?: () => boolean; // whether this server does what one of its community does for all; always by default
+  readonly chats?: { lookAfterAll(): Promise<void> }; // left out by default
+}
+
 export class Upkeep implements Disposable {
   readonly #store: UpkeepStore;
   readonly #hub: Hub;
@@ -27,16 +33,14 @@ export class Upkeep implements Disposable {
   #isMidRound = false; // the last step of pruning left more to take away
   readonly #disposed = new AbortController();
 
-  /**
-   * Starts; pruning begins at once.
-   * @param isLeader Whether this server is the one of its community that prunes.
-   */
-  constructor(store: UpkeepStore, hub: Hub, log: Log, isLeader: () => boolean = () => true) {
+  /** Starts; pruning begins at once. */
+  constructor(store: UpkeepStore, hub: Hub, log: Log, { isLeader = () => true, chats }: UpkeepOptions = {}) {
     this.#store = store;
     this.#hub = hub;
     this.#log = log;
     this.#isLeader = isLeader;
-    // Both reject once this is disposed of, in their sleep.
+    if (chats) this.#keepLookingAfterChats(chats).catch(() => {});
+    // All reject once this is disposed of, in their sleep.
     this.#keepLooking().catch(() => {});
     this.#keepPruning().catch(() => {});
   }
@@ -71,6 +75,16 @@ export class Upkeep implements Disposable {
     const pruned = this.#isLeader() ? await this.#store.prune() : NOTHING_PRUNED;
     this.#isMidRound = !pruned.isDone;
     return pruned;
+  }
+
+  async #keepLookingAfterChats(chats: { lookAfterAll(): Promise<void> }): Promise<never> {
+    for (;;) {
+      await sleep(LOOK_AFTER_CHATS_EVERY_MS, this.#disposed.signal);
+      if (!this.#isLeader()) continue;
+      await chats.lookAfterAll().catch((error) =>
+        this.#log.warn("could not look after direct chats", { error })
+      );
+    }
   }
 
   /** A device that only listens is used by nothing else. */

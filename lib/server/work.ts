@@ -1,6 +1,7 @@
 // What a server does for its callers: sessions, side connections and upkeep, over an open store. Loaded while the store opens.
 import { addressGroup } from "../addresses.ts";
 import { answer } from "../chat/handlers.ts";
+import type { ChatEntries } from "../chat/chat_entries.ts";
 import { alone, type Cluster } from "../chat/cluster.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import type { ServerStore } from "../chat/operator_store.ts";
@@ -22,6 +23,8 @@ export interface WorkOptions {
   readonly identity: Identity; // that all servers of a community share
   readonly passwords?: Passwords; // at full cost by default
   readonly cluster?: Cluster; // alone by default
+  readonly openChats?: ChatEntries; // in memory by default
+  readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
 }
 
 export class Work implements AsyncDisposable {
@@ -34,7 +37,7 @@ export class Work implements AsyncDisposable {
   constructor(
     store: ServerStore,
     options: ServeOptions,
-    { log, identity, passwords = new Passwords(), cluster = alone() }: WorkOptions,
+    { log, identity, passwords = new Passwords(), cluster = alone(), ...shared }: WorkOptions,
   ) {
     this.store = store;
     this.#services = new Services({
@@ -42,6 +45,7 @@ export class Work implements AsyncDisposable {
       log,
       passwords,
       cluster,
+      ...shared,
       registration: options.registration,
       throttles: {
         ...DEFAULT_THROTTLES,
@@ -53,7 +57,7 @@ export class Work implements AsyncDisposable {
     });
     const { hub, directChats } = this.#services;
     this.#opened.use(new Hearing(store, this.#services));
-    this.#opened.use(new Upkeep(store, hub, log, () => cluster.isLeader()));
+    this.#opened.use(new Upkeep(store, hub, log, { isLeader: () => cluster.isLeader(), chats: directChats }));
     this.#opened.use(directChats);
     const relay = new Relay({
       log,

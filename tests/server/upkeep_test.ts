@@ -62,13 +62,13 @@ Deno.test("Upkeep prunes on the server that leads; every server notes the device
   const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
   const hub = new Hub();
   hub.add(present(bob).session);
-  using follower = new Upkeep(s.store, hub, LOG, () => false);
+  using follower = new Upkeep(s.store, hub, LOG, { isLeader: () => false });
   s.clock.at += 60 * DAY_MS;
   await follower.prune();
   s.clock.at += 60 * DAY_MS;
   await follower.prune();
   assert.equal((await s.store.counts()).devices, 2);
-  using leader = new Upkeep(s.store, new Hub(), LOG, () => true);
+  using leader = new Upkeep(s.store, new Hub(), LOG, { isLeader: () => true });
   await leader.prune();
   assert.equal(await s.store.findLogin(ana.tokenHash), null);
   assert.notEqual(await s.store.findLogin(bob.tokenHash), null);
