@@ -67,7 +67,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "node:timers": ["waiting.ts"],
   "ipaddr.js": ["addresses.ts"],
   "@achingbrain/nat-port-mapper": ["peer"],
-  "rate-limiter-flexible": ["chat", "server"],
+  "rate-limiter-flexible": ["chat", "store"],
   "@logtape/logtape": ["server", "server.ts"],
   "commander": ["server", "commands", ...ENTRY_POINTS],
   "zod": ["protocol", "net", "chat", "client", "peer"],

@@ -1,6 +1,7 @@
 // What all sessions of a server share.
 import type { ChatEntries } from "./chat_entries.ts";
 import { alone, type Cluster } from "./cluster.ts";
+import type { Counts } from "./counts.ts";
 import { MemoryEntries } from "./direct/memory_entries.ts";
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
@@ -24,6 +25,7 @@ export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | 
   readonly throttles: ThrottleLimits;
   readonly paceClock?: PaceClock; // slows sends and strangers' logins
   readonly cluster?: Cluster; // alone by default
+  readonly tries?: Counts["tries"]; // in memory by default
   readonly openChats?: ChatEntries; // in memory by default
   readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
 };
@@ -42,7 +44,7 @@ export class Services {
   readonly sendPaces: Paces<number>;
 
   constructor(options: ServicesOptions) {
-    const { store, log, registration, throttles, passwords, paceClock, relayAddress } = options;
+    const { store, log, registration, throttles, tries, passwords, paceClock, relayAddress } = options;
     this.cluster = options.cluster ?? alone();
     this.hub = new Hub(this.cluster);
     this.directChats = new DirectChats({
@@ -55,7 +57,11 @@ export class Services {
     this.log = log;
     this.registration = registration;
     this.passwords = passwords;
-    this.throttles = new Throttles(throttles, paceClock);
+    this.throttles = new Throttles({
+      limits: throttles,
+      ...(tries ? { tries } : {}),
+      ...(paceClock ? { clock: paceClock } : {}),
+    });
     const rate = {
       perSecond: throttles.sendsPerSecond,
       burst: throttles.sendsPerSecond * 2,

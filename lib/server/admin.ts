@@ -7,10 +7,10 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "./invites.ts";
 import { addDataOption, addLinkOptions, type LinkOptions, wholeNumber } from "./options.ts";
-import { DAY_MS } from "./relay/relay.ts";
 import { loadServerIdentity } from "./serve.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
+const DAY_MS = 24 * 3_600_000;
 
 interface Desk {
   readonly store: ServerStore;

@@ -6,7 +6,7 @@ import { ChatError } from "../../lib/errors.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 function throttlesOf(changes: Partial<typeof DEFAULT_THROTTLES>, clock = new FakeClock()): Throttles {
-  return new Throttles({ ...DEFAULT_THROTTLES, ...changes }, clock);
+  return new Throttles({ limits: { ...DEFAULT_THROTTLES, ...changes }, clock });
 }
 
 function from(addressGroup: string): TurnTaker {

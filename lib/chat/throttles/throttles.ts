@@ -4,8 +4,9 @@
 // One account over all addresses: a guesser with many is slowed, and so is nobody who has signed in to it before, with the
 // same device or from the same address. A device that has signed in before is counted for itself, whatever its neighbours do.
 // An address is an IPv4 address, or an IPv6 /64.
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { type RateLimiterAbstract, RateLimiterRes } from "rate-limiter-flexible";
 import { ChatError } from "../../errors.ts";
+import { type Counts, triesInMemory } from "../counts.ts";
 import type { TurnTaker } from "./fair_line.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../limits.ts";
 import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
@@ -19,19 +20,28 @@ const REGISTRATION_WINDOW_S = 60 * 60;
 const STRANGERS_PER_SECOND = 1 / 5; // for one account: 17,000 guesses a day, from all of the world together
 const MAX_STRANGERS_WAITING = 4; // for one account: the last one's answer still comes while its client waits (30 s)
 
-/** Counts tries in memory; a restart forgets them, which costs a guesser more than it gives. */
+export interface ThrottlesOptions {
+  readonly limits?: ThrottleLimits; // DEFAULT_THROTTLES by default
+  readonly tries?: Counts["tries"]; // where failed logins and registrations are counted; in memory by default
+  readonly clock?: PaceClock; // time that strangers wait by; tests give their own
+}
+
 export class Throttles {
-  readonly #perAccount: RateLimiterMemory;
-  readonly #perAddress: RateLimiterMemory;
-  readonly #registrations: RateLimiterMemory;
+  readonly #perAccount: RateLimiterAbstract;
+  readonly #perAddress: RateLimiterAbstract;
+  readonly #registrations: RateLimiterAbstract;
   readonly #strangers: Paces<string>; // by name of the account
   readonly #knownAddresses = new KnownAddresses();
 
-  /** @param clock Time that strangers wait by; tests give their own. */
-  constructor(limits: ThrottleLimits = DEFAULT_THROTTLES, clock?: PaceClock) {
-    this.#perAccount = limiter(limits.failedLoginsPerAccount, LOGIN_WINDOW_S);
-    this.#perAddress = limiter(limits.failedLoginsPerAddress, LOGIN_WINDOW_S);
-    this.#registrations = limiter(limits.registrationsPerAddress, REGISTRATION_WINDOW_S);
+  constructor({ limits = DEFAULT_THROTTLES, tries = triesInMemory, clock }: ThrottlesOptions = {}) {
+    const logins = (name: string, points: number) => tries({ name, points, durationS: LOGIN_WINDOW_S });
+    this.#perAccount = logins("failed_logins_account", limits.failedLoginsPerAccount);
+    this.#perAddress = logins("failed_logins_address", limits.failedLoginsPerAddress);
+    this.#registrations = tries({
+      name: "registrations",
+      points: limits.registrationsPerAddress,
+      durationS: REGISTRATION_WINDOW_S,
+    });
     this.#strangers = new Paces((name) =>
       new Pace({
         perSecond: STRANGERS_PER_SECOND,
@@ -109,11 +119,7 @@ function dropFirst<Key>(kept: Set<Key> | Map<Key, unknown>, most: number): void 
   }
 }
 
-function limiter(points: number, duration: number): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration });
-}
-
-async function take(limiter: RateLimiterMemory, key: string, what: string): Promise<void> {
+async function take(limiter: RateLimiterAbstract, key: string, what: string): Promise<void> {
   try {
     await limiter.consume(key);
   } catch (error) {

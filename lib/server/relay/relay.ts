@@ -1,5 +1,6 @@
 // The relay: joins two connections of one direct chat and copies bytes, which it cannot read.
 // Limits hold for each account, since the operator pays for the traffic.
+import { countsInMemory, type RelayUse } from "../../chat/counts.ts";
 import type { RelayHalf } from "../../chat/direct_chats.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError } from "../../errors.ts";
@@ -30,11 +31,11 @@ export interface RelayTerms {
 export interface RelayOptions {
   readonly log: Log;
   readonly limits?: RelayLimits; // DEFAULT_RELAY_LIMITS by default
+  readonly use?: RelayUse; // in memory by default
   readonly waitMs?: number; // WAIT_MS by default
   readonly idleMs?: number; // IDLE_MS by default
 }
 
-export const DAY_MS = 24 * 3_600_000;
 const WAIT_MS = 15_000; // of one side for the other
 const IDLE_MS = 60_000; // how long a relay may stand still: the two ping each other every 4 s
 
@@ -62,11 +63,12 @@ export class Relay implements Disposable {
   readonly #limits: RelayLimits;
   readonly #waiting = new Map<string, WaitingSide>();
   readonly #places = new Places<number>(); // of accounts: sides under way, waiting or not
-  readonly #usedToday = new Map<number, { bytes: number; readonly since: number }>();
+  readonly #use: RelayUse;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_RELAY_LIMITS;
+    this.#use = options.use ?? countsInMemory().relayUse;
   }
 
   /** Sides under way now, waiting ones included. */
@@ -78,6 +80,7 @@ export class Relay implements Disposable {
   async serve(half: RelayHalf, stream: ByteStream, begin: Side["begin"]): Promise<void> {
     const release = this.#takeSlot(half.accountId);
     try {
+      await this.#leftToday(half.accountId);
       await this.#meet({ half, stream, begin });
     } finally {
       release();
@@ -91,6 +94,7 @@ export class Relay implements Disposable {
   async carry(half: RelayHalf, stream: ByteStream, reach: () => Promise<ByteStream>): Promise<void> {
     const release = this.#takeSlot(half.accountId);
     try {
+      await this.#leftToday(half.accountId);
       const owner = await reach();
       await this.#copy([stream, owner], {
         between: [half.name, "another server"],
@@ -113,29 +117,17 @@ export class Relay implements Disposable {
     if (this.#places.count >= this.#limits.total * 2) {
       throw new ChatError("unavailable", "Cannot relay: the server has reached its limit of relayed chats");
     }
-    this.#leftToday(accountId);
     return this.#places.take(accountId);
   }
 
   /** Bytes that an account may still have relayed today; throws when there are none. */
-  #leftToday(accountId: number): number {
+  async #leftToday(accountId: number): Promise<number> {
     const { bytesPerDay } = this.#limits;
     if (bytesPerDay === 0) throw new ChatError("forbidden", "Cannot relay: the server's relay is off");
-    const used = this.#useOf(accountId);
-    if (used.bytes < bytesPerDay) return bytesPerDay - used.bytes;
+    const { bytes, until } = await this.#use.today(accountId);
+    if (bytes < bytesPerDay) return bytesPerDay - bytes;
     const words = `Cannot relay more than ${Math.ceil(bytesPerDay / 1024 / 1024)} MiB a day`;
-    throw new ChatError("rate_limited", words, { retryAfterMs: used.since + DAY_MS - Date.now() });
-  }
-
-  #useOf(accountId: number): { bytes: number; readonly since: number } {
-    const now = Date.now();
-    const used = this.#usedToday.get(accountId);
-    if (used && now - used.since < DAY_MS) return used;
-    // Whoever begins a day clears away the days that are over, so the table holds only who was here lately.
-    for (const [id, { since }] of this.#usedToday) if (now - since >= DAY_MS) this.#usedToday.delete(id);
-    const fresh = { bytes: 0, since: now };
-    this.#usedToday.set(accountId, fresh);
-    return fresh;
+    throw new ChatError("rate_limited", words, { retryAfterMs: until - Date.now() });
   }
 
   /** Joins the side that waits, or waits for it; resolves when the relay is over. */
@@ -165,11 +157,9 @@ export class Relay implements Disposable {
   }
 
   async #join(a: Side, b: WaitingSide): Promise<void> {
-    const terms: RelayTerms = {
-      maxBytes: Math.min(this.#leftToday(a.half.accountId), this.#leftToday(b.half.accountId)),
-      maxMs: this.#limits.maxMs,
-    };
-    const uses = [this.#useOf(a.half.accountId), this.#useOf(b.half.accountId)];
+    const accountIds = [a.half.accountId, b.half.accountId];
+    const left = await Promise.all(accountIds.map((id) => this.#leftToday(id)));
+    const terms: RelayTerms = { maxBytes: Math.min(...left), maxMs: this.#limits.maxMs };
     await this.#copy([a.stream, b.stream], {
       between: [a.half.name, b.half.name],
       ...terms,
@@ -178,7 +168,7 @@ export class Relay implements Disposable {
         await a.begin(terms);
       },
       onBytes: (count) => {
-        for (const used of uses) used.bytes += count;
+        for (const id of accountIds) this.#use.add(id, count);
       },
     });
   }
