@@ -25,7 +25,10 @@ export type AnyEvent = {
 export type BusNews =
   /** New messages lie in the mailboxes of these accounts. */
   | { readonly type: "wake"; readonly accountIds: readonly number[] }
-  /** The newest sequence that each of these mailboxes has ever received, as the store says now. Never from another server. */
+  /**
+   * The newest sequence that each of these mailboxes has ever received, as the store says now. Comes from the bus itself, every few
+   * seconds and after a gap, for whoever is present here: so a lost `wake` costs a few seconds, and no message.
+   */
   | { readonly type: "highest"; readonly highest: ReadonlyMap<number, number> }
   /** For every session of an account. */
   | { readonly type: "event"; readonly accountId: number; readonly news: AnyEvent }
@@ -55,7 +58,8 @@ export interface Bus {
 
   /**
    * Hears what the others tell. `hear` is called in the order in which one server told it.
-   * @param onGap Called when news may have been missed (a lost connection): whoever listens looks into the store.
+   * @param onGap Called when news may have been missed (a lost connection): whoever listens looks into the store for all but
+   *   messages, of which `highest` tells.
    */
   listen(hear: (news: BusNews) => void, onGap: () => void): Disposable;
 }

@@ -18,7 +18,10 @@ export class Hearing implements Disposable {
     this.#store = store;
     this.#hub = hub;
     this.#log = log;
-    this.#listening = cluster.bus.listen((news) => this.#hear(news), () => this.#lookAround());
+    this.#listening = cluster.bus.listen(
+      (news) => this.#hear(news),
+      () => this.#endLost(() => hub.all(), "revoked"),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -28,17 +31,11 @@ export class Hearing implements Disposable {
   #hear(news: BusNews): void {
     if (news.type !== "logins_ended") return this.#hub.hear(news);
     const { accountId, reason } = news;
-    this.#end(() => this.#hub.of(accountId), reason);
-  }
-
-  /** After a gap anything may have been told. */
-  #lookAround(): void {
-    this.#hub.wakeAllHere();
-    this.#end(() => this.#hub.all(), "revoked");
+    this.#endLost(() => this.#hub.of(accountId), reason);
   }
 
   /** What fails here is made good by the next look of the upkeep. */
-  #end(sessions: () => Iterable<PresentSession>, reason: EndReason): void {
+  #endLost(sessions: () => Iterable<PresentSession>, reason: EndReason): void {
     endLost(this.#store, sessions, reason)
       .catch((error) => this.#log.warn("could not look for logins that were ended elsewhere", { error }));
   }

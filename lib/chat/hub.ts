@@ -99,11 +99,6 @@ export class Hub {
     this.#bus.publish({ type: "wake", accountIds: [accountId] });
   }
 
-  /** Lets all deliveries of this server look. */
-  wakeAllHere(): void {
-    for (const session of this.all()) session.delivery?.wake();
-  }
-
   /** Tells all sessions of an account. */
   notify<E extends EventName>(accountId: number, event: E, content: Event<E>): void {
     for (const session of this.of(accountId)) session.notify(event, content);

@@ -88,7 +88,7 @@ Deno.test("a message committed here does not overtake one committed elsewhere, w
   assert.deepEqual(textsOf(bob), ["first, from the other server", "second, from his own", "third"]);
 });
 
-Deno.test("a message whose news is lost comes with the next one, with its own duplicate, after a gap, and when its mailbox is looked at", async () => {
+Deno.test("a message whose news is lost comes with the next one, with its own duplicate, and when its mailbox is looked at", async () => {
   await using servers = await TwoServers.start();
   const { community } = servers;
   const ana = await servers.here.connectAs("ana");
@@ -109,10 +109,6 @@ Deno.test("a message whose news is lost comes with the next one, with its own du
   await servers.settle();
   assert.deepEqual(textsOf(bob), ["1", "2", "3"]);
   await lost("4");
-  community.gap();
-  await servers.settle();
-  assert.deepEqual(textsOf(bob), ["1", "2", "3", "4"]);
-  await lost("5");
   const { services, store } = servers.there;
   const { accountId } = bob.session;
   services.hub.hear({
@@ -120,7 +116,7 @@ Deno.test("a message whose news is lost comes with the next one, with its own du
     highest: new Map([[accountId, await store.highestSequence(accountId)]]),
   });
   await servers.settle();
-  assert.deepEqual(textsOf(bob), ["1", "2", "3", "4", "5"]);
+  assert.deepEqual(textsOf(bob), ["1", "2", "3", "4"]);
 });
 
 Deno.test("a receipt reaches the sender on another server", async () => {
