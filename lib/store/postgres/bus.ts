@@ -16,11 +16,17 @@ const FORMAT = "1";
 const NOBODY = "-"; // the sender of what every server shall hear, the one that wrote it too
 const CHECK = "check"; // in place of a format: only whoever sent it waits for it
 
-/** PostgreSQL takes less than 8,000 bytes. The largest event, `chat_punch`, has 1,500. */
+/** PostgreSQL takes less than 8,000 bytes. */
 const MAX_PAYLOAD_BYTES = 7_900;
 
-/** More accounts in one go, and everybody looks. With ids of 8 digits it is all that fits beside an event. */
+/** News that is larger is lost. The largest event that is sent so, `chat_punch`, has 1,500. */
+const MAX_NEWS_BYTES = 7_800;
+
+/** Accounts that one payload wakes; with ids of 10 digits that is most of it. */
 const MAX_WAKES = 600;
+
+/** When more than this waits, the other servers look at everything instead. */
+const MAX_WAITING_WAKES = 10_000;
 const LOOK = { type: "look" } as const;
 
 /** News that may wait while the database is away; older news is lost. */
@@ -36,13 +42,13 @@ const CHECK_DEADLINE_MS = 2_000;
 const PING_EVERY_MS = 5_000;
 const PING_DEADLINE_MS = 3_000;
 
-/** A query of a verb, by which all servers hear that logins have ended if its transaction commits. */
-export function announceEndedQuery(
+/** What a verb notifies inside its transaction: if that commits, all servers hear that logins have ended. */
+export function endedNotice(
   accountId: number,
   reason: "password_changed" | "revoked",
-): { readonly sql: string; readonly values: readonly unknown[] } {
+): { readonly channel: string; readonly payload: string } {
   const news: BusNews = { type: "logins_ended", accountId, reason };
-  return { sql: NOTIFY, values: [CHANNEL, payloadOf(NOBODY, [JSON.stringify(news)])] };
+  return { channel: CHANNEL, payload: payloadOf(NOBODY, [JSON.stringify(news)]) };
 }
 
 const NOTIFY = "SELECT pg_notify($1, $2)";
@@ -77,9 +83,8 @@ export class PostgresBus implements Bus, AsyncDisposable {
 
   publish(news: BusNews): void {
     if (news.type === "wake") { for (const id of news.accountIds) this.#wakes.add(id); }
-    else this.#news.push(JSON.stringify(news));
-    if (this.#news.length > MAX_WAITING) this.#news.shift();
-    if (this.#wakes.size > MAX_WAKES) this.#everybodyLooks = true;
+    else this.#queue(JSON.stringify(news));
+    if (this.#wakes.size > MAX_WAITING_WAKES) this.#everybodyLooks = true;
     if (this.#everybodyLooks) this.#wakes.clear();
     this.#sending ??= this.#send().finally(() => this.#sending = null);
   }
@@ -88,6 +93,11 @@ export class PostgresBus implements Bus, AsyncDisposable {
     const listener: Listener = { hear, onGap };
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** As if another server had told it. */
+  hear(news: BusNews): void {
+    for (const { hear } of this.#listeners) hear(news);
   }
 
   /** For {@linkcode openBus}. */
@@ -129,6 +139,12 @@ export class PostgresBus implements Bus, AsyncDisposable {
     );
   }
 
+  #queue(news: string): void {
+    if (utf8Bytes(news) > MAX_NEWS_BYTES) return;
+    this.#news.push(news);
+    if (this.#news.length > MAX_WAITING) this.#news.shift();
+  }
+
   async #send(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve)); // what the same turn publishes comes along; no timer is as short
     while (this.#wakes.size > 0 || this.#news.length > 0 || this.#everybodyLooks) {
@@ -146,12 +162,12 @@ export class PostgresBus implements Bus, AsyncDisposable {
 
   /** All that waits, as far as it fits. */
   #takePayload(): string {
-    const wake: BusNews = { type: "wake", accountIds: [...this.#wakes] };
+    const accountIds = [...this.#wakes].slice(0, MAX_WAKES);
+    for (const id of accountIds) this.#wakes.delete(id);
     const items: string[] = [];
     if (this.#everybodyLooks) items.push(JSON.stringify(LOOK));
-    else if (this.#wakes.size > 0) items.push(JSON.stringify(wake));
+    if (accountIds.length > 0) items.push(JSON.stringify({ type: "wake", accountIds } satisfies BusNews));
     this.#everybodyLooks = false;
-    this.#wakes.clear();
     let bytes = utf8Bytes(payloadOf(this.server, items));
     while (this.#news.length > 0) {
       bytes += utf8Bytes(this.#news[0]!) + ",".length;
@@ -165,7 +181,7 @@ export class PostgresBus implements Bus, AsyncDisposable {
     if (payload === `${CHECK} ${this.server}`) this.#check?.();
     for (const item of itemsFor(this.server, payload)) {
       if (item.type === LOOK.type) this.#gap();
-      else for (const { hear } of this.#listeners) hear(item);
+      else this.hear(item);
     }
   }
 

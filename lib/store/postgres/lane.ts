@@ -8,6 +8,7 @@ import { type DatabaseUrl, describeDatabase } from "./url.ts";
 
 export interface LaneOptions extends ConnectOptions {
   readonly connections?: number; // one by default
+  readonly waitMs?: number; // WAIT_MS by default
   /** Done with each connection before it is used, also after a loss. */
   prepare?(connection: Connection): Promise<void>;
 }
@@ -77,7 +78,7 @@ export class Lane implements AsyncDisposable {
       if (index >= 0) this.#waiting.splice(index, 1);
       reject(connectionLost(this.#cause));
     };
-    const timer = setTimeout(giveUp, WAIT_MS);
+    const timer = setTimeout(giveUp, this.#options.waitMs ?? WAIT_MS);
     this.#closing.signal.addEventListener("abort", giveUp, { once: true });
     this.#waiting.push(resolve);
     try {

@@ -1,14 +1,15 @@
-// Makes lost wake-ups good: every few seconds, and at once when news may have been missed, it is read from the store how far the
-// mailboxes of those present here have come. It is the only rule of recovery: a server's death, a lost NOTIFY, a failover and a
-// full queue all end here.
+// Makes lost wake-ups good: every few seconds it is read from the store how far the mailboxes of those present here have come,
+// and who has got something since the last time is woken. It is the only rule of recovery for messages: a server's death, a lost
+// NOTIFY, a failover and a full queue all end here.
 import { sleep } from "../../waiting.ts";
 import type { Lane } from "./lane.ts";
 
 export interface SweepOptions {
   /** Accounts that are present at this server. */
   present(): readonly number[];
-  /** Hears the newest sequence that each of them has ever received. */
-  hear(highest: ReadonlyMap<number, number>): void;
+  /** Lets the deliveries of these accounts look. */
+  wake(accountIds: readonly number[]): void;
+  readonly everyMs?: number; // SWEEP_EVERY_MS by default
 }
 
 const SWEEP_EVERY_MS = 5_000;
@@ -20,17 +21,12 @@ export class Sweep implements AsyncDisposable {
   readonly #options: SweepOptions;
   readonly #closing = new AbortController();
   readonly #sweeping: Promise<void>;
-  #soon = Promise.withResolvers<void>();
+  #known: ReadonlyMap<number, number> = new Map(); // newest sequence of each account, as of the last sweep
 
   constructor(lane: Lane, options: SweepOptions) {
     this.#lane = lane;
     this.#options = options;
     this.#sweeping = this.#keepSweeping();
-  }
-
-  /** News may have been missed. */
-  sweepSoon(): void {
-    this.#soon.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -41,17 +37,19 @@ export class Sweep implements AsyncDisposable {
   async #keepSweeping(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      await Promise.race([sleep(SWEEP_EVERY_MS, signal).catch(() => {}), this.#soon.promise]);
-      this.#soon = Promise.withResolvers();
+      await sleep(this.#options.everyMs ?? SWEEP_EVERY_MS, signal).catch(() => {});
       await this.#sweep().catch(() => {}); // the database is away: next time
     }
   }
 
   async #sweep(): Promise<void> {
-    const accountIds = this.#options.present();
-    if (accountIds.length === 0) return;
+    const present = this.#options.present();
+    if (present.length === 0) return;
     type Row = { account_id: number; highest_sequence: number };
-    const rows = await this.#lane.run((connection) => connection.rows<Row>(HIGHEST, [accountIds]));
-    this.#options.hear(new Map(rows.map((row) => [row.account_id, row.highest_sequence])));
+    const rows = await this.#lane.run((connection) => connection.rows<Row>(HIGHEST, [present]));
+    const highest = new Map(rows.map((row) => [row.account_id, row.highest_sequence]));
+    const behind = [...highest].filter(([id, sequence]) => this.#known.get(id) !== sequence);
+    this.#known = highest;
+    if (behind.length > 0) this.#options.wake(behind.map(([id]) => id));
   }
 }
