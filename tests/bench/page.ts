@@ -15,7 +15,7 @@ const CHART = "tests/bench/chart.svg";
 const PAGE = "BENCHMARKS.md";
 
 /** Parts of the page, each with the name in its marks. */
-export type PagePart = "bench" | "bench --peers" | "torture";
+export type PagePart = "bench" | "bench --peers" | "torture" | "torture --servers 2";
 
 /** Writes the chart into the repository, or where it is in nobody's way; returns its path. */
 export async function saveChart(lines: readonly Line[], inRepository: boolean): Promise<string> {

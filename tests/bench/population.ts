@@ -1,12 +1,13 @@
 /**
- * A data folder with people in it, made without a server: accounts, and a session token for each.
+ * A community with people in it, made without a server: accounts, and a session token for each.
  * @module
  */
 import { join } from "node:path";
 import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { hashToken, newToken } from "../../lib/chat/login.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
-import { openLocalStore } from "../../lib/store/open.ts";
+import { loadOrCreateIdentity } from "../../lib/net/identity.ts";
+import { openLocalStore, openSharedStore } from "../../lib/store/open.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
 import { IdMaker, TEXT } from "./load.ts";
@@ -31,10 +32,23 @@ const GROUP = 1_000;
 /** No limit on what a mailbox takes. */
 const LIMITS = { mailboxMessages: Number.MAX_SAFE_INTEGER, mailboxBytes: Number.MAX_SAFE_INTEGER };
 
-/** Opens the store of a data folder that no server uses. */
-export async function openFolder(folder: string): Promise<ServerStore> {
-  const paths = await prepareDataFolder(folder);
-  return openLocalStore(paths.database, { limits: LIMITS });
+/** Where a community keeps what it knows: a data folder, or the folder of its key and a database on PostgreSQL. */
+export type Home = string | SharedHome;
+
+/** A home that several servers can share. */
+export interface SharedHome {
+  /** Data folder with the community's key, which is made if there is none. */
+  readonly data: string;
+  /** URL. */
+  readonly database: string;
+}
+
+/** Opens the store of a home that no server uses. */
+export async function openFolder(home: Home): Promise<ServerStore> {
+  const paths = await prepareDataFolder(typeof home === "string" ? home : home.data);
+  if (typeof home === "string") return openLocalStore(paths.database, { limits: LIMITS });
+  const { fingerprint } = await loadOrCreateIdentity(paths.folder);
+  return openSharedStore(home.database, { limits: LIMITS, fingerprint });
 }
 
 /** The database file of a data folder. */
@@ -42,14 +56,14 @@ export function databaseOf(folder: string): string {
   return dataPaths(folder).database;
 }
 
-/** Adds people to a data folder. Their names are `prefix` and a number, padded so that they sort by it. */
-export function addPeople(folder: string, prefix: string, amount: number): Promise<Person[]> {
-  return addNamed(folder, Array.from({ length: amount }, (_, index) => nameOf(prefix, index)));
+/** Adds people. Their names are `prefix` and a number, padded so that they sort by it. */
+export function addPeople(home: Home, prefix: string, amount: number): Promise<Person[]> {
+  return addNamed(home, Array.from({ length: amount }, (_, index) => nameOf(prefix, index)));
 }
 
-/** Adds people with these names to a data folder. */
-export async function addNamed(folder: string, names: readonly string[]): Promise<Person[]> {
-  await using store = await openFolder(folder);
+/** Adds people with these names. */
+export async function addNamed(home: Home, names: readonly string[]): Promise<Person[]> {
+  await using store = await openFolder(home);
   const passwordHash = await hashOfAll();
   return await inGroups(names.length, async (index) => {
     const name = names[index]!;
@@ -76,8 +90,8 @@ function hashOfAll(): Promise<string> {
 }
 
 /** Signs somebody in on one more device. */
-export async function addDevice(folder: string, { accountId, name }: Person): Promise<Person> {
-  await using store = await openFolder(folder);
+export async function addDevice(home: Home, { accountId, name }: Person): Promise<Person> {
+  await using store = await openFolder(home);
   const token = newToken();
   const { deviceId } = await store.openLogin({
     accountId,
@@ -100,13 +114,13 @@ export function makeProfile(folder: string, port: number, certificate: string, p
 
 /** Stores messages as their senders would have, sender by sender to the recipient at the same place. */
 export async function addMessages(
-  folder: string,
+  home: Home,
   senders: readonly Person[],
   recipients: readonly Person[],
   amount: number,
   text = TEXT,
 ): Promise<void> {
-  await using store = await openFolder(folder);
+  await using store = await openFolder(home);
   const ids = new IdMaker();
   await inGroups(amount, (index) =>
     store.sendMessage({

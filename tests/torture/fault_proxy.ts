@@ -1,5 +1,5 @@
 /**
- * A network between one client and the server that can be made slow, silent, or broken.
+ * A network between one client and the servers that can be made slow, silent, or broken.
  * @module
  */
 
@@ -18,24 +18,24 @@ const SOUND: LinkFaults = { delayMs: 0, bytesPerSecond: Infinity, isStalled: fal
 /** How often a stalled network looks whether it passes again, in milliseconds. */
 const STALL_STEP_MS = 20;
 
-/** Copies bytes between callers and a port on this machine. */
+/** Copies bytes between each caller and one of these ports on this machine: any one at which somebody listens. */
 export class FaultProxy implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
-  readonly #targetPort: number;
+  readonly #targetPorts: readonly number[];
   readonly #pairs = new Set<{ readonly client: Deno.TcpConn; readonly server: Deno.TcpConn }>();
   readonly #copying = new Set<Promise<void>>();
   #faults: LinkFaults = SOUND;
   #isClosed = false;
 
-  private constructor(targetPort: number) {
-    this.#targetPort = targetPort;
+  private constructor(targetPorts: readonly number[]) {
+    this.#targetPorts = targetPorts;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#accept();
   }
 
-  /** A sound network in front of a port. */
-  static listen(targetPort: number): FaultProxy {
-    return new FaultProxy(targetPort);
+  /** A sound network in front of these ports. */
+  static listen(...targetPorts: readonly number[]): FaultProxy {
+    return new FaultProxy(targetPorts);
   }
 
   /** Port that clients call. */
@@ -89,12 +89,8 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async #connect(client: Deno.TcpConn): Promise<void> {
-    let server: Deno.TcpConn;
-    try {
-      server = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetPort });
-    } catch {
-      return hangUp(client);
-    }
+    const server = await this.#reachServer();
+    if (!server) return hangUp(client);
     client.setNoDelay(true);
     server.setNoDelay(true);
     const pair = { client, server };
@@ -105,6 +101,17 @@ export class FaultProxy implements AsyncDisposable {
       for (const end of [client, server]) if (!this.#orphans.includes(end)) hangUp(end);
     });
     this.#copying.add(copying);
+  }
+
+  async #reachServer(): Promise<Deno.TcpConn | undefined> {
+    const first = Math.floor(Math.random() * this.#targetPorts.length);
+    for (const port of [...this.#targetPorts.slice(first), ...this.#targetPorts.slice(0, first)]) {
+      try {
+        return await Deno.connect({ hostname: "127.0.0.1", port });
+      } catch {
+        // Nobody listens: the next one.
+      }
+    }
   }
 
   async #copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Every fault that a run injects: what it does to whom, for how long, and how it is healed.
+ * Faults of a server, its callers and the network between them: what each does to whom, for how long, and how it is healed.
  * @module
  */
 import { join } from "node:path";
@@ -10,16 +10,9 @@ import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { HostileConnection } from "../fuzz/hostile_connection.ts";
 import { countDescriptors } from "../helpers/program.ts";
 import { loopbackAddress, SilentCallers } from "../helpers/silent_callers.ts";
-import { SERVER_DESCRIPTORS, type World } from "./world.ts";
-
-/** One kind of fault. */
-export interface Fault {
-  readonly name: string;
-  /** Why it cannot be injected here; undefined where it can. */
-  whyNot?(world: World): string | undefined;
-  /** Injects it, holds it for about so long, and heals it. Throws when what must come back does not. */
-  inject(world: World, holdMs: number): Promise<void>;
-}
+import { type Fault, pause, within } from "./fault.ts";
+import { SERVER_DESCRIPTORS, type ServerProcess } from "./server_process.ts";
+import type { World } from "./world.ts";
 
 /** How long the server may take to accept again once it can, in milliseconds. */
 const COME_BACK_MS = 5_000;
@@ -37,6 +30,7 @@ const SILENT_CALLERS = 3_000;
 const SPARE_DESCRIPTORS = 60;
 
 const needsShim = ({ means }: World) => means.shim ? undefined : "needs Linux and a C compiler";
+const needsFile = ({ database }: World) => database ? "the servers have no file of their own" : undefined;
 const needsFirewall = ({ means }: World) =>
   means.firewall ? undefined : "needs root, a network namespace and nft";
 
@@ -44,18 +38,21 @@ const needsFirewall = ({ means }: World) =>
 export const FAULTS: readonly Fault[] = [
   {
     name: "server killed",
+    inEachRound: true,
     async inject(world) {
-      await world.killServer();
+      const server = world.anyServer();
+      await server.kill();
       await pause(world.random.integer(0, 1_000));
-      await world.startServer();
+      await server.startAgain();
     },
   },
   {
     name: "server frozen",
     async inject(world, holdMs) {
-      world.signalServer("SIGSTOP");
+      const server = world.anyServer();
+      server.signal("SIGSTOP");
       await pause(holdMs);
-      world.signalServer("SIGCONT");
+      server.signal("SIGCONT");
     },
   },
   {
@@ -132,7 +129,7 @@ export const FAULTS: readonly Fault[] = [
     whyNot: needsFirewall,
     async inject(world, holdMs) {
       const { proxy } = world.anyDevice().options;
-      await world.means.firewall!.add(proxy.port, { kind: "lossy", percent: world.random.integer(5, 30) });
+      await world.means.firewall!.add({ kind: "lossy", percent: world.random.integer(5, 30) }, proxy);
       await pause(holdMs);
       await world.means.firewall!.clear();
     },
@@ -142,10 +139,7 @@ export const FAULTS: readonly Fault[] = [
     whyNot: needsFirewall,
     async inject(world, holdMs) {
       const { proxy } = world.anyDevice().options;
-      await world.means.firewall!.add(proxy.port, {
-        kind: "slow",
-        packetsPerSecond: world.random.integer(5, 30),
-      });
+      await world.means.firewall!.add({ kind: "slow", packetsPerSecond: world.random.integer(5, 30) }, proxy);
       await pause(holdMs);
       await world.means.firewall!.clear();
     },
@@ -155,21 +149,24 @@ export const FAULTS: readonly Fault[] = [
     whyNot: needsFirewall,
     async inject(world, holdMs) {
       const { proxy } = world.anyDevice().options;
-      await world.means.firewall!.add(proxy.port, { kind: "reset" });
+      await world.means.firewall!.add({ kind: "reset" }, proxy);
       await pause(holdMs / 2);
       await world.means.firewall!.clear();
     },
   },
   {
     name: "disk full",
-    whyNot: ({ means }) => means.smallDisk ? undefined : "needs root, for a small file system of its own",
+    whyNot: (world) =>
+      needsFile(world) ??
+        (world.means.smallDisk ? undefined : "needs root, for a small file system of its own"),
     async inject(world, holdMs) {
-      const balloons = ["balloon-1", "balloon-2"].map((name) => join(world.data, name)) as [string, string];
+      const [{ data }] = world.servers as [ServerProcess];
+      const balloons = ["balloon-1", "balloon-2"].map((name) => join(data, name)) as [string, string];
       await fill(balloons[0]);
       // Else the log of the database would still have room in itself for a while: it is emptied, with room for that,
       // and what it leaves is filled too.
       await Deno.truncate(balloons[0], (await Deno.stat(balloons[0])).size - LOG_ROOM_BYTES);
-      emptyLog(databaseOf(world.data));
+      emptyLog(databaseOf(data));
       await fill(balloons[1]);
       await pause(holdMs);
       for (const balloon of balloons) await Deno.remove(balloon);
@@ -177,38 +174,39 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "fsync takes 20 ms",
-    whyNot: needsShim,
+    whyNot: (world) => needsFile(world) ?? needsShim(world),
     inject: (world, holdMs) => slowDisk(world, holdMs, 20),
   },
   {
     name: "fsync takes 200 ms",
-    whyNot: needsShim,
+    whyNot: (world) => needsFile(world) ?? needsShim(world),
     inject: (world, holdMs) => slowDisk(world, holdMs, 200),
   },
   {
     name: "clock jumps",
     whyNot: needsShim,
     async inject(world, holdMs) {
-      const { control } = world.means.shim!;
-      control.set({ clockAheadS: world.random.pick([-86_400, -3_600, -60, 60, 3_600, 86_400]) });
+      const { control } = world.anyServer();
+      control!.set({ clockAheadS: world.random.pick([-86_400, -3_600, -60, 60, 3_600, 86_400]) });
       await pause(holdMs);
-      control.set({ clockAheadS: 0 });
+      control!.set({ clockAheadS: 0 });
     },
   },
   {
     name: "descriptors used up",
     async inject(world, holdMs) {
+      const { target } = world.anyServer();
       const held: Deno.TlsConn[] = [];
       for (let count = 0; count < SERVER_DESCRIPTORS + 50; count++) {
-        const connection = await Deno.connect({ hostname: "127.0.0.1", port: world.target.port });
+        const connection = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
         // They shake hands, since the server puts out who does not; the last ones cannot while the others stay.
-        const caCerts = [world.target.certificatePem];
+        const caCerts = [target.certificatePem];
         held.push(await Deno.startTls(connection, { hostname: CERTIFICATE_NAME, caCerts }));
       }
       await pause(holdMs);
       for (const connection of held) connection.close();
       await within(COME_BACK_MS, "accept again after descriptors were used up", async () => {
-        (await LoadConnection.signIn(world.target, world.flock[0]!)).close();
+        (await LoadConnection.signIn(target, world.flock[0]!)).close();
       });
     },
   },
@@ -216,17 +214,18 @@ export const FAULTS: readonly Fault[] = [
     name: "3,000 callers silent",
     whyNot: () => Deno.build.os === "linux" ? undefined : "needs Linux",
     async inject(world, holdMs) {
-      const before = await countDescriptors(world.serverPid);
+      const { pid, target } = world.anyServer();
+      const before = await countDescriptors(pid);
       // Half of them from one address, the others each from its own.
       const addressOf = (n: number) => loopbackAddress(256 + (n % 2 === 0 ? 0 : n));
-      const silent = await SilentCallers.call(world.target.port, SILENT_CALLERS, addressOf);
+      const silent = await SilentCallers.call(target.port, SILENT_CALLERS, addressOf);
       await within(COME_BACK_MS, "let somebody in while 3,000 callers are silent", async () => {
-        (await LoadConnection.signIn(world.target, world.flock[0]!)).close();
+        (await LoadConnection.signIn(target, world.flock[0]!)).close();
       });
       await pause(holdMs);
       await silent.leave();
       await within(COME_BACK_MS, "give back the descriptors of silent callers", async () => {
-        const left = await countDescriptors(world.serverPid);
+        const left = await countDescriptors(pid);
         if (left > before + SPARE_DESCRIPTORS) throw new Error(`${left} are held, ${before} before`);
       });
     },
@@ -252,9 +251,9 @@ export const FAULTS: readonly Fault[] = [
           return connection;
         }));
       const before = await signIn();
-      await world.killServer();
+      await Promise.all(world.servers.map((server) => server.kill()));
       await Promise.all(before.map(({ finished }) => finished));
-      await world.startServer();
+      await Promise.all(world.servers.map((server) => server.startAgain()));
       await within(FLOCK_BACK_MS, "let 200 clients in at once", async () => {
         for (const connection of await signIn()) connection.close();
       });
@@ -263,9 +262,10 @@ export const FAULTS: readonly Fault[] = [
 ];
 
 async function slowDisk(world: World, holdMs: number, fsyncMs: number): Promise<void> {
-  world.means.shim!.control.set({ fsyncMs });
+  const { control } = world.anyServer();
+  control!.set({ fsyncMs });
   await pause(holdMs);
-  world.means.shim!.control.set({ fsyncMs: 0 });
+  control!.set({ fsyncMs: 0 });
 }
 
 /** Moves what is in the write-ahead log into the database, and makes the log empty. */
@@ -289,23 +289,4 @@ async function fill(path: string): Promise<void> {
       // No room for a piece of this size: smaller ones may still fit.
     }
   }
-}
-
-/** Tries until it works. Throws when that takes too long. */
-async function within(ms: number, what: string, attempt: () => Promise<void>): Promise<void> {
-  const startedAt = performance.now();
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (performance.now() - startedAt > ms) {
-        throw new Error(`The server did not ${what}, in ${ms} ms`, { cause: error });
-      }
-      await pause(50);
-    }
-  }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

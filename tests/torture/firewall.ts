@@ -5,11 +5,19 @@
  * @module
  */
 
-/** What happens to the packets of one port, both ways. */
+/** What happens to packets, both ways. */
 export type PacketFault =
   | { readonly kind: "lossy"; readonly percent: number }
   | { readonly kind: "slow"; readonly packetsPerSecond: number }
-  | { readonly kind: "reset" };
+  | { readonly kind: "reset" }
+  | { readonly kind: "silent" };
+
+/** Whose packets: those of a port, or of a port at one address. */
+export interface PacketPlace {
+  readonly port: number;
+  /** Any address by default. */
+  readonly address?: string;
+}
 
 const TABLE = "mini_chat_torture";
 
@@ -23,10 +31,13 @@ export class Firewall {
     return new Firewall();
   }
 
-  /** Lets a fault befall the packets to and from a port. */
-  async add(port: number, fault: PacketFault): Promise<void> {
-    const rules = ["dport", "sport"].map((side) =>
-      `add rule ip ${TABLE} in tcp ${side} ${port} ${action(fault)}`
+  /** Lets a fault befall the packets to and from these places. */
+  async add(fault: PacketFault, ...places: readonly PacketPlace[]): Promise<void> {
+    const rules = places.flatMap(({ port, address }) =>
+      ["d", "s"].map((side) => {
+        const at = address === undefined ? "" : `ip ${side}addr ${address} `;
+        return `add rule ip ${TABLE} in ${at}tcp ${side}port ${port} ${action(fault)}`;
+      })
     );
     await nft(rules.join("\n"));
   }
@@ -45,6 +56,8 @@ function action(fault: PacketFault): string {
       return `limit rate over ${fault.packetsPerSecond}/second burst 5 packets drop`;
     case "reset":
       return "reject with tcp reset";
+    case "silent":
+      return "drop";
   }
 }
 

@@ -4,7 +4,9 @@
  */
 import { runServer } from "../helpers/mini_chat.ts";
 import { judge, type Verdict } from "./checker.ts";
-import { type Fault, FAULTS } from "./faults.ts";
+import { CLUSTER_FAULTS } from "./cluster_faults.ts";
+import { type Fault, pause } from "./fault.ts";
+import { FAULTS } from "./faults.ts";
 import type { World } from "./world.ts";
 
 /** One line of the table. */
@@ -33,6 +35,9 @@ export interface RunResult {
 /** Longest that a fault is held, in milliseconds; the heartbeat's 45 s fit into a long run only. */
 const LONGEST_HOLD_MS = { short: 2_500, long: 60_000 };
 
+/** Rounds in which each fault that is not in every one of them comes about once. */
+const ROUNDS_FOR_OTHERS = 3;
+
 /** How often messages in flight are counted, in milliseconds. */
 const COUNT_EVERY_MS = 20;
 
@@ -51,7 +56,8 @@ export interface RunOptions {
 
 /** Injects faults, and judges. */
 export async function run(world: World, { forMs, only, say }: RunOptions): Promise<RunResult> {
-  const faults = FAULTS.filter((fault) => fault.name.includes(only));
+  const faults = [...FAULTS, ...(world.database ? CLUSTER_FAULTS : [])]
+    .filter((fault) => fault.name.includes(only));
   const tallies = new Map<string, FaultTally>(
     faults.map((fault) => [fault.name, tallyOf(fault, world)]),
   );
@@ -61,7 +67,7 @@ export async function run(world: World, { forMs, only, say }: RunOptions): Promi
   const endsAt = performance.now() + forMs;
   await pause(Math.min(3_000, forMs / 10));
   for (let queue: Fault[] = []; performance.now() < endsAt;) {
-    if (queue.length === 0) queue = shuffled(faults.filter((fault) => !fault.whyNot?.(world)), world);
+    if (queue.length === 0) queue = nextRound(faults, world);
     const fault = queue.pop()!;
     const tally = tallies.get(fault.name)!;
     const strike = { name: fault.name, from: performance.now(), to: Infinity };
@@ -70,7 +76,7 @@ export async function run(world: World, { forMs, only, say }: RunOptions): Promi
     let mostInFlight = world.inFlight;
     const counter = setInterval(() => mostInFlight = Math.max(mostInFlight, world.inFlight), COUNT_EVERY_MS);
     try {
-      await fault.inject(world, holdMs(world, isLong));
+      await fault.inject(world, holdMs(fault, world, isLong));
     } catch (error) {
       troubles.push(`${fault.name}: ${error instanceof Error ? error.message : error}`);
     }
@@ -110,7 +116,17 @@ function tallyOf(fault: Fault, world: World): FaultTally {
   };
 }
 
-function holdMs(world: World, isLong: boolean): number {
+/** All of them once; with several servers, those that are in each round and some of the others. */
+function nextRound(faults: readonly Fault[], world: World): Fault[] {
+  const possible = shuffled(faults.filter((fault) => !fault.whyNot?.(world)), world);
+  if (!world.database) return possible;
+  const always = possible.filter(({ inEachRound }) => inEachRound);
+  const others = possible.filter(({ inEachRound }) => !inEachRound);
+  return shuffled([...always, ...others.slice(0, Math.ceil(others.length / ROUNDS_FOR_OTHERS))], world);
+}
+
+function holdMs(fault: Fault, world: World, isLong: boolean): number {
+  if (fault.holdMs) return world.random.integer(...fault.holdMs[isLong ? "long" : "short"]);
   if (isLong && world.random.chance(0.1)) return world.random.integer(10_000, LONGEST_HOLD_MS.long);
   return world.random.integer(800, LONGEST_HOLD_MS.short);
 }
@@ -135,11 +151,13 @@ async function rest(world: World, say: (line: string) => void): Promise<Verdict>
 
 async function findTroubles(world: World): Promise<string[]> {
   const troubles: string[] = [];
-  const code = await world.stopServer();
-  if (code !== 0) troubles.push(`the server ended with ${code}`);
-  for (const line of world.log.split("\n")) {
-    if (/ (error|fatal) |panicked|Uncaught/.test(line)) {
-      troubles.push(`the server's log: ${line.slice(0, 300)}`);
+  for (const server of world.servers) {
+    const code = await server.stop();
+    if (code !== 0) troubles.push(`a server ended with ${code}`);
+    for (const line of server.log.split("\n")) {
+      if (/ (error|fatal) |panicked|Uncaught/.test(line)) {
+        troubles.push(`a server's log: ${line.slice(0, 300)}`);
+      }
     }
   }
   for (const device of world.devices) {
@@ -147,7 +165,11 @@ async function findTroubles(world: World): Promise<string[]> {
       troubles.push(`${device.options.device}: ${device.complaints.slice(0, 500)}`);
     }
   }
-  const { code: checked, stdout, stderr } = await runServer(["check", "--data", world.data]);
+  const database = world.database?.urlFor(0);
+  const { code: checked, stdout, stderr } = await runServer(
+    ["check", "--data", world.servers[0]!.data],
+    database === undefined ? {} : { env: { MINI_CHAT_DATABASE: database } },
+  );
   if (checked !== 0) troubles.push(`the database is damaged: ${stdout}${stderr}`);
   return troubles;
 }
@@ -155,8 +177,4 @@ async function findTroubles(world: World): Promise<string[]> {
 function shuffled<T>(items: readonly T[], world: World): T[] {
   const rest = [...items];
   return Array.from(items, () => rest.splice(world.random.integer(0, rest.length - 1), 1)[0]!);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,6 +2,7 @@
  * `deno task torture`: people write to each other through a real server while everything goes wrong, and a judge looks at
  * what every device saw.
  *
+ * `--servers N` is how many servers there are (1 by default, with a file of its own; several share a PostgreSQL of the run's own);
  * `--minutes N` is how long faults are injected (1 by default, the short form); `--seed N` repeats the choices of a run;
  * `--only NAME` injects only the faults whose name has it; `--fuzz` adds the long form of the fuzzers (100,000 cases against
  * the server), which a run of five minutes or more has anyway; `--save` puts the table into BENCHMARKS.md.
@@ -14,12 +15,13 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { whyNot } from "../helpers/needs.ts";
+import { POSTGRES } from "../helpers/postgres.ts";
 import { chooseBuild } from "../bench/build.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { savePage } from "../bench/page.ts";
 import { TEST_PERMISSIONS } from "../../build/permissions.ts";
 import { complain, PROJECT_FOLDER, runDeno, say } from "../../build/tool.ts";
-import { buildFaultShim, FaultControl } from "./fault_shim.ts";
+import { buildFaultShim } from "./fault_shim.ts";
 import { Firewall } from "./firewall.ts";
 import { run, type RunResult } from "./run.ts";
 import { type Means, World } from "./world.ts";
@@ -36,6 +38,7 @@ const FUZZ_SCALE = 67;
 
 const { values: flags } = parseArgs({
   options: {
+    servers: { type: "string", default: "1" },
     minutes: { type: "string", default: "1" },
     seed: { type: "string", default: String(Date.now() % 2 ** 31) },
     fuzz: { type: "boolean", default: false },
@@ -45,9 +48,18 @@ const { values: flags } = parseArgs({
 });
 const minutes = Number(flags.minutes);
 const seed = Number(flags.seed);
-if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
-  complain("Usage: deno task torture [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save]");
+const servers = Number(flags.servers);
+if (!(minutes > 0) || !Number.isSafeInteger(seed) || !(Number.isSafeInteger(servers) && servers > 0)) {
+  complain("Usage: deno task torture [--servers N] [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save]");
   Deno.exit(2);
+}
+
+if (servers > 1) {
+  const reason = whyNot(...POSTGRES);
+  if (reason !== undefined) {
+    complain(`Cannot torture several servers: it ${reason}`);
+    Deno.exit(2);
+  }
 }
 
 const missing = whyNot("namespaces", { command: "nft" }, { command: "mount" });
@@ -77,19 +89,26 @@ async function enterNamespaces(): Promise<number> {
 
 async function main(): Promise<number> {
   const build = await chooseBuild();
-  say(`Torture for ${minutes} min with seed ${seed}: ${build}`);
+  say(
+    `Torture of ${
+      servers === 1 ? "a server" : `${servers} servers`
+    } for ${minutes} min with seed ${seed}: ${build}`,
+  );
   const scratch = await Deno.makeTempDir({ prefix: "mini-chat-torture-" });
   const machine = await describeMachine();
   let code = 0;
   try {
     const means = await findMeans(scratch);
-    await using world = await World.make(scratch, new Random(seed), means);
+    await using world = await World.make(scratch, new Random(seed), means, servers);
     const result = await run(world, { forMs: minutes * 60_000, only: flags.only, say: complain });
     const [table, summary] = tableOf(result);
     say(`\n${table}\n\n${summary}`);
     if (flags.save) {
       const measured = `${build}, for ${minutes} min with seed ${seed}`;
-      await savePage("torture", { ...machine, measured }, [table, summary]);
+      await savePage(servers === 1 ? "torture" : "torture --servers 2", { ...machine, measured }, [
+        table,
+        summary,
+      ]);
     }
     code = isClean(result) ? 0 : 1;
     if (code !== 0) say(`\nRepeat with --seed ${seed}`);
@@ -102,7 +121,7 @@ async function main(): Promise<number> {
 
 async function findMeans(scratch: string): Promise<Means> {
   const library = await buildFaultShim(scratch);
-  const shim = library === undefined ? {} : { shim: { library, control: FaultControl.create(scratch) } };
+  const shim = library === undefined ? {} : { shim: library };
   if (!Deno.env.has(INSIDE)) return shim;
   const smallDisk = join(scratch, "disk");
   await Deno.mkdir(smallDisk, { mode: 0o700 });

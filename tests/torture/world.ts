@@ -1,25 +1,32 @@
 /**
- * Everything that a run tortures: a server, people with their devices, and the network and the disk between them.
+ * Everything that a run tortures: servers, people with their devices, and the network, the disk and the database between them.
  * @module
  */
 import { join } from "node:path";
 import type { Target } from "../bench/load.ts";
-import { addDevice, addMessages, addPeople, makeProfile, type Person } from "../bench/population.ts";
+import {
+  addDevice,
+  addMessages,
+  addPeople,
+  type Home,
+  makeProfile,
+  type Person,
+} from "../bench/population.ts";
 import type { Random } from "../fuzz/random.ts";
-import { startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { Device } from "./device.ts";
 import { FaultProxy } from "./fault_proxy.ts";
-import type { FaultControl } from "./fault_shim.ts";
 import type { Firewall } from "./firewall.ts";
 import type { DeviceHistory } from "./history.ts";
+import { ServerProcess } from "./server_process.ts";
+import { SharedDatabase } from "./shared_database.ts";
 import { Watcher } from "./watcher.ts";
 
 /** What this machine lets a run do; each is unset where something is missing for it. */
 export interface Means {
-  /** Folder of a small file system of its own, for the server's data. */
+  /** Folder of a small file system of its own, for a server's data. */
   readonly smallDisk?: string;
-  /** A library to load before the server, and what controls it. */
-  readonly shim?: { readonly library: string; readonly control: FaultControl };
+  /** A library to load before a server, see `fault_shim.ts`. */
+  readonly shim?: string;
   readonly firewall?: Firewall;
 }
 
@@ -32,73 +39,76 @@ const PER_SECOND = 8;
 /** People who only come back all at once. */
 export const FLOCK = 200;
 
-/** File descriptors that the server may have: what many systems give, enough for all, and few enough to use them up. */
-export const SERVER_DESCRIPTORS = 1_024;
-
 /** Waiting messages of the person who never reads, 16 KiB each. */
 const DEAF_MESSAGES = 1_000;
-
-/** What the server is started with. */
-const SERVER_FLAGS = ["--log-level", "warning", "--max-connections-per-address", "5000"];
 
 /** All of it. */
 export class World implements AsyncDisposable {
   readonly random: Random;
   readonly means: Means;
+  readonly servers: readonly ServerProcess[];
+  /** What the servers share; unset with one server, which has a file of its own. */
+  readonly database: SharedDatabase | undefined;
+  /** Where somebody whom no fault means reaches a server. */
   readonly target: Target;
-  /** Folder of the server's data. */
-  readonly data: string;
   readonly devices: readonly Device[];
   readonly flock: readonly Person[];
   readonly deaf: Person;
   readonly watcher: Watcher;
-  /** What the server wrote to its log in all its lives. */
-  log = "";
-  #server: TestServer;
+  readonly #owned: AsyncDisposableStack;
 
   private constructor(made: {
     random: Random;
     means: Means;
+    servers: readonly ServerProcess[];
+    database: SharedDatabase | undefined;
     target: Target;
-    data: string;
-    server: TestServer;
     devices: readonly Device[];
     flock: readonly Person[];
     deaf: Person;
     watcher: Watcher;
+    owned: AsyncDisposableStack;
   }) {
     this.random = made.random;
     this.means = made.means;
+    this.servers = made.servers;
+    this.database = made.database;
     this.target = made.target;
-    this.data = made.data;
-    this.#server = made.server;
     this.devices = made.devices;
     this.flock = made.flock;
     this.deaf = made.deaf;
     this.watcher = made.watcher;
+    this.#owned = made.owned;
   }
 
   /**
    * Makes it, and starts everybody.
    *
    * @param scratch An empty folder.
+   * @param amount Servers: one with a file of its own, or several on one database.
    */
-  static async make(scratch: string, random: Random, means: Means): Promise<World> {
+  static async make(scratch: string, random: Random, means: Means, amount: number): Promise<World> {
+    await using making = new AsyncDisposableStack();
     const data = means.smallDisk ?? join(scratch, "data");
-    const talkers = await addPeople(data, "t", TALKERS);
-    const flock = await addPeople(data, "k", FLOCK);
-    const [watching, deaf] = await addPeople(data, "w", 2) as [Person, Person];
-    await addMessages(data, [watching], [deaf], DEAF_MESSAGES, "x".repeat(16_384));
-    const second = await Promise.all(talkers.slice(0, 3).map((person) => addDevice(data, person)));
-    const server = await start(data, 0, means);
-    const certificatePem = await Deno.readTextFile(join(data, "server.crt"));
-    const target = { port: server.port, certificatePem };
+    const database = amount > 1 ? making.use(await SharedDatabase.start()) : undefined;
+    const home: Home = database ? { data, database: database.urlFor(0) } : data;
+    const talkers = await addPeople(home, "t", TALKERS);
+    const flock = await addPeople(home, "k", FLOCK);
+    const [watching, deaf] = await addPeople(home, "w", 2) as [Person, Person];
+    await addMessages(home, [watching], [deaf], DEAF_MESSAGES, "x".repeat(16_384));
+    const second = await Promise.all(talkers.slice(0, 3).map((person) => addDevice(home, person)));
+    const servers: ServerProcess[] = [];
+    for (let index = 0; index < amount; index++) {
+      servers.push(making.use(await startServer({ scratch, data, index, means, database })));
+    }
+    const { certificatePem } = servers[0]!.target;
+    const ports = servers.map(({ target }) => target.port);
     const names = talkers.map(({ name }) => name);
     const device = (person: Person, name: string, runs: Device["options"]["runs"]): Device => {
-      const proxy = FaultProxy.listen(server.port);
+      const proxy = making.use(FaultProxy.listen(...ports));
       const profile = join(scratch, `profile-of-${name}`);
       makeProfile(profile, proxy.port, certificatePem, person);
-      return new Device({
+      const made = new Device({
         account: person.name,
         device: name,
         profile,
@@ -106,6 +116,8 @@ export class World implements AsyncDisposable {
         runs,
         clock: () => performance.now(),
       });
+      making.defer(() => made.kill());
+      return made;
     };
     const devices = talkers.map((person, index) =>
       device(person, `${person.name}.1`, {
@@ -121,15 +133,14 @@ export class World implements AsyncDisposable {
         : { kind: "talker", friends: [], perSecond: 0 };
       devices.push(device(person, `${person.name}.2`, runs));
     }
+    const target = database
+      ? { port: making.use(FaultProxy.listen(...ports)).port, certificatePem }
+      : servers[0]!.target;
     const watcher = new Watcher(target, watching);
-    const world = new World({ random, means, target, data, server, devices, flock, deaf, watcher });
+    making.defer(() => watcher.stop());
     for (const each of devices) each.start();
-    return world;
-  }
-
-  /** Process id of the server. */
-  get serverPid(): number {
-    return this.#server.program.pid;
+    const owned = making.move();
+    return new World({ random, means, servers, database, target, devices, flock, deaf, watcher, owned });
   }
 
   /** Messages that were written and are neither acknowledged nor refused. */
@@ -147,32 +158,14 @@ export class World implements AsyncDisposable {
     return this.random.pick(this.devices);
   }
 
-  /** Sends the server a signal. */
-  signalServer(signal: Deno.Signal): void {
-    this.#server.program.signal(signal);
-  }
-
-  /** Kills the server. */
-  async killServer(): Promise<void> {
-    await this.#server.program.kill();
-    this.log += this.#server.program.stderr;
-  }
-
-  /** Starts it again, on the same port and the same data. */
-  async startServer(): Promise<void> {
-    this.#server = await start(this.data, this.target.port, this.means);
-  }
-
-  /** Stops the server as an operator does. */
-  async stopServer(): Promise<number> {
-    const code = await this.#server.stop();
-    this.log += this.#server.program.stderr;
-    return code;
+  /** One of the servers. */
+  anyServer(): ServerProcess {
+    return this.random.pick(this.servers);
   }
 
   /** Takes every fault away, and starts whoever is dead. */
   async heal(): Promise<void> {
-    this.means.shim?.control.set({ fsyncMs: 0, clockAheadS: 0 });
+    for (const { control } of this.servers) control?.set({ fsyncMs: 0, clockAheadS: 0 });
     await this.means.firewall?.clear();
     for (const device of this.devices) {
       device.options.proxy.set({});
@@ -182,21 +175,33 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Ends all. */
+  /** Ends all: people first, then servers, then the database. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.watcher.stop();
-    await Promise.all(this.devices.map((device) => device.kill()));
-    await this.#server[Symbol.asyncDispose]();
-    await Promise.all(this.devices.map(({ options }) => options.proxy[Symbol.asyncDispose]()));
+    await this.#owned.disposeAsync();
   }
 }
 
-function start(data: string, port: number, { shim }: Means): Promise<TestServer> {
-  return startServer({
-    data,
-    port,
-    args: SERVER_FLAGS,
-    wrapper: ["sh", "-c", `ulimit -n ${SERVER_DESCRIPTORS}; exec "$@"`, "sh"],
-    env: shim ? shim.control.env(shim.library) : {},
+/** Starts one of the servers; all but the first get the key of the first. */
+async function startServer({ scratch, data, index, means, database }: {
+  scratch: string;
+  data: string;
+  index: number;
+  means: Means;
+  database: SharedDatabase | undefined;
+}): Promise<ServerProcess> {
+  const folder = index === 0 ? data : join(scratch, `data-${index}`);
+  if (index > 0) {
+    await Deno.mkdir(folder, { mode: 0o700 });
+    for (const name of ["server.key", "server.crt"]) {
+      await Deno.copyFile(join(data, name), join(folder, name));
+    }
+  }
+  const controlIn = join(scratch, `control-${index}`);
+  await Deno.mkdir(controlIn);
+  return await ServerProcess.start({
+    data: folder,
+    controlIn,
+    ...(means.shim === undefined ? {} : { shim: means.shim }),
+    ...(database ? { database: database.urlFor(index) } : {}),
   });
 }
