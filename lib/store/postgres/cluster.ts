@@ -1,9 +1,11 @@
-// What a server on PostgreSQL shares with the others of its community, over four connections beside those of the store: one
-// listens, one notifies, one carries the lease, who is present, and the sweep; one the open direct chats.
+// What a server on PostgreSQL shares with the others of its community, over five connections beside those of the store: one
+// listens, one notifies, one carries the lease, who is present, and the sweep; one the open direct chats, and one what is counted.
 import type { ChatEntries } from "../../chat/chat_entries.ts";
 import type { Cluster } from "../../chat/cluster.ts";
 import { openBus, type PostgresBus } from "./bus.ts";
+import type { Counts } from "../../chat/counts.ts";
 import { PostgresChatEntries } from "./chat_entries.ts";
+import { openCounts } from "./counts/counts.ts";
 import { openLane } from "./lane.ts";
 import { type Lease, type LeaseOptions, openLease } from "./lease.ts";
 import { PostgresPresence } from "./presence.ts";
@@ -19,6 +21,7 @@ export interface PostgresCluster extends Cluster, AsyncDisposable {
   readonly bus: PostgresBus;
   readonly lease: Lease;
   readonly openChats: ChatEntries;
+  readonly counts: Counts;
 }
 
 /**
@@ -31,6 +34,7 @@ export async function openCluster(url: DatabaseUrl, options: ClusterOptions): Pr
   const bus = opened.use(await openBus(url, () => lease?.living.length ?? 1));
   const lane = opened.use(await openLane(url, { name: "presence", loseable: true }));
   const chats = opened.use(await openLane(url, { name: "chats" }));
+  const counts = opened.use(await openCounts(url));
   const { server } = bus;
   const presence = new PostgresPresence(server, lane);
   lease = opened.use(
@@ -49,6 +53,7 @@ export async function openCluster(url: DatabaseUrl, options: ClusterOptions): Pr
     presence,
     lease,
     openChats: new PostgresChatEntries(chats),
+    counts,
     isLeader: () => lease.isLeader,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };

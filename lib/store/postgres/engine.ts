@@ -15,7 +15,7 @@ import { mayRunAgain, OutcomeUnknown, unavailableFrom } from "./errors.ts";
 import { type HotContext, runHotBatch } from "./hot/batch.ts";
 import { type Lane as Connections, openLane } from "./lane.ts";
 import { type PageRequest, readPages } from "./hot/mailbox_pages.ts";
-import { runSteps } from "./run_steps.ts";
+import { runSteps } from "./hot/run_steps.ts";
 import type { NewMessage } from "./hot/sends.ts";
 import type { DatabaseUrl } from "./url.ts";
 

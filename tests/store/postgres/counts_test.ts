@@ -18,12 +18,17 @@ async function newCommunity(database: Promise<string>): Promise<DatabaseUrl> {
   return url;
 }
 
-async function tryLogin(throttles: Throttles, address: string): Promise<string> {
+function from(addressGroup: string) {
+  return { addressGroup, hasEnded: false };
+}
+
+function tryLogin(throttles: Throttles, address: string): Promise<string> {
+  return codeOf(throttles.startLogin(from(address), { name: "ana", knownDeviceId: null }));
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
   try {
-    await throttles.startLogin({ addressGroup: address, hasEnded: false }, {
-      name: "ana",
-      knownDeviceId: null,
-    });
+    await work;
     return "allowed";
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
@@ -45,23 +50,17 @@ testWith(POSTGRES, "PostgreSQL: failed logins count together, wherever they are 
   assert.equal(await tryLogin(other, "192.0.2.2"), "allowed");
 });
 
-testWith(
-  POSTGRES,
-  "PostgreSQL: while the database is away, failed logins are counted in memory",
-  async () => {
-    await using cluster = await PostgresCluster.start();
-    const url = await newCommunity(cluster.newDatabase());
-    await using counts = await openCounts(url);
-    const throttles = new Throttles({
-      limits: { ...DEFAULT_THROTTLES, failedLoginsPerAccount: 2 },
-      tries: counts.tries,
-    });
-    await cluster.kill();
-    // Together, as each waits for the database.
-    const tried = await Promise.all(Array.from({ length: 3 }, () => tryLogin(throttles, "192.0.2.1")));
-    assert.deepEqual(tried.toSorted(), ["allowed", "allowed", "rate_limited"]);
-  },
-);
+testWith(POSTGRES, "PostgreSQL: while the database is away, tries are counted in memory", async () => {
+  await using cluster = await PostgresCluster.start();
+  const url = await newCommunity(cluster.newDatabase());
+  await using counts = await openCounts(url);
+  const limits = { ...DEFAULT_THROTTLES, registrationsPerAddress: 2 };
+  const throttles = new Throttles({ limits, tries: counts.tries });
+  await cluster.kill();
+  // Together, as each waits for the database.
+  const tries = Array.from({ length: 3 }, () => codeOf(throttles.startRegistration(from("192.0.2.1"))));
+  assert.deepEqual((await Promise.all(tries)).toSorted(), ["allowed", "allowed", "rate_limited"]);
+});
 
 testWith(POSTGRES, "PostgreSQL: bytes relayed for an account count together in a day", async () => {
   const url = await newCommunity(newDatabase());

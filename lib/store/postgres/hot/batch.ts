@@ -8,7 +8,7 @@ import type { AccountsByName } from "./accounts_by_name.ts";
 import { type Acknowledgement, movesOf } from "./acknowledgements.ts";
 import type { Connection } from "../connection.ts";
 import { type Held, hold } from "./held_rows.ts";
-import { runSteps } from "../run_steps.ts";
+import { runSteps } from "./run_steps.ts";
 import {
   findEarlier,
   insertOf,

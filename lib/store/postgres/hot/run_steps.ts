@@ -1,5 +1,5 @@
-import type { Steps } from "../verbs/steps.ts";
-import type { Connection } from "./connection.ts";
+import type { Steps } from "../../verbs/steps.ts";
+import type { Connection } from "../connection.ts";
 
 /** Runs the steps of a verb to their end, each when the one before is answered. */
 export async function runSteps<Result>(connection: Connection, steps: Steps<Result>): Promise<Result> {
