@@ -7,7 +7,10 @@
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { StoreLimits } from "./limits.ts";
 import { queuedStore } from "./queue.ts";
+import type { Community, CommunityOptions } from "./postgres/open.ts";
 import { openThread } from "./sqlite/thread.ts";
+
+export type { Community };
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -47,19 +50,22 @@ export async function openLocalStore(path: string, options: StoreOptions = {}): 
   return queuedStore(new SqliteEngine(path, options.limits), options.now);
 }
 
-/** How a store that several servers share is opened. */
-export interface SharedStoreOptions extends StoreOptions {
-  /** Fingerprint of the community's key, which all of its servers have. */
-  readonly fingerprint: string;
+/**
+ * Opens a community's database on PostgreSQL for the operator's subcommands, in the calling thread.
+ * @param url `postgres://USER:PASSWORD@HOST/DATABASE`; several hosts for one that may move.
+ * @throws {UsageError} The URL is wrong, the database cannot be reached, or no server has been started on it.
+ */
+export async function openSharedStore(url: string, options: StoreOptions = {}): Promise<ServerStore> {
+  // Loaded here, as below: a server that keeps its own file needs nothing of it.
+  const { openOperatorStore } = await import("./postgres/open.ts");
+  return await openOperatorStore(url, options);
 }
 
 /**
- * Opens a community's database on PostgreSQL, and brings it to the newest schema.
- * @param url `postgres://USER:PASSWORD@HOST/DATABASE`; several hosts for one that may move.
- * @throws {UsageError} The URL is wrong, the database cannot be reached, is of another community, or too new for this program.
+ * Joins a community that shares a database on PostgreSQL, which is brought to the newest schema.
+ * @throws {UsageError} As {@linkcode openSharedStore}; or the community has another key, or is too new for this program.
  */
-export async function openSharedStore(url: string, options: SharedStoreOptions): Promise<ServerStore> {
-  // Loaded here: a server that keeps its own file needs nothing of it.
-  const { openPostgres } = await import("./postgres/open.ts");
-  return queuedStore(await openPostgres(url, options), options.now);
+export async function joinCommunity(url: string, options: CommunityOptions): Promise<Community> {
+  const { openCommunity } = await import("./postgres/open.ts");
+  return await openCommunity(url, options);
 }

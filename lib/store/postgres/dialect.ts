@@ -1,5 +1,6 @@
 // What PostgreSQL says in its own words, for the verbs that are written once.
 import { Kysely, PostgresDialect, sql } from "kysely";
+import { announceEndedQuery } from "./bus.ts";
 import type { ServerTables } from "../verbs/schema.ts";
 import type { ConversationRow, Dialect } from "../verbs/steps.ts";
 import { type StoredText, wholeText } from "./hot/texts.ts";
@@ -18,14 +19,7 @@ const ONE_WAY = `
     ) newest
   ) counted WHERE total - bytes <= $5 OR nth = 2 ORDER BY sequence DESC`;
 
-/** Makes the notice to the other servers that logins of an account have ended. */
-export type EndedNotice = (
-  accountId: number,
-  reason: "password_changed" | "revoked",
-) => { readonly channel: string; readonly payload: string };
-
-/** @param endedNotice Null while there are no other servers. */
-export function postgresDialect(endedNotice: EndedNotice | null): Dialect {
+export function postgresDialect(): Dialect {
   return {
     tables: new Kysely<ServerTables>({ dialect: COMPILER }),
     // Not `FOR UPDATE`: that would hold up whoever stores a row that refers to this one.
@@ -45,9 +39,7 @@ export function postgresDialect(endedNotice: EndedNotice | null): Dialect {
     },
 
     *announceEnded(accountId, reason) {
-      if (endedNotice === null) return;
-      const { channel, payload } = endedNotice(accountId, reason);
-      yield { sql: "SELECT pg_notify($1, $2)", values: [channel, payload], wanted: "rows" };
+      yield { ...announceEndedQuery(accountId, reason), wanted: "rows" };
     },
   };
 }

@@ -10,8 +10,8 @@ import type { Steps, VerbContext } from "../verbs/steps.ts";
 import { type Acknowledgement } from "./hot/acknowledgements.ts";
 import { AccountsByName } from "./hot/accounts_by_name.ts";
 import type { Connection } from "./connection.ts";
-import { type EndedNotice, postgresDialect } from "./dialect.ts";
-import { mayRunAgain, OutcomeUnknown, unavailableFrom } from "./errors.ts";
+import { postgresDialect } from "./dialect.ts";
+import { mayRunAgain, unavailableFrom } from "./errors.ts";
 import { type HotContext, runHotBatch } from "./hot/batch.ts";
 import { type Lane as Connections, openLane } from "./lane.ts";
 import { type PageRequest, readPages } from "./hot/mailbox_pages.ts";
@@ -32,9 +32,6 @@ const READ_TO = "SELECT read_sequence AS sequence FROM devices WHERE account_id 
 
 export interface PostgresOptions {
   readonly limits?: Partial<StoreLimits>;
-  readonly endedNotice?: EndedNotice; // none while there are no other servers
-  /** Told of mailboxes that may hold messages nobody was told of: a commit of which the outcome was not known then. */
-  readonly wake?: (accountIds: readonly number[]) => void;
 }
 
 /** Opens the lanes; the schema has to be there. @throws {UsageError} The database cannot be reached. */
@@ -44,7 +41,7 @@ export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}
   const cold = opened.use(await openLane(url, { name: "writes" }));
   const reads = opened.use(await openLane(url, { name: "reads", connections: READS_AT_ONCE }));
   const context: VerbContext = {
-    dialect: postgresDialect(options.endedNotice ?? null),
+    dialect: postgresDialect(),
     limits: { ...DEFAULT_STORE_LIMITS, ...options.limits },
     now: 0,
     forget: () => {}, // other servers write too, so nothing but names is kept
@@ -57,7 +54,7 @@ export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}
         limits: context.limits,
         accounts: new AccountsByName(),
         pruneMailbox: verbs.pruneMailbox,
-      }, options.wake),
+      }),
       coldLane(cold, context, verbs.writes),
       readLane(reads, context, verbs.reads),
     ],
@@ -75,21 +72,15 @@ class HotLane implements Lane {
   readonly onTheWay = 1;
   readonly #connections: Connections;
   readonly #context: HotContext;
-  readonly #wake: (accountIds: readonly number[]) => void;
-  #inDoubt = new Set<string>(); // recipients of batches whose COMMIT was not answered
 
-  constructor(connections: Connections, context: HotContext, wake: PostgresOptions["wake"] = () => {}) {
+  constructor(connections: Connections, context: HotContext) {
     this.#connections = connections;
     this.#context = context;
-    this.#wake = wake;
   }
 
   async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
     try {
-      return await this.#connections.run(async (connection) => {
-        if (this.#inDoubt.size > 0) await this.#wakeDoubtful(connection);
-        return await this.#runOn(connection, calls, now);
-      });
+      return await this.#connections.run((connection) => this.#runOn(connection, calls, now));
     } catch (error) {
       return failedAll(calls, error);
     }
@@ -100,7 +91,7 @@ class HotLane implements Lane {
       try {
         return await runHotBatch(this.#context, connection, calls, now);
       } catch (error) {
-        if (error instanceof OutcomeUnknown) this.#doubt(calls);
+        // Whoever sends it again learns whether it was stored; whom nobody wakes now, a sweep will.
         if (connection.isLost) return failedAll(calls, error);
         if (mayRunAgain(error) && attempt < 3) continue;
         if (calls.length === 1) return failedAll(calls, error);
@@ -120,18 +111,6 @@ class HotLane implements Lane {
       outcomes.push(outcome);
     }
     return outcomes;
-  }
-
-  #doubt(calls: readonly Call[]): void {
-    for (const { verb, args: [argument] } of calls) {
-      if (verb === "sendMessage") this.#inDoubt.add((argument as NewMessage).to);
-    }
-  }
-
-  async #wakeDoubtful(connection: Connection): Promise<void> {
-    const accounts = await this.#context.accounts.load(connection, this.#inDoubt);
-    this.#inDoubt = new Set();
-    this.#wake([...accounts.values()]);
   }
 }
 

@@ -168,7 +168,7 @@ const MIGRATION_DEADLINE_MS = 60 * 60 * 1000;
 
 /** Held while the schema is looked at or changed: first of two keys, which all locks of Mini-Chat share. */
 export const LOCK_FAMILY = 7667;
-const SCHEMA_LOCK = 0;
+export const SCHEMA_LOCK = 0;
 
 /** One row: which community this is, and who may serve it. */
 const COMMUNITY = `
@@ -238,6 +238,21 @@ async function migrateOnce(
     );
     return true;
   });
+}
+
+/**
+ * Checks that a database is a community's, of the schema that this program knows.
+ * @throws {UsageError} It is not.
+ */
+export async function checkSchema(connection: Connection): Promise<void> {
+  const community = await readCommunity(connection);
+  const known = POSTGRES_MIGRATIONS.length;
+  if (community === null || community.schema_version < known) {
+    throw new UsageError(
+      "Cannot find a community of this version in the database: start a server on it once, which makes or updates it",
+    );
+  }
+  check(community, community.fingerprint, known);
 }
 
 async function readCommunity(connection: Connection): Promise<CommunityRow | null> {

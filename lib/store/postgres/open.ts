@@ -1,17 +1,113 @@
-// Opens a community's database: schema first, then the lanes.
-import type { Engine } from "../queue.ts";
-import { connect } from "./connection.ts";
+// Opens a community's database: for an operator's subcommand the store alone, for a server all that it shares with the others.
+import type { BusNews, Cluster } from "../../chat/cluster.ts";
+import type { ServerStore } from "../../chat/operator_store.ts";
+import { VERSION } from "../../version.ts";
+import { queuedStore } from "../queue.ts";
+import { openBus, type PostgresBus } from "./bus.ts";
+import { connect, type Connection } from "./connection.ts";
 import { openEngine, type PostgresOptions } from "./engine.ts";
-import { migratePostgres, type Newcomer } from "./migrations.ts";
-import { parseDatabaseUrl } from "./url.ts";
+import { type Lane, openLane } from "./lane.ts";
+import { type Lease, openLease } from "./lease.ts";
+import { checkSchema, LOCK_FAMILY, migratePostgres, SCHEMA_LOCK } from "./migrations.ts";
+import { PostgresPresence } from "./presence.ts";
+import { Sweep } from "./sweep.ts";
+import { type DatabaseUrl, parseDatabaseUrl } from "./url.ts";
 
-export async function openPostgres(text: string, options: PostgresOptions & Newcomer): Promise<Engine> {
+export interface CommunityOptions extends PostgresOptions {
+  readonly fingerprint: string; // of the key that all of its servers have
+  readonly relayAddress: string | null; // where the others reach this server's relay; null when they cannot
+  readonly now?: () => number;
+  /** The database has been away for long: nobody can be served here until `onBack`. */
+  onAway(): void;
+  onBack(): void;
+}
+
+/** What a server has of its community. Disposing of it tells the others that this server has gone. */
+export interface Community extends AsyncDisposable {
+  readonly store: ServerStore;
+  readonly cluster: Cluster;
+  /** Whether acknowledged messages survive the loss of the database's machine: it has a synchronous standby. */
+  readonly hasStandby: boolean;
+  /** Runs work while no other server of the community does the same. */
+  exclusively<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+/** @throws {UsageError} The URL is wrong, the database cannot be reached, or is no community's. */
+export async function openOperatorStore(
+  text: string,
+  { now, ...options }: PostgresOptions & { readonly now?: () => number } = {},
+): Promise<ServerStore> {
   const url = parseDatabaseUrl(text);
+  await withConnection(url, checkSchema);
+  return queuedStore(await openEngine(url, options), now);
+}
+
+/** Brings the database to the newest schema, and joins the community. @throws {UsageError} It cannot be joined. */
+export async function openCommunity(text: string, options: CommunityOptions): Promise<Community> {
+  const url = parseDatabaseUrl(text);
+  const hasStandby = await withConnection(url, async (connection) => {
+    await migratePostgres(connection, options);
+    const [row] = await connection.rows<{ names: string }>(
+      "SELECT current_setting('synchronous_standby_names') AS names",
+    );
+    return row!.names !== "";
+  });
+
+  await using opened = new AsyncDisposableStack();
+  const lane = opened.use(await openLane(url, { name: "lease" }));
+  const shared = opened.use(await openLane(url, { name: "presence" }));
+  const parts: { lease?: Lease } = {};
+  const bus = opened.use(await openBus(url, () => parts.lease?.living.length ?? 1));
+  const presence = new PostgresPresence(bus.server, shared);
+  const sweep = opened.use(sweepOf(bus, presence, shared));
+  const lease = parts.lease = opened.use(
+    await openLease(lane, {
+      server: bus.server,
+      version: VERSION,
+      relayAddress: options.relayAddress,
+      onRenewed: () => presence.writeAll(),
+      onLost: options.onAway,
+      onBack: options.onBack,
+    }),
+  );
+  opened.use(presence); // its rows go before those of the lease
+  opened.use(bus.listen(() => {}, () => sweep.sweepSoon()));
+  const store = opened.use(queuedStore(await openEngine(url, options), options.now));
+  const everything = opened.move();
+  return {
+    store,
+    cluster: { bus, presence, isLeader: () => lease.isLeader },
+    hasStandby,
+    exclusively: (work) => exclusively(shared, work),
+    [Symbol.asyncDispose]: () => everything.disposeAsync(),
+  };
+}
+
+/** Tells deliveries here how far their mailboxes have come. */
+function sweepOf(bus: PostgresBus, presence: PostgresPresence, lane: Lane): Sweep {
+  return new Sweep(lane, {
+    present: () => presence.here(),
+    hear: (highest) => bus.tellHere({ type: "highest", highest } satisfies BusNews),
+  });
+}
+
+async function exclusively<Result>(lane: Lane, work: () => Promise<Result>): Promise<Result> {
+  return await lane.run((connection) =>
+    connection.transaction(async () => {
+      await connection.rows("SELECT pg_advisory_xact_lock($1, $2)", [LOCK_FAMILY, SCHEMA_LOCK]);
+      return await work();
+    })
+  );
+}
+
+async function withConnection<Result>(
+  url: DatabaseUrl,
+  work: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
   const connection = await connect(url, { name: "schema" });
   try {
-    await migratePostgres(connection, options);
+    return await work(connection);
   } finally {
     await connection.close();
   }
-  return await openEngine(url, options);
 }
