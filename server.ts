@@ -10,7 +10,7 @@ import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/addresses.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
-import { addServeOptions, checkServeOptions, type ServeOptions } from "./lib/server/options.ts";
+import { addServeOptions, checkServeOptions, databaseUrlOf, type ServeOptions } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
@@ -38,12 +38,16 @@ function greeting(server: RunningServer, options: ServeOptions): string {
   ].filter(Boolean).join("\n");
 }
 
-async function run(options: ServeOptions, openTerminal: () => Promise<Terminal>): Promise<void> {
+async function run(
+  options: ServeOptions,
+  databaseUrl: string | undefined,
+  openTerminal: () => Promise<Terminal>,
+): Promise<void> {
   // Before the first caller can get in: whoever stops a server that has just started gets a clean stop too.
   using stop = listenForStop();
   {
     const log = await startLog(options.logLevel, options.logFormat);
-    await using server = await serve(checkServeOptions(options), log);
+    await using server = await serve(checkServeOptions(options), log, { databaseUrl });
     const terminal = await openTerminal();
     await terminal.print(greeting(server, options));
     await Promise.race([stop.received, server.failed]);
@@ -77,7 +81,9 @@ async function main(args: readonly string[]): Promise<number> {
   };
   const program = prepareProgram(new Command("mini-chat-server")).version(VERSION)
     .description("A chat server in one file: accounts, mailboxes, presence. Without arguments, it serves.");
-  addServeOptions(program).action((options: ServeOptions) => run(options, openTerminal));
+  addServeOptions(program).action(async (options: ServeOptions) =>
+    await run(options, await databaseUrlOf(program), openTerminal)
+  );
   addAdminCommands(program, openTerminal);
   try {
     await checkFirstWord(program, args, () => Promise.resolve(false));

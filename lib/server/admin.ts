@@ -6,7 +6,7 @@ import { UsageError } from "../errors.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { dataPaths } from "./data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "./invites.ts";
-import { addDataOption, addLinkOptions, type LinkOptions, wholeNumber } from "./options.ts";
+import { addDataOption, addLinkOptions, databaseUrlOf, type LinkOptions, wholeNumber } from "./options.ts";
 import { loadServerIdentity } from "./serve.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
@@ -26,7 +26,7 @@ type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<vo
 export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
   const onStore: OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
     command.action(async (...given) => {
-      await using store = await openStore(command.opts<{ data: string }>().data);
+      await using store = await openStore(command.opts<{ data: string }>().data, await databaseUrlOf(command));
       const terminal = await openTerminal();
       await work({ store, terminal }, ...given as Given);
       await terminal.flush();
@@ -174,7 +174,9 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
   );
 }
 
-async function openStore(data: string): Promise<ServerStore> {
+async function openStore(data: string, url: string | undefined): Promise<ServerStore> {
+  const { openLocalStore, openSharedStore } = await import("../store/open.ts");
+  if (url !== undefined) return await openSharedStore(url);
   const { database } = dataPaths(data);
   try {
     await Deno.stat(database);
@@ -183,7 +185,6 @@ async function openStore(data: string): Promise<ServerStore> {
       `Cannot find a database at ${database}: start the server once, or name its folder with --data DIR`;
     throw new UsageError(words, { cause });
   }
-  const { openLocalStore } = await import("../store/open.ts");
   return await openLocalStore(database);
 }
 

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { isPort } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
-import { UsageError } from "../errors.ts";
+import { messageOf, UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
 import { DEFAULT_STORE_LIMITS } from "../store/limits.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
@@ -16,6 +16,9 @@ export interface ServeOptions {
   readonly host?: string; // unset: every address, IPv6 and IPv4
   readonly port: number; // 0: a free one
   readonly data: string;
+  readonly database?: string; // unset: SQLite in `data`
+  readonly databaseFile?: string;
+  readonly relayAddress?: string;
   readonly registration: Registration;
   readonly cert?: string; // PEM file; goes with `key`
   readonly key?: string;
@@ -36,7 +39,33 @@ export interface ServeOptions {
 }
 
 export function addDataOption(command: Command): Command {
-  return command.addOption(flag("--data <dir>", "folder of the database and the key").default("./data"));
+  return addAll(command, [
+    flag("--data <dir>", "folder of the database and the key").default("./data"),
+    flag("--database <url>", "postgres://USER@HOST/DATABASE, which several servers share (default: a file in --data)"),
+    flag("--database-file <file>", "file with that URL, for one with a password"),
+  ]);
+}
+
+/**
+ * The URL of the database that several servers share; undefined when the server keeps its own file.
+ * @throws {UsageError} Two are given, one has a password where others can read it, or the file cannot be read.
+ */
+export async function databaseUrlOf(command: Command): Promise<string | undefined> {
+  const { database, databaseFile } = command.opts<Pick<ServeOptions, "database" | "databaseFile">>();
+  if (databaseFile === undefined) {
+    const isReadable = command.getOptionValueSource("database") === "cli" && /^[^?]*:[^/?]*@/.test(database!.replace(/^\w+:\/\//, ""));
+    if (!isReadable) return database;
+    throw new UsageError(
+      "Cannot take a password on the command line, where every user of this machine can read it: put the URL into the " +
+        "variable MINI_CHAT_DATABASE, or into a file that --database-file names",
+    );
+  }
+  if (database !== undefined) throw new UsageError("Cannot use --database and --database-file together: give one");
+  try {
+    return (await Deno.readTextFile(databaseFile)).trim();
+  } catch (cause) {
+    throw new UsageError(`Cannot read --database-file ${databaseFile}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** What an invite link is made of, besides its join code. */
@@ -59,12 +88,13 @@ export function addServeOptions(command: Command): Command {
   const wholeOrNone = (text: string) => text === "0" ? 0 : wholeNumber(text);
   return addAll(addLinkOptions(addDataOption(command)), [
     flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)"),
+    flag("--relay-address <host:port>", "where the other servers of a shared database reach this one"),
     flag("--registration <who>", "who may register").choices(["open", "invite", "closed"]).default("invite"),
     flag("--log-level <level>", "lowest level to log").choices([...LOG_LEVELS]).default("info"),
     flag("--log-format <format>", "format of the log").choices(["text", "json"]).default("text"),
     count("--max-connections", "connections at once", 10_000),
     count("--max-connections-per-address", "connections at once from one address", 100),
-    count("--sends-per-second", "messages per second from one account", sendsPerSecond),
+    count("--sends-per-second", "messages per second from one account (on each server)", sendsPerSecond),
     count("--failed-logins", "failed logins per account and address in 15 minutes", failedLoginsPerAccount),
     count("--failed-logins-per-address", "failed logins per address in 15 minutes", failedLoginsPerAddress),
     count("--registrations-per-address", "registrations per address in an hour", registrationsPerAddress),
