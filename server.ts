@@ -10,7 +10,12 @@ import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/addresses.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
-import { addServeOptions, checkServeOptions, databaseUrlOf, type ServeOptions } from "./lib/server/options.ts";
+import {
+  addServeOptions,
+  checkServeOptions,
+  databaseUrlOf,
+  type ServeOptions,
+} from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";

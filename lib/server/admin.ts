@@ -26,7 +26,10 @@ type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<vo
 export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
   const onStore: OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
     command.action(async (...given) => {
-      await using store = await openStore(command.opts<{ data: string }>().data, await databaseUrlOf(command));
+      await using store = await openStore(
+        command.opts<{ data: string }>().data,
+        await databaseUrlOf(command),
+      );
       const terminal = await openTerminal();
       await work({ store, terminal }, ...given as Given);
       await terminal.flush();

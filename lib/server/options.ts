@@ -41,7 +41,10 @@ export interface ServeOptions {
 export function addDataOption(command: Command): Command {
   return addAll(command, [
     flag("--data <dir>", "folder of the database and the key").default("./data"),
-    flag("--database <url>", "postgres://USER@HOST/DATABASE, which several servers share (default: a file in --data)"),
+    flag(
+      "--database <url>",
+      "postgres://USER@HOST/DATABASE, which several servers share (default: a file in --data)",
+    ),
     flag("--database-file <file>", "file with that URL, for one with a password"),
   ]);
 }
@@ -53,14 +56,17 @@ export function addDataOption(command: Command): Command {
 export async function databaseUrlOf(command: Command): Promise<string | undefined> {
   const { database, databaseFile } = command.opts<Pick<ServeOptions, "database" | "databaseFile">>();
   if (databaseFile === undefined) {
-    const isReadable = command.getOptionValueSource("database") === "cli" && /^[^?]*:[^/?]*@/.test(database!.replace(/^\w+:\/\//, ""));
+    const isReadable = command.getOptionValueSource("database") === "cli" &&
+      /^[^?]*:[^/?]*@/.test(database!.replace(/^\w+:\/\//, ""));
     if (!isReadable) return database;
     throw new UsageError(
       "Cannot take a password on the command line, where every user of this machine can read it: put the URL into the " +
         "variable MINI_CHAT_DATABASE, or into a file that --database-file names",
     );
   }
-  if (database !== undefined) throw new UsageError("Cannot use --database and --database-file together: give one");
+  if (database !== undefined) {
+    throw new UsageError("Cannot use --database and --database-file together: give one");
+  }
   try {
     return (await Deno.readTextFile(databaseFile)).trim();
   } catch (cause) {

@@ -2,25 +2,18 @@
  * The serving server: opens the store, listens, joins each connection to a session, and stops cleanly.
  * @module
  */
+import { formatHostAndPort } from "../addresses.ts";
 import type { Passwords } from "../chat/passwords.ts";
-import type { ServerStore } from "../chat/operator_store.ts";
 import type { Log } from "../chat/services.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
-import { Listener } from "../net/listener.ts";
-import type { RpcConnection } from "../net/rpc_connection.ts";
 import { SIDE_ALPN } from "../protocol/limits.ts";
-import { openServerStore } from "../store/open.ts";
-import { within } from "../waiting.ts";
 import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
+import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
-import { MIB, type ServeOptions } from "./options.ts";
+import { openData } from "./open_data.ts";
+import type { ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
-
-const STOP_WITHIN_MS = 3_000; // how long a stopping server waits for what its clients still have to be sent
-const STOPPING = "the server is stopping";
-
-/** When the clients of a stopping server come back: each at a time of its own, as all at once would be a storm of logins. */
-const RETRY_AFTER_MS = { least: 500, most: 5_000 };
+import type { Work } from "./work.ts";
 
 /**
  * A server that serves. Disposing of it accepts nobody more, tells the clients, finishes what was received and closes the
@@ -41,16 +34,24 @@ export interface RunningServer extends AsyncDisposable {
   readonly failed: Promise<never>;
 }
 
+/** What a server is started with beside its options. */
+export interface ServeSurroundings {
+  /** Password hashing; at full cost by default. */
+  readonly passwords?: Passwords;
+  /** URL of the database that several servers share; a file in the data folder by default. */
+  readonly databaseUrl?: string | undefined;
+}
+
 /**
  * Starts a server, which accepts when this returns.
  * @param options See `addServeOptions` for defaults.
- * @param passwords At full cost by default.
- * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, or a certificate is wrong.
+ * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, a certificate is wrong, or the shared
+ * database cannot be joined.
  */
 export async function serve(
   options: ServeOptions,
   log: Log,
-  passwords?: Passwords,
+  { passwords, databaseUrl }: ServeSurroundings = {},
 ): Promise<RunningServer> {
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
@@ -58,7 +59,7 @@ export async function serve(
   const identity = await loadServerIdentity(options, paths);
   const refusedCallers = opened.use(new RefusedCallers(log));
   // First of all: callers queue while the store's thread starts, in which this one stands still, and the rest is loaded.
-  const listener = Listener.listen({
+  const door: Door = new Door({
     ...(options.host === undefined ? {} : { host: options.host }),
     port: options.port,
     identity,
@@ -78,39 +79,58 @@ export async function serve(
           ? "many callers do not finish their TLS handshake: they are disconnected to make room for others"
           : "callers finish their TLS handshake again",
       ),
-  });
-  opened.defer(listener.close);
-  const opening = openServerStore(paths.database, {
-    limits: {
-      mailboxMessages: options.mailboxMessages,
-      mailboxBytes: options.mailboxMib * MIB,
-      historyDays: options.historyDays,
-      historyBytes: options.historyMib * MIB,
+  }, log);
+  opened.defer(() => door.close());
+  const addresses = reachableAddresses(door.host);
+  const relayAddress = options.relayAddress ?? formatHostAndPort(addresses[0]!, door.port);
+  const opening = openData({ options, paths, databaseUrl, relayAddress, identity }, {
+    async onAway() {
+      log.warn("the database is away: callers are sent to other servers");
+      await door.shut();
+      await working.then((work) => work.sendAway("the server has lost its database"));
+    },
+    async onBack() {
+      await door.reopen();
+      log.info("the database is back: serving again", { port: door.port });
     },
   });
-  opened.defer(() => opening.then((store) => store[Symbol.asyncDispose](), () => {}));
-  const working = Promise.all([opening, import("./work.ts")])
-    .then(([store, { Work }]) =>
-      new Work(store, options, { log, identity, ...(passwords ? { passwords } : {}) })
-    );
+  opened.defer(() => opening.then((data) => data[Symbol.asyncDispose](), () => {}));
+  const working: Promise<Work> = Promise.all([opening, import("./work.ts")]).then((
+    [{ store, shared = {} }, { Work }],
+  ) =>
+    new Work(store, options, {
+      log,
+      identity,
+      relayAddress,
+      ...(passwords ? { passwords } : {}),
+      ...shared,
+    })
+  );
   working.catch(() => {}); // awaited below; it may fail before that
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const work = await working;
   const { store } = work;
-  const addresses = reachableAddresses(listener.host);
-  const joinCode = options.registration === "invite" ? await printedJoinCode(store) : undefined;
-  log.info("serving", { port: listener.port, data: paths.folder, fingerprint: identity.fingerprint });
+  const { exclusively, hasStandby } = await opening;
+  if (!hasStandby) {
+    log.warn(
+      "the database has no synchronous standby: what was acknowledged is lost with its disk (set synchronous_standby_names)",
+    );
+  }
+  const joinCode = options.registration === "invite"
+    ? await exclusively(() => printedJoinCode(store))
+    : undefined;
+  log.info("serving", { port: door.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();
   let stopping: Promise<void> | undefined;
   const host = options.publicHost ?? addresses[0]!;
   return {
-    port: listener.port,
+    port: door.port,
     addresses,
-    inviteLink: inviteLink({ host, port: listener.port, identity }, joinCode),
+    inviteLink: inviteLink({ host, port: door.port, identity }, joinCode),
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
     failed: store.failed,
-    [Symbol.asyncDispose]: () => stopping ??= stopServer(listener, work.connections, store, resources, log),
+    [Symbol.asyncDispose]: () => stopping ??= stopServer(door, work, resources, log),
   };
 }
 
@@ -125,24 +145,14 @@ export function loadServerIdentity(
 }
 
 async function stopServer(
-  listener: Listener,
-  connections: ReadonlySet<RpcConnection>,
-  store: Pick<ServerStore, "settled">,
+  door: Door,
+  work: Work,
   resources: AsyncDisposableStack,
   log: Log,
 ): Promise<void> {
-  log.info("stopping", { connections: connections.size });
-  listener.close();
-  await listener.finished;
-  const { least, most } = RETRY_AFTER_MS;
-  for (const rpc of connections) {
-    const retryAfterMs = Math.round(least + Math.random() * (most - least));
-    rpc.notify("server_stopping", { retryAfterMs });
-  }
-  // What was received is stored and acknowledged first.
-  const closing = store.settled().then(() => Promise.all([...connections].map((rpc) => rpc.close(STOPPING))));
-  await within(STOP_WITHIN_MS, closing);
-  for (const rpc of connections) rpc.abort(STOPPING);
+  log.info("stopping", { connections: work.connections.size });
+  await door.close();
+  await work.sendAway("the server is stopping");
   await resources.disposeAsync();
   log.info("stopped");
 }

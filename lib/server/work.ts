@@ -3,6 +3,7 @@ import { addressGroup } from "../addresses.ts";
 import { answer } from "../chat/handlers.ts";
 import type { ChatEntries } from "../chat/chat_entries.ts";
 import { alone, type Cluster } from "../chat/cluster.ts";
+import type { Counts } from "../chat/counts.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { Identity } from "../net/identity.ts";
@@ -12,6 +13,7 @@ import { type Log, Services } from "../chat/services.ts";
 import { Session } from "../chat/session.ts";
 import type { Connection } from "../net/connection.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
+import { within } from "../waiting.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 import { DEFAULT_RELAY_LIMITS, Relay } from "./relay/relay.ts";
 import { reachServer } from "./relay/reach_server.ts";
@@ -24,8 +26,15 @@ export interface WorkOptions {
   readonly passwords?: Passwords; // at full cost by default
   readonly cluster?: Cluster; // alone by default
   readonly openChats?: ChatEntries; // in memory by default
+  readonly counts?: Counts; // in memory by default
   readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
 }
+
+/** How long callers who are sent away may take what they still have to be sent. */
+const SEND_AWAY_WITHIN_MS = 3_000;
+
+/** When they come back: each at a time of its own, as all at once would be a storm of logins. */
+const RETRY_AFTER_MS = { least: 500, most: 5_000 };
 
 export class Work implements AsyncDisposable {
   readonly store: ServerStore;
@@ -37,7 +46,7 @@ export class Work implements AsyncDisposable {
   constructor(
     store: ServerStore,
     options: ServeOptions,
-    { log, identity, passwords = new Passwords(), cluster = alone(), ...shared }: WorkOptions,
+    { log, identity, passwords = new Passwords(), cluster = alone(), counts, ...shared }: WorkOptions,
   ) {
     this.store = store;
     this.#services = new Services({
@@ -46,6 +55,7 @@ export class Work implements AsyncDisposable {
       passwords,
       cluster,
       ...shared,
+      ...(counts === undefined ? {} : { tries: counts.tries }),
       registration: options.registration,
       throttles: {
         ...DEFAULT_THROTTLES,
@@ -62,6 +72,7 @@ export class Work implements AsyncDisposable {
     const relay = new Relay({
       log,
       limits: { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB },
+      ...(counts === undefined ? {} : { use: counts.relayUse }),
     });
     this.sideDoor = this.#opened.use(
       new SideRequests({
@@ -88,6 +99,20 @@ export class Work implements AsyncDisposable {
       session.ended();
       log.info("disconnected", { connection: rpc.id, reason: reason.message });
     });
+  }
+
+  /** Asks all callers to come back later, here or at another server, and hangs up once what they sent is answered. */
+  async sendAway(reason: string): Promise<void> {
+    const { least, most } = RETRY_AFTER_MS;
+    const leaving = [...this.connections];
+    for (const rpc of leaving) {
+      const retryAfterMs = Math.round(least + Math.random() * (most - least));
+      rpc.notify("server_stopping", { retryAfterMs });
+    }
+    // What was received is stored and acknowledged first.
+    const closing = this.store.settled().then(() => Promise.all(leaving.map((rpc) => rpc.close(reason))));
+    await within(SEND_AWAY_WITHIN_MS, closing);
+    for (const rpc of leaving) rpc.abort(reason);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

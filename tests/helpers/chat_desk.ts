@@ -21,7 +21,9 @@ export function startLocalServer(data: string, changes: Partial<ServeOptions> = 
   const command = addServeOptions(new Command());
   command.parse([], { from: "user" });
   const options = { ...command.opts<ServeOptions>(), host: "127.0.0.1", port: 0, data, ...changes };
-  return serve(options, { info() {}, warn() {}, error() {} }, new Passwords({ logN: 4, r: 8, p: 1 }));
+  return serve(options, { info() {}, warn() {}, error() {} }, {
+    passwords: new Passwords({ logN: 4, r: 8, p: 1 }),
+  });
 }
 
 /** Somebody's place. */

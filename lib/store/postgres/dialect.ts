@@ -1,6 +1,6 @@
 // What PostgreSQL says in its own words, for the verbs that are written once.
 import { Kysely, PostgresDialect, sql } from "kysely";
-import { announceEndedQuery } from "./bus.ts";
+import { endedNotice } from "./bus.ts";
 import type { ServerTables } from "../verbs/schema.ts";
 import type { ConversationRow, Dialect } from "../verbs/steps.ts";
 import { type StoredText, wholeText } from "./hot/texts.ts";
@@ -39,7 +39,8 @@ export function postgresDialect(): Dialect {
     },
 
     *announceEnded(accountId, reason) {
-      yield { ...announceEndedQuery(accountId, reason), wanted: "rows" };
+      const { channel, payload } = endedNotice(accountId, reason);
+      yield { sql: "SELECT pg_notify($1, $2)", values: [channel, payload], wanted: "rows" };
     },
   };
 }

@@ -1,16 +1,15 @@
 // Opens a community's database: for an operator's subcommand the store alone, for a server all that it shares with the others.
-import type { BusNews, Cluster } from "../../chat/cluster.ts";
+import type { ChatEntries } from "../../chat/chat_entries.ts";
+import type { Cluster } from "../../chat/cluster.ts";
+import type { Counts } from "../../chat/counts.ts";
 import type { ServerStore } from "../../chat/operator_store.ts";
 import { VERSION } from "../../version.ts";
 import { queuedStore } from "../queue.ts";
-import { openBus, type PostgresBus } from "./bus.ts";
+import { openCluster } from "./cluster.ts";
 import { connect, type Connection } from "./connection.ts";
+import { openCounts } from "./counts/counts.ts";
 import { openEngine, type PostgresOptions } from "./engine.ts";
-import { type Lane, openLane } from "./lane.ts";
-import { type Lease, openLease } from "./lease.ts";
 import { checkSchema, LOCK_FAMILY, migratePostgres, SCHEMA_LOCK } from "./migrations.ts";
-import { PostgresPresence } from "./presence.ts";
-import { Sweep } from "./sweep.ts";
 import { type DatabaseUrl, parseDatabaseUrl } from "./url.ts";
 
 export interface CommunityOptions extends PostgresOptions {
@@ -26,6 +25,8 @@ export interface CommunityOptions extends PostgresOptions {
 export interface Community extends AsyncDisposable {
   readonly store: ServerStore;
   readonly cluster: Cluster;
+  readonly openChats: ChatEntries;
+  readonly counts: Counts;
   /** Whether acknowledged messages survive the loss of the database's machine: it has a synchronous standby. */
   readonly hasStandby: boolean;
   /** Runs work while no other server of the community does the same. */
@@ -54,50 +55,28 @@ export async function openCommunity(text: string, options: CommunityOptions): Pr
   });
 
   await using opened = new AsyncDisposableStack();
-  const lane = opened.use(await openLane(url, { name: "lease" }));
-  const shared = opened.use(await openLane(url, { name: "presence" }));
-  const parts: { lease?: Lease } = {};
-  const bus = opened.use(await openBus(url, () => parts.lease?.living.length ?? 1));
-  const presence = new PostgresPresence(bus.server, shared);
-  const sweep = opened.use(sweepOf(bus, presence, shared));
-  const lease = parts.lease = opened.use(
-    await openLease(lane, {
-      server: bus.server,
-      version: VERSION,
-      relayAddress: options.relayAddress,
-      onRenewed: () => presence.writeAll(),
-      onLost: options.onAway,
-      onBack: options.onBack,
-    }),
-  );
-  opened.use(presence); // its rows go before those of the lease
-  opened.use(bus.listen(() => {}, () => sweep.sweepSoon()));
+  const { relayAddress, onAway: onLost, onBack } = options;
+  const cluster = opened.use(await openCluster(url, { version: VERSION, relayAddress, onLost, onBack }));
+  const counts = opened.use(await openCounts(url));
   const store = opened.use(queuedStore(await openEngine(url, options), options.now));
   const everything = opened.move();
   return {
     store,
-    cluster: { bus, presence, isLeader: () => lease.isLeader },
+    cluster,
+    openChats: cluster.openChats,
+    counts,
     hasStandby,
-    exclusively: (work) => exclusively(shared, work),
+    exclusively: (work) => exclusively(url, work),
     [Symbol.asyncDispose]: () => everything.disposeAsync(),
   };
 }
 
-/** Tells deliveries here how far their mailboxes have come. */
-function sweepOf(bus: PostgresBus, presence: PostgresPresence, lane: Lane): Sweep {
-  return new Sweep(lane, {
-    present: () => presence.here(),
-    hear: (highest) => bus.tellHere({ type: "highest", highest } satisfies BusNews),
-  });
-}
-
-async function exclusively<Result>(lane: Lane, work: () => Promise<Result>): Promise<Result> {
-  return await lane.run((connection) =>
+async function exclusively<Result>(url: DatabaseUrl, work: () => Promise<Result>): Promise<Result> {
+  return await withConnection(url, (connection) =>
     connection.transaction(async () => {
       await connection.rows("SELECT pg_advisory_xact_lock($1, $2)", [LOCK_FAMILY, SCHEMA_LOCK]);
       return await work();
-    })
-  );
+    }));
 }
 
 async function withConnection<Result>(

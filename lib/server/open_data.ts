@@ -1,0 +1,53 @@
+// Where a server keeps what it knows: a file of its own, or a database that it shares with other servers.
+import type { ServerStore } from "../chat/operator_store.ts";
+import type { Identity } from "../net/identity.ts";
+import { type Community, joinCommunity, openServerStore } from "../store/open.ts";
+import type { DataPaths } from "./data_folder.ts";
+import { MIB, type ServeOptions } from "./options.ts";
+
+/** What was opened. */
+export interface OpenedData extends AsyncDisposable {
+  readonly store: ServerStore;
+  readonly shared?: Pick<Community, "cluster" | "openChats" | "counts">; // none when the server is alone
+  readonly hasStandby: boolean; // what was acknowledged survives the loss of the shared database's disk
+  /** Runs work while no other server on the same data does the same. */
+  exclusively<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+export interface DataOptions {
+  readonly options: ServeOptions;
+  readonly paths: DataPaths;
+  readonly identity: Identity;
+  readonly databaseUrl: string | undefined;
+  readonly relayAddress: string;
+}
+
+/** When a shared database cannot be reached for long, and when it is back. */
+export interface AvailabilityListener {
+  onAway(): void;
+  onBack(): void;
+}
+
+export async function openData(
+  { options, paths, identity, databaseUrl, relayAddress }: DataOptions,
+  listener: AvailabilityListener,
+): Promise<OpenedData> {
+  const limits = {
+    mailboxMessages: options.mailboxMessages,
+    mailboxBytes: options.mailboxMib * MIB,
+    historyDays: options.historyDays,
+    historyBytes: options.historyMib * MIB,
+  };
+  if (databaseUrl !== undefined) {
+    const { fingerprint } = identity;
+    const community = await joinCommunity(databaseUrl, { limits, fingerprint, relayAddress, ...listener });
+    return { ...community, shared: community };
+  }
+  const store = await openServerStore(paths.database, { limits });
+  return {
+    store,
+    hasStandby: true, // as good as the one disk there is
+    exclusively: (work) => work(),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
