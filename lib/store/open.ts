@@ -50,12 +50,18 @@ export async function openLocalStore(path: string, options: StoreOptions = {}): 
   return queuedStore(new SqliteEngine(path, options.limits), options.now);
 }
 
+/** How a database that servers share is opened without being one of them. */
+export interface SharedStoreOptions extends StoreOptions {
+  /** Of a community's key: an empty database becomes that community's. Unset: it has to be one already. */
+  readonly fingerprint?: string;
+}
+
 /**
  * Opens a community's database on PostgreSQL for the operator's subcommands, in the calling thread.
  * @param url `postgres://USER:PASSWORD@HOST/DATABASE`; several hosts for one that may move.
  * @throws {UsageError} The URL is wrong, the database cannot be reached, or no server has been started on it.
  */
-export async function openSharedStore(url: string, options: StoreOptions = {}): Promise<ServerStore> {
+export async function openSharedStore(url: string, options: SharedStoreOptions = {}): Promise<ServerStore> {
   // Loaded here, as below: a server that keeps its own file needs nothing of it.
   const { openOperatorStore } = await import("./postgres/open.ts");
   return await openOperatorStore(url, options);

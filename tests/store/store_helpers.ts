@@ -6,11 +6,10 @@ import { rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { ChatError, type ErrorCode } from "../../lib/errors.ts";
 import { openLocalStore, openSharedStore, type StoreOptions } from "../../lib/store/open.ts";
-import { migratePostgres } from "../../lib/store/postgres/migrations.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
 import type { StoreLimits } from "../../lib/store/limits.ts";
 import { testWith } from "../helpers/needs.ts";
-import { lookAt, newDatabase, POSTGRES } from "../helpers/postgres.ts";
+import { newDatabase, POSTGRES } from "../helpers/postgres.ts";
 import { type TempFolder, tempFolder } from "../helpers/temp_folder.ts";
 
 /** A day in milliseconds. */
@@ -66,10 +65,7 @@ export async function newStore(
 export async function newSharedStore(limits: Partial<StoreLimits> = {}): Promise<TestStore> {
   const url = await newDatabase();
   const clock = new TestClock();
-  const connection = await lookAt(url);
-  await migratePostgres(connection, { fingerprint: "of the tests" });
-  await connection.close();
-  const open = (options: StoreOptions) => openSharedStore(url, options);
+  const open = (options: StoreOptions) => openSharedStore(url, { ...options, fingerprint: "of the tests" });
   const store = await open({ limits, now: clock.now });
   return { store, clock, again: open, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
 }

@@ -7,25 +7,33 @@ import { VERSION } from "../../version.ts";
 import { queuedStore } from "../queue.ts";
 import { openCluster } from "./cluster.ts";
 import { connect, type Connection } from "./connection.ts";
-import { openCounts } from "./counts/counts.ts";
 import { openEngine, type PostgresOptions } from "./engine.ts";
 import { checkSchema, LOCK_FAMILY, migratePostgres, SCHEMA_LOCK } from "./migrations.ts";
 import { type DatabaseUrl, parseDatabaseUrl } from "./url.ts";
 
+/** How a server joins its community. */
 export interface CommunityOptions extends PostgresOptions {
-  readonly fingerprint: string; // of the key that all of its servers have
-  readonly relayAddress: string | null; // where the others reach this server's relay; null when they cannot
+  /** Of the key that all of its servers have. */
+  readonly fingerprint: string;
+  /** Where the others reach this server's relay; null when they cannot. */
+  readonly relayAddress: string | null;
+  /** Clock in epoch milliseconds; `Date.now` by default. */
   readonly now?: () => number;
   /** The database has been away for long: nobody can be served here until `onBack`. */
   onAway(): void;
+  /** It can be reached again. */
   onBack(): void;
 }
 
 /** What a server has of its community. Disposing of it tells the others that this server has gone. */
 export interface Community extends AsyncDisposable {
+  /** The store. */
   readonly store: ServerStore;
+  /** The other servers. */
   readonly cluster: Cluster;
+  /** Direct chats that are open on any of them. */
   readonly openChats: ChatEntries;
+  /** What all of them count together. */
   readonly counts: Counts;
   /** Whether acknowledged messages survive the loss of the database's machine: it has a synchronous standby. */
   readonly hasStandby: boolean;
@@ -33,13 +41,23 @@ export interface Community extends AsyncDisposable {
   exclusively<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** @throws {UsageError} The URL is wrong, the database cannot be reached, or is no community's. */
+/**
+ * @param options.fingerprint Of a community's key: a database without one becomes that community's. Unset: it has to be one.
+ * @throws {UsageError} The URL is wrong, the database cannot be reached, or is no community's.
+ */
 export async function openOperatorStore(
   text: string,
-  { now, ...options }: PostgresOptions & { readonly now?: () => number } = {},
+  { now, fingerprint, ...options }: PostgresOptions & {
+    readonly now?: () => number;
+    readonly fingerprint?: string;
+  } = {},
 ): Promise<ServerStore> {
   const url = parseDatabaseUrl(text);
-  await withConnection(url, checkSchema);
+  await withConnection(
+    url,
+    (connection) =>
+      fingerprint === undefined ? checkSchema(connection) : migratePostgres(connection, { fingerprint }),
+  );
   return queuedStore(await openEngine(url, options), now);
 }
 
@@ -57,14 +75,13 @@ export async function openCommunity(text: string, options: CommunityOptions): Pr
   await using opened = new AsyncDisposableStack();
   const { relayAddress, onAway: onLost, onBack } = options;
   const cluster = opened.use(await openCluster(url, { version: VERSION, relayAddress, onLost, onBack }));
-  const counts = opened.use(await openCounts(url));
   const store = opened.use(queuedStore(await openEngine(url, options), options.now));
   const everything = opened.move();
   return {
     store,
     cluster,
     openChats: cluster.openChats,
-    counts,
+    counts: cluster.counts,
     hasStandby,
     exclusively: (work) => exclusively(url, work),
     [Symbol.asyncDispose]: () => everything.disposeAsync(),
