@@ -9,8 +9,11 @@ import { openCounts } from "./counts/counts.ts";
 import { openLane } from "./lane.ts";
 import { type Lease, type LeaseOptions, openLease } from "./lease.ts";
 import { PostgresPresence } from "./presence.ts";
-import { Sweep, type SweepOptions } from "./sweep.ts";
+import { Sweep } from "./sweep.ts";
 import type { DatabaseUrl } from "./url.ts";
+
+/** How long presence and lease wait for a connection: they have something to fall back on. */
+const WAIT_MS = 1_000;
 
 export interface ClusterOptions extends Omit<LeaseOptions, "server" | "onRenewed"> {
   readonly sweepEveryMs?: number; // as `SweepOptions.everyMs`
@@ -32,7 +35,7 @@ export async function openCluster(url: DatabaseUrl, options: ClusterOptions): Pr
   await using opened = new AsyncDisposableStack();
   let lease: Lease | null = null;
   const bus = opened.use(await openBus(url, () => lease?.living.length ?? 1));
-  const lane = opened.use(await openLane(url, { name: "presence", loseable: true }));
+  const lane = opened.use(await openLane(url, { name: "presence", loseable: true, waitMs: WAIT_MS }));
   const chats = opened.use(await openLane(url, { name: "chats" }));
   const counts = opened.use(await openCounts(url));
   const { server } = bus;
@@ -41,12 +44,14 @@ export async function openCluster(url: DatabaseUrl, options: ClusterOptions): Pr
     await openLease(lane, { ...options, server, onRenewed: () => presence.writeAll() }),
   );
   opened.use(presence); // cleared away before the lease
-  const sweepOptions: SweepOptions = {
-    present: () => presence.here(),
-    wake: (accountIds) => bus.hear({ type: "wake", accountIds }),
-    ...(options.sweepEveryMs === undefined ? {} : { everyMs: options.sweepEveryMs }),
-  };
-  opened.use(new Sweep(lane, sweepOptions));
+  const sweep = opened.use(
+    new Sweep(lane, {
+      present: () => presence.here(),
+      hear: (highest) => bus.hear({ type: "highest", highest }),
+      ...(options.sweepEveryMs === undefined ? {} : { everyMs: options.sweepEveryMs }),
+    }),
+  );
+  opened.use(bus.listen(() => {}, () => sweep.sweepNow()));
   const resources = opened.move();
   return {
     bus,

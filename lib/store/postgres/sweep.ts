@@ -1,14 +1,14 @@
-// Makes lost wake-ups good: every few seconds it is read from the store how far the mailboxes of those present here have come,
-// and who has got something since the last time is woken. It is the only rule of recovery for messages: a server's death, a lost
-// NOTIFY, a failover and a full queue all end here.
-import { sleep } from "../../waiting.ts";
+// Makes lost wake-ups good: every few seconds, and at once when news may have been missed, it is read from the store how far the
+// mailboxes of those present here have come. It is the only rule of recovery for messages: a server's death, a lost NOTIFY, a
+// failover and a full queue all end here.
+import { Limit, sleep } from "../../waiting.ts";
 import type { Lane } from "./lane.ts";
 
 export interface SweepOptions {
   /** Accounts that are present at this server. */
   present(): readonly number[];
-  /** Lets the deliveries of these accounts look. */
-  wake(accountIds: readonly number[]): void;
+  /** Hears the newest sequence that each of them has ever received. */
+  hear(highest: ReadonlyMap<number, number>): void;
   readonly everyMs?: number; // SWEEP_EVERY_MS by default
 }
 
@@ -21,12 +21,17 @@ export class Sweep implements AsyncDisposable {
   readonly #options: SweepOptions;
   readonly #closing = new AbortController();
   readonly #sweeping: Promise<void>;
-  #known: ReadonlyMap<number, number> = new Map(); // newest sequence of each account, as of the last sweep
+  #rest: Limit | null = null; // until the next one
 
   constructor(lane: Lane, options: SweepOptions) {
     this.#lane = lane;
     this.#options = options;
     this.#sweeping = this.#keepSweeping();
+  }
+
+  /** News may have been missed. */
+  sweepNow(): void {
+    this.#rest?.abort();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -36,8 +41,10 @@ export class Sweep implements AsyncDisposable {
 
   async #keepSweeping(): Promise<void> {
     const { signal } = this.#closing;
+    const { everyMs = SWEEP_EVERY_MS } = this.#options;
     while (!signal.aborted) {
-      await sleep(this.#options.everyMs ?? SWEEP_EVERY_MS, signal).catch(() => {});
+      this.#rest = new Limit(Infinity, signal);
+      await sleep(everyMs, this.#rest.signal).catch(() => {});
       await this.#sweep().catch(() => {}); // the database is away: next time
     }
   }
@@ -47,9 +54,6 @@ export class Sweep implements AsyncDisposable {
     if (present.length === 0) return;
     type Row = { account_id: number; highest_sequence: number };
     const rows = await this.#lane.run((connection) => connection.rows<Row>(HIGHEST, [present]));
-    const highest = new Map(rows.map((row) => [row.account_id, row.highest_sequence]));
-    const behind = [...highest].filter(([id, sequence]) => this.#known.get(id) !== sequence);
-    this.#known = highest;
-    if (behind.length > 0) this.#options.wake(behind.map(([id]) => id));
+    this.#options.hear(new Map(rows.map((row) => [row.account_id, row.highest_sequence])));
   }
 }
