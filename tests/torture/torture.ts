@@ -7,6 +7,9 @@
  * `--only NAME` injects only the faults whose name has it; `--fuzz` adds the long form of the fuzzers (100,000 cases against
  * the server), which a run of five minutes or more has anyway; `--save` puts the table into BENCHMARKS.md.
  *
+ * `--order` does only this: two programs write 200,000 messages into eight mailboxes, a reader must miss none, and must miss some
+ * once the lock on mailboxes is taken out.
+ *
  * As root it runs in network and mount namespaces of its own, which faults of packets and of a full disk need. Exits with 1 when
  * anything is lost, doubled, out of order or in trouble.
  * @module
@@ -15,7 +18,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { whyNot } from "../helpers/needs.ts";
-import { POSTGRES } from "../helpers/postgres.ts";
+import { POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
+import { runOrder } from "../store/postgres/order_run.ts";
 import { chooseBuild } from "../bench/build.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { savePage } from "../bench/page.ts";
@@ -36,6 +40,9 @@ const DISK_MIB = { first: 96, perMinute: 8 };
 const FUZZ_FROM_MINUTES = 5;
 const FUZZ_SCALE = 67;
 
+/** What `--order` writes. */
+const ORDER = { messages: 200_000, forMs: 60_000, mailboxes: 8 };
+
 const { values: flags } = parseArgs({
   options: {
     servers: { type: "string", default: "1" },
@@ -44,23 +51,27 @@ const { values: flags } = parseArgs({
     fuzz: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     save: { type: "boolean", default: false },
+    order: { type: "boolean", default: false },
   },
 });
 const minutes = Number(flags.minutes);
 const seed = Number(flags.seed);
 const servers = Number(flags.servers);
 if (!(minutes > 0) || !Number.isSafeInteger(seed) || !(Number.isSafeInteger(servers) && servers > 0)) {
-  complain("Usage: deno task torture [--servers N] [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save]");
+  complain(
+    "Usage: deno task torture [--servers N] [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save] [--order]",
+  );
   Deno.exit(2);
 }
 
-if (servers > 1) {
+if (servers > 1 || flags.order) {
   const reason = whyNot(...POSTGRES);
   if (reason !== undefined) {
-    complain(`Cannot torture several servers: it ${reason}`);
+    complain(`Cannot torture PostgreSQL: it ${reason}`);
     Deno.exit(2);
   }
 }
+if (flags.order) Deno.exit(await tortureOrder());
 
 const missing = whyNot("namespaces", { command: "nft" }, { command: "mount" });
 if (missing === undefined && !Deno.env.has(INSIDE)) Deno.exit(await enterNamespaces());
@@ -117,6 +128,20 @@ async function main(): Promise<number> {
   }
   if (flags.fuzz || minutes >= FUZZ_FROM_MINUTES) code = Math.max(code, await fuzz());
   return code;
+}
+
+/** Two servers' worth of writers for a minute; and that a reader would notice, were mailboxes not locked. */
+async function tortureOrder(): Promise<number> {
+  await using cluster = await PostgresCluster.start();
+  let isGood = true;
+  for (const isLocked of [true, false]) {
+    const result = await runOrder({ ...ORDER, url: await cluster.newDatabase(), isLocked });
+    say(`${isLocked ? "as it is" : "without the lock"}: ${JSON.stringify(result)}`);
+    const { stored, missed, outOfOrder, wrongTotals } = result;
+    isGood &&= stored === ORDER.messages;
+    isGood &&= isLocked ? missed + outOfOrder + wrongTotals === 0 : missed > 0;
+  }
+  return isGood ? 0 : 1;
 }
 
 async function findMeans(scratch: string): Promise<Means> {
