@@ -5,9 +5,10 @@
 import pg from "pg";
 // @ts-types="./driver/pg.d.ts"
 import type { Client, QueryConfig, QueryResult } from "pg";
+import { messageOf, UsageError } from "../../errors.ts";
 import { within } from "../../waiting.ts";
 import { connectionLost, outcomeUnknown, sqlStateOf } from "./errors.ts";
-import type { DatabaseHost, DatabaseUrl } from "./url.ts";
+import { type DatabaseHost, type DatabaseUrl, describeDatabase } from "./url.ts";
 
 /** A query and its values in order; `wanted` as in `verbs/steps.ts`, rows by default. */
 export interface Query {
@@ -52,7 +53,10 @@ const MAX_NAMES = 1_000;
 
 const INT8 = 20, INT8_ARRAY = 1016, NUMERIC = 1700, INT4_ARRAY = 1007;
 
-/** Connects to the host that takes writes. All are asked at once, as one that is cut off would cost its whole deadline. */
+/**
+ * Connects to the host that takes writes. All are asked at once, as one that is cut off would cost its whole deadline.
+ * @throws {UsageError} There is none that can be reached and lets this user in.
+ */
 export async function connect(url: DatabaseUrl, options: ConnectOptions): Promise<Connection> {
   const attempts = url.hosts.map((host) => connectTo(url, host, options));
   try {
@@ -62,8 +66,16 @@ export async function connect(url: DatabaseUrl, options: ConnectOptions): Promis
     }
     return connection;
   } catch (error) {
-    throw (error as AggregateError).errors[0];
+    throw new UsageError(`Cannot open the database ${describeDatabase(url)}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
+}
+
+/** An aggregate: one error for each host, and in it one for each address of its name. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
+  return messageOf(error).replace(/^.*client password must be.*$/, "it asks for a password");
 }
 
 async function connectTo(
@@ -296,8 +308,11 @@ function nameOf(sql: string): string | undefined {
   return name;
 }
 
+const IDLE_TOO_LONG = "25P03";
+const READ_ONLY = "25006"; // PostgreSQL itself would go on; but the primary is another one now
+
 /** Whether PostgreSQL ends the connection with this error, or it is the driver's own, after which nothing is sure. */
 function isEnd(error: Error): boolean {
   const state = sqlStateOf(error);
-  return state === null || state.startsWith("57P") || state === "25P03";
+  return state === null || state.startsWith("57P") || state === IDLE_TOO_LONG || state === READ_ONLY;
 }

@@ -1,10 +1,9 @@
 // Connections kept open for one purpose, each used by one piece of work at a time. A lost one is made again, and whoever
 // needs it meanwhile waits a little.
-import { messageOf, UsageError } from "../../errors.ts";
 import { sleep, unlessAborted } from "../../waiting.ts";
 import { connect, type Connection, type ConnectOptions } from "./connection.ts";
 import { connectionLost } from "./errors.ts";
-import { type DatabaseUrl, describeDatabase } from "./url.ts";
+import type { DatabaseUrl } from "./url.ts";
 
 export interface LaneOptions extends ConnectOptions {
   readonly connections?: number; // one by default
@@ -21,13 +20,7 @@ const REST_MS: readonly number[] = [20, 50, 100, 200, 400];
 
 /** @throws {UsageError} The database cannot be reached, or does not let this user in. */
 export async function openLane(url: DatabaseUrl, options: LaneOptions): Promise<Lane> {
-  try {
-    return new Lane(url, options, await connectPrepared(url, options));
-  } catch (error) {
-    throw new UsageError(`Cannot open the database ${describeDatabase(url)}: ${reasonOf(error)}`, {
-      cause: error,
-    });
-  }
+  return new Lane(url, options, await connectPrepared(url, options));
 }
 
 /** Made by {@linkcode openLane}. */
@@ -127,10 +120,4 @@ async function connectPrepared(url: DatabaseUrl, options: LaneOptions): Promise<
     await connection.close();
     throw error;
   }
-}
-
-function reasonOf(error: unknown): string {
-  const message = messageOf(error);
-  if (/client password must be/.test(message)) return "it asks for a password";
-  return message || String((error as { code?: unknown }).code); // several addresses of a name: the code alone
 }

@@ -11,6 +11,9 @@ import { openEngine, type PostgresOptions } from "./engine.ts";
 import { checkSchema, LOCK_FAMILY, migratePostgres, SCHEMA_LOCK } from "./migrations.ts";
 import { type DatabaseUrl, parseDatabaseUrl } from "./url.ts";
 
+/** How long servers that start together wait for each other. */
+const EXCLUSIVE_WAIT_MS = 60_000;
+
 /** How a server joins its community. */
 export interface CommunityOptions extends PostgresOptions {
   /** Of the key that all of its servers have. */
@@ -89,11 +92,12 @@ export async function openCommunity(text: string, options: CommunityOptions): Pr
 }
 
 async function exclusively<Result>(url: DatabaseUrl, work: () => Promise<Result>): Promise<Result> {
-  return await withConnection(url, (connection) =>
-    connection.transaction(async () => {
-      await connection.rows("SELECT pg_advisory_xact_lock($1, $2)", [LOCK_FAMILY, SCHEMA_LOCK]);
-      return await work();
-    }));
+  return await withConnection(url, async (connection) => {
+    // Until the connection ends, and not in a transaction, which may not be idle for as long as the work may take.
+    await connection.query({ sql: `SET lock_timeout = ${EXCLUSIVE_WAIT_MS}` });
+    await connection.rows("SELECT pg_advisory_lock($1, $2)", [LOCK_FAMILY, SCHEMA_LOCK], EXCLUSIVE_WAIT_MS);
+    return await work();
+  });
 }
 
 async function withConnection<Result>(

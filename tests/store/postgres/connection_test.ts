@@ -9,6 +9,10 @@ import {
 } from "../../../lib/store/postgres/errors.ts";
 import { openLane } from "../../../lib/store/postgres/lane.ts";
 import { parseDatabaseUrl } from "../../../lib/store/postgres/url.ts";
+import { join } from "node:path";
+import { makeAuthority } from "../../helpers/mail_certificates.ts";
+import { runProgram } from "../../helpers/program.ts";
+import { tempFolder } from "../../helpers/temp_folder.ts";
 import { testWith } from "../../helpers/needs.ts";
 import { lookAt, newDatabase, POSTGRES, PostgresCluster } from "../../helpers/postgres.ts";
 import { waitUntil } from "../../helpers/wait_until.ts";
@@ -203,4 +207,36 @@ testWith(POSTGRES, "of several hosts the one that takes writes is used", async (
   await cluster.stop();
   await cluster.restart();
   await assert.rejects(connect({ ...url, hosts: [host!] }, { name: "test" }), /it is a standby/);
+});
+
+testWith(POSTGRES, "over TLS the certificate must be signed by the given one and name the host", async () => {
+  const authority = await makeAuthority();
+  const { cert, key } = await authority.issue("127.0.0.1");
+  using files = tempFolder();
+  const file = async (name: string, text: string) => {
+    await Deno.writeTextFile(join(files.path, name), text, { mode: 0o600 });
+    return join(files.path, name);
+  };
+  const settings = {
+    ssl: "on",
+    ssl_cert_file: await file("server.crt", cert),
+    ssl_key_file: await file("server.key", key),
+  };
+  if (Deno.uid() === 0) await runProgram("chown", ["-R", "postgres", files.path]);
+  await using cluster = await PostgresCluster.start({ settings });
+  const open = async (host: string, root: string) => {
+    const url = `postgres://postgres@${host}:${cluster.port}/postgres?sslrootcert=${
+      encodeURIComponent(root)
+    }`;
+    await using lane = await openLane(parseDatabaseUrl(url), { name: "test" });
+    return await lane.run((connection) =>
+      connection.rows("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    );
+  };
+  const root = await file("root.crt", authority.caPem);
+  assert.deepEqual(await open("127.0.0.1", root), [{ ssl: true }]);
+  const stranger = await file("stranger.crt", (await makeAuthority()).caPem);
+  const refused = { name: "UsageError", message: /Cannot open the database .*certificate/i };
+  await assert.rejects(open("127.0.0.1", stranger), refused);
+  await assert.rejects(open("localhost", root), { name: "UsageError", message: /localhost.*altnames/i });
 });
