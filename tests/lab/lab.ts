@@ -1,16 +1,20 @@
 /**
  * The lab: shows that a direct chat links in every kind of network, and lives through what happens to networks, with the
- * real programs (`deno task lab [WORD] [--jobs N] [--list]`).
+ * real programs (`deno task lab [WORD] [--jobs N] [--servers 2] [--list]`).
  *
+ * With `--servers 2` the two people are at two servers that share a PostgreSQL, which has to be installed.
  * Needs root, `ip` and `nft`. Prints the tables of README.md; ends with 1 when a row fails, with 2 when something is
  * missing here. A word names the rows to run, such as `NAT`. With `MINI_CHAT_TEST_DIST=dist` it runs the executables.
  * @module
  */
 import { parseArgs } from "node:util";
+import { whyNot } from "../helpers/needs.ts";
+import { POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
 import { type EventRow, EVENTS } from "./events.ts";
 import { findMissing, hasProgram, sweepLeftovers } from "./network.ts";
 import { type NetworkRow, NETWORKS } from "./networks.ts";
 import { type Outcome, play } from "./play.ts";
+import { CONNECTIONS_PER_SERVER } from "./scene.ts";
 import { Turn } from "./turn.ts";
 
 /** Rows that run at the same time: each sleeps most of its time, and holds about 200 MB. */
@@ -22,7 +26,11 @@ type Played = { readonly row: NetworkRow | EventRow; readonly outcome: Outcome }
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals: [word = ""] } = parseArgs({
     args: [...args],
-    options: { jobs: { type: "string", default: String(JOBS) }, list: { type: "boolean", default: false } },
+    options: {
+      jobs: { type: "string", default: String(JOBS) },
+      servers: { type: "string", default: "1" },
+      list: { type: "boolean", default: false },
+    },
     allowPositionals: true,
   });
   const rows = [...NETWORKS, ...EVENTS].filter(({ title }) => title.includes(word));
@@ -31,22 +39,36 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const jobs = Number(values.jobs);
-  const missing = Number.isInteger(jobs) && jobs > 0
-    ? await findMissing()
-    : `--jobs takes a number from 1 on, not ${values.jobs}`;
+  const missing = await (async () => {
+    if (!Number.isInteger(jobs) || jobs < 1) return `--jobs takes a number from 1 on, not ${values.jobs}`;
+    if (values.servers !== "1" && values.servers !== "2") {
+      return `--servers takes 1 or 2, not ${values.servers}`;
+    }
+    if (values.servers === "2" && whyNot(...POSTGRES)) {
+      return `The lab with two servers ${whyNot(...POSTGRES)}`;
+    }
+    return await findMissing();
+  })();
   if (missing !== undefined) {
     print(`${missing}.`);
     return 2;
   }
   await sweepLeftovers();
-  const played = await playAll(rows, jobs);
+  await using cluster = values.servers === "1" ? null : await PostgresCluster.start({
+    settings: { max_connections: String(jobs * 2 * CONNECTIONS_PER_SERVER) },
+  });
+  const played = await playAll(rows, jobs, cluster);
   const tables = [networkTable(played), eventTable(played)].filter((table) => table.length > 1);
   for (const table of tables) print(`\n${formatTable(table)}`);
   return played.length > 0 && played.every(({ outcome }) => outcome.failures.length === 0) ? 0 : 1;
 }
 
 /** Plays rows, several at once; those that this machine cannot play are told and left out. */
-async function playAll(rows: readonly (NetworkRow | EventRow)[], jobs: number): Promise<Played[]> {
+async function playAll(
+  rows: readonly (NetworkRow | EventRow)[],
+  jobs: number,
+  cluster: PostgresCluster | null,
+): Promise<Played[]> {
   const turn = new Turn();
   const played = new Map<NetworkRow, Played>();
   const left = rows.toReversed().values(); // the last ones take longest, so that they begin first
@@ -56,7 +78,8 @@ async function playAll(rows: readonly (NetworkRow | EventRow)[], jobs: number): 
         print(`left out: ${row.title}, as it needs the program ${row.needs}`);
         continue;
       }
-      const outcome = await playInFolder(row, turn);
+      const database = await cluster?.newSocketDatabase() ?? null;
+      const outcome = await playInFolder((folder) => play(row, folder, { turn, database }));
       played.set(row, { row, outcome });
       print(`${outcome.failures.length === 0 ? "ok" : "FAILED"}: ${row.title}`);
       outcome.failures.forEach((failure) => print(`  ${failure}`));
@@ -67,10 +90,10 @@ async function playAll(rows: readonly (NetworkRow | EventRow)[], jobs: number): 
   return rows.flatMap((row) => played.get(row) ?? []);
 }
 
-async function playInFolder(row: NetworkRow | EventRow, turn: Turn): Promise<Outcome> {
+async function playInFolder(play: (folder: string) => Promise<Outcome>): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "mini-chat-lab-" });
   try {
-    return await play(row, folder, turn);
+    return await play(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -52,16 +52,21 @@ export type Outcome = {
  *
  * @param row What to play.
  * @param folder An empty folder.
- * @param turn Held while something is timed that other rows would slow.
+ * @param options.turn Held while something is timed that other rows would slow.
+ * @param options.database Of two servers, with a person at each; one server without it.
  */
-export async function play(row: NetworkRow | EventRow, folder: string, turn: Turn): Promise<Outcome> {
+export async function play(
+  row: NetworkRow | EventRow,
+  folder: string,
+  { turn, database = null }: { readonly turn: Turn; readonly database?: string | null },
+): Promise<Outcome> {
   const outcome: Outcome = { failures: [] };
   await using stack = new AsyncDisposableStack();
   let scene: Scene | undefined;
   try {
     {
       using _turn = await turn.take();
-      scene = stack.use(await Scene.open(stack.use(await row.build()), folder));
+      scene = stack.use(await Scene.open(stack.use(await row.build()), folder, database));
       outcome.firstLineSeconds = await Promise.race([scene.link(row.hostFlags), scene.over]);
       await scene.waitForRoute(row.expected, OTHERS_WAIT_MS).catch(() => {}); // looked at again at the end
     }

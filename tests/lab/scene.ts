@@ -3,6 +3,7 @@
  * @module
  */
 import { join } from "node:path";
+import { CERTIFICATE_FILE, KEY_FILE } from "../../lib/net/identity.ts";
 import { clientCommand, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { Program } from "../helpers/program.ts";
 import { RowError, Screen, type ShownLine } from "./screen.ts";
@@ -13,8 +14,10 @@ import { Talk } from "./talk.ts";
 const FILE_BYTES = 10_000_000;
 /** How long a file may take, in milliseconds. */
 const FILE_WITHIN_MS = 60_000;
-/** Port of the server in the lab. */
+/** Port of the server in the lab; of several, of the first: the others have the next ones. */
 const SERVER_PORT = 7667;
+/** Connections to the database that a server may make, and some more. */
+export const CONNECTIONS_PER_SERVER = 16;
 /** What a client says of the way that its lines take, from the first on. */
 const ROUTE =
   /^(?:Chatting with \w+|Your lines take a better way now|Switched to (?:a better|another) route|Connected to \w+ again): ([^.]+?)(?: after .+)?\.$/;
@@ -38,14 +41,14 @@ export class Scene implements AsyncDisposable {
   /** When bob joined, on the clock of `performance.now()`. */
   joinedAt = 0;
   readonly #folder: string;
-  #server: TestServer;
+  readonly #servers: Servers;
 
-  private constructor(site: LabSite, folder: string, server: TestServer) {
+  private constructor(site: LabSite, folder: string, servers: Servers) {
     this.site = site;
     this.#folder = folder;
-    this.#server = server;
-    this.ana = startMenu(site, folder, "ana");
-    this.bob = startMenu(site, folder, "bob");
+    this.#servers = servers;
+    this.ana = startMenu(site, folder, "ana", servers.portFor("ana"));
+    this.bob = startMenu(site, folder, "bob", servers.portFor("bob"));
     this.talk = new Talk(this.ana, this.bob);
     const { promise, reject } = Promise.withResolvers<never>();
     this.over = promise;
@@ -62,14 +65,18 @@ export class Scene implements AsyncDisposable {
    *
    * @param site The network, up.
    * @param folder An empty folder.
+   * @param database Of two servers, where ana is at one and bob at the other; null for one server that both are at.
    */
-  static async open(site: LabSite, folder: string): Promise<Scene> {
-    const server = await startServerIn(site, folder);
+  static async open(site: LabSite, folder: string, database: string | null): Promise<Scene> {
+    const servers = new Servers(site, folder, database);
     try {
-      await Promise.all((["ana", "bob"] as const).map((name) => register(site, folder, name, server)));
-      return new Scene(site, folder, server);
+      await servers.start();
+      await Promise.all(
+        (["ana", "bob"] as const).map((name) => register(site, folder, name, servers.inviteLinkFor(name))),
+      );
+      return new Scene(site, folder, servers);
     } catch (error) {
-      await server[Symbol.asyncDispose]();
+      await servers[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -115,11 +122,11 @@ export class Scene implements AsyncDisposable {
     return Math.max(...this.#screens.map(({ lines }) => lines.filter(({ text }) => LOST.test(text)).length));
   }
 
-  /** Stops the server, and starts it again on the same data after a while. */
+  /** Stops the server, or all of them, and starts it again on the same data after a while. */
   async restartServer(awayMs: number): Promise<void> {
-    await this.#server.stop();
+    await this.#servers.stop();
     await new Promise((resolve) => setTimeout(resolve, awayMs));
-    this.#server = await startServerIn(this.site, this.#folder);
+    await this.#servers.start();
   }
 
   /** Lets ana offer a file, and bob say yes; returns when he did, and its bytes. */
@@ -177,7 +184,7 @@ export class Scene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.talk.pause();
     for (const { program } of this.#screens) await program[Symbol.asyncDispose]();
-    await this.#server[Symbol.asyncDispose]();
+    await this.#servers[Symbol.asyncDispose]();
   }
 
   get #screens(): readonly [Screen, Screen] {
@@ -185,21 +192,67 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-async function startServerIn(site: LabSite, folder: string): Promise<TestServer> {
-  return await startServer({
-    data: join(folder, "server"),
-    host: site.serverAddress,
-    port: SERVER_PORT,
-    args: ["--registration", "open"],
-    wrapper: site.network.wrapperFor(site.server),
-  });
+/** The server of a site; or two of one community, on the same machine. */
+class Servers implements AsyncDisposable {
+  readonly #site: LabSite;
+  readonly #folder: string;
+  readonly #database: string | null;
+  #running: TestServer[] = [];
+
+  constructor(site: LabSite, folder: string, database: string | null) {
+    this.#site = site;
+    this.#folder = folder;
+    this.#database = database;
+  }
+
+  /** Link by which a person registers. */
+  inviteLinkFor(name: "ana" | "bob"): string {
+    return this.#running[this.portFor(name) - SERVER_PORT]!.inviteLink;
+  }
+
+  /** Port of the server that a person is at. */
+  portFor(name: "ana" | "bob"): number {
+    return name === "bob" && this.#database !== null ? SERVER_PORT + 1 : SERVER_PORT;
+  }
+
+  async start(): Promise<void> {
+    this.#running.push(await this.#startOne("server", SERVER_PORT));
+    if (this.#database === null) return;
+    const [first, second] = [join(this.#folder, "server"), join(this.#folder, "server2")];
+    await Deno.mkdir(second, { recursive: true });
+    for (const file of [KEY_FILE, CERTIFICATE_FILE]) {
+      await Deno.copyFile(join(first, file), join(second, file));
+    }
+    this.#running.push(await this.#startOne("server2", SERVER_PORT + 1));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#running.splice(0).map((server) => server.stop()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.#running) await server[Symbol.asyncDispose]();
+  }
+
+  async #startOne(data: string, port: number): Promise<TestServer> {
+    const { serverAddress: host, network, server } = this.#site;
+    const database = this.#database;
+    return await startServer({
+      data: join(this.#folder, data),
+      host,
+      port,
+      args: ["--registration", "open", ...(database ? ["--relay-address", formatHost(host, port)] : [])],
+      wrapper: network.wrapperFor(server),
+      ...(database ? { env: { MINI_CHAT_DATABASE: database } } : {}),
+    });
+  }
 }
 
 async function register(
   site: LabSite,
   folder: string,
   name: "ana" | "bob",
-  { inviteLink }: TestServer,
+  inviteLink: string,
 ): Promise<void> {
   const password = join(folder, `${name}.password`);
   await Deno.writeTextFile(password, `${name}'s password`);
@@ -214,8 +267,8 @@ async function register(
   if (code !== 0) throw new RowError(`${name} could not register:\n${program.transcript}`);
 }
 
-function startMenu(site: LabSite, folder: string, name: "ana" | "bob"): Screen {
-  return new Screen(name, start(site, folder, name, [formatHost(site.serverAddress)]));
+function startMenu(site: LabSite, folder: string, name: "ana" | "bob", port: number): Screen {
+  return new Screen(name, start(site, folder, name, [formatHost(site.serverAddress, port)]));
 }
 
 function start(site: LabSite, folder: string, name: "ana" | "bob", args: readonly string[]): Program {
@@ -228,6 +281,6 @@ function start(site: LabSite, folder: string, name: "ana" | "bob", args: readonl
   });
 }
 
-function formatHost(address: string): string {
-  return address.includes(":") ? `[${address}]:${SERVER_PORT}` : `${address}:${SERVER_PORT}`;
+function formatHost(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
