@@ -1,7 +1,7 @@
 // Where a server keeps what it knows: a file of its own, or a database that it shares with other servers.
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { Identity } from "../net/identity.ts";
-import { type Community, joinCommunity, openServerStore } from "../store/open.ts";
+import { type Community, type CommunityOptions, joinCommunity, openServerStore } from "../store/open.ts";
 import type { DataPaths } from "./data_folder.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 
@@ -19,6 +19,7 @@ export interface DataOptions {
   readonly paths: DataPaths;
   readonly identity: Identity;
   readonly databaseUrl: string | undefined;
+  readonly leaseTimes?: CommunityOptions["leaseTimes"];
   readonly relayAddress: string;
 }
 
@@ -29,7 +30,7 @@ export interface AvailabilityListener {
 }
 
 export async function openData(
-  { options, paths, identity, databaseUrl, relayAddress }: DataOptions,
+  { options, paths, identity, databaseUrl, relayAddress, leaseTimes = {} }: DataOptions,
   listener: AvailabilityListener,
 ): Promise<OpenedData> {
   const limits = {
@@ -40,7 +41,13 @@ export async function openData(
   };
   if (databaseUrl !== undefined) {
     const { fingerprint } = identity;
-    const community = await joinCommunity(databaseUrl, { limits, fingerprint, relayAddress, ...listener });
+    const community = await joinCommunity(databaseUrl, {
+      limits,
+      fingerprint,
+      relayAddress,
+      leaseTimes,
+      ...listener,
+    });
     return { ...community, shared: community };
   }
   const store = await openServerStore(paths.database, { limits });

@@ -10,7 +10,7 @@ import { SIDE_ALPN } from "../protocol/limits.ts";
 import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
-import { openData } from "./open_data.ts";
+import { type DataOptions, openData } from "./open_data.ts";
 import type { ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
 import type { Work } from "./work.ts";
@@ -40,6 +40,8 @@ export interface ServeSurroundings {
   readonly passwords?: Passwords;
   /** URL of the database that several servers share; a file in the data folder by default. */
   readonly databaseUrl?: string | undefined;
+  /** How soon it notices that the database is away; for tests. */
+  readonly leaseTimes?: DataOptions["leaseTimes"];
 }
 
 /**
@@ -51,7 +53,7 @@ export interface ServeSurroundings {
 export async function serve(
   options: ServeOptions,
   log: Log,
-  { passwords, databaseUrl }: ServeSurroundings = {},
+  { passwords, databaseUrl, leaseTimes = {} }: ServeSurroundings = {},
 ): Promise<RunningServer> {
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
@@ -83,11 +85,11 @@ export async function serve(
   opened.defer(() => door.close());
   const addresses = reachableAddresses(door.host);
   const relayAddress = options.relayAddress ?? formatHostAndPort(addresses[0]!, door.port);
-  const opening = openData({ options, paths, databaseUrl, relayAddress, identity }, {
+  const opening = openData({ options, paths, databaseUrl, relayAddress, identity, leaseTimes }, {
     async onAway() {
       log.warn("the database is away: callers are sent to other servers");
       await door.shut();
-      await working.then((work) => work.sendAway("the server has lost its database"));
+      await working.then((work) => work.sendAway("the server has lost its database"), () => {});
     },
     async onBack() {
       await door.reopen();

@@ -10,7 +10,7 @@ import { queuedStore } from "./queue.ts";
 import type { Community, CommunityOptions } from "./postgres/open.ts";
 import { openThread } from "./sqlite/thread.ts";
 
-export type { Community };
+export type { Community, CommunityOptions };
 
 /** How a store is opened. */
 export interface StoreOptions {

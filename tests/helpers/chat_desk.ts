@@ -8,7 +8,7 @@ import { App } from "../../lib/commands/app.ts";
 import { connect } from "../../lib/commands/chat/connect.ts";
 import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { addServeOptions, type ServeOptions } from "../../lib/server/options.ts";
-import { type RunningServer, serve } from "../../lib/server/serve.ts";
+import { type RunningServer, serve, type ServeSurroundings } from "../../lib/server/serve.ts";
 import { FakeTerminal } from "./fake_terminal.ts";
 import { ScreenReader } from "./screen_reader.ts";
 import { tempFolder } from "./temp_folder.ts";
@@ -17,12 +17,17 @@ import { tempFolder } from "./temp_folder.ts";
 export const PASSWORD = "correct horse";
 
 /** Starts a server on loopback, with the flags' defaults but for these, and passwords that cost little. */
-export function startLocalServer(data: string, changes: Partial<ServeOptions> = {}): Promise<RunningServer> {
+export function startLocalServer(
+  data: string,
+  changes: Partial<ServeOptions> = {},
+  surroundings: ServeSurroundings = {},
+): Promise<RunningServer> {
   const command = addServeOptions(new Command());
   command.parse([], { from: "user" });
   const options = { ...command.opts<ServeOptions>(), host: "127.0.0.1", port: 0, data, ...changes };
   return serve(options, { info() {}, warn() {}, error() {} }, {
     passwords: new Passwords({ logN: 4, r: 8, p: 1 }),
+    ...surroundings,
   });
 }
 

@@ -5,7 +5,12 @@ import type { Connection } from "./connection.ts";
 import type { Lane } from "./lane.ts";
 import { LOCK_FAMILY } from "./migrations.ts";
 
-export interface LeaseOptions {
+export interface LeaseTimes {
+  readonly beatEveryMs?: number; // BEAT_EVERY_MS by default
+  readonly lostAfterMs?: number; // LOST_AFTER_MS by default
+}
+
+export interface LeaseOptions extends LeaseTimes {
   readonly server: string; // id, new at each start
   readonly version: string; // of the program, for the operator
   readonly relayAddress: string | null; // where other servers reach its relay; null when they cannot
@@ -14,8 +19,6 @@ export interface LeaseOptions {
   /** The database has been away for long: nobody can be served here until `onBack`. */
   onLost(): void;
   onBack(): void;
-  readonly beatEveryMs?: number; // BEAT_EVERY_MS by default
-  readonly lostAfterMs?: number; // LOST_AFTER_MS by default
 }
 
 export interface LivingServer {

@@ -8,6 +8,7 @@ import { queuedStore } from "../queue.ts";
 import { openCluster } from "./cluster.ts";
 import { connect, type Connection } from "./connection.ts";
 import { openEngine, type PostgresOptions } from "./engine.ts";
+import type { LeaseTimes } from "./lease.ts";
 import { checkSchema, LOCK_FAMILY, migratePostgres, SCHEMA_LOCK } from "./migrations.ts";
 import { type DatabaseUrl, parseDatabaseUrl } from "./url.ts";
 
@@ -22,6 +23,8 @@ export interface CommunityOptions extends PostgresOptions {
   readonly relayAddress: string | null;
   /** Clock in epoch milliseconds; `Date.now` by default. */
   readonly now?: () => number;
+  /** How often this server shows that it lives, and how long the database may be away; see `lease.ts`. */
+  readonly leaseTimes?: LeaseTimes;
   /** The database has been away for long: nobody can be served here until `onBack`. */
   onAway(): void;
   /** It can be reached again. */
@@ -76,8 +79,10 @@ export async function openCommunity(text: string, options: CommunityOptions): Pr
   });
 
   await using opened = new AsyncDisposableStack();
-  const { relayAddress, onAway: onLost, onBack } = options;
-  const cluster = opened.use(await openCluster(url, { version: VERSION, relayAddress, onLost, onBack }));
+  const { relayAddress, onAway: onLost, onBack, leaseTimes } = options;
+  const cluster = opened.use(
+    await openCluster(url, { version: VERSION, relayAddress, onLost, onBack, ...leaseTimes }),
+  );
   const store = opened.use(queuedStore(await openEngine(url, options), options.now));
   const everything = opened.move();
   return {
