@@ -226,6 +226,15 @@ Deno.test("architecture: the client knows no more than flags and errors before i
   assert.deepEqual(packages, ["commander", "deno.json", "node:path"]);
 });
 
+Deno.test("architecture: a server that keeps its own file loads nothing of PostgreSQL", async () => {
+  const isOfPostgres = (path: string) => path.startsWith("lib/store/postgres/") || packageOf(path) === "pg";
+  const outside = (await readModules()).filter(({ path }) => !isOfPostgres(path));
+  assert.deepEqual(outside.filter(({ atStart }) => atStart.some(isOfPostgres)).map(({ path }) => path), []);
+  // With `import()`, once a shared database is opened.
+  const later = outside.filter(({ loads }) => loads.some(isOfPostgres)).map(({ path }) => path);
+  assert.deepEqual(later, ["lib/store/move.ts", "lib/store/open.ts"]);
+});
+
 Deno.test("architecture: sockets, terminal, environment and processes are touched only at their home", () => {
   const wrong: string[] = [];
   for (const path of sourcePaths()) {

@@ -1,12 +1,13 @@
-// The operator's subcommands: accounts, invites, backup, check. They work on the data folder, whether or not a server
+// The operator's subcommands: accounts, invites, backup, check; `move.ts` has one more. They work on the data folder, whether or not a server
 // is running on it; a running server notices within seconds.
 import type { Command } from "commander";
 import type { ListedAccount, ServerStore } from "../chat/operator_store.ts";
 import { UsageError } from "../errors.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { dataPaths } from "./data_folder.ts";
+import { checkDatabaseIsThere, dataPaths } from "./data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "./invites.ts";
 import { addDataOption, addLinkOptions, databaseUrlOf, type LinkOptions, wholeNumber } from "./options.ts";
+import { addMoveCommand } from "./move.ts";
 import { loadServerIdentity } from "./serve.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
@@ -22,7 +23,7 @@ type OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
 
 type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<void>;
 
-/** Adds `user`, `invite`, `backup` and `check` to the program. */
+/** Adds `user`, `invite`, `backup`, `check` and `move` to the program. */
 export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
   const onStore: OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
     command.action(async (...given) => {
@@ -50,6 +51,7 @@ export function addAdminCommands(program: Command, openTerminal: () => Promise<T
     addDataOption(program.command("check")).description("check the database and print what it holds"),
     check,
   );
+  addMoveCommand(program.command("move"), openTerminal);
 }
 
 /** Gives a subcommand what was given before it, of the flags that both have. */
@@ -180,15 +182,9 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
 async function openStore(data: string, url: string | undefined): Promise<ServerStore> {
   const { openLocalStore, openSharedStore } = await import("../store/open.ts");
   if (url !== undefined) return await openSharedStore(url);
-  const { database } = dataPaths(data);
-  try {
-    await Deno.stat(database);
-  } catch (cause) {
-    const words =
-      `Cannot find a database at ${database}: start the server once, or name its folder with --data DIR`;
-    throw new UsageError(words, { cause });
-  }
-  return await openLocalStore(database);
+  const paths = dataPaths(data);
+  await checkDatabaseIsThere(paths);
+  return await openLocalStore(paths.database);
 }
 
 async function askNewPassword(terminal: Terminal, name: string): Promise<string> {

@@ -24,6 +24,20 @@ export async function prepareDataFolder(folder: string): Promise<DataPaths> {
   return paths;
 }
 
+/**
+ * @param flag By which the folder is named.
+ * @throws {UsageError} No server has made a database in it.
+ */
+export async function checkDatabaseIsThere({ database }: DataPaths, flag = "--data"): Promise<void> {
+  try {
+    await Deno.stat(database);
+  } catch (cause) {
+    const words =
+      `Cannot find a database at ${database}: start the server once, or name its folder with ${flag} DIR`;
+    throw new UsageError(words, { cause });
+  }
+}
+
 /** Locks the folder until what this returns is disposed of, or the process ends, however it ends. */
 export async function lockDataFolder(paths: DataPaths): Promise<Disposable> {
   let file: Deno.FsFile;

@@ -39,8 +39,12 @@ export interface ServeOptions {
 }
 
 export function addDataOption(command: Command): Command {
+  command.addOption(flag("--data <dir>", "folder of the database and the key").default("./data"));
+  return addDatabaseOptions(command);
+}
+
+export function addDatabaseOptions(command: Command): Command {
   return addAll(command, [
-    flag("--data <dir>", "folder of the database and the key").default("./data"),
     flag(
       "--database <url>",
       "postgres://USER@HOST/DATABASE, which several servers share (default: a file in --data)",
@@ -56,13 +60,8 @@ export function addDataOption(command: Command): Command {
 export async function databaseUrlOf(command: Command): Promise<string | undefined> {
   const { database, databaseFile } = command.opts<Pick<ServeOptions, "database" | "databaseFile">>();
   if (databaseFile === undefined) {
-    const isReadable = command.getOptionValueSource("database") === "cli" &&
-      /^[^?]*:[^/?]*@/.test(database!.replace(/^\w+:\/\//, ""));
-    if (!isReadable) return database;
-    throw new UsageError(
-      "Cannot take a password on the command line, where every user of this machine can read it: put the URL into the " +
-        "variable MINI_CHAT_DATABASE, or into a file that --database-file names",
-    );
+    if (database === undefined || command.getOptionValueSource("database") !== "cli") return database;
+    return withoutPassword(database);
   }
   if (database !== undefined) {
     throw new UsageError("Cannot use --database and --database-file together: give one");
@@ -74,6 +73,15 @@ export async function databaseUrlOf(command: Command): Promise<string | undefine
   }
 }
 
+/** A database URL of the command line. @throws {UsageError} It has a password in it. */
+export function withoutPassword(url: string): string {
+  if (!/^\w+:\/\/[^?]*:[^/?]*@/.test(url)) return url;
+  throw new UsageError(
+    "Cannot take a password on the command line, where every user of this machine can read it: put the URL into the " +
+      "variable MINI_CHAT_DATABASE, or into a file that --database-file names",
+  );
+}
+
 /** What an invite link is made of, besides its join code. */
 export type LinkOptions = Pick<ServeOptions, "port" | "publicHost" | "cert" | "key">;
 
@@ -81,9 +89,22 @@ export function addLinkOptions(command: Command): Command {
   return addAll(command, [
     flag("--port <number>", "TCP port; 0 picks a free one").default(DEFAULT_PORT).argParser(port),
     flag("--public-host <name>", "host name or address that the invite link names"),
+    ...keyFlags(),
+  ]);
+}
+
+/** Where the key is, if not in the data folder. */
+export type KeyOptions = Pick<ServeOptions, "cert" | "key">;
+
+export function addKeyOptions(command: Command): Command {
+  return addAll(command, keyFlags());
+}
+
+function keyFlags(): Option[] {
+  return [
     flag("--cert <file>", "certificate chain (PEM) to use instead of the server's own"),
     flag("--key <file>", "private key (PEM) of --cert"),
-  ]);
+  ];
 }
 
 export function addServeOptions(command: Command): Command {
@@ -114,7 +135,7 @@ export function addServeOptions(command: Command): Command {
 }
 
 /** Checks what the flags say together. @throws {UsageError} when `--cert` comes without `--key`, or the other way round. */
-export function checkServeOptions(options: ServeOptions): ServeOptions {
+export function checkServeOptions<Options extends KeyOptions>(options: Options): Options {
   if ((options.cert === undefined) !== (options.key === undefined)) {
     const [given, missing] = options.cert === undefined ? ["--key", "--cert"] : ["--cert", "--key"];
     throw new UsageError(`Cannot use ${given} alone: give ${missing} too`);

@@ -10,6 +10,7 @@
  */
 import { parseArgs } from "node:util";
 import { complain, say } from "../../build/tool.ts";
+import { measureCluster } from "./cluster.ts";
 import type { BenchContext } from "./context.ts";
 import { measureLiveLatency, measureSlowDisk } from "./latency.ts";
 import { measureDrain, measureGrowth, measureUserList } from "./mailboxes.ts";
@@ -42,6 +43,7 @@ const PARTS: readonly { keys: readonly string[]; measure: (context: BenchContext
   { keys: ["idle_kib", "limit.tls_idle_kib"], measure: measureIdle },
   { keys: ["stall_ms"], measure: measureSlowDisk },
   { keys: ["start_ms", "limit.start"], measure: measureStart },
+  { keys: ["pg.", "limit.pg_"], measure: measureCluster },
   { keys: ["growth", "durable_send.8x50", "drain_ms.1000."], measure: measureGrowth },
   { keys: ["growth", "user_list"], measure: measureUserList },
 ];

@@ -76,7 +76,7 @@ export async function measureLiveLatency(context: BenchContext): Promise<void> {
 }
 
 /** Sends messages at the pace of `live_ms`; how long each took until `listen`'s teller was told of it, in milliseconds. */
-async function timeToArrive(
+export async function timeToArrive(
   sending: LoadConnection,
   to: string,
   durationMs: number,

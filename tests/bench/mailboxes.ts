@@ -60,7 +60,7 @@ export async function measureDrain(context: BenchContext): Promise<void> {
 }
 
 /** Log in by token, take what waits, show it, confirm it as read; in milliseconds from connecting. */
-async function drain(
+export async function drain(
   target: Target,
   reader: Person,
   amount: number,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { hashToken, newToken } from "../../lib/chat/login.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
-import { loadOrCreateIdentity } from "../../lib/net/identity.ts";
+import { CERTIFICATE_FILE, KEY_FILE, loadOrCreateIdentity } from "../../lib/net/identity.ts";
 import { openLocalStore, openSharedStore } from "../../lib/store/open.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
@@ -87,6 +87,11 @@ export function nameOf(prefix: string, index: number): string {
 /** One hash for everybody: each costs a third of a second. */
 function hashOfAll(): Promise<string> {
   return sharedHash ??= new Passwords(DEFAULT_COST).hash(PASSWORD);
+}
+
+/** Gives a folder the key that another one has, for one more server of the same community. */
+export async function copyKey(from: string, to: string): Promise<void> {
+  for (const name of [KEY_FILE, CERTIFICATE_FILE]) await Deno.copyFile(join(from, name), join(to, name));
 }
 
 /** Signs somebody in on one more device. */

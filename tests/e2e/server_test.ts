@@ -17,6 +17,9 @@ const FLAGS: Record<string, string | null> = {
   "--host": "every address",
   "--port": "7667",
   "--data": "./data",
+  "--database": "a file in --data",
+  "--database-file": null,
+  "--relay-address": null,
   "--registration": "invite",
   "--cert": null,
   "--key": null,
@@ -34,7 +37,7 @@ const FLAGS: Record<string, string | null> = {
   "--relay-mib": "1024",
 };
 
-const SUBCOMMANDS = ["user", "invite", "backup", "check"];
+const SUBCOMMANDS = ["user", "invite", "backup", "check", "move"];
 
 Deno.test("server --help names every flag, its variable and its default, and every subcommand", async () => {
   const { code, stdout } = await runServer(["--help"]);

@@ -69,6 +69,7 @@ export class PostgresCluster implements AsyncDisposable {
   readonly port: number;
   readonly #settings: Readonly<Record<string, string>>;
   readonly #temporary = tempFolder("mini-chat-postgres-");
+  readonly #caretaker = startCaretaker(this.#temporary.path);
   #program: Program | null = null;
   #databases = 0;
 
@@ -167,6 +168,11 @@ export class PostgresCluster implements AsyncDisposable {
     return this.#program!.pid;
   }
 
+  /** Process ids of all that runs for it now: of the first alone where the system does not say. */
+  async processes(): Promise<number[]> {
+    return [this.pid, ...await childrenOf(this.pid)];
+  }
+
   /** Starts it again; it has to have ended. Resolves when it accepts connections. */
   async restart(): Promise<void> {
     const settings = {
@@ -187,9 +193,8 @@ export class PostgresCluster implements AsyncDisposable {
 
   /** Kills it as a crash does; resolves when all of its processes are gone. */
   async kill(): Promise<void> {
-    const children = await childrenOf(this.pid);
-    this.#program!.signal("SIGKILL");
-    for (const pid of children) killNow(pid);
+    const all = await this.processes();
+    for (const pid of all) killNow(pid);
     await this.#program!.waitForExit();
   }
 
@@ -207,8 +212,21 @@ export class PostgresCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#program?.signal("SIGQUIT"); // at once: nothing of it is needed any more
     await this.#program?.waitForExit();
-    this.#temporary[Symbol.dispose]();
+    await this.#caretaker.stdin.close();
+    await this.#caretaker.status;
   }
+}
+
+/** Ends the cluster and removes its folder as soon as our end of its input is closed, even by our being killed. */
+const CARETAKER = `
+  trap '' INT TERM HUP
+  cat >/dev/null
+  pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" && while kill -0 "$pid"; do sleep 0.1; done
+  rm -rf "$1"`;
+
+function startCaretaker(folder: string): Deno.ChildProcess {
+  const io = { stdin: "piped", stdout: "null", stderr: "null" } as const;
+  return new Deno.Command("sh", { args: ["-c", CARETAKER, "sh", folder], ...io }).spawn();
 }
 
 let databases = 0;
@@ -245,8 +263,13 @@ async function makeDatabase(admin: string, name: string): Promise<string> {
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
-  const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`).catch(() => "");
-  return text.split(" ").filter((word) => word !== "").map(Number);
+  // Deno itself may look there only with every permission.
+  const { stdout } = await new Deno.Command("cat", {
+    args: [`/proc/${pid}/task/${pid}/children`],
+    stdin: "null",
+    stderr: "null",
+  }).output();
+  return new TextDecoder().decode(stdout).split(" ").filter((word) => word.trim() !== "").map(Number);
 }
 
 function killNow(pid: number): void {

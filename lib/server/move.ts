@@ -1,0 +1,105 @@
+// The operator's subcommand `move`: from a data folder to a database that several servers share, or back, while no server runs.
+import { join } from "node:path";
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
+import { KEY_FILE } from "../net/identity.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import {
+  checkDatabaseIsThere,
+  type DataPaths,
+  dataPaths,
+  lockDataFolder,
+  prepareDataFolder,
+} from "./data_folder.ts";
+import {
+  addDatabaseOptions,
+  addKeyOptions,
+  checkServeOptions,
+  databaseUrlOf,
+  type KeyOptions,
+  withoutPassword,
+} from "./options.ts";
+import { loadServerIdentity } from "./serve.ts";
+
+const ROWS_PER_LINE = 100_000;
+
+interface Ends {
+  readonly folder: string;
+  readonly url: string;
+  readonly isToFolder: boolean;
+}
+
+type MoveOptions = KeyOptions & { readonly from?: string; readonly to?: string };
+
+export function addMoveCommand(command: Command, openTerminal: () => Promise<Terminal>): void {
+  addKeyOptions(addDatabaseOptions(command))
+    .description("move everything from a data folder to PostgreSQL or back, while no server runs")
+    .option("--from <place>", "data folder or postgres:// URL (default: --database)")
+    .option("--to <place>", "data folder or postgres:// URL, which holds nothing yet (default: --database)")
+    .action(async (options: MoveOptions) => {
+      const ends = await endsOf(options, command);
+      const terminal = await openTerminal();
+      await move(ends, checkServeOptions(options), terminal);
+      await terminal.flush();
+    });
+}
+
+async function endsOf({ from, to }: MoveOptions, command: Command): Promise<Ends> {
+  const given = [from, to].filter((place) => place !== undefined);
+  const [folder, otherFolder] = given.filter((place) => !isUrl(place));
+  const [givenUrl, otherUrl] = given.filter(isUrl);
+  if (otherFolder !== undefined) {
+    throw new UsageError("Cannot move from a folder to a folder: copy it while no server runs");
+  }
+  const url = givenUrl === undefined ? await databaseUrlOf(command) : withoutPassword(givenUrl);
+  if (folder === undefined || url === undefined || otherUrl !== undefined) {
+    const example = "--from ./data --to postgres://USER@HOST/DATABASE";
+    throw new UsageError(
+      `Cannot move: name a data folder and a database, as in ${example}, or the other way round`,
+    );
+  }
+  return { folder, url, isToFolder: folder === to };
+}
+
+async function move(
+  { folder, url, isToFolder }: Ends,
+  options: MoveOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const paths = isToFolder ? await prepareDataFolder(folder) : dataPaths(folder);
+  if (!isToFolder) await checkDatabaseIsThere(paths, "--from");
+  await checkKeyIsThere(paths, options);
+  using _lock = await lockDataFolder(paths);
+  const { fingerprint } = await loadServerIdentity(options, paths);
+  const { moveStore } = await import("../store/move.ts");
+  const direction = isToFolder ? "to_sqlite" : "to_postgres";
+  const moved = await moveStore(
+    { path: paths.database, url, direction, fingerprint },
+    ({ table, rows, of }) => {
+      if (rows % ROWS_PER_LINE === 0 && rows < of) void terminal.print(`${table}: ${rows} of ${of}`);
+    },
+  );
+  for (const [table, rows] of moved) await terminal.print(`${table}: ${rows}`);
+  await terminal.print(
+    `Moved and compared. Start servers ${
+      isToFolder ? `with --data ${folder}` : "with --database, each with these server.key and server.crt"
+    }, and none where it was any more: that stays as it is, and may be removed.`,
+  );
+}
+
+/** A new key would be another one than the clients know. */
+async function checkKeyIsThere({ folder }: DataPaths, { cert }: MoveOptions): Promise<void> {
+  if (cert !== undefined) return;
+  try {
+    await Deno.stat(join(folder, KEY_FILE));
+  } catch (cause) {
+    const words =
+      `Cannot find ${KEY_FILE} in ${folder}: copy server.key and server.crt of the community into it, or name ` +
+      "them with --cert and --key";
+    throw new UsageError(words, { cause });
+  }
+}
+
+function isUrl(place: string): boolean {
+  return /^postgres(ql)?:\/\//.test(place);
+}

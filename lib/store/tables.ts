@@ -1,0 +1,71 @@
+// The tables of a server's store, as both engines have them: what has to be moved from one to the other.
+
+export interface MovedTable {
+  readonly name: "accounts" | "mailboxes" | "devices" | "blocks" | "messages" | "invites";
+  readonly columns: readonly string[];
+  readonly key: readonly string[]; // of its columns: unique, and the order in which rows are read
+  readonly numbered?: boolean; // the key is drawn from a sequence, which must go on where it was
+}
+
+export type MovedRow = Readonly<Record<string, string | number | null>>;
+
+/** In an order in which no row comes before one that it refers to. */
+export const MOVED_TABLES: readonly MovedTable[] = [
+  {
+    name: "accounts",
+    columns: [
+      ...["id", "name", "password_hash", "created_at", "last_seen_at"],
+      ...["is_disabled", "removed_at", "share_read", "email"],
+    ],
+    key: ["id"],
+    numbered: true,
+  },
+  {
+    name: "mailboxes",
+    columns: [
+      ...["account_id", "highest_sequence", "delivered_sequence", "read_sequence"],
+      ...["unread_messages", "unread_bytes", "kept_bytes"],
+    ],
+    key: ["account_id"],
+  },
+  {
+    name: "devices",
+    columns: [
+      ...["id", "account_id", "name", "token_hash", "created_at", "last_used_at"],
+      ...["delivered_sequence", "read_sequence"],
+    ],
+    key: ["id"],
+  },
+  { name: "blocks", columns: ["account_id", "blocked_id"], key: ["account_id", "blocked_id"] },
+  {
+    name: "messages",
+    columns: ["sequence", "id", "sender_id", "recipient_id", "text", "stored_at"],
+    key: ["sequence"],
+    numbered: true,
+  },
+  {
+    name: "invites",
+    columns: ["code", "max_uses", "uses", "created_at", "expires_at", "revoked_at", "note"],
+    key: ["code"],
+  },
+];
+
+/** A store opened for moving: nobody else writes to it meanwhile. */
+export interface MovingSide extends AsyncDisposable {
+  readonly place: string; // for people
+  countRows(table: MovedTable): Promise<number>;
+  /** The next rows in the order of the key; `after` null for the first ones. */
+  readPage(table: MovedTable, after: MovedRow | null, limit: number): Promise<MovedRow[]>;
+  insert(table: MovedTable, rows: readonly MovedRow[]): Promise<void>;
+  /** The highest number that was ever drawn for a numbered table; 0 for none. */
+  lastNumber(table: MovedTable): Promise<number>;
+  setLastNumber(table: MovedTable, last: number): Promise<void>;
+  /** Makes what was inserted last. Without it nothing of it remains. */
+  commit(): Promise<void>;
+}
+
+/** `SELECT … FROM table` with its columns, but for those that are read in another way, by name. */
+export function selectFrom(table: MovedTable, otherwise: Readonly<Record<string, string>> = {}): string {
+  const columns = table.columns.map((column) => otherwise[column] ?? column);
+  return `SELECT ${columns.join(", ")} FROM ${table.name}`;
+}

@@ -1,0 +1,97 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { join } from "node:path";
+import { UsageError } from "../../../lib/errors.ts";
+import type { ServerStore } from "../../../lib/chat/operator_store.ts";
+import { moveStore } from "../../../lib/store/move.ts";
+import { openLocalStore, openSharedStore } from "../../../lib/store/open.ts";
+import { testWith } from "../../helpers/needs.ts";
+import { lookAt, newDatabase, POSTGRES } from "../../helpers/postgres.ts";
+import { tempFolder } from "../../helpers/temp_folder.ts";
+import { addDevice, addPerson, newStore, readMailbox, send } from "../store_helpers.ts";
+
+const FINGERPRINT = "of the tests";
+
+function move(path: string, url: string, direction: "to_postgres" | "to_sqlite", fingerprint = FINGERPRINT) {
+  return moveStore({ path, url, direction, fingerprint });
+}
+
+/** People of whom one is removed, with texts, cursors, blocks, devices and invites of every kind. */
+async function fill(store: ServerStore) {
+  const [ana, bob, eve] = [
+    await addPerson(store, "ana"),
+    await addPerson(store, "bob"),
+    await addPerson(store, "eve"),
+  ];
+  await addDevice(store, bob, "telephone");
+  const { sequence } = await send(store, ana, "bob", "\0first\0 and \u{1f600}\0\0last\0");
+  for (let i = 0; i < 5; i++) await send(store, bob, "ana", `${i} "quoted" \\ ü \ufeff`);
+  const { accountId, deviceId } = bob;
+  await store.acknowledge({ accountId, deviceId, delivered: sequence, read: sequence });
+  await store.blockUser(ana.accountId, "eve");
+  await store.createInvite({ code: "for all", maxUses: null, expiresAt: null, note: "" });
+  await store.createInvite({ code: "ended", maxUses: 3, expiresAt: 7, note: "it's over" });
+  // The highest numbers are of what is there no more: they must not be drawn again.
+  const { sequence: last } = await send(store, ana, "eve", "for nobody");
+  await store.removeAccount("eve");
+  return { ana, bob, eve, last };
+}
+
+async function contentOf(store: ServerStore, people: readonly { readonly accountId: number }[]) {
+  const { databaseBytes: _, ...counts } = await store.counts();
+  return {
+    counts,
+    invites: await store.listInvites(),
+    accounts: await store.listAccounts({ after: null, limit: 100 }),
+    mailboxes: await Promise.all(people.map(({ accountId }) => readMailbox(store, accountId))),
+    problems: await store.checkIntegrity(),
+  };
+}
+
+testWith(POSTGRES, "moveStore() takes everything to PostgreSQL and back, and numbers go on", async () => {
+  const url = await newDatabase();
+  using folder = tempFolder();
+  const backPath = join(folder.path, "back.db");
+  await using from = await newStore();
+  const { ana, bob, eve, last } = await fill(from.store);
+  const people = [ana, bob, eve];
+  const content = await contentOf(from.store, people);
+  deepEqual(content.problems, []);
+  await from.store[Symbol.asyncDispose]();
+
+  const moved = await move(from.path, url, "to_postgres");
+  deepEqual([moved.get("accounts"), moved.get("messages"), moved.get("devices")], [3, 6, 3]);
+  {
+    await using shared = await openSharedStore(url, { fingerprint: FINGERPRINT, now: from.clock.now });
+    deepEqual(await contentOf(shared, people), content);
+    equal((await shared.findLogin(bob.tokenHash))?.accountId, bob.accountId, "an old token resumes");
+  }
+  await move(backPath, url, "to_sqlite");
+  await using back = await openLocalStore(backPath, { now: from.clock.now });
+  deepEqual(await contentOf(back, people), content);
+  ok((await send(back, ana, "bob", "news")).sequence > last);
+  ok((await addPerson(back, "new")).accountId > eve.accountId);
+});
+
+testWith(
+  POSTGRES,
+  "moveStore() refuses what holds something, what servers use, and another key",
+  async () => {
+    const url = await newDatabase();
+    await using from = await newStore();
+    await fill(from.store);
+    await from.store[Symbol.asyncDispose]();
+    await move(from.path, url, "to_postgres");
+    const refused = (moving: Promise<unknown>, words: RegExp) =>
+      rejects(moving, (error) => error instanceof UsageError && words.test(error.message));
+    await refused(move(from.path, url, "to_postgres"), /holds 3 accounts already/);
+    await refused(move(from.path, url, "to_sqlite"), /holds 3 accounts already/);
+    await refused(move(from.path, url, "to_sqlite", "another"), /another key/);
+    const admin = await lookAt(url);
+    await admin.query({
+      sql:
+        "INSERT INTO servers (id, version, beat_at) VALUES ('a', '1', (extract(epoch FROM now()) * 1000)::bigint)",
+    });
+    await admin.close();
+    await refused(move(from.path, url, "to_sqlite"), /while servers use/);
+  },
+);
