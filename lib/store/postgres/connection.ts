@@ -39,7 +39,10 @@ const KEEP_ALIVE_MS = 10_000;
 const SETTINGS: Readonly<Record<string, string>> = {
   lock_timeout: "5s",
   idle_in_transaction_session_timeout: "3s", // a server that is frozen or cut off must not hold mailboxes
+  // Sessions of a server that is cut off end within this time: one of them may be the leader's, whose lock another one wants.
   tcp_user_timeout: "10s",
+  tcp_keepalives_idle: "5",
+  tcp_keepalives_interval: "3",
   // Cancelling a COMMIT that waits for a standby would report success although only the primary has it.
   statement_timeout: "0",
   default_transaction_isolation: "read committed", // each statement must see what was committed while it waited for a lock

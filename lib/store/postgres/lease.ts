@@ -1,9 +1,10 @@
 // That this server lives, as the others see it: a row in `servers`, renewed by the database's clock. Whoever does not renew is
-// gone, and the leader clears away what it left. No fencing is needed: who is cut off from the database can store nothing.
+// gone, and the leader clears away what it left: the server that has lived longest. For a few seconds two may take themselves
+// for it, so all that a leader does may be done twice. (A lock of PostgreSQL would stay with a leader that is frozen.) No fencing is
+// needed: who is cut off from the database can store nothing.
 import { sleep } from "../../waiting.ts";
 import type { Connection } from "./connection.ts";
 import type { Lane } from "./lane.ts";
-import { LOCK_FAMILY } from "./migrations.ts";
 
 export interface LeaseTimes {
   readonly beatEveryMs?: number; // BEAT_EVERY_MS by default
@@ -32,8 +33,6 @@ const LOST_AFTER_MS = 10_000;
 const BEAT_DEADLINE_MS = 3_000;
 const REST_AFTER_FAILURE_MS = 500;
 
-const LEADER_LOCK = 1;
-
 /** Time of the database in epoch milliseconds: clocks of servers may differ. */
 export const DATABASE_NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /** For a row of `servers` named s. */
@@ -44,7 +43,8 @@ const BEAT = `
   INSERT INTO servers (id, version, relay_address, beat_at) VALUES ($1, $2, $3, ${DATABASE_NOW})
   ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at
   RETURNING xmax = 0 AS inserted`;
-const LIVING = `SELECT s.id, s.relay_address AS "relayAddress" FROM servers s WHERE ${IS_ALIVE}`;
+const LIVING = `
+  SELECT s.id, s.relay_address AS "relayAddress" FROM servers s WHERE ${IS_ALIVE} ORDER BY s.since, s.id`;
 
 // A server that comes back in this moment renews its row first, and writes its presence after it: either the row is seen
 // here, or it finds that it was cleared away and writes everything again.
@@ -62,7 +62,6 @@ export class Lease implements AsyncDisposable {
   readonly #options: LeaseOptions;
   readonly #closing = new AbortController();
   readonly #beating: Promise<void>;
-  #leading: Connection | null = null; // that holds the leader's lock
   #living: readonly LivingServer[] = [];
   #beatenAt = performance.now();
   #isHeld = true;
@@ -80,10 +79,10 @@ export class Lease implements AsyncDisposable {
 
   /** Whether this server does what one has to do for all. */
   get isLeader(): boolean {
-    return this.#leading !== null && !this.#leading.isLost;
+    return this.#isHeld && this.#living[0]?.id === this.#options.server;
   }
 
-  /** All servers as of the last beat, this one with them. */
+  /** All servers as of the last beat, this one with them; those that have lived longest come first. */
   get living(): readonly LivingServer[] {
     return this.#living;
   }
@@ -99,7 +98,7 @@ export class Lease implements AsyncDisposable {
       this.#living = living;
       this.#beatenAt = performance.now();
       if (beats[0]!.inserted) this.#options.onRenewed();
-      await this.#lead(connection);
+      if (this.isLeader) await clearAway(connection);
     });
   }
 
@@ -109,21 +108,6 @@ export class Lease implements AsyncDisposable {
     await this.#beating;
     const bye = { sql: "DELETE FROM servers WHERE id = $1", values: [this.#options.server] };
     await this.#lane.run((connection) => connection.query(bye, BEAT_DEADLINE_MS)).catch(() => {});
-  }
-
-  async #lead(connection: Connection): Promise<void> {
-    if (!this.isLeader) {
-      const lock = "SELECT pg_try_advisory_lock($1, $2) AS got";
-      const [row] = await connection.rows<{ got: boolean }>(lock, [LOCK_FAMILY, LEADER_LOCK]);
-      if (!row!.got) return;
-      this.#leading = connection;
-    }
-    await connection.transaction(async () => {
-      const gone = await connection.rows<{ id: string; beat_at: number }>(CLEAR_SERVERS);
-      const left = [gone.map(({ id }) => id), gone.map(({ beat_at }) => beat_at)];
-      const noteSeen = gone.length === 0 ? [] : [{ sql: NOTE_SEEN, values: left }];
-      await connection.commit([...noteSeen, { sql: CLEAR_PRESENCE }]);
-    });
   }
 
   async #keepBeating(): Promise<void> {
@@ -143,6 +127,15 @@ export class Lease implements AsyncDisposable {
       await rest(failed ? REST_AFTER_FAILURE_MS : beatEveryMs);
     }
   }
+}
+
+async function clearAway(connection: Connection): Promise<void> {
+  await connection.transaction(async () => {
+    const gone = await connection.rows<{ id: string; beat_at: number }>(CLEAR_SERVERS);
+    const left = [gone.map(({ id }) => id), gone.map(({ beat_at }) => beat_at)];
+    const noteSeen = gone.length === 0 ? [] : [{ sql: NOTE_SEEN, values: left }];
+    await connection.commit([...noteSeen, { sql: CLEAR_PRESENCE }]);
+  });
 }
 
 /** Begins to live: from now on the others count this server. */

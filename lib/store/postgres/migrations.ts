@@ -96,6 +96,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
         id text COLLATE "C" PRIMARY KEY,
         version text NOT NULL,
         relay_address text,
+        since bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
         beat_at bigint NOT NULL
       ) WITH (fillfactor = 50);
 

@@ -61,7 +61,7 @@ testWith(
 
     // A server that has gone for 15 s by the database's clock: its people are offline at once, and were last seen at its last beat.
     await connection.query({
-      sql: "INSERT INTO servers (id, version, beat_at) VALUES ('dead', '1.0.0', 1000); " +
+      sql: "INSERT INTO servers (id, version, since, beat_at) VALUES ('dead', '1.0.0', 0, 1000); " +
         "INSERT INTO presence (account_id, server_id, is_idle) VALUES (5, 'dead', 0)",
     });
     assert.deepEqual(await seenByAna(), { 2: "idle", 3: "idle" });
@@ -71,11 +71,13 @@ testWith(
     );
     assert.deepEqual(seen, [{ id: 5, last_seen_at: 1_000 }]);
 
-    // One that was only frozen finds its lease cleared away, and writes everything again.
-    await connection.query({
-      sql: `DELETE FROM servers WHERE id = '${bob.bus.server}'; DELETE FROM presence`, // one transaction, as the leader does it
+    // One that was only frozen finds its lease cleared away, and writes everything again. Another one leads now.
+    const { server } = ana.bus;
+    await connection.query({ // one transaction, as the leader does it
+      sql: `DELETE FROM servers WHERE id = '${server}'; DELETE FROM presence WHERE server_id = '${server}'`,
     });
-    await waitUntil("bob's people are back", async () => (await present(bob.bus.server)).length === 2);
+    await waitUntil("ana's people are back", async () => (await present(server)).length === 2);
+    await waitUntil("bob leads", () => bob.isLeader() && !ana.isLeader());
 
     await bob[Symbol.asyncDispose]();
     assert.deepEqual(await seenByAna(), {});
