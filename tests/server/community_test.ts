@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { RunningServer } from "../../lib/server/serve.ts";
+import { RelaySide } from "../fuzz/relay_side.ts";
 import { joinCodeOf, PASSWORD } from "../helpers/accounts.ts";
 import { startLocalServer } from "../helpers/chat_desk.ts";
 import { testWith } from "../helpers/needs.ts";
@@ -73,5 +74,56 @@ testWith(
     });
     await using again = await Wire.greet(server.port);
     await again.ask("resume", { token });
+  },
+);
+
+testWith(
+  POSTGRES,
+  "host and friend at two servers hear of each other, and their relayed bytes are counted once",
+  async () => {
+    using folder = tempFolder();
+    const folders = await dataFolders(folder, 2);
+    const certificatePem = await Deno.readTextFile(join(folders[0]!, "server.crt"));
+    const databaseUrl = await newDatabase();
+    const bytes = crypto.getRandomValues(new Uint8Array(50_000));
+    {
+      await using first = await startLocalServer(folders[0]!, {}, { databaseUrl });
+      await using second = await startLocalServer(folders[1]!, {}, { databaseUrl });
+      const register = async ({ port, inviteLink }: RunningServer, name: string) => {
+        const wire = await Wire.greet(port);
+        await wire.ask("register", { name, password: PASSWORD, joinCode: joinCodeOf(inviteLink) });
+        return wire;
+      };
+      await using ana = await register(first, "ana");
+      await using bob = await register(second, "bob");
+      const chatId = crypto.randomUUID();
+      const chat = { chatId, to: "bob", port: 5000, places: [], certificate: "PEM", secret: "s".repeat(22) };
+      await ana.ask("open_chat", chat);
+      assert.equal((await bob.event("chat_invited")).from, "ana");
+      const { round, relayTicket } = await bob.ask("join_chat", { chatId });
+      const joined = await ana.event("chat_joined");
+      for (const side of [ana, bob]) await side.ask("offer_punch", { chatId, round, endpoints: [] });
+      for (const side of [ana, bob]) assert.equal((await side.event("chat_punch")).startInMs, 150);
+
+      const host = await RelaySide.open({ port: first.port, certificatePem }, joined.relayTicket as string);
+      const joiner = await RelaySide.open({ port: second.port, certificatePem }, relayTicket as string);
+      await Promise.all([host.begun(), joiner.begun()]);
+      await host.write(bytes);
+      await joiner.expect(bytes);
+      host.close();
+      assert.equal(await joiner.countToEnd(), 0);
+      joiner.close();
+
+      await first[Symbol.asyncDispose]();
+      assert.equal(
+        await bob.refused("join_chat", { chatId }),
+        "unavailable",
+        "the host has gone with its server",
+      );
+    }
+    const admin = await lookAt(databaseUrl);
+    const use = await admin.rows("SELECT sum(bytes) bytes FROM relay_use GROUP BY account_id");
+    await admin.close();
+    assert.deepEqual(use, [{ bytes: bytes.length }, { bytes: bytes.length }]);
   },
 );
