@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { complain, say } from "../../build/tool.ts";
 import { measureCluster } from "./cluster.ts";
 import type { BenchContext } from "./context.ts";
+import { measureFailover } from "./failover.ts";
 import { measureLiveLatency, measureSlowDisk } from "./latency.ts";
 import { measureDrain, measureGrowth, measureUserList } from "./mailboxes.ts";
 import { describeMachine } from "./machine.ts";
@@ -41,6 +42,7 @@ const PARTS: readonly { keys: readonly string[]; measure: (context: BenchContext
   { keys: ["drain_ms.10000", "limit.drain"], measure: measureDrain },
   { keys: ["login_per_s", "limit.scrypt", "limit.tls_handshakes"], measure: measureLogins },
   { keys: ["idle_kib", "limit.tls_idle_kib"], measure: measureIdle },
+  { keys: ["failover", "offline_ms", "notify_waits"], measure: measureFailover },
   { keys: ["stall_ms"], measure: measureSlowDisk },
   { keys: ["start_ms", "limit.start"], measure: measureStart },
   { keys: ["pg.", "limit.pg_"], measure: measureCluster },
