@@ -52,7 +52,7 @@ function admit(openOfHost: number, openInAll: number): void {
     throw new ChatError("rate_limited", words);
   }
   if (openInAll >= MAX_OPEN) {
-    throw new ChatError("unavailable", "Cannot open a chat: too many are open on this server");
+    throw new ChatError("unavailable", "Cannot open a chat: too many are open now");
   }
 }
 

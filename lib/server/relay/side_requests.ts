@@ -129,7 +129,10 @@ export class SideRequests implements AsyncDisposable {
       });
       return owner;
     } catch (error) {
-      log.warn("another server cannot be reached for a relay", { relayAddress, reason: messageOf(error) });
+      log.warn("another server cannot be reached for a relay: is its --relay-address right?", {
+        relayAddress,
+        reason: messageOf(error),
+      });
       throw new ChatError("unavailable", "Cannot relay: the server of the other side cannot be reached now");
     }
   }
