@@ -1,6 +1,6 @@
 // The flags of the server: each with its default, and what they become. Each may also stand in a `MINI_CHAT_…` variable.
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { isPort } from "../addresses.ts";
+import { isPort, parseHostAndPort } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import { messageOf, UsageError } from "../errors.ts";
@@ -115,7 +115,8 @@ export function addServeOptions(command: Command): Command {
   const wholeOrNone = (text: string) => text === "0" ? 0 : wholeNumber(text);
   return addAll(addLinkOptions(addDataOption(command)), [
     flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)"),
-    flag("--relay-address <host:port>", "where the other servers of a shared database reach this one"),
+    flag("--relay-address <host:port>", "where the other servers of a shared database reach this one")
+      .argParser(hostAndPort),
     flag("--registration <who>", "who may register").choices(["open", "invite", "closed"]).default("invite"),
     flag("--log-level <level>", "lowest level to log").choices([...LOG_LEVELS]).default("info"),
     flag("--log-format <format>", "format of the log").choices(["text", "json"]).default("text"),
@@ -148,6 +149,11 @@ export function wholeNumber(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 1) return value;
   throw new InvalidArgumentError("Give a whole number from 1 up.");
+}
+
+function hostAndPort(text: string): string {
+  if (parseHostAndPort(text)) return text;
+  throw new InvalidArgumentError("Give a host and a port, such as 192.0.2.7:7667.");
 }
 
 function port(text: string): number {

@@ -69,6 +69,9 @@ testWith(
       assert.deepEqual(codes, ["unauthenticated", "unauthenticated", "rate_limited", "rate_limited"]);
       const inUse = await runServer(["move", "--from", database, "--to", await withKeyOf(first, third)]);
       assert.match(inUse.stderr, /^Cannot move while servers use .*\n$/);
+      const disable = await runServer(["user", "disable", "bob"], { env });
+      assert.equal(disable.code, 0, disable.stderr);
+      assert.equal((await bob.event("session_ended")).reason, "revoked");
       await Promise.all([a.stop(), b.stop()]);
     }
     const check = await runServer(["check"], { env });

@@ -24,7 +24,6 @@ export function triesInPostgres(lane: Lane, { name, points, durationS }: TryLimi
     tableName: "rate_limits",
     tableCreated: true, // by our migrations
     clearExpiredByTimeout: false, // see `clearExpired`
-    inMemoryBlockOnConsumed: points + 1, // who is refused already costs the database nothing
     insuranceLimiter: new RateLimiterMemory({ ...limit, keyPrefix: name }),
   });
 }
