@@ -1,6 +1,6 @@
 // PostgreSQL's side of a move: one transaction, in which the lock of the schema keeps servers from starting.
 import { UsageError } from "../../errors.ts";
-import { type MovedRow, type MovedTable, type MovingSide, selectFrom } from "../tables.ts";
+import { MOVED_TABLES, type MovedRow, type MovedTable, type MovingSide, selectFrom } from "../tables.ts";
 import { connect, type Connection } from "./connection.ts";
 import { type StoredText, storedText, wholeText } from "./hot/texts.ts";
 import { IS_ALIVE } from "./lease.ts";
@@ -17,6 +17,9 @@ const DEADLINE_MS = 10 * 60_000;
 
 /** As source and target take turns, this one may be idle for long. */
 const IDLE_TIMEOUT = "10min";
+
+/** Whoever should write all the same has to wait. */
+const NOBODY_WRITES = `LOCK TABLE ${MOVED_TABLES.map(({ name }) => name).join(", ")} IN EXCLUSIVE MODE`;
 
 const LIVING = `SELECT count(*) AS count FROM servers s WHERE ${IS_ALIVE}`;
 
@@ -49,9 +52,10 @@ async function checkSource(connection: Connection, fingerprint: string): Promise
 }
 
 async function begin(connection: Connection, url: DatabaseUrl): Promise<void> {
-  await connection.query({ sql: "BEGIN ISOLATION LEVEL REPEATABLE READ" });
+  await connection.query({ sql: "BEGIN" });
   await connection.rows("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", [IDLE_TIMEOUT]);
   await connection.rows("SELECT pg_advisory_xact_lock($1, $2)", [LOCK_FAMILY, SCHEMA_LOCK]);
+  await connection.query({ sql: NOBODY_WRITES });
   const [living] = await connection.rows<{ count: number }>(LIVING);
   if (living!.count > 0) {
     throw new UsageError(
