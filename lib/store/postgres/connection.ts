@@ -21,12 +21,13 @@ export interface ConnectOptions {
   readonly name: string; // what it is for, as an operator sees it in `pg_stat_activity`
   /** Whether a COMMIT may be confirmed before it is on the disk. False by default, whatever the database's own setting. */
   readonly loseable?: boolean;
+  readonly deadlineMs?: number; // for an answer; ANSWER_DEADLINE_MS by default
 }
 
 /** How long a host may take to be connected, signed in and asked whether it takes writes. */
 const CONNECT_DEADLINE_MS = 3_000;
 
-/** How long an answer may take by default; more than a lock may (below), so that PostgreSQL itself gives up first. */
+/** How long an answer may take; more than a lock may (below), so that PostgreSQL itself gives up first. */
 const ANSWER_DEADLINE_MS = 10_000;
 
 /** How long a goodbye may take. */
@@ -39,7 +40,7 @@ const KEEP_ALIVE_MS = 10_000;
 const SETTINGS: Readonly<Record<string, string>> = {
   lock_timeout: "5s",
   idle_in_transaction_session_timeout: "3s", // a server that is frozen or cut off must not hold mailboxes
-  // Sessions of a server that is cut off end within this time: one of them may be the leader's, whose lock another one wants.
+  // Sessions of a server that is cut off end soon after this time: for the locks they hold, and the news they never fetch.
   tcp_user_timeout: "10s",
   tcp_keepalives_idle: "5",
   tcp_keepalives_interval: "3",
@@ -102,7 +103,7 @@ async function connectTo(
   try {
     isConnected = await within(CONNECT_DEADLINE_MS, client.connect().then(() => true)) ?? false;
     if (!isConnected) throw new Error(`no answer within ${CONNECT_DEADLINE_MS} ms`);
-    const connection = new Connection(client);
+    const connection = new Connection(client, options.deadlineMs ?? ANSWER_DEADLINE_MS);
     await connection.prepareSession(options);
     return connection;
   } catch (error) {
@@ -114,6 +115,7 @@ async function connectTo(
 /** Made by {@linkcode connect}. Queries may be made without waiting for those before them. */
 export class Connection {
   readonly #client: Client;
+  readonly #deadlineMs: number;
   readonly #lost = Promise.withResolvers<unknown>();
   #cause: unknown = undefined; // why it was lost
   #isLost = false;
@@ -122,8 +124,9 @@ export class Connection {
   #warned = false; // PostgreSQL has warned since this was last set
   readonly #listeners = new Map<string, (payload: string) => void>();
 
-  constructor(client: Client) {
+  constructor(client: Client, deadlineMs: number) {
     this.#client = client;
+    this.#deadlineMs = deadlineMs;
     client.on("error", (error) => this.#lose(error));
     client.on("end", () => this.#lose(new Error("the connection has ended")));
     client.on("notice", () => this.#warned = true);
@@ -147,14 +150,14 @@ export class Connection {
    * @throws {ChatError} `unavailable`: the connection was lost, or the deadline has passed, after which it is lost too.
    * @throws PostgreSQL's error, see `errors.ts`; the connection can still be used.
    */
-  async query(query: Query, deadlineMs = ANSWER_DEADLINE_MS): Promise<unknown> {
+  async query(query: Query, deadlineMs = this.#deadlineMs): Promise<unknown> {
     return answerTo(query, await this.#send(query, deadlineMs));
   }
 
   async rows<Row>(
     sql: string,
     values: readonly unknown[] = [],
-    deadlineMs = ANSWER_DEADLINE_MS,
+    deadlineMs = this.#deadlineMs,
   ): Promise<Row[]> {
     return (await this.#send({ sql, values }, deadlineMs)).rows as Row[];
   }
@@ -163,13 +166,13 @@ export class Connection {
   async changes(
     sql: string,
     values: readonly unknown[] = [],
-    deadlineMs = ANSWER_DEADLINE_MS,
+    deadlineMs = this.#deadlineMs,
   ): Promise<number> {
     return (await this.#send({ sql, values }, deadlineMs)).rowCount ?? 0;
   }
 
   /** Several statements in one round trip; their answers in order. If some fail, the first failure is thrown. */
-  pipeline(queries: readonly Query[], deadlineMs = ANSWER_DEADLINE_MS): Promise<unknown[]> {
+  pipeline(queries: readonly Query[], deadlineMs = this.#deadlineMs): Promise<unknown[]> {
     return allInOrder(queries.map((query) => this.query(query, deadlineMs)));
   }
 
@@ -195,7 +198,7 @@ export class Connection {
   }
 
   /** Last queries of a transaction and its COMMIT in one round trip. If one of them fails, nothing is stored. */
-  async commit(last: readonly Query[] = [], deadlineMs = ANSWER_DEADLINE_MS): Promise<unknown[]> {
+  async commit(last: readonly Query[] = [], deadlineMs = this.#deadlineMs): Promise<unknown[]> {
     this.#inTransaction = false;
     this.#warned = false;
     const answers = this.pipeline(last, deadlineMs);
@@ -250,7 +253,7 @@ export class Connection {
     }
   }
 
-  #send({ sql, values = [] }: Query, deadlineMs = ANSWER_DEADLINE_MS): Promise<QueryResult> {
+  #send({ sql, values = [] }: Query, deadlineMs = this.#deadlineMs): Promise<QueryResult> {
     if (this.#isLost) return Promise.reject(connectionLost(this.#cause));
     const { promise, resolve, reject } = Promise.withResolvers<QueryResult>();
     const timer = setTimeout(() => this.#lose(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);

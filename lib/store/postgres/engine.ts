@@ -32,14 +32,19 @@ const READ_TO = "SELECT read_sequence AS sequence FROM devices WHERE account_id 
 
 export interface PostgresOptions {
   readonly limits?: Partial<StoreLimits>;
+  readonly deadlineMs?: number; // for an answer of PostgreSQL; as `ConnectOptions.deadlineMs`
 }
 
 /** Opens the lanes; the schema has to be there. @throws {UsageError} The database cannot be reached. */
 export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}): Promise<Engine> {
   await using opened = new AsyncDisposableStack();
-  const hot = opened.use(await openLane(url, { name: "sends" }));
-  const cold = opened.use(await openLane(url, { name: "writes" }));
-  const reads = opened.use(await openLane(url, { name: "reads", connections: READS_AT_ONCE }));
+  const open = async (name: string, connections = 1) => {
+    const deadline = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs };
+    return opened.use(await openLane(url, { name, connections, ...deadline }));
+  };
+  const hot = await open("sends");
+  const cold = await open("writes");
+  const reads = await open("reads", READS_AT_ONCE);
   const context: VerbContext = {
     dialect: postgresDialect(),
     limits: { ...DEFAULT_STORE_LIMITS, ...options.limits },

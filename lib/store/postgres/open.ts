@@ -15,6 +15,9 @@ import { type DatabaseUrl, parseDatabaseUrl } from "./url.ts";
 /** How long servers that start together wait for each other. */
 const EXCLUSIVE_WAIT_MS = 60_000;
 
+/** An operator's check reads every message; nobody else waits for it. */
+const OPERATOR_DEADLINE_MS = 60 * 60 * 1000;
+
 /** How a server joins its community. */
 export interface CommunityOptions extends PostgresOptions {
   /** Of the key that all of its servers have. */
@@ -64,7 +67,7 @@ export async function openOperatorStore(
     (connection) =>
       fingerprint === undefined ? checkSchema(connection) : migratePostgres(connection, { fingerprint }),
   );
-  return queuedStore(await openEngine(url, options), now);
+  return queuedStore(await openEngine(url, { deadlineMs: OPERATOR_DEADLINE_MS, ...options }), now);
 }
 
 /** Brings the database to the newest schema, and joins the community. @throws {UsageError} It cannot be joined. */
