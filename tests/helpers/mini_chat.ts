@@ -16,9 +16,15 @@ export interface ProgramCommand {
   readonly args: readonly string[];
 }
 
-/** How the server is started here: the executable, or Deno with its source. */
-export function serverCommand(): ProgramCommand {
-  return programCommand("server", SERVER_PERMISSIONS);
+/**
+ * How the server is started here: the executable, or Deno with its source.
+ *
+ * @param entry Another `server.ts`; this project's by default.
+ */
+export function serverCommand(entry?: string): ProgramCommand {
+  return entry === undefined
+    ? programCommand("server", SERVER_PERMISSIONS)
+    : sourceCommand(entry, SERVER_PERMISSIONS);
 }
 
 /** How the client is started here: the executable, or Deno with its source. */
@@ -32,7 +38,10 @@ function programCommand(name: string, permissions: readonly string[]): ProgramCo
     const suffix = Deno.build.os === "windows" ? ".exe" : "";
     return { command: resolve(PROJECT_FOLDER, folder, `mini-chat-${name}${suffix}`), args: [] };
   }
-  const entry = join(PROJECT_FOLDER, `${name}.ts`);
+  return sourceCommand(join(PROJECT_FOLDER, `${name}.ts`), permissions);
+}
+
+function sourceCommand(entry: string, permissions: readonly string[]): ProgramCommand {
   return { command: Deno.execPath(), args: ["run", "-q", ...permissions, entry] };
 }
 
@@ -67,6 +76,8 @@ export interface TestServerOptions extends ProgramOptions {
   readonly host?: string;
   /** More flags. */
   readonly args?: readonly string[];
+  /** Another `server.ts` in place of this project's program. */
+  readonly entry?: string;
   /** Command that is run in front of the server's, such as one that enters a network namespace. */
   readonly wrapper?: readonly string[];
 }
@@ -89,8 +100,8 @@ export interface TestServer extends AsyncDisposable {
  * @throws {Error} it ended instead; the message holds what it said.
  */
 export async function startServer(options: TestServerOptions): Promise<TestServer> {
-  const { data, port = 0, host = "127.0.0.1", args = [], wrapper = [], ...programOptions } = options;
-  const { command, args: first } = serverCommand();
+  const { data, port = 0, host = "127.0.0.1", args = [], wrapper = [], entry, ...programOptions } = options;
+  const { command, args: first } = serverCommand(entry);
   const [outer = command, ...outerArgs] = [...wrapper, command];
   const flags = ["--data", data, "--host", host, "--public-host", host, "--port", String(port), ...args];
   const program = new Program(outer, [...outerArgs, ...first, ...flags], {

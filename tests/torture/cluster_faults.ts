@@ -5,6 +5,7 @@
 import { LoadConnection } from "../bench/load.ts";
 import { type Fault, pause, within } from "./fault.ts";
 import type { PacketFault } from "./firewall.ts";
+import { NEXT_TABLE } from "./next_release.ts";
 import type { ServerProcess } from "./server_process.ts";
 import type { World } from "./world.ts";
 
@@ -87,14 +88,29 @@ export const CLUSTER_FAULTS: readonly Fault[] = [
     whyNot: needsServers,
     async inject(world) {
       for (const server of world.servers) {
-        const code = await server.stop();
-        if (code !== 0) throw new Error(`A server that was stopped ended with ${code}`);
+        mustBeZero(await server.stop());
         await server.startAgain();
         await letsPeopleIn(world, server, BACK_MS, "after a restart");
       }
     },
   },
+  {
+    // From its first time on, the other server runs on a database that is newer than itself.
+    name: "one server updated, or put back",
+    inEachRound: true,
+    whyNot: needsServers,
+    async inject(world) {
+      const server = world.servers.at(-1)!;
+      mustBeZero(await server.replaceBy(server.isOther ? undefined : world.means.nextRelease));
+      if (!await world.database!.hasTable(NEXT_TABLE)) throw new Error("The next release changed nothing");
+      await letsPeopleIn(world, server, BACK_MS, "after an update");
+    },
+  },
 ];
+
+function mustBeZero(code: number): void {
+  if (code !== 0) throw new Error(`A server that was stopped ended with ${code}`);
+}
 
 async function cutOff(world: World, holdMs: number, fault: PacketFault): Promise<void> {
   const server = world.anyServer();

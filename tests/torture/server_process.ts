@@ -33,6 +33,7 @@ export class ServerProcess implements AsyncDisposable {
   readonly control: FaultControl | undefined;
   readonly #options: ServerProcessOptions;
   #server: TestServer;
+  #entry: string | undefined; // of another release
   #log = ""; // of its lives before the present one
 
   private constructor(
@@ -79,10 +80,23 @@ export class ServerProcess implements AsyncDisposable {
     return this.#server.stop();
   }
 
+  /** Whether it is of another release than this one. */
+  get isOther(): boolean {
+    return this.#entry !== undefined;
+  }
+
   /** Starts it again, once it has ended. */
   async startAgain(): Promise<void> {
     this.#log = this.log;
-    this.#server = await launch(this.#options, this.control, this.target.port);
+    this.#server = await launch(this.#options, this.control, this.target.port, this.#entry);
+  }
+
+  /** Stops it, and starts another release in its place: a `server.ts`, or this release where undefined. */
+  async replaceBy(entry: string | undefined): Promise<number> {
+    const code = await this.stop();
+    this.#entry = entry;
+    await this.startAgain();
+    return code;
   }
 
   /** Kills it for good. */
@@ -96,8 +110,10 @@ function launch(
   { data, database, shim }: ServerProcessOptions,
   control: FaultControl | undefined,
   port: number,
+  entry?: string,
 ): Promise<TestServer> {
   return startServer({
+    ...(entry === undefined ? {} : { entry }),
     data,
     port,
     args: FLAGS,

@@ -5,7 +5,7 @@
  * @module
  */
 import { freePort } from "../helpers/ports.ts";
-import { PostgresCluster } from "../helpers/postgres.ts";
+import { lookAt, PostgresCluster } from "../helpers/postgres.ts";
 import { Firewall, type PacketFault } from "./firewall.ts";
 
 /** A standby that has lost its cluster for a moment follows it again after this time at most, not after 5 s. */
@@ -69,6 +69,16 @@ export class SharedDatabase implements AsyncDisposable {
     ) as { port: number }[];
     await firewall.add(fault, ...listening);
     return listening.length;
+  }
+
+  /** Whether the servers' database has a table of this name. */
+  async hasTable(name: string): Promise<boolean> {
+    const connection = await lookAt(this.urlFor(0));
+    const [row] = await connection.rows<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [
+      name,
+    ]);
+    await connection.close();
+    return row!.there;
   }
 
   /** Ends both. */

@@ -27,6 +27,7 @@ import { TEST_PERMISSIONS } from "../../build/permissions.ts";
 import { complain, PROJECT_FOLDER, runDeno, say } from "../../build/tool.ts";
 import { buildFaultShim } from "./fault_shim.ts";
 import { Firewall } from "./firewall.ts";
+import { makeNextRelease } from "./next_release.ts";
 import { run, type RunResult } from "./run.ts";
 import { type Means, World } from "./world.ts";
 
@@ -146,13 +147,16 @@ async function tortureOrder(): Promise<number> {
 
 async function findMeans(scratch: string): Promise<Means> {
   const library = await buildFaultShim(scratch);
-  const shim = library === undefined ? {} : { shim: library };
-  if (!Deno.env.has(INSIDE)) return shim;
+  const means = {
+    ...(library === undefined ? {} : { shim: library }),
+    ...(servers > 1 ? { nextRelease: await makeNextRelease(join(scratch, "next-release")) } : {}),
+  };
+  if (!Deno.env.has(INSIDE)) return means;
   const smallDisk = join(scratch, "disk");
   await Deno.mkdir(smallDisk, { mode: 0o700 });
   const size = `size=${DISK_MIB.first + Math.ceil(minutes) * DISK_MIB.perMinute}m,mode=700`;
   await command("mount", ["-t", "tmpfs", "-o", size, "tmpfs", smallDisk]);
-  return { ...shim, smallDisk, firewall: await Firewall.make() };
+  return { ...means, smallDisk, firewall: await Firewall.make() };
 }
 
 async function cleanUp(scratch: string): Promise<void> {

@@ -28,6 +28,8 @@ export interface Means {
   /** A library to load before a server, see `fault_shim.ts`. */
   readonly shim?: string;
   readonly firewall?: Firewall;
+  /** Another `server.ts` that serves the same database, see `next_release.ts`. */
+  readonly nextRelease?: string;
 }
 
 /** People who talk to each other. */

@@ -1,0 +1,46 @@
+/**
+ * The server as its next release might be: the same, with one more change to the shared database.
+ * @module
+ */
+import { join } from "node:path";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
+
+const PARTS = ["lib", "server.ts", "deno.json", "deno.lock"];
+const MIGRATIONS = "lib/store/postgres/migrations.ts";
+
+/** A table that it adds. */
+export const NEXT_TABLE = "of_next_release";
+
+/** What a release may do while servers of the last one run: it only adds. */
+const NEXT = `
+  {
+    title: "of the next release",
+    sql: \`
+      ALTER TABLE accounts ADD COLUMN of_next_release text;
+      ALTER TABLE messages ADD COLUMN of_next_release smallint NOT NULL DEFAULT 0;
+      CREATE TABLE ${NEXT_TABLE} (account_id bigint PRIMARY KEY REFERENCES accounts (id));
+    \`,
+  },
+`;
+
+/**
+ * Makes its source.
+ *
+ * @param folder Where it goes; must not exist.
+ * @returns Path of its `server.ts`.
+ */
+export async function makeNextRelease(folder: string): Promise<string> {
+  await Deno.mkdir(folder);
+  const { success, stderr } = await new Deno.Command("cp", {
+    args: ["-R", ...PARTS, folder],
+    cwd: PROJECT_FOLDER,
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(`Cannot copy the source: ${new TextDecoder().decode(stderr)}`);
+  const path = join(folder, MIGRATIONS);
+  const source = await Deno.readTextFile(path);
+  const [, before = "", after = ""] = /^(.*POSTGRES_MIGRATIONS[^=]*= \[.*?\n)(\];\n.*)$/s.exec(source) ?? [];
+  if (after === "") throw new Error(`Cannot find the list of migrations in ${MIGRATIONS}`);
+  await Deno.writeTextFile(path, before + NEXT + after);
+  return join(folder, "server.ts");
+}
