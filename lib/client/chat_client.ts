@@ -7,6 +7,7 @@
  */
 import { ChatError, ConnectionError } from "../errors.ts";
 import type { RequestOptions } from "../net/rpc_connection.ts";
+import { sleep } from "../waiting.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
 import {
@@ -79,6 +80,7 @@ export class ChatClient implements Disposable {
   #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined; // set while it waits to be told
   #deliveryChanged: Promise<void> = Promise.resolve(); // resolves when the last change is done
   #isDisposed = false;
+  #connections = 0; // that were signed in, up to the present one
   /** What the server knows of this device: all up to here was delivered, and shown. Another object for each time it is told. */
   #told: Readonly<{ delivered: number; read: number }> = { delivered: 0, read: 0 };
   #shown: number; // the highest sequence
@@ -120,6 +122,7 @@ export class ChatClient implements Disposable {
 
   /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
   async signedIn(signedIn: Pick<SignedIn, "readSequence">): Promise<void> {
+    this.#connections += 1;
     if (signedIn.readSequence > this.#shown) this.#noteShown(signedIn.readSequence);
     this.#sender.resume();
     // What was said before a connection broke may not have been heard.
@@ -268,16 +271,36 @@ export class ChatClient implements Disposable {
   }
 
   async #subscribe(): Promise<void> {
-    const { upTo } = await this.call("subscribe", { after: Math.max(this.#unread.received, this.#shown) });
-    this.#unread.expect(upTo);
+    this.#unread.expect(await this.#deliverAfter(() => Math.max(this.#unread.received, this.#shown)));
+  }
+
+  /**
+   * Has the server send what it has above a sequence, and returns the highest. A server whose database is away is asked until
+   * it can look: the connection stays, and nobody else would ask it again.
+   */
+  async #deliverAfter(after: () => number): Promise<number> {
+    const connection = this.#connections;
+    for (;;) {
+      try {
+        return (await this.call("subscribe", { after: after() })).upTo;
+      } catch (error) {
+        const againMs = retryAfterMs(error);
+        if (againMs === undefined || this.#isDisposed) throw error;
+        await sleep(againMs);
+        if (connection !== this.#connections || this.#isDisposed) {
+          throw new ConnectionError("Cannot ask again as the connection was lost meanwhile", {
+            cause: error,
+          });
+        }
+      }
+    }
   }
 
   /** Has the server send nothing more of what waits, since there is no room for it. */
   #stopDelivery(): void {
     this.#changeDelivery(async () => {
       if (!this.hasMore) return;
-      const { upTo } = await this.call("subscribe", { after: Number.MAX_SAFE_INTEGER });
-      this.#unread.stopped(upTo);
+      this.#unread.stopped(await this.#deliverAfter(() => Number.MAX_SAFE_INTEGER));
     });
   }
 

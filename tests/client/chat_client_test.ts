@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ChatClient, type ChatRecords } from "../../lib/client/chat_client.ts";
-import { ChatError } from "../../lib/errors.ts";
+import { ChatError, ConnectionError } from "../../lib/errors.ts";
 
 /** Records that hold one cursor and no outbox. */
 function recordsAt(readCursor: number): ChatRecords {
@@ -70,6 +70,35 @@ Deno.test("ChatClient subscribes although the server cannot note cursors now, an
   const told = await link.until("acknowledge", link.asked.length);
   assert.deepEqual(told.at(-1), { delivered: 5, read: 5 });
   assert.deepEqual(faults, []);
+});
+
+Deno.test("ChatClient asks for its messages again when the server's database was away as it asked", async () => {
+  // A PostgreSQL that came back after a second once left clients without messages until their next connection.
+  let refusals = 2;
+  const link = new ScriptedLink((method) => {
+    if (method !== "subscribe") return {};
+    return refusals-- > 0 ? full() : { upTo: 9 };
+  });
+  using client = new ChatClient(link, recordsAt(5), {});
+  await client.signedIn({ readSequence: 0 });
+  assert.deepEqual(await link.until("subscribe", 3), [{ after: 5 }, { after: 5 }, { after: 5 }]);
+  client.event("message_received", message(9));
+  assert.equal(await client.caughtUp, 9);
+});
+
+Deno.test("ChatClient leaves it to the next connection to ask for messages once the one before is lost", async () => {
+  let isAway = true;
+  const link = new ScriptedLink((method) => {
+    if (method !== "subscribe") return {};
+    return isAway ? full() : { upTo: 0 };
+  });
+  using client = new ChatClient(link, recordsAt(0), {});
+  const first = client.signedIn({ readSequence: 0 });
+  await link.until("subscribe", 1);
+  isAway = false;
+  await client.signedIn({ readSequence: 0 });
+  await assert.rejects(first, ConnectionError);
+  assert.equal((await link.until("subscribe", 2)).length, 2);
 });
 
 Deno.test("ChatClient says again how far it is when the server could not store that", async () => {
