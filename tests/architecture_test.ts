@@ -118,6 +118,7 @@ const PAGES: readonly string[] = [
   "lib/README.md",
   "lib/protocol/README.md",
   "lib/protocol/PEER.md",
+  "lib/store/postgres/README.md",
   "tests/README.md",
 ];
 

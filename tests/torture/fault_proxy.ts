@@ -22,20 +22,27 @@ const STALL_STEP_MS = 20;
 export class FaultProxy implements AsyncDisposable {
   readonly #listener: Deno.TcpListener;
   readonly #targetPorts: readonly number[];
+  readonly #isFair: boolean; // each target is as likely as the others
   readonly #pairs = new Set<{ readonly client: Deno.TcpConn; readonly server: Deno.TcpConn }>();
   readonly #copying = new Set<Promise<void>>();
   #faults: LinkFaults = SOUND;
   #isClosed = false;
 
-  private constructor(targetPorts: readonly number[]) {
+  private constructor(targetPorts: readonly number[], isFair: boolean) {
     this.#targetPorts = targetPorts;
+    this.#isFair = isFair;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#accept();
   }
 
   /** A sound network in front of these ports. */
   static listen(...targetPorts: readonly number[]): FaultProxy {
-    return new FaultProxy(targetPorts);
+    return new FaultProxy(targetPorts, true);
+  }
+
+  /** The same, but of the ports at which somebody listens it takes the first. */
+  static listenPreferring(...targetPorts: readonly number[]): FaultProxy {
+    return new FaultProxy(targetPorts, false);
   }
 
   /** Port that clients call. */
@@ -104,7 +111,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async #reachServer(): Promise<Deno.TcpConn | undefined> {
-    const first = Math.floor(Math.random() * this.#targetPorts.length);
+    const first = this.#isFair ? Math.floor(Math.random() * this.#targetPorts.length) : 0;
     for (const port of [...this.#targetPorts.slice(first), ...this.#targetPorts.slice(0, first)]) {
       try {
         return await Deno.connect({ hostname: "127.0.0.1", port });
