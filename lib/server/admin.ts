@@ -4,9 +4,16 @@ import type { Command } from "commander";
 import type { ListedAccount, ServerStore } from "../chat/operator_store.ts";
 import { UsageError } from "../errors.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { checkDatabaseIsThere, dataPaths } from "./data_folder.ts";
+import { checkDatabaseIsThere, checkKeyIsThere, dataPaths } from "./data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "./invites.ts";
-import { addDataOption, addLinkOptions, databaseUrlOf, type LinkOptions, wholeNumber } from "./options.ts";
+import {
+  addDataOption,
+  addLinkOptions,
+  checkServeOptions,
+  databaseUrlOf,
+  type LinkOptions,
+  wholeNumber,
+} from "./options.ts";
 import { addMoveCommand } from "./move.ts";
 import { loadServerIdentity } from "./serve.ts";
 
@@ -144,6 +151,9 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
       options: LinkOptions & { data: string; uses?: number; days?: number; note: string },
     ) => {
       const { uses, days, note } = options;
+      const paths = dataPaths(options.data);
+      if (checkServeOptions(options).cert === undefined) await checkKeyIsThere(paths);
+      const identity = await loadServerIdentity(options, paths);
       const code = newJoinCode();
       await store.createInvite({
         code,
@@ -151,7 +161,6 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
         expiresAt: days === undefined ? null : Date.now() + days * DAY_MS,
         note,
       });
-      const identity = await loadServerIdentity(options, dataPaths(options.data));
       const host = options.publicHost ?? reachableAddresses("::")[0]!;
       await terminal.print(inviteLink({ host, port: options.port, identity }, code));
     },

@@ -1,6 +1,7 @@
 // The data folder: where it is, who may read it, and that only one server uses it.
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
+import { KEY_FILE } from "../net/identity.ts";
 
 export interface DataPaths {
   readonly folder: string;
@@ -34,6 +35,18 @@ export async function checkDatabaseIsThere({ database }: DataPaths, flag = "--da
   } catch (cause) {
     const words =
       `Cannot find a database at ${database}: start the server once, or name its folder with ${flag} DIR`;
+    throw new UsageError(words, { cause });
+  }
+}
+
+/** For what must not make a key: it would be another one than the clients know. @throws {UsageError} It is not there. */
+export async function checkKeyIsThere({ folder }: DataPaths): Promise<void> {
+  try {
+    await Deno.stat(join(folder, KEY_FILE));
+  } catch (cause) {
+    const words =
+      `Cannot find ${KEY_FILE} in ${folder}: copy server.key and server.crt of the community into it, or name ` +
+      "them with --cert and --key";
     throw new UsageError(words, { cause });
   }
 }

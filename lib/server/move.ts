@@ -1,12 +1,10 @@
 // The operator's subcommand `move`: from a data folder to a database that several servers share, or back, while no server runs.
-import { join } from "node:path";
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
-import { KEY_FILE } from "../net/identity.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import {
   checkDatabaseIsThere,
-  type DataPaths,
+  checkKeyIsThere,
   dataPaths,
   lockDataFolder,
   prepareDataFolder,
@@ -68,7 +66,7 @@ async function move(
 ): Promise<void> {
   const paths = isToFolder ? await prepareDataFolder(folder) : dataPaths(folder);
   if (!isToFolder) await checkDatabaseIsThere(paths, "--from");
-  await checkKeyIsThere(paths, options);
+  if (options.cert === undefined) await checkKeyIsThere(paths);
   using _lock = await lockDataFolder(paths);
   const { fingerprint } = await loadServerIdentity(options, paths);
   const { moveStore } = await import("../store/move.ts");
@@ -85,19 +83,6 @@ async function move(
       isToFolder ? `with --data ${folder}` : "with --database, each with these server.key and server.crt"
     }, and none where it was any more: that stays as it is, and may be removed.`,
   );
-}
-
-/** A new key would be another one than the clients know. */
-async function checkKeyIsThere({ folder }: DataPaths, { cert }: MoveOptions): Promise<void> {
-  if (cert !== undefined) return;
-  try {
-    await Deno.stat(join(folder, KEY_FILE));
-  } catch (cause) {
-    const words =
-      `Cannot find ${KEY_FILE} in ${folder}: copy server.key and server.crt of the community into it, or name ` +
-      "them with --cert and --key";
-    throw new UsageError(words, { cause });
-  }
 }
 
 function isUrl(place: string): boolean {

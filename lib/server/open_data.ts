@@ -9,7 +9,7 @@ import { MIB, type ServeOptions } from "./options.ts";
 export interface OpenedData extends AsyncDisposable {
   readonly store: ServerStore;
   readonly shared?: Pick<Community, "cluster" | "openChats" | "counts">; // none when the server is alone
-  readonly hasStandby: boolean; // what was acknowledged survives the loss of the shared database's disk
+  readonly standby?: Community["standby"]; // of the shared database
   /** Runs work while no other server on the same data does the same. */
   exclusively<Result>(work: () => Promise<Result>): Promise<Result>;
 }
@@ -53,7 +53,6 @@ export async function openData(
   const store = await openServerStore(paths.database, { limits });
   return {
     store,
-    hasStandby: true, // as good as the one disk there is
     exclusively: (work) => work(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -34,6 +34,13 @@ export interface RunningServer extends AsyncDisposable {
   readonly failed: Promise<never>;
 }
 
+const STANDBY_WARNINGS = {
+  none:
+    "the database has no synchronous standby: what was acknowledged is lost with its disk (set synchronous_standby_names)",
+  missing:
+    "the database waits for a synchronous standby, and none follows it: nobody can send until one does (or empty synchronous_standby_names)",
+} as const;
+
 /** What a server is started with beside its options. */
 export interface ServeSurroundings {
   /** Password hashing; at full cost by default. */
@@ -112,12 +119,8 @@ export async function serve(
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const work = await working;
   const { store } = work;
-  const { exclusively, hasStandby } = await opening;
-  if (!hasStandby) {
-    log.warn(
-      "the database has no synchronous standby: what was acknowledged is lost with its disk (set synchronous_standby_names)",
-    );
-  }
+  const { exclusively, standby } = await opening;
+  if (standby !== undefined && standby !== "follows") log.warn(STANDBY_WARNINGS[standby]);
   const joinCode = options.registration === "invite"
     ? await exclusively(() => printedJoinCode(store))
     : undefined;

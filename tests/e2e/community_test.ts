@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { joinCodeOf, PASSWORD, registerAs } from "../helpers/accounts.ts";
 import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
-import { newDatabase, POSTGRES } from "../helpers/postgres.ts";
+import { lookAt, newDatabase, POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
+import { startPgBouncer } from "../helpers/pgbouncer.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { Wire } from "../helpers/wire.ts";
 
@@ -97,6 +98,16 @@ testWith(
     const file = join(folder.path, "database");
     await Deno.writeTextFile(file, `${database}\n`);
     await using _server = await startServer({ data, args: ["--database-file", file] });
+    const subcommands: [args: string[], words: RegExp][] = [
+      [["invite", "new", "--data", data], /^mini-chat:/],
+      [["invite", "list"], /used 0 times {2}printed at start\n.*\n$/],
+      [["user", "list"], /^$/],
+    ];
+    for (const [args, words] of subcommands) {
+      const { code, stdout, stderr } = await runServer([...args, "--database-file", file]);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, words);
+    }
     const refused = async (args: readonly string[], words: RegExp) => {
       const { code, stdout, stderr } = await runServer(args);
       assert.equal(code, 2, `${args}: ${stdout}${stderr}`);
@@ -114,6 +125,7 @@ testWith(
         /Cannot take a password on the command line/,
       ),
       refused(["backup", join(folder.path, "copy"), "--database", database], /use pg_dump/),
+      refused(["invite", "new", "--data", other, "--database", database], /Cannot find server.key/),
       refused(["move", "--from", data, "--to", other], /from a folder to a folder/),
       refused(
         ["move", "--from", "postgres://me:secret@127.0.0.1/x", "--to", other],
@@ -121,5 +133,47 @@ testWith(
       ),
       refused(["move", "--from", database, "--to", join(folder.path, "new")], /Cannot find server.key/),
     ]);
+    const admin = await lookAt(database);
+    await admin.query({ sql: "UPDATE community SET oldest_program = 1000" });
+    await admin.close();
+    const sameKey = await withKeyOf(data, join(folder.path, "same"));
+    await refused(
+      ["--data", sameKey, "--database", database, ...quiet],
+      /this program is too old: .*update$/m,
+    );
   },
 );
+
+testWith(
+  [...POSTGRES, { command: "pgbouncer" }],
+  "a pooler that swallows notifications is refused in a sentence",
+  async () => {
+    using folder = tempFolder();
+    await using pooler = await startPgBouncer(await newDatabase());
+    const args = ["--data", folder.path, "--port", "0", "--database", pooler.url];
+    const { code, stderr } = await runServer(args);
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /^Cannot serve .* notifications do not come through: is it a pooler in transaction mode.*\n$/,
+    );
+  },
+);
+
+testWith(POSTGRES, "a synchronous standby that is asked for and missing is told in a sentence", async () => {
+  using folder = tempFolder();
+  await using cluster = await PostgresCluster.start();
+  const database = await cluster.newDatabase();
+  const args = ["--database", database];
+  {
+    await using first = await startServer({ data: folder.path, args });
+    await first.stop();
+  }
+  await cluster.query(
+    "ALTER SYSTEM SET synchronous_standby_names = 'nobody'",
+    "SELECT pg_reload_conf()",
+  );
+  await using server = await startServer({ data: folder.path, args });
+  await server.stop();
+  assert.match(server.program.stderr, /none follows it: nobody can send until one does/);
+});

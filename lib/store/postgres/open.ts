@@ -3,6 +3,7 @@ import type { ChatEntries } from "../../chat/chat_entries.ts";
 import type { Cluster } from "../../chat/cluster.ts";
 import type { Counts } from "../../chat/counts.ts";
 import type { ServerStore } from "../../chat/operator_store.ts";
+import { UsageError } from "../../errors.ts";
 import { VERSION } from "../../version.ts";
 import { queuedStore } from "../queue.ts";
 import { openCluster } from "./cluster.ts";
@@ -34,6 +35,9 @@ export interface CommunityOptions extends PostgresOptions {
   onBack(): void;
 }
 
+/** A synchronous standby is not asked for, follows, or is asked for and missing: then no commit is confirmed. */
+export type Standby = "none" | "follows" | "missing";
+
 /** What a server has of its community. Disposing of it tells the others that this server has gone. */
 export interface Community extends AsyncDisposable {
   /** The store. */
@@ -44,8 +48,8 @@ export interface Community extends AsyncDisposable {
   readonly openChats: ChatEntries;
   /** What all of them count together. */
   readonly counts: Counts;
-  /** Whether acknowledged messages survive the loss of the database's machine: it has a synchronous standby. */
-  readonly hasStandby: boolean;
+  /** Whether acknowledged messages survive the loss of the database's machine. */
+  readonly standby: Standby;
   /** Runs work while no other server of the community does the same. */
   exclusively<Result>(work: () => Promise<Result>): Promise<Result>;
 }
@@ -73,12 +77,17 @@ export async function openOperatorStore(
 /** Brings the database to the newest schema, and joins the community. @throws {UsageError} It cannot be joined. */
 export async function openCommunity(text: string, options: CommunityOptions): Promise<Community> {
   const url = parseDatabaseUrl(text);
-  const hasStandby = await withConnection(url, async (connection) => {
-    await migratePostgres(connection, options);
-    const [row] = await connection.rows<{ names: string }>(
-      "SELECT current_setting('synchronous_standby_names') AS names",
-    );
-    return row!.names !== "";
+  const standby = await withConnection(url, async (connection) => {
+    const standby = await standbyOf(connection);
+    await migratePostgres(connection, options).catch((error) => {
+      if (standby !== "missing" || error instanceof UsageError) throw error;
+      throw new UsageError(
+        "Cannot make tables in the database as it waits for a synchronous standby, and none follows it: start one, or " +
+          "empty synchronous_standby_names",
+        { cause: error },
+      );
+    });
+    return standby;
   });
 
   await using opened = new AsyncDisposableStack();
@@ -93,10 +102,19 @@ export async function openCommunity(text: string, options: CommunityOptions): Pr
     cluster,
     openChats: cluster.openChats,
     counts: cluster.counts,
-    hasStandby,
+    standby,
     exclusively: (work) => exclusively(url, work),
     [Symbol.asyncDispose]: () => everything.disposeAsync(),
   };
+}
+
+async function standbyOf(connection: Connection): Promise<Standby> {
+  // Anybody may see that there are rows, though not what is in them.
+  const [row] = await connection.rows<{ wanted: boolean; follows: boolean }>(
+    "SELECT current_setting('synchronous_standby_names') <> '' wanted, EXISTS (SELECT FROM pg_stat_replication) follows",
+  );
+  if (!row?.wanted) return "none";
+  return row.follows ? "follows" : "missing";
 }
 
 async function exclusively<Result>(url: DatabaseUrl, work: () => Promise<Result>): Promise<Result> {

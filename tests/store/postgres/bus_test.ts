@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import type { BusNews } from "../../../lib/chat/cluster.ts";
 import { endedNotice, openBus, type PostgresBus } from "../../../lib/store/postgres/bus.ts";
 import { parseDatabaseUrl } from "../../../lib/store/postgres/url.ts";
-import { UsageError } from "../../../lib/errors.ts";
 import { testWith } from "../../helpers/needs.ts";
 import { lookAt, newDatabase, POSTGRES, PostgresCluster } from "../../helpers/postgres.ts";
-import { startPgBouncer } from "../../helpers/pgbouncer.ts";
 import { waitUntil } from "../../helpers/wait_until.ts";
 
 const two = () => 2;
@@ -112,19 +110,6 @@ testWith(
     await waitUntil("news is heard again", () => {
       ana.publish(wake(9));
       return heard.some((news) => news !== "gap" && news.type === "wake");
-    });
-  },
-);
-
-testWith(
-  [...POSTGRES, { command: "pgbouncer" }],
-  "a pooler that swallows notifications is refused",
-  async () => {
-    await using pooler = await startPgBouncer(await newDatabase());
-    await assert.rejects(openBus(parseDatabaseUrl(pooler.url), two), (error) => {
-      assert.ok(error instanceof UsageError);
-      assert.match(error.message, /notifications do not come through: is it a pooler in transaction mode/);
-      return true;
     });
   },
 );
