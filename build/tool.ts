@@ -25,16 +25,25 @@ export function complain(line: string): void {
  *
  * @param args Arguments after `deno`.
  * @param env Variables set on top of this process's.
+ * @param output `after`: what it says is shown once it has ended, so that it can run beside another. `inherit` by default.
  * @returns The exit code.
  */
-export async function runDeno(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+export async function runDeno(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  output: "inherit" | "after" = "inherit",
+): Promise<number> {
+  const said = output === "inherit" ? "inherit" : "piped";
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: PROJECT_FOLDER,
     env,
     stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
+    stdout: said,
+    stderr: said,
   }).spawn();
-  return (await child.status).code;
+  if (output === "inherit") return (await child.status).code;
+  const { code, stdout, stderr } = await child.output();
+  for (const text of [stdout, stderr]) say(new TextDecoder().decode(text).trimEnd());
+  return code;
 }

@@ -18,19 +18,26 @@ const LEFT_OUT = /^(.*) \[left out: (.*)\]$/s;
 const E2E_FOLDER = "tests/e2e";
 const E2E_FILES_AT_ONCE = 4;
 
+/** About half of all other tests, by time: two processes, since tests of one process share locks, descriptors and signals. */
+const OTHER_HALF = ["tests/fuzz", "tests/peer", "tests/mail", "tests/terminal"];
+
 async function main(): Promise<number> {
   await using _cluster = await startSharedCluster();
   let code = 0;
   let total: TestReport = { passed: 0, failed: 0, skipped: 0, skippedNames: [] };
-  for (const args of argumentsOfRuns()) {
-    const run = await runOnce(args);
-    code ||= run.code;
-    total = {
-      passed: total.passed + run.report.passed,
-      failed: total.failed + run.report.failed,
-      skipped: total.skipped + run.report.skipped,
-      skippedNames: [...total.skippedNames, ...run.report.skippedNames],
-    };
+  for (const sideBySide of argumentsOfRuns()) {
+    const runs = await Promise.all(
+      sideBySide.map((args, index) => runOnce(args, index === 0 ? "inherit" : "after")),
+    );
+    for (const run of runs) {
+      code ||= run.code;
+      total = {
+        passed: total.passed + run.report.passed,
+        failed: total.failed + run.report.failed,
+        skipped: total.skipped + run.report.skipped,
+        skippedNames: [...total.skippedNames, ...run.report.skippedNames],
+      };
+    }
   }
   for (const name of total.skippedNames) {
     const [, test, reason] = LEFT_OUT.exec(name) ?? [undefined, name, "ignored without a reason"];
@@ -41,25 +48,29 @@ async function main(): Promise<number> {
   return code !== 0 ? code : total.failed > 0 ? 1 : 0;
 }
 
-/** The arguments of each `deno test`: one after the other first, then the end-to-end tests side by side. */
-function argumentsOfRuns(): string[][] {
+/** The arguments of each `deno test`: two halves side by side, then the end-to-end tests. */
+function argumentsOfRuns(): string[][][] {
   const paths = Deno.args.filter((argument) => argument.startsWith("tests"));
   if (paths.length > 0) {
     const isE2e = paths.every((path) => path.startsWith(E2E_FOLDER));
-    return [isE2e ? ["--parallel", ...Deno.args] : Deno.args];
+    return [[isE2e ? ["--parallel", ...Deno.args] : Deno.args]];
   }
+  const ignored = [E2E_FOLDER, ...OTHER_HALF].join(",");
   return [
-    [...Deno.args, `--ignore=${E2E_FOLDER}`, "tests"],
-    ["--parallel", ...Deno.args, E2E_FOLDER],
+    [[...Deno.args, `--ignore=${ignored}`, "tests"], [...Deno.args, ...OTHER_HALF]],
+    [["--parallel", ...Deno.args, E2E_FOLDER]],
   ];
 }
 
-async function runOnce(args: readonly string[]): Promise<{ code: number; report: TestReport }> {
+async function runOnce(
+  args: readonly string[],
+  output: "inherit" | "after",
+): Promise<{ code: number; report: TestReport }> {
   const folder = await Deno.makeTempDir({ prefix: "mini-chat-report-" });
   const path = join(folder, "junit.xml");
   try {
     const env = { DENO_JOBS: String(E2E_FILES_AT_ONCE) };
-    const code = await runDeno(["test", ...TEST_PERMISSIONS, `--junit-path=${path}`, ...args], env);
+    const code = await runDeno(["test", ...TEST_PERMISSIONS, `--junit-path=${path}`, ...args], env, output);
     let report = readJunitReport(await readIfThere(path));
     if (args.some((argument) => argument.startsWith("--filter"))) {
       // Deno reports what the filter passed over as skipped too; nobody missed that.
