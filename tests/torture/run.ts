@@ -48,7 +48,7 @@ const REST_WITHIN_MS = 90_000;
 export interface RunOptions {
   /** How long faults are injected, in milliseconds. */
   readonly forMs: number;
-  /** Part of the names of the faults that are wanted; empty for all. */
+  /** Parts of the names of the faults that are wanted, with commas between them; empty for all. */
   readonly only: string;
   /** Says how far it is. */
   readonly say: (line: string) => void;
@@ -57,7 +57,7 @@ export interface RunOptions {
 /** Injects faults, and judges. */
 export async function run(world: World, { forMs, only, say }: RunOptions): Promise<RunResult> {
   const faults = [...FAULTS, ...(world.database ? CLUSTER_FAULTS : [])]
-    .filter((fault) => fault.name.includes(only));
+    .filter(({ name }) => only.split(",").some((part) => name.includes(part)));
   const tallies = new Map<string, FaultTally>(
     faults.map((fault) => [fault.name, tallyOf(fault, world)]),
   );

@@ -4,7 +4,7 @@
  *
  * `--servers N` is how many servers there are (1 by default, with a file of its own; several share a PostgreSQL of the run's own);
  * `--minutes N` is how long faults are injected (1 by default, the short form); `--seed N` repeats the choices of a run;
- * `--only NAME` injects only the faults whose name has it; `--fuzz` adds the long form of the fuzzers (100,000 cases against
+ * `--only NAME,NAME` injects only the faults whose name has one of these; `--fuzz` adds the long form of the fuzzers (100,000 cases against
  * the server), which a run of one server of five minutes or more has anyway; `--save` puts the table into BENCHMARKS.md.
  *
  * `--order` does only this: two programs write 200,000 messages into eight mailboxes, a reader must miss none, and must miss some
