@@ -55,7 +55,8 @@ function action(fault: PacketFault): string {
     case "slow":
       return `limit rate over ${fault.packetsPerSecond}/second burst 5 packets drop`;
     case "reset":
-      return "reject with tcp reset";
+      // Both ends are told, by resets that have to pass.
+      return "tcp flags & rst == 0 reject with tcp reset";
     case "silent":
       return "drop";
   }

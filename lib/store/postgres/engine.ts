@@ -21,6 +21,12 @@ import type { DatabaseUrl } from "./url.ts";
 
 const READS_AT_ONCE = 4;
 
+/**
+ * A connection that is lost so soon after a query was dead before it: PostgreSQL had given it up while the network was cut. All
+ * that were idle then are, so reads go on to the next one.
+ */
+const STALE_WITHIN_MS = 500;
+
 /** How often `dataVersion` changes: other servers write all the time, so whoever asks looks again now and then. */
 const LOOK_AGAIN_MS = 30_000;
 
@@ -180,20 +186,34 @@ function readLane(connections: Connections, context: VerbContext, verbs: ColdVer
       return failedAll(calls, error);
     }
   };
+  const runAll = async (connection: Connection, calls: readonly Call[]): Promise<Outcome[]> => {
+    const isPage = ({ verb }: Call) => verb === "listMailbox";
+    const pages = runPages(connection, calls.filter(isPage));
+    const others = await Promise.all(
+      calls.map((call) => isPage(call) ? undefined : runOne(connection, call)),
+    );
+    const read = (await pages).values();
+    return others.map((outcome) => outcome ?? read.next().value!);
+  };
   return {
     verbs: [...Object.keys(verbs), ...Object.keys(own), "listMailbox" satisfies keyof ChatReads] as Verb[],
     onTheWay: READS_AT_ONCE,
-    run: (calls, now) =>
-      connections.run(async (connection) => {
-        context.now = now;
-        const isPage = ({ verb }: Call) => verb === "listMailbox";
-        const pages = runPages(connection, calls.filter(isPage));
-        const others = await Promise.all(
-          calls.map((call) => isPage(call) ? undefined : runOne(connection, call)),
-        );
-        const read = (await pages).values();
-        return others.map((outcome) => outcome ?? read.next().value!);
-      }).catch((error) => failedAll(calls, error)),
+    async run(calls, now) {
+      try {
+        for (let attempt = 1;; attempt++) {
+          const startedAt = performance.now();
+          const { outcomes, isLost } = await connections.run(async (connection) => {
+            context.now = now;
+            const outcomes = await runAll(connection, calls);
+            return { outcomes, isLost: connection.isLost };
+          });
+          const isStale = isLost && performance.now() - startedAt < STALE_WITHIN_MS;
+          if (!isStale || attempt > READS_AT_ONCE) return outcomes;
+        }
+      } catch (error) {
+        return failedAll(calls, error);
+      }
+    },
   };
 }
 
