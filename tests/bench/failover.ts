@@ -6,7 +6,6 @@
  * which anybody waited for the lock that NOTIFY takes.
  * @module
  */
-import { join } from "node:path";
 import { ServerLink } from "../../lib/client/server_link.ts";
 import { Connection } from "../../lib/net/connection.ts";
 import { RpcConnection } from "../../lib/net/rpc_connection.ts";
@@ -16,7 +15,7 @@ import { lookAt, POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
 import { type BenchServer, startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { IdMaker, LoadConnection, TEXT } from "./load.ts";
-import { addPeople, type Person } from "./population.ts";
+import { addPeople, copyKey, type Person } from "./population.ts";
 import { percentile } from "./report.ts";
 
 const CALLERS = 200;
@@ -38,7 +37,9 @@ export async function measureFailover(context: BenchContext): Promise<void> {
   const [gone, watching] = await addPeople({ data, database }, "w", 2) as [Person, Person];
   const env = { MINI_CHAT_DATABASE: database };
   await using first = await startBenchServer(data, env);
-  await using second = await startBenchServer(await copyOfKey(data, context), env);
+  const other = await context.newFolder();
+  await copyKey(data, other);
+  await using second = await startBenchServer(other, env);
   report.add("notify_waits", "", await countWaits(cluster, [first, second], callers.slice(0, WRITERS * 2)), {
     target: { of: 1, must: "be at most", factor: 0 },
     note: `of ${LOCK_SAMPLES} samples under load`,
@@ -71,13 +72,6 @@ export async function measureFailover(context: BenchContext): Promise<void> {
   });
   leaving.close();
   watcher.close();
-}
-
-/** A data folder with the same key. */
-async function copyOfKey(data: string, context: BenchContext): Promise<string> {
-  const folder = await context.newFolder();
-  for (const name of ["server.key", "server.crt"]) await Deno.copyFile(join(data, name), join(folder, name));
-  return folder;
 }
 
 /** Somebody's real link, to whichever of the servers answers, the first of them first. */
