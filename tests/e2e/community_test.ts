@@ -125,7 +125,11 @@ testWith(
         /Cannot take a password on the command line/,
       ),
       refused(["backup", join(folder.path, "copy"), "--database", database], /use pg_dump/),
-      refused(["invite", "new", "--data", other, "--database", database], /Cannot find server.key/),
+      // A folder of its own: the server that is refused beside it makes a key in `other`.
+      refused(
+        ["invite", "new", "--data", join(folder.path, "keyless"), "--database", database],
+        /Cannot find server.key/,
+      ),
       refused(["move", "--from", data, "--to", other], /from a folder to a folder/),
       refused(
         ["move", "--from", "postgres://me:secret@127.0.0.1/x", "--to", other],
