@@ -23,6 +23,7 @@ const DAY_MS = 24 * 3_600_000;
 interface Desk {
   readonly store: ServerStore;
   readonly terminal: Terminal;
+  readonly databaseUrl: string | undefined; // of a shared database; unset: the file in the data folder
 }
 
 /** Makes work the action of a subcommand: on the store of its data folder, with the arguments and flags that were given. */
@@ -34,12 +35,10 @@ type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<vo
 export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
   const onStore: OnStore = <Given extends unknown[]>(command: Command, work: Work<Given>) =>
     command.action(async (...given) => {
-      await using store = await openStore(
-        command.opts<{ data: string }>().data,
-        await databaseUrlOf(command),
-      );
+      const databaseUrl = await databaseUrlOf(command);
+      await using store = await openStore(command.opts<{ data: string }>().data, databaseUrl);
       const terminal = await openTerminal();
-      await work({ store, terminal }, ...given as Given);
+      await work({ store, terminal, databaseUrl }, ...given as Given);
       await terminal.flush();
     });
   // `--data DIR check` means the same as `check --data DIR`; of two that differ, the nearer one counts.
@@ -147,13 +146,17 @@ function addInviteCommands(invite: Command, onStore: OnStore): void {
       .option("--days <number>", "days until it expires (default: never)", wholeNumber)
       .option("--note <text>", "a note for yourself", ""),
     async (
-      { store, terminal },
+      { store, terminal, databaseUrl },
       options: LinkOptions & { data: string; uses?: number; days?: number; note: string },
     ) => {
       const { uses, days, note } = options;
       const paths = dataPaths(options.data);
       if (checkServeOptions(options).cert === undefined) await checkKeyIsThere(paths);
       const identity = await loadServerIdentity(options, paths);
+      if (databaseUrl !== undefined) {
+        const { checkCommunityKey } = await import("../store/open.ts");
+        await checkCommunityKey(databaseUrl, identity.fingerprint); // else the link would warn everybody away
+      }
       const code = newJoinCode();
       await store.createInvite({
         code,

@@ -68,6 +68,15 @@ export async function openSharedStore(url: string, options: SharedStoreOptions =
 }
 
 /**
+ * Checks that a database on PostgreSQL is of the community with this key.
+ * @throws {UsageError} As {@linkcode openSharedStore}, or it has another key.
+ */
+export async function checkCommunityKey(url: string, fingerprint: string): Promise<void> {
+  const { checkCommunity } = await import("./postgres/open.ts");
+  await checkCommunity(url, fingerprint);
+}
+
+/**
  * Joins a community that shares a database on PostgreSQL, which is brought to the newest schema.
  * @throws {UsageError} As {@linkcode openSharedStore}; or the community has another key, or is too new for this program.
  */

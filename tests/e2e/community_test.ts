@@ -137,6 +137,11 @@ testWith(
       ),
       refused(["move", "--from", database, "--to", join(folder.path, "new")], /Cannot find server.key/),
     ]);
+    // By now there is a key in `other`, of no community.
+    await refused(
+      ["invite", "new", "--data", other, "--database", database],
+      /another key: copy server.key and server.crt/,
+    );
     const admin = await lookAt(database);
     await admin.query({ sql: "UPDATE community SET oldest_program = 1000" });
     await admin.close();

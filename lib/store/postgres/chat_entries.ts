@@ -89,7 +89,7 @@ export class PostgresChatEntries implements ChatEntries {
   async change<T>(chatId: string, step: Step<T>): Promise<Pick<Change<T>, "result" | "news">> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await this.#run((connection) => changeOnce(connection, chatId, step));
+        return await this.#lane.run((connection) => changeOnce(connection, chatId, step));
       } catch (error) {
         if (attempt === MOST_ATTEMPTS || !(error instanceof Overtaken || mayRunAgain(error))) {
           throw unavailableFrom(error) ?? error;
@@ -119,14 +119,10 @@ export class PostgresChatEntries implements ChatEntries {
 
   async #rows<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
     try {
-      return await this.#run((connection) => connection.rows<Row>(sql, values));
+      return await this.#lane.run((connection) => connection.rows<Row>(sql, values));
     } catch (error) {
       throw unavailableFrom(error) ?? error;
     }
-  }
-
-  #run<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    return this.#lane.run(work);
   }
 }
 

@@ -243,9 +243,10 @@ async function migrateOnce(
 
 /**
  * Checks that a database is a community's, of the schema that this program knows.
+ * @param fingerprint Of the key that the community has to have; any by default.
  * @throws {UsageError} It is not.
  */
-export async function checkSchema(connection: Connection): Promise<void> {
+export async function checkSchema(connection: Connection, fingerprint?: string): Promise<void> {
   const community = await readCommunity(connection);
   const known = POSTGRES_MIGRATIONS.length;
   if (community === null || community.schema_version < known) {
@@ -253,7 +254,7 @@ export async function checkSchema(connection: Connection): Promise<void> {
       "Cannot find a community of this version in the database: start a server on it once, which makes or updates it",
     );
   }
-  check(community, community.fingerprint, known);
+  check(community, fingerprint ?? community.fingerprint, known);
 }
 
 async function readCommunity(connection: Connection): Promise<CommunityRow | null> {
@@ -276,7 +277,7 @@ function check(community: CommunityRow | null, fingerprint: string, known: numbe
   if (community === null) return;
   if (community.fingerprint !== fingerprint) {
     throw new UsageError(
-      "Cannot serve from this database as its community has another key: copy server.key and server.crt from a " +
+      "Cannot use this database with this key, as its community has another key: copy server.key and server.crt from a " +
         "server of it, or callers would be warned",
     );
   }

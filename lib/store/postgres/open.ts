@@ -74,6 +74,11 @@ export async function openOperatorStore(
   return queuedStore(await openEngine(url, { deadlineMs: OPERATOR_DEADLINE_MS, ...options }), now);
 }
 
+/** Checks that a database is of the community with this key. @throws {UsageError} It is not, or cannot be reached. */
+export async function checkCommunity(text: string, fingerprint: string): Promise<void> {
+  await withConnection(parseDatabaseUrl(text), (connection) => checkSchema(connection, fingerprint));
+}
+
 /** Brings the database to the newest schema, and joins the community. @throws {UsageError} It cannot be joined. */
 export async function openCommunity(text: string, options: CommunityOptions): Promise<Community> {
   const url = parseDatabaseUrl(text);
