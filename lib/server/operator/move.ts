@@ -1,14 +1,14 @@
 // The operator's subcommand `move`: from a data folder to a database that several servers share, or back, while no server runs.
 import type { Command } from "commander";
-import { UsageError } from "../errors.ts";
-import type { Terminal } from "../terminal/terminal.ts";
+import { UsageError } from "../../errors.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
 import {
   checkDatabaseIsThere,
   checkKeyIsThere,
   dataPaths,
   lockDataFolder,
   prepareDataFolder,
-} from "./data_folder.ts";
+} from "../data_folder.ts";
 import {
   addDatabaseOptions,
   addKeyOptions,
@@ -16,8 +16,8 @@ import {
   databaseUrlOf,
   type KeyOptions,
   withoutPassword,
-} from "./options.ts";
-import { loadServerIdentity } from "./serve.ts";
+} from "../options.ts";
+import { loadServerIdentity } from "../serve.ts";
 
 const ROWS_PER_LINE = 100_000;
 
@@ -69,7 +69,7 @@ async function move(
   if (options.cert === undefined) await checkKeyIsThere(paths);
   using _lock = await lockDataFolder(paths);
   const { fingerprint } = await loadServerIdentity(options, paths);
-  const { moveStore } = await import("../store/move.ts");
+  const { moveStore } = await import("../../store/move.ts");
   const direction = isToFolder ? "to_sqlite" : "to_postgres";
   const moved = await moveStore(
     { path: paths.database, url, direction, fingerprint },

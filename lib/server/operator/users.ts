@@ -1,0 +1,103 @@
+// `user`: the accounts.
+import type { Command } from "commander";
+import type { ListedAccount } from "../../chat/operator_store.ts";
+import { UsageError } from "../../errors.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import { addDataOption } from "../options.ts";
+import type { OnStore } from "./desk.ts";
+
+const ACCOUNTS_PER_PAGE = 500;
+
+export function addUserCommands(user: Command, onStore: OnStore): void {
+  user.description("accounts: add, list, disable, enable, reset-password, remove");
+  const named = (verb: string, description: string) =>
+    addDataOption(user.command(verb).argument("<name>", "name of the account")).description(description);
+
+  onStore(
+    named("add", "create an account; asks for its password"),
+    async ({ store, terminal }, name: string) => {
+      const { checked, nameField } = await schemas();
+      checked(nameField, name, "the name");
+      const passwordHash = await askNewPassword(terminal, name);
+      await store.createAccount({ name, passwordHash, joinCode: null });
+      await terminal.print(`Added ${name}.`);
+    },
+  );
+  onStore(
+    addDataOption(user.command("list")).description("list accounts").option(
+      "--json",
+      "one JSON object per line",
+    ),
+    async ({ store, terminal }, { json = false }: { json?: boolean }) => {
+      let after: string | null = null;
+      do {
+        const { accounts, next } = await store.listAccounts({ after, limit: ACCOUNTS_PER_PAGE });
+        for (const account of accounts) {
+          await terminal.print(json ? JSON.stringify(account) : accountLine(account));
+        }
+        after = next;
+      } while (after !== null);
+    },
+  );
+  onStore(
+    named("disable", "sign the account out everywhere, and refuse its logins"),
+    async ({ store, terminal }, name: string) => {
+      await store.setDisabled(name, true);
+      await terminal.print(`Disabled ${name}, and signed it out everywhere.`);
+    },
+  );
+  onStore(
+    named("enable", "let a disabled account log in again"),
+    async ({ store, terminal }, name: string) => {
+      await store.setDisabled(name, false);
+      await terminal.print(`Enabled ${name}.`);
+    },
+  );
+  onStore(
+    named("reset-password", "set a new password, and sign the account out everywhere"),
+    async ({ store, terminal }, name: string) => {
+      const account = await store.findCredentials(name, null);
+      if (!account) throw new UsageError(`Cannot find user ${name}`);
+      const passwordHash = await askNewPassword(terminal, name);
+      const change = { passwordHash, formerHash: null, exceptTokenHash: null };
+      await store.changePassword(account.accountId, change);
+      await terminal.print(`Set a new password for ${name}, and signed it out everywhere.`);
+    },
+  );
+  onStore(
+    named("remove", "remove an account and its mailbox; the messages it sent stay with their recipients")
+      .option("--yes", "do not ask"),
+    async ({ store, terminal }, name: string, { yes = false }: { yes?: boolean }) => {
+      if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox permanently?`, false))) return;
+      await store.removeAccount(name);
+      await terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
+    },
+  );
+}
+
+async function askNewPassword(terminal: Terminal, name: string): Promise<string> {
+  const password = await terminal.readSecret(`New password for ${name}: `);
+  if (password === null) throw new UsageError("Cannot set a password as none was given");
+  const { checked, passwordField } = await schemas();
+  checked(passwordField, password, "the password");
+  if (terminal.isInteractive && await terminal.readSecret("Once more: ") !== password) {
+    throw new UsageError("Cannot use the password: the two do not match");
+  }
+  const { Passwords } = await import("../../chat/passwords.ts");
+  return await new Passwords().hash(password);
+}
+
+/** Loaded when they are needed: a server that only serves checks nothing before it listens. */
+async function schemas() {
+  const [fields, requests] = await Promise.all([
+    import("../../protocol/fields.ts"),
+    import("../../protocol/requests.ts"),
+  ]);
+  return { ...fields, ...requests };
+}
+
+function accountLine(account: ListedAccount): string {
+  const seen = account.lastSeenAt === null ? "never" : new Date(account.lastSeenAt).toISOString();
+  const state = account.isDisabled ? "  disabled" : "";
+  return `${account.name}  last seen ${seen}  ${account.unreadMessages} unread  ${account.deviceCount} devices${state}`;
+}
