@@ -7,7 +7,7 @@ import { messageOf, UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
 import { DEFAULT_STORE_LIMITS } from "../store/limits.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
-import { DEFAULT_RELAY_LIMITS } from "./relay/relay.ts";
+import { DEFAULT_RELAY_LIMITS } from "./relay/limits.ts";
 
 export const MIB = 1024 * 1024;
 

@@ -9,7 +9,7 @@ import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
 import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import type { Route } from "../../lib/protocol/peer_messages.ts";
-import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay/relay.ts";
+import { DEFAULT_RELAY_LIMITS } from "../../lib/server/relay/limits.ts";
 import { ChatServer, type ChatServerOptions, type TestRendezvous } from "./chat_server.ts";
 import { CuttableProxy } from "./cuttable_proxy.ts";
 

@@ -17,7 +17,8 @@ import type { ChatEvents } from "../../lib/protocol/chat_messages.ts";
 import { SIDE_ALPN } from "../../lib/protocol/limits.ts";
 import { parseEvent } from "../../lib/protocol/events.ts";
 import { parseParams, parseResult } from "../../lib/protocol/requests.ts";
-import { Relay, type RelayLimits } from "../../lib/server/relay/relay.ts";
+import type { RelayLimits } from "../../lib/server/relay/limits.ts";
+import { Relay } from "../../lib/server/relay/relay.ts";
 import { SideRequests } from "../../lib/server/relay/side_requests.ts";
 
 /** How a test changes the server. */

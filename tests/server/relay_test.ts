@@ -6,7 +6,8 @@ import { createEphemeralIdentity, type Identity } from "../../lib/net/identity.t
 import { Listener } from "../../lib/net/listener.ts";
 import { SIDE_ALPN } from "../../lib/protocol/limits.ts";
 import { reachServer } from "../../lib/server/relay/reach_server.ts";
-import { DEFAULT_RELAY_LIMITS, Relay, type RelayLimits } from "../../lib/server/relay/relay.ts";
+import { DEFAULT_RELAY_LIMITS, type RelayLimits } from "../../lib/server/relay/limits.ts";
+import { Relay } from "../../lib/server/relay/relay.ts";
 import { SideRequests } from "../../lib/server/relay/side_requests.ts";
 import { SILENT_LOG } from "../helpers/chat_server.ts";
 import { waitUntil } from "../helpers/wait_until.ts";

@@ -7,21 +7,7 @@ import { ChatError } from "../../errors.ts";
 import { type ByteStream, closeQuietly } from "../../net/byte_stream.ts";
 import { Places } from "../../net/slots.ts";
 import { joinStreams, watched } from "../../net/streams.ts";
-
-export interface RelayLimits {
-  readonly bytesPerDay: number; // of one account, both ways together; 0 turns the relay off
-  readonly maxMs: number; // longest life of one relay
-  readonly perAccount: number; // relays at once
-  readonly total: number; // relays at once
-}
-
-/** A day of chat with some files for everybody; a few chats at once, since a broken one may linger. */
-export const DEFAULT_RELAY_LIMITS: RelayLimits = {
-  bytesPerDay: 1024 * 1024 * 1024,
-  maxMs: 12 * 3_600_000,
-  perAccount: 4,
-  total: 500,
-};
+import { DEFAULT_RELAY_LIMITS, type RelayLimits } from "./limits.ts";
 
 export interface RelayTerms {
   readonly maxBytes: number; // both ways together
