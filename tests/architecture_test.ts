@@ -115,9 +115,15 @@ const FORBIDDEN_TEXT: readonly RegExp[] = [
 const PAGES: readonly string[] = [
   "README.md",
   "BENCHMARKS.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "data/README.md",
   "lib/README.md",
+  "lib/commands/README.md",
+  "lib/peer/README.md",
   "lib/protocol/README.md",
   "lib/protocol/PEER.md",
+  "lib/server/README.md",
   "lib/store/postgres/README.md",
   "tests/README.md",
 ];

@@ -3,7 +3,7 @@
  * real programs (`deno task lab [WORD] [--jobs N] [--servers 2] [--list]`).
  *
  * With `--servers 2` the two people are at two servers that share a PostgreSQL, which has to be installed.
- * Needs root, `ip` and `nft`. Prints the tables of README.md; ends with 1 when a row fails, with 2 when something is
+ * Needs root, `ip` and `nft`. Prints the tables of `lib/peer/README.md`; ends with 1 when a row fails, with 2 when something is
  * missing here. A word names the rows to run, such as `NAT`. With `MINI_CHAT_TEST_DIST=dist` it runs the executables.
  * @module
  */
@@ -122,7 +122,7 @@ function seconds(value: number | undefined): string {
   return value === undefined ? "-" : `${value.toFixed(1)} s`;
 }
 
-/** A table in Markdown, as it is formatted in README.md. */
+/** A table in Markdown, as the page has it. */
 function formatTable([headings = [], ...rows]: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((cells) => cells[column]!.length))
