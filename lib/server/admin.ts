@@ -5,10 +5,11 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { addMoveCommand } from "./operator/move.ts";
 import { addDatabaseCommands } from "./operator/database.ts";
 import { onStoreWith } from "./operator/desk.ts";
+import { addHealthcheckCommand } from "./operator/healthcheck.ts";
 import { addInviteCommands } from "./operator/invites.ts";
 import { addUserCommands } from "./operator/users.ts";
 
-/** Adds `user`, `invite`, `backup`, `check` and `move` to the program. */
+/** Adds the subcommands to the program. */
 export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
   const onStore = onStoreWith(openTerminal);
   // `--data DIR check` means the same as `check --data DIR`; of two that differ, the nearer one counts.
@@ -17,6 +18,7 @@ export function addAdminCommands(program: Command, openTerminal: () => Promise<T
   addInviteCommands(program.command("invite"), onStore);
   addDatabaseCommands(program, onStore);
   addMoveCommand(program.command("move"), openTerminal);
+  addHealthcheckCommand(program.command("healthcheck"), openTerminal);
 }
 
 /** Gives a subcommand what was given before it, of the flags that both have. */

@@ -39,8 +39,12 @@ export interface ServeOptions {
 }
 
 export function addDataOption(command: Command): Command {
-  command.addOption(flag("--data <dir>", "folder of the database and the key").default("./data"));
-  return addDatabaseOptions(command);
+  return addDatabaseOptions(addFolderOption(command));
+}
+
+/** For what needs the folder alone, not the database. */
+export function addFolderOption(command: Command): Command {
+  return command.addOption(flag("--data <dir>", "folder of the database and the key").default("./data"));
 }
 
 export function addDatabaseOptions(command: Command): Command {
@@ -98,6 +102,21 @@ export type KeyOptions = Pick<ServeOptions, "cert" | "key">;
 
 export function addKeyOptions(command: Command): Command {
   return addAll(command, keyFlags());
+}
+
+/** Where a running server is called, if not where its data folder says. */
+export interface ReachOptions {
+  readonly host?: string;
+  readonly port?: number; // 0 as unset
+  readonly cert?: string;
+}
+
+export function addReachOptions(command: Command): Command {
+  return addAll(command, [
+    flag("--host <address>", "address to call it at (default: as its data folder says, by loopback)"),
+    flag("--port <number>", "its TCP port (default: as its data folder says)").argParser(port),
+    flag("--cert <file>", "certificate it has to show (default: as its data folder says)"),
+  ]);
 }
 
 function keyFlags(): Option[] {
