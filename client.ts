@@ -28,7 +28,6 @@ import { browserOpener } from "./lib/commands/email/open_browser.ts";
 import { addScriptCommands, type WithApp } from "./lib/commands/program.ts";
 import { Interrupt } from "./lib/terminal/read_line.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
-import { VERSION } from "./lib/version.ts";
 
 const FAULT_EXIT_CODE = 1;
 const USAGE_EXIT_CODE = 2;
@@ -147,7 +146,7 @@ async function isServer(word: string, program: Command): Promise<boolean> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const program = prepareProgram(new Command("mini-chat-client")).version(VERSION)
+  const program = prepareProgram(new Command("mini-chat-client"), args)
     .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
     .argument(
       "[server]",

@@ -84,7 +84,7 @@ async function main(args: readonly string[]): Promise<number> {
       new Terminal({ term: Deno.env.get("TERM"), noColor: Deno.env.get("NO_COLOR"), echoesPipe: false }),
     );
   };
-  const program = prepareProgram(new Command("mini-chat-server")).version(VERSION)
+  const program = prepareProgram(new Command("mini-chat-server"), args)
     .description("A chat server in one file: accounts, mailboxes, presence. Without arguments, it serves.");
   addServeOptions(program).action(async (options: ServeOptions) =>
     await run(options, await databaseUrlOf(program), openTerminal)

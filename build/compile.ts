@@ -3,11 +3,14 @@
  *
  * Without arguments: both for this machine, in `dist/`. `--target NAME` (more than once if wanted): for another
  * one, in `dist/NAME/`. `--all`: for each that Deno can compile for. `--output DIR` writes elsewhere than `dist/`.
+ *
+ * Deno downloads the base executable that a program is put behind. `DENORT_BIN` names one for this machine instead,
+ * `DENORT_BIN_LINUX_ARM64` and so on one for another.
  * @module
  */
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { VERSION } from "../lib/version.ts";
+import { type Build, BUILD_NAME, VERSION } from "../lib/version.ts";
 import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "./permissions.ts";
 import { complain, PROJECT_FOLDER, say } from "./tool.ts";
 
@@ -39,6 +42,14 @@ export const PROGRAMS: readonly Program[] = [
   },
   { entry: "client.ts", name: "mini-chat-client", permissions: CLIENT_PERMISSIONS },
 ];
+
+/** The variable that names a base executable for a target, where it is not to be downloaded: `DENORT_BIN_LINUX_ARM64`. */
+export function baseVariableOf(target: string): string {
+  return `DENORT_BIN_${target.toUpperCase().replace("-", "_")}`;
+}
+
+/** When all that lies in an executable was written, it says, so that the same source makes the same bytes. */
+const WRITTEN_AT = new Date("2000-01-01T00:00:00Z");
 
 /**
  * What CommonJS packages find as `require` once they are bundled: they ask for nothing but Node's own modules then. (That of
@@ -75,12 +86,14 @@ export async function compileProgram(program: Program, options: CompileOptions):
   const path = join(folder, program.name + (isWindows ? ".exe" : ""));
   await Deno.mkdir(folder, { recursive: true });
 
-  const env = { ...Deno.env.toObject(), ...options.env };
-  // A base executable that is set by hand is one for this machine.
-  if (target !== undefined && target !== targetOfThisMachine()) delete env.DENORT_BIN;
+  const env: Record<string, string> = { ...Deno.env.toObject(), ...options.env };
+  const builtFor = target ?? targetOfThisMachine();
+  const base = env[baseVariableOf(builtFor)];
+  if (base !== undefined) env.DENORT_BIN = base;
+  else if (builtFor !== targetOfThisMachine()) delete env.DENORT_BIN;
   const bundle = await Deno.makeTempDir({ prefix: "mini-chat-compile-" });
   try {
-    const files = await bundleProgram(program, bundle, env);
+    const files = await bundleProgram(program, bundle, builtFor, env);
     const result = await runDeno([
       "compile",
       "--quiet",
@@ -112,6 +125,7 @@ export async function compileProgram(program: Program, options: CompileOptions):
 async function bundleProgram(
   program: Program,
   folder: string,
+  target: string,
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly entry: string; readonly included: readonly string[] }> {
   // Two folders down, since a package (@achingbrain/ssdp) reads `../../package.json` to say in its requests who it is.
@@ -119,6 +133,8 @@ async function bundleProgram(
   const about = join(folder, "package.json");
   await Deno.mkdir(code, { recursive: true });
   await Deno.writeTextFile(about, JSON.stringify({ name: "mini-chat", version: VERSION }));
+  const build: Build = { version: VERSION, commit: await commitOfSource(), target };
+  const first = `globalThis.${BUILD_NAME} = ${JSON.stringify(build)};\n${REQUIRE}`;
   const bundle = async (entry: string, outputFolder: string) => {
     // Never `--minify`: it puts a `using` variable that is used once in place, and then nobody disposes of it.
     const flags = ["--quiet", "--code-splitting", "--outdir", outputFolder];
@@ -132,17 +148,47 @@ async function bundleProgram(
       const code = await Deno.readTextFile(written);
       await Deno.writeTextFile(written, code.replaceAll(LAZY_MODULES, LAZY_MODULE));
     }
-    await Deno.writeTextFile(join(outputFolder, "require.js"), REQUIRE);
-    await Deno.writeTextFile(path, `import "./require.js";${await Deno.readTextFile(path)}`);
+    await Deno.writeTextFile(join(outputFolder, "first.js"), first);
+    await Deno.writeTextFile(path, `import "./first.js";${await Deno.readTextFile(path)}`);
     return name;
   };
   const entry = join(code, await bundle(program.entry, code));
-  if (program.worker === undefined) return { entry, included: [about] };
-  // The bundler does not follow `new Worker(…)`: a module of that name has to lie beside that of the caller.
-  const thread = await bundle(program.worker, join(code, "thread"));
-  const worker = join(code, basename(program.worker));
-  await Deno.writeTextFile(worker, `import "./thread/${thread}";\n`);
-  return { entry, included: [about, worker] };
+  const included = [about];
+  if (program.worker !== undefined) {
+    // The bundler does not follow `new Worker(…)`: a module of that name has to lie beside that of the caller.
+    const thread = await bundle(program.worker, join(code, "thread"));
+    const worker = join(code, basename(program.worker));
+    await Deno.writeTextFile(worker, `import "./thread/${thread}";\n`);
+    included.push(worker);
+  }
+  await setTimes(folder);
+  return { entry, included };
+}
+
+/** Deno writes into the executable when each file was last written. */
+async function setTimes(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) await setTimes(path);
+    else await Deno.utime(path, WRITTEN_AT, WRITTEN_AT);
+  }
+}
+
+/** The commit that the source is of, with `-modified` behind it where it has been changed since; null outside of a clone. */
+export async function commitOfSource(): Promise<string | null> {
+  const git = async (...args: string[]) => {
+    const command = new Deno.Command("git", { args, cwd: PROJECT_FOLDER, stdin: "null", stderr: "null" });
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout).trim() : null;
+  };
+  try {
+    const commit = await git("rev-parse", "--verify", "HEAD");
+    if (commit === null) return null;
+    return await git("status", "--porcelain") === "" ? commit : `${commit}-modified`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null; // no git
+    throw error;
+  }
 }
 
 async function runDeno(
@@ -174,8 +220,9 @@ function explainFailure(program: Program, stderr: string, denort: string | undef
   return `Cannot compile ${program.entry}:\n${reason}`;
 }
 
-function targetOfThisMachine(): string | undefined {
-  return Object.keys(TARGETS).find((name) => TARGETS[name] === Deno.build.target);
+/** Key of {@linkcode TARGETS}, or Deno's own name for a machine that is none of them. */
+function targetOfThisMachine(): string {
+  return Object.keys(TARGETS).find((name) => TARGETS[name] === Deno.build.target) ?? Deno.build.target;
 }
 
 function usage(): never {

@@ -2,13 +2,20 @@
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { writeToOutput } from "../terminal/standard_output.ts";
+import { describeBuild, VERSION } from "../version.ts";
 
 /** Narrowest column of descriptions that are wrapped: beside our longest flag there are 40 of 80. */
 const NARROWEST_TEXT = 20;
 
-/** Prepares a program, before anything is added to it: how it shows its help, and `help [SUBCOMMAND]`. */
-export function prepareProgram(program: Command): Command {
+/** Prepares a program, before anything is added to it: how it shows its help and its version, and `help [SUBCOMMAND]`. */
+export function prepareProgram(program: Command, args: readonly string[]): Command {
   program
+    // Commander prints it as soon as it reads `--version`, so what stands behind that is looked up before.
+    .version(
+      args.includes("--json") ? describeBuild(program.name()) : VERSION,
+      "-V, --version",
+      "output the version number; with --json also the commit, Deno and the machine that it is for",
+    )
     .showHelpAfterError("(--help shows the options)")
     .configureOutput({ writeOut: writeToOutput })
     .configureHelp({ minWidthToWrap: NARROWEST_TEXT })

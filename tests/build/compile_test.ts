@@ -6,6 +6,7 @@ import { freePort } from "../helpers/ports.ts";
 import { runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { compileProgram, type Program } from "../../build/compile.ts";
+import { measure } from "../../build/release/manifest.ts";
 import { whyNoBaseExecutable } from "../../build/denort.ts";
 
 /** A program of one file, which says what it may do, and whether what it holds is let go. */
@@ -90,6 +91,9 @@ testWith(
       stdout: "run: prompt, seen, undefined",
       stderr: "",
     });
+    // The same source makes the same bytes, whenever and wherever it is compiled.
+    const again = await compileProgram(program, { folder: join(folder.path, "again") });
+    assert.deepEqual(await measure(again), await measure(path));
     // Code that was kept where everybody writes would be run from there the next time.
     assert.deepEqual(await Array.fromAsync(Deno.readDir(temporary)), []);
   },

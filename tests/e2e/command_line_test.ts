@@ -31,6 +31,26 @@ Deno.test("a word that is no subcommand is not taken for a server", async () => 
   assert.match(server.stderr, /^Cannot find subcommand chekc: did you mean check\?/);
 });
 
+Deno.test("--version prints the version of deno.json, with --json all that an executable knows of its making", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const isCompiled = Deno.env.has("MINI_CHAT_TEST_DIST");
+  for (const [name, run] of [["mini-chat-server", runServer], ["mini-chat-client", runClient]] as const) {
+    assert.deepEqual(await run(["--version"]), { code: DONE, stdout: `${version}\n`, stderr: "" });
+    for (const args of [["--version", "--json"], ["--json", "--version"], ["-V", "--json"]]) {
+      const { code, stdout } = await run(args);
+      assert.equal(code, DONE);
+      const { commit, deno, target, ...rest } = JSON.parse(stdout);
+      assert.deepEqual(rest, { name, version });
+      assert.match(deno, /^\d+\.\d+\.\d+/);
+      if (!isCompiled) assert.deepEqual({ commit, target }, { commit: null, target: null });
+      else {
+        assert.match(commit, /^[0-9a-f]{40}(-modified)?$/);
+        assert.match(target, /^(linux|macos|windows)-(x64|arm64)$/);
+      }
+    }
+  }
+});
+
 Deno.test("an address, a link and localhost are taken for a server", async () => {
   using folder = tempFolder();
   const nobody = new Person("nobody", folder.path);

@@ -52,12 +52,6 @@ Deno.test("server --help names every flag, its variable and its default, and eve
   for (const name of SUBCOMMANDS) assert.match(stdout, new RegExp(`^ +${name} `, "m"));
 });
 
-Deno.test("server --version prints the version of deno.json", async () => {
-  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
-  const { code, stdout } = await runServer(["--version"]);
-  assert.deepEqual({ code, stdout }, { code: 0, stdout: version + "\n" });
-});
-
 Deno.test("server refuses a wrong flag with exit code 2 and a pointer to --help", async () => {
   const wrong = ["--port=70000", "--port=many", "--registration=maybe", "--relay-address=7667", "--nosuch"];
   for (const args of wrong.map((flag) => [flag])) {
