@@ -26,23 +26,41 @@ import type { EmailSurroundings } from "./lib/commands/email/parts.ts";
 import { addEmailCommand } from "./lib/commands/email/program.ts";
 import { browserOpener } from "./lib/commands/email/open_browser.ts";
 import { addScriptCommands, type WithApp } from "./lib/commands/program.ts";
+import { addCompletionCommands } from "./lib/completion/program.ts";
 import { Interrupt } from "./lib/terminal/read_line.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 
 const FAULT_EXIT_CODE = 1;
 const USAGE_EXIT_CODE = 2;
 
-/** Exit codes of what a person or another machine has caused. */
-const EXIT_CODES = new Map<new (...args: never[]) => Error, number>([
-  [ChatError, 1],
-  [TrustError, 1],
-  [UsageError, USAGE_EXIT_CODE],
-  [ConnectionError, 3],
-  [NotSignedInError, 4],
-  [UndeliveredError, 5],
-  [OutputError, 6],
-  [Interrupt, 130],
-]);
+/** What each exit code says, for the manual page too; and the errors, caused by a person or another machine, that end with it. */
+export const EXIT_STATUS: readonly {
+  readonly code: number;
+  readonly kinds: readonly (new (...args: never[]) => Error)[];
+  readonly meaning: string;
+}[] = [
+  { code: 0, kinds: [], meaning: "done" },
+  {
+    code: FAULT_EXIT_CODE,
+    kinds: [ChatError, TrustError],
+    meaning: "refused (of an e-mail: for anybody), or something went wrong",
+  },
+  { code: USAGE_EXIT_CODE, kinds: [UsageError], meaning: "wrong usage" },
+  {
+    code: 3,
+    kinds: [ConnectionError],
+    meaning:
+      "no connection to the server; or an e-mail is kept in the outbox, as it could not be sent to all now",
+  },
+  {
+    code: 4,
+    kinds: [NotSignedInError],
+    meaning: "nobody is signed in on this device, or at the mail provider",
+  },
+  { code: 5, kinds: [UndeliveredError], meaning: "lines of a direct chat were not delivered" },
+  { code: 6, kinds: [OutputError], meaning: "the output was not taken, or nobody sees it" },
+  { code: 130, kinds: [Interrupt], meaning: "stopped by Ctrl+C" },
+];
 
 interface ProgramOptions {
   readonly profile: string;
@@ -145,7 +163,11 @@ async function isServer(word: string, program: Command): Promise<boolean> {
   return isServerName(profile, word);
 }
 
-async function main(args: readonly string[]): Promise<number> {
+/** The command tree. `endWith` hears of an exit code that a subcommand ends with, without an error. */
+export function clientProgram(
+  args: readonly string[] = [],
+  endWith: (code: number) => void = () => {},
+): Command {
   const program = prepareProgram(new Command("mini-chat-client"), args)
     .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
     .argument(
@@ -172,12 +194,21 @@ async function main(args: readonly string[]): Promise<number> {
   const asScript: WithApp = (work) => withApp(program.opts<ProgramOptions>(), true, work);
   addScriptCommands(program, asScript);
   addChatCommands(program, asScript);
-  let code = 0;
   addEmailCommand(program, (work) =>
     asScript(async (app) => {
       const { runEmailOnce } = await import("./lib/commands/email/once.ts");
-      code = await runEmailOnce(app, emailSurroundings(program.opts()), printError, work);
+      endWith(await runEmailOnce(app, emailSurroundings(program.opts()), printError, work));
     }));
+  addCompletionCommands(program, {
+    sources: async () => (await import("./lib/commands/known_words.ts")).KNOWN_WORDS,
+    readVariable: (name) => Deno.env.get(name),
+  });
+  return program;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = clientProgram(args, (given) => code = given);
   try {
     await checkFirstWord(program, args, (word) => isServer(word, program));
     await program.parseAsync(args, { from: "user" });
@@ -185,7 +216,7 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
-    const [, exitCode] = EXIT_CODES.entries().find(([kind]) => error instanceof kind) ?? [];
+    const exitCode = EXIT_STATUS.find(({ kinds }) => kinds.some((kind) => error instanceof kind))?.code;
     if (exitCode === undefined && error instanceof Error) await printError(error.stack ?? error.message);
     else if (!(error instanceof Interrupt)) await printError(messageOf(error));
     return exitCode ?? FAULT_EXIT_CODE;

@@ -7,6 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { ChatError, messageOf, OutputError, UsageError } from "./lib/errors.ts";
 import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
+import { addCompletionCommands } from "./lib/completion/program.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/addresses.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
@@ -22,6 +23,13 @@ import { VERSION } from "./lib/version.ts";
 
 /** Exit codes: done; refused or failed; wrong usage. */
 const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+
+/** What each exit code says, for the manual page. */
+export const EXIT_STATUS: readonly { readonly code: number; readonly meaning: string }[] = [
+  { code: EXIT.done, meaning: "done; a server was stopped" },
+  { code: EXIT.failed, meaning: "refused, or something went wrong" },
+  { code: EXIT.usage, meaning: "wrong usage" },
+];
 
 /** What is printed once the server accepts. */
 function greeting(server: RunningServer, options: ServeOptions): string {
@@ -75,6 +83,21 @@ function listenForStop(): Disposable & { readonly received: Promise<void> } {
   };
 }
 
+/** The command tree. `openTerminal` gives the terminal that a subcommand speaks with. */
+export function serverProgram(openTerminal: () => Promise<Terminal>, args: readonly string[] = []): Command {
+  const program = prepareProgram(new Command("mini-chat-server"), args)
+    .description("A chat server in one file: accounts, mailboxes, presence. Without arguments, it serves.");
+  addServeOptions(program).action(async (options: ServeOptions) =>
+    await run(options, await databaseUrlOf(program), openTerminal)
+  );
+  addAdminCommands(program, openTerminal);
+  addCompletionCommands(program, {
+    sources: async () => (await import("./lib/server/known_words.ts")).KNOWN_WORDS,
+    readVariable: (name) => Deno.env.get(name),
+  });
+  return program;
+}
+
 async function main(args: readonly string[]): Promise<number> {
   await using opened = new AsyncDisposableStack();
   // Loaded when there is something to say: a server accepts before that.
@@ -84,12 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
       new Terminal({ term: Deno.env.get("TERM"), noColor: Deno.env.get("NO_COLOR"), echoesPipe: false }),
     );
   };
-  const program = prepareProgram(new Command("mini-chat-server"), args)
-    .description("A chat server in one file: accounts, mailboxes, presence. Without arguments, it serves.");
-  addServeOptions(program).action(async (options: ServeOptions) =>
-    await run(options, await databaseUrlOf(program), openTerminal)
-  );
-  addAdminCommands(program, openTerminal);
+  const program = serverProgram(openTerminal, args);
   try {
     await checkFirstWord(program, args, () => Promise.resolve(false));
     await program.parseAsync(args, { from: "user" });

@@ -34,8 +34,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "terminal": [],
   "client": ["net", "protocol"],
   "peer": ["net", "protocol"],
-  "server": ["chat", "store", "net", "protocol", "terminal"],
-  "commands": ["client", "peer", "mail", "profile", "terminal", "net", "protocol"],
+  "server": ["completion", "chat", "store", "net", "protocol", "terminal"],
+  "completion": ["terminal"],
+  "commands": ["completion", "client", "peer", "mail", "profile", "terminal", "net", "protocol"],
 };
 
 /** Imports of {@linkcode MAY_IMPORT} that are of types alone: nothing of the second is loaded when the first runs. */
@@ -69,7 +70,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "@achingbrain/nat-port-mapper": ["peer"],
   "rate-limiter-flexible": ["chat", "store"],
   "@logtape/logtape": ["server", "server.ts"],
-  "commander": ["server", "commands", ...ENTRY_POINTS],
+  "commander": ["server", "commands", "completion", ...ENTRY_POINTS],
   "zod": ["protocol", "net", "chat", "client", "peer"],
 };
 
