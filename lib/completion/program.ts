@@ -27,12 +27,13 @@ export function addCompletionCommands(program: Command, { sources, readVariable 
     });
 }
 
-/** What a person writes into the file that their shell reads at its start. */
+/** What a person types once, in lines that fit 80 columns. */
 function howToUse(name: string): string {
   return [
     "To have it in every new shell:",
-    `  bash  echo 'source <(${name} completions bash)' >> ~/.bashrc`,
-    `  zsh   echo 'source <(${name} completions zsh)' >> ~/.zshrc    (below compinit)`,
-    `  fish  ${name} completions fish > ~/.config/fish/completions/${name}.fish`,
+    `  bash: echo 'source <(${name} completions bash)' >>~/.bashrc`,
+    `  zsh:  echo 'source <(${name} completions zsh)' >>~/.zshrc`,
+    "        (below: autoload -Uz compinit; compinit)",
+    `  fish: ${name} completions fish \\\n          >~/.config/fish/completions/${name}.fish`,
   ].join("\n");
 }

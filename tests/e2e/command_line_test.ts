@@ -16,7 +16,8 @@ Deno.test("a word that is no subcommand is not taken for a server", async () => 
     [["userz"], /^Cannot find subcommand userz: did you mean users\?/],
     [["userz", "--json"], /did you mean users\?/],
     [["sned", "bob", "hello"], /did you mean send\?/],
-    [["completion"], /^Cannot find subcommand completion: --help lists them\n$/],
+    [["frobnicate"], /^Cannot find subcommand frobnicate: --help lists them\n$/],
+    [["completion"], /did you mean completions\?/],
     [["1"], /^Cannot find subcommand 1: --help lists/],
     [["help", "userz"], /did you mean users\?/],
   ];
