@@ -18,6 +18,8 @@ import {
   type ServeOptions,
 } from "./lib/server/options.ts";
 import { type RunningServer, serve } from "./lib/server/serve.ts";
+import type { ServiceManager } from "./lib/server/service_manager.ts";
+import type { Log } from "./lib/chat/services.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -60,12 +62,24 @@ async function run(
   using stop = listenForStop();
   {
     const log = await startLog(options.logLevel, options.logFormat);
+    using manager = await findServiceManager(log);
     await using server = await serve(checkServeOptions(options), log, { databaseUrl });
+    await manager?.ready(`Serving on port ${server.port}`, () => server.reachStore());
     const terminal = await openTerminal();
     await terminal.print(greeting(server, options));
     await Promise.race([stop.received, server.failed]);
+    await manager?.stopping();
   }
   await stopLog();
+}
+
+/** The service manager that started this server; undefined where a person or a script did. */
+async function findServiceManager(log: Log): Promise<ServiceManager | undefined> {
+  const socket = Deno.env.get("NOTIFY_SOCKET");
+  if (!socket) return undefined;
+  const { ServiceManager } = await import("./lib/server/service_manager.ts");
+  const watchdogUsec = Deno.env.get("WATCHDOG_USEC");
+  return new ServiceManager({ socket, watchdogUsec, watchdogPid: Deno.env.get("WATCHDOG_PID") }, log);
 }
 
 /** Listens for the signals by which a server is asked to stop; `received` resolves at the first of them. */

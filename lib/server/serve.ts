@@ -31,6 +31,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly fingerprint: string;
   /** Folder of its database and key. */
   readonly dataFolder: string;
+  /** Settles once the store has answered. A shared database is not waited for: that it is away is no fault of this server. */
+  reachStore(): Promise<unknown>;
   /** Rejects when it cannot go on (its store has died); never resolves. */
   readonly failed: Promise<never>;
 }
@@ -149,6 +151,7 @@ export async function serve(
     inviteLink: inviteLink({ host, port: door.port, identity }, joinCode),
     fingerprint: identity.fingerprint,
     dataFolder: paths.folder,
+    reachStore: () => store.dataVersion(),
     failed: store.failed,
     [Symbol.asyncDispose]: () => stopping ??= stopServer(door, work, resources, log),
   };
