@@ -47,6 +47,54 @@ export function addressGroup(address: string): string {
   return `${parsed.parts.slice(0, 4).map((group) => group.toString(16)).join(":")}::/64`;
 }
 
+/** A range of IP addresses. */
+export class Network {
+  readonly #first: ipaddr.IPv4 | ipaddr.IPv6;
+  readonly #bits: number;
+
+  private constructor(first: ipaddr.IPv4 | ipaddr.IPv6, bits: number) {
+    this.#first = first;
+    this.#bits = bits;
+  }
+
+  /** Reads a prefix such as `192.0.2.0/24`, or an address, which is the range that {@linkcode addressGroup} says; null for anything else. */
+  static parse(text: string): Network | null {
+    const [, start = ""] = /^([^/]*)(\/\d+)?$/.exec(text) ?? [];
+    // `10/8` would be read as 0.0.0.10/8.
+    if (!start.includes(":") && !ipaddr.IPv4.isValidFourPartDecimal(start)) return null;
+    try {
+      if (start === text) return ipaddr.isValid(text) ? Network.parse(wholeGroup(text)) : null;
+      const [address, bits] = ipaddr.parseCIDR(text);
+      if (address instanceof ipaddr.IPv4) {
+        return new Network(ipaddr.IPv4.networkAddressFromCIDR(text), bits);
+      }
+      // ::ffff:a.b.c.d are callers with the address a.b.c.d.
+      if (address.isIPv4MappedAddress() && bits >= 96) {
+        return Network.parse(`${address.toIPv4Address()}/${bits - 96}`);
+      }
+      return new Network(ipaddr.IPv6.networkAddressFromCIDR(text), bits);
+    } catch {
+      return null;
+    }
+  }
+
+  includes(address: string): boolean {
+    if (!ipaddr.isValid(address)) return false;
+    const parsed = ipaddr.process(address);
+    return parsed.kind() === this.#first.kind() && parsed.match(this.#first, this.#bits);
+  }
+
+  /** The one spelling of it. */
+  toString(): string {
+    return `${this.#first}/${this.#bits}`;
+  }
+}
+
+function wholeGroup(address: string): string {
+  const group = addressGroup(address);
+  return group.includes("/") ? group : `${group}/32`;
+}
+
 export function scopeOf(address: string): AddressScope {
   if (!ipaddr.isValid(address)) return "unusable";
   return ipaddr.subnetMatch(ipaddr.process(address), SUBNETS, "public") as AddressScope;

@@ -3,6 +3,7 @@ import {
   addressGroup,
   formatHostAndPort,
   isPort,
+  Network,
   normalizeAddress,
   parsePort,
   scopeOf,
@@ -20,6 +21,33 @@ Deno.test("normalizeAddress() gives each caller one spelling", () => {
     "localhost": "localhost",
   };
   for (const [address, wanted] of Object.entries(table)) assert.equal(normalizeAddress(address), wanted);
+});
+
+Deno.test("Network.parse() reads prefixes and addresses, and spells each in one way", () => {
+  const table: Record<string, string | undefined> = {
+    "192.0.2.7": "192.0.2.7/32",
+    "192.0.2.7/24": "192.0.2.0/24",
+    "0.0.0.0/0": "0.0.0.0/0",
+    "::ffff:192.0.2.7": "192.0.2.7/32",
+    "::ffff:192.0.2.7/120": "192.0.2.0/24",
+    "2001:DB8:1:2:3::1": "2001:db8:1:2::/64",
+    "2001:db8:1:2:3::1/48": "2001:db8:1::/48",
+    "2001:db8::1/128": "2001:db8::1/128",
+    "10/8": undefined,
+    "192.0.2.7/33": undefined,
+    "192.0.2.7/": undefined,
+    "192.0.2.7/24/8": undefined,
+    "localhost": undefined,
+    "": undefined,
+  };
+  for (const [text, wanted] of Object.entries(table)) {
+    assert.equal(Network.parse(text)?.toString(), wanted, text);
+  }
+  const includes = (network: string, address: string) => Network.parse(network)!.includes(address);
+  assert.ok(includes("192.0.2.0/24", "::ffff:192.0.2.255"));
+  assert.ok(!includes("192.0.2.0/24", "192.0.3.0"));
+  assert.ok(includes("::/0", "2001:db8::1") && !includes("::/0", "192.0.2.1"));
+  assert.ok(includes("2001:db8::/48", "2001:db8:0:7::1") && !includes("2001:db8::/48", "nonsense"));
 });
 
 Deno.test("addressGroup() cuts IPv6 to its /64, and leaves IPv4 whole", () => {

@@ -40,6 +40,8 @@ export type BusNews =
     readonly accountId: number;
     readonly reason: Event<"session_ended">["reason"];
   }
+  /** The operator has ordered something else: bans or the lockdown. */
+  | { readonly type: "orders_changed" }
   /** A device has logged in again: its other sessions go on under its new token. */
   | {
     readonly type: "token_renewed";

@@ -50,6 +50,7 @@ const HANDLERS: Handlers = {
       const words = `Cannot talk protocol version ${protocol}, only ${PROTOCOL_VERSION}: upgrade ${outdated}`;
       throw new ChatError("unsupported_version", words);
     }
+    refuseBanned(session);
     session.greeted();
     return {
       protocol: PROTOCOL_VERSION,
@@ -235,6 +236,16 @@ function takeFitting<T>(entries: readonly T[]): T[] {
   let bytes = 0;
   const end = entries.findIndex((entry) => (bytes += utf8Bytes(JSON.stringify(entry)) + 1) > PAGE_BYTES);
   return entries.slice(0, end < 0 ? undefined : end);
+}
+
+/** Before anything costs more, and with the words that a person needs. */
+function refuseBanned(session: Session): void {
+  try {
+    session.services.rules.check({ address: session.remoteAddress });
+  } catch (error) {
+    closeSoon(session, "the address is banned");
+    throw error;
+  }
 }
 
 function closeSoon(session: Session, reason: string): void {

@@ -1,26 +1,38 @@
 // What a server does with what the others of its community tell it.
 // News may be lost or late, so none of it is believed where it matters: messages and ended logins are looked up in the store.
-import type { BusNews, Cluster } from "./cluster.ts";
+import type { BusNews } from "./cluster.ts";
 import type { Hub, PresentSession } from "./hub.ts";
 import type { ServerStore } from "./operator_store.ts";
-import type { Log } from "./services.ts";
+import type { Log, Services } from "./services.ts";
 
 type LoginsStore = Pick<ServerStore, "settled" | "listEndedLogins">;
+
+interface Refreshable {
+  refresh(): Promise<void>;
+}
 
 /** Hears until it is disposed of. */
 export class Hearing implements Disposable {
   readonly #store: LoginsStore;
   readonly #hub: Hub;
+  readonly #rules: Refreshable;
   readonly #log: Log;
   readonly #listening: Disposable;
 
-  constructor(store: LoginsStore, { cluster, hub, log }: { cluster: Cluster; hub: Hub; log: Log }) {
+  constructor(
+    store: LoginsStore,
+    { cluster, hub, rules, log }: Pick<Services, "cluster" | "hub" | "log"> & { readonly rules: Refreshable },
+  ) {
     this.#store = store;
     this.#hub = hub;
+    this.#rules = rules;
     this.#log = log;
     this.#listening = cluster.bus.listen(
       (news) => this.#hear(news),
-      () => this.#endLost(() => hub.all(), "revoked"),
+      () => {
+        this.#endLost(() => hub.all(), "revoked");
+        this.#readOrders();
+      },
     );
   }
 
@@ -29,9 +41,15 @@ export class Hearing implements Disposable {
   }
 
   #hear(news: BusNews): void {
+    if (news.type === "orders_changed") return this.#readOrders();
     if (news.type !== "logins_ended") return this.#hub.hear(news);
     const { accountId, reason } = news;
     this.#endLost(() => this.#hub.of(accountId), reason);
+  }
+
+  #readOrders(): void {
+    this.#rules.refresh()
+      .catch((error) => this.#log.warn("could not read what the operator has ordered", { error }));
   }
 
   /** What fails here is made good by the next look of the upkeep. */

@@ -26,10 +26,13 @@ export interface PresentSession {
   readonly identity: Identity;
   /** Tells it that its device has logged in again and has another token; the older one is void. */
   renewToken(tokenHash: string): void;
+  readonly remoteAddress: string;
   isIdle: boolean; // its person has not touched a key for a while; the hub sets it
   readonly delivery: Pick<Delivery, "offer" | "wake" | "lookUpTo"> | null; // null before the client has subscribed
   notify<E extends EventName>(event: E, content: Event<E>): void;
   end(reason: EndReason): void;
+  /** Disconnects it; its client comes back, and learns why it is not let in. */
+  turnOut(): void;
 }
 
 type EndReason = Event<"session_ended">["reason"];
@@ -127,7 +130,7 @@ export class Hub {
   }
 
   /** Does for the sessions here what another server has told. */
-  hear(news: Exclude<BusNews, { readonly type: "logins_ended" }>): void {
+  hear(news: Exclude<BusNews, { readonly type: "logins_ended" | "orders_changed" }>): void {
     switch (news.type) {
       case "wake":
         return this.#wakeHere(news.accountIds);

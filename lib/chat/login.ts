@@ -33,7 +33,7 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
 
   /** Says the same, after the same work, to a wrong password and to an unknown name. */
   async login(session, params) {
-    const { passwords, store, hub, log } = session.services;
+    const { passwords, store, hub, rules, log } = session.services;
     const deviceId = params.deviceId ?? null;
     const account = await checkPassword(session, params.name, { password: params.password, deviceId });
     if (!account) {
@@ -42,6 +42,8 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
       throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
     }
     const { accountId, name, passwordHash, needsRehash } = account;
+    // Whoever knows the password may know it; the login of this device stays as it is.
+    rules.check({ name, address: session.remoteAddress });
     const newPasswordHash = needsRehash ? await passwords.hash(params.password, session) : null;
     const { token, opening } = newLogin(params.deviceName);
     // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
@@ -122,6 +124,8 @@ function signIn(
   { accountId, name, deviceId, readSequence, settings }: AccountName & OpenedDevice,
   token: string,
 ): Result<"login"> {
+  // In one turn with signing in: a ban that comes later finds the session.
+  session.services.rules.check({ name, address: session.remoteAddress });
   session.signIn({ accountId, name, deviceId, tokenHash: hashToken(token) });
   session.services.throttles.signedIn(session, name);
   return { name, token, deviceId, readSequence, ...settings };

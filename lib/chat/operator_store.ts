@@ -4,7 +4,7 @@
  * All that `store.ts` promises holds here too. They also work from another process while the server runs.
  * @module
  */
-import type { AccountName, ChatReads, ChatWrites, NewAccount } from "./store.ts";
+import type { AccountName, Ban, ChatReads, ChatWrites, NewAccount } from "./store.ts";
 
 /** A code that lets people register. Kept readable, since the server prints its link at every start. */
 export interface Invite {
@@ -115,6 +115,25 @@ export interface OperatorWrites {
    * @throws {ChatError} `not_found` – no such account.
    */
   removeAccount(name: string): Promise<void>;
+
+  /**
+   * Lets an account, or everybody from a network, in no more until a time. A ban that is there already is changed. Every server
+   * of a community notices within seconds.
+   * @throws {ChatError} `not_found` – no such account.
+   */
+  ban(ban: Pick<Ban, "kind" | "subject" | "endsAt" | "reason">): Promise<void>;
+
+  /** Ends a ban. @throws {ChatError} `not_found` – there is none, or it has ended. */
+  liftBan(ban: Pick<Ban, "kind" | "subject">): Promise<void>;
+
+  /**
+   * Locks the server until a time, or until it is unlocked when `endsAt` is null; a lockdown that is there already is changed.
+   * Every server of a community notices within seconds.
+   */
+  lockDown(endsAt: number | null): Promise<void>;
+
+  /** Ends the lockdown. Does nothing when there is none. */
+  endLockdown(): Promise<void>;
 
   /**
    * Takes away what the limits no longer keep: history too old or too big, devices long unused. Never a message that an

@@ -5,6 +5,7 @@ import type { Counts } from "./counts.ts";
 import { MemoryEntries } from "./direct/memory_entries.ts";
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
+import { HouseRules } from "./moderation/house_rules.ts";
 import { Pace, type PaceClock, Paces } from "./throttles/pace.ts";
 import type { Passwords } from "./passwords.ts";
 import type { ChatStore } from "./store.ts";
@@ -37,6 +38,7 @@ export class Services {
   readonly cluster: Cluster;
   readonly hub: Hub;
   readonly directChats: DirectChats;
+  readonly rules: HouseRules;
   readonly passwords: Passwords;
   readonly throttles: Throttles;
 
@@ -54,6 +56,7 @@ export class Services {
       ...(relayAddress === undefined ? {} : { relayAddress }),
     });
     this.store = store;
+    this.rules = new HouseRules(store, this.hub);
     this.log = log;
     this.registration = registration;
     this.passwords = passwords;

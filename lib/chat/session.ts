@@ -47,6 +47,10 @@ export class Session implements PresentSession, TurnTaker {
     return this.#stage === "closed" || this.peer.connection.isClosing;
   }
 
+  get remoteAddress(): string {
+    return this.peer.connection.remoteAddress;
+  }
+
   get accountId(): number {
     return this.identity.accountId;
   }
@@ -117,6 +121,10 @@ export class Session implements PresentSession, TurnTaker {
   end(reason: Event<"session_ended">["reason"]): void {
     this.notify("session_ended", { reason });
     this.peer.close(`session ended: ${reason}`);
+  }
+
+  turnOut(): void {
+    this.peer.close("banned by the operator");
   }
 
   /** Must be called once the connection has ended, however it ended: the lease ends here. */

@@ -97,6 +97,39 @@ export interface NewAccount {
   readonly joinCode: string | null;
 }
 
+/** What a ban shuts out. */
+export type BanKind = "account" | "network";
+
+/** Somebody, or everybody from somewhere, whom the operator lets in no more for a while. */
+export interface Ban {
+  /** What it shuts out. */
+  readonly kind: BanKind;
+  /** Name of the account, or the network as `Network` of `lib/addresses.ts` writes it. */
+  readonly subject: string;
+  /** When it was made, or last changed. */
+  readonly createdAt: number;
+  /** When it ends, by itself. */
+  readonly endsAt: number;
+  /** The operator's own words about it, for operators alone; may be empty. */
+  readonly reason: string;
+}
+
+/** A time in which nobody registers, and nobody writes to a stranger. */
+export interface Lockdown {
+  /** When it began. */
+  readonly since: number;
+  /** When it ends by itself; null when the operator has to end it. */
+  readonly endsAt: number | null;
+}
+
+/** What the operator has ordered for a while, as far as it is not over. */
+export interface StandingOrders {
+  /** In the order of kind and subject. */
+  readonly bans: readonly Ban[];
+  /** Null when the server is not locked. */
+  readonly lockdown: Lockdown | null;
+}
+
 /** The verbs of chat that write nothing. */
 export interface ChatReads {
   /** What to check a password against, and whether the device is known; null when there is no such account. */
@@ -109,6 +142,12 @@ export interface ChatReads {
 
   /** One user as the viewer sees it; null when there is none. */
   findUser(name: string, viewerId: number): Promise<ListedUser | null>;
+
+  /** What the operator has ordered for a while. */
+  standingOrders(): Promise<StandingOrders>;
+
+  /** Whether a message of one of the two to the other is there, or `to` is nobody, which a send will say better. */
+  haveMet(accountId: number, to: string): Promise<boolean>;
 
   /** Names that the account has blocked, in order. */
   listBlocked(accountId: number): Promise<readonly string[]>;

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/terminal.ts";
 import { addMoveCommand } from "./operator/move.ts";
+import { addBanCommands } from "./operator/bans.ts";
 import { addDatabaseCommands } from "./operator/database.ts";
 import { onStoreWith } from "./operator/desk.ts";
 import { addHealthcheckCommand } from "./operator/healthcheck.ts";
@@ -16,6 +17,7 @@ export function addAdminCommands(program: Command, openTerminal: () => Promise<T
   program.hook("preAction", (_program, subcommand) => takeOver(subcommand));
   addUserCommands(program.command("user"), onStore);
   addInviteCommands(program.command("invite"), onStore);
+  addBanCommands(program.command("ban"), onStore);
   addDatabaseCommands(program, onStore);
   addMoveCommand(program.command("move"), openTerminal);
   addHealthcheckCommand(program.command("healthcheck"), openTerminal);

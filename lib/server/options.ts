@@ -170,6 +170,23 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError("Give a whole number from 1 up.");
 }
 
+const UNITS_MS: Readonly<Record<string, number>> = {
+  m: 60_000,
+  h: 3_600_000,
+  d: 24 * 3_600_000,
+  w: 7 * 24 * 3_600_000,
+};
+
+const LONGEST_MS = 3_650 * 24 * 3_600_000;
+
+/** Reads a length of time such as `30m`, `12h`, `7d` or `2w`, for a flag; in milliseconds. */
+export function lengthOfTime(text: string): number {
+  const [, number, unit = ""] = /^(\d{1,6})([mhdw])$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS_MS[unit] ?? NaN);
+  if (ms > 0 && ms <= LONGEST_MS) return ms;
+  throw new InvalidArgumentError("Give a length of time such as 30m, 12h, 7d or 2w, of 3650d at most.");
+}
+
 function hostAndPort(text: string): string {
   if (parseHostAndPort(text)) return text;
   throw new InvalidArgumentError("Give a host and a port, such as 192.0.2.7:7667.");

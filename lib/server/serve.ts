@@ -116,7 +116,7 @@ export async function serve(
       relayAddress,
       ...(passwords ? { passwords } : {}),
       ...shared,
-    })
+    }).prepare()
   );
   working.catch(() => {}); // awaited below; it may fail before that
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));

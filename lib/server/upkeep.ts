@@ -20,6 +20,7 @@ export type UpkeepStore = Pick<
 >;
 
 export interface UpkeepOptions {
+  readonly rules?: { refresh(): Promise<void> }; // what the operator has ordered; left out by default
   readonly isLeader?: () => boolean; // whether this server does what one of its community does for all; always by default
   readonly chats?: { lookAfterAll(): Promise<void> }; // left out by default
 }
@@ -28,17 +29,20 @@ export class Upkeep implements Disposable {
   readonly #store: UpkeepStore;
   readonly #hub: Hub;
   readonly #log: Log;
+  readonly #rules: UpkeepOptions["rules"];
   readonly #isLeader: () => boolean;
   #dataVersion: number | undefined; // as of the last look that found all ended logins; unset before the first one
   #isMidRound = false; // the last step of pruning left more to take away
   readonly #disposed = new AbortController();
 
   /** Starts; pruning begins at once. */
-  constructor(store: UpkeepStore, hub: Hub, log: Log, { isLeader = () => true, chats }: UpkeepOptions = {}) {
+  constructor(store: UpkeepStore, hub: Hub, log: Log, options: UpkeepOptions = {}) {
+    const { isLeader = () => true, chats, rules } = options;
     this.#store = store;
     this.#hub = hub;
     this.#log = log;
     this.#isLeader = isLeader;
+    this.#rules = rules;
     if (chats) this.#keepLookingAfterChats(chats).catch(() => {});
     // All reject once this is disposed of, in their sleep.
     this.#keepLooking().catch(() => {});
@@ -58,10 +62,11 @@ export class Upkeep implements Disposable {
     }
   }
 
-  /** Ends the sessions whose login another process has ended; every second this happens by itself. */
+  /** Obeys what another process has ordered, and ends the sessions whose login it has ended; happens by itself every second. */
   async look(): Promise<void> {
     const version = await this.#store.dataVersion();
     if (version === this.#dataVersion) return;
+    await this.#rules?.refresh();
     await endLost(this.#store, () => this.#hub.all(), "revoked");
     this.#dataVersion = version;
   }

@@ -66,9 +66,11 @@ export class Work implements AsyncDisposable {
         registrationsPerAddress: options.registrationsPerAddress,
       },
     });
-    const { hub, directChats } = this.#services;
+    const { hub, directChats, rules } = this.#services;
     this.#opened.use(new Hearing(store, this.#services));
-    this.#opened.use(new Upkeep(store, hub, log, { isLeader: () => cluster.isLeader(), chats: directChats }));
+    this.#opened.use(
+      new Upkeep(store, hub, log, { isLeader: () => cluster.isLeader(), chats: directChats, rules }),
+    );
     this.#opened.use(directChats);
     const relay = new Relay({
       log,
@@ -83,6 +85,17 @@ export class Work implements AsyncDisposable {
         reach: (...where) => reachServer(identity, ...where),
       }),
     );
+  }
+
+  /** Reads what the operator has ordered; to be called before the first session. */
+  async prepare(): Promise<this> {
+    try {
+      await this.#services.rules.refresh();
+      return this;
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   startSession(connection: Connection): void {

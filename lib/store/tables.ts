@@ -1,7 +1,8 @@
 // The tables of a server's store, as both engines have them: what has to be moved from one to the other.
+import type { ServerTables } from "./verbs/schema.ts";
 
 export interface MovedTable {
-  readonly name: "accounts" | "mailboxes" | "devices" | "blocks" | "messages" | "invites";
+  readonly name: keyof ServerTables;
   readonly columns: readonly string[];
   readonly key: readonly string[]; // of its columns: unique, and the order in which rows are read
   readonly numbered?: boolean; // the key is drawn from a sequence, which must go on where it was
@@ -15,7 +16,7 @@ export const MOVED_TABLES: readonly MovedTable[] = [
     name: "accounts",
     columns: [
       ...["id", "name", "password_hash", "created_at", "last_seen_at"],
-      ...["is_disabled", "removed_at", "share_read", "email"],
+      ...["is_disabled", "removed_at", "share_read", "email", "cleared_up_to"],
     ],
     key: ["id"],
     numbered: true,
@@ -48,6 +49,15 @@ export const MOVED_TABLES: readonly MovedTable[] = [
     columns: ["code", "max_uses", "uses", "created_at", "expires_at", "revoked_at", "note"],
     key: ["code"],
   },
+  { name: "bans", columns: ["kind", "subject", "created_at", "ends_at", "reason"], key: ["kind", "subject"] },
+  { name: "lockdown", columns: ["only_row", "since", "ends_at"], key: ["only_row"] },
+  {
+    name: "reports",
+    columns: ["id", "created_at", "reporter_id", "reported_id", "message_count", "content", "closed_at"],
+    key: ["id"],
+    numbered: true,
+  },
+  { name: "audit_log", columns: ["id", "at", "actor", "act", "subject"], key: ["id"], numbered: true },
 ];
 
 /** A store opened for moving: nobody else writes to it meanwhile. */

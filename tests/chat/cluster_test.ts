@@ -196,18 +196,25 @@ Deno.test("a login that is under way when its end is heard of ends as well", asy
     },
   };
   const log = { info() {}, warn() {}, error() {} };
-  using _hearing = new Hearing(store, { cluster: there, hub, log });
+  using _hearing = new Hearing(store, {
+    cluster: there,
+    hub,
+    log,
+    rules: { refresh: () => Promise.resolve() },
+  });
   here.bus.publish({ type: "logins_ended", accountId: 1, reason: "password_changed" });
   await new Promise((resolve) => setTimeout(resolve, 0));
   const ended: string[] = [];
   hub.add({
     address: { server: there.bus.server, session: "c1" },
     identity: { accountId: 1, name: "ana", deviceId: "d1", tokenHash: "h1" },
+    remoteAddress: "192.0.2.1",
     isIdle: false,
     delivery: null,
     renewToken() {},
     notify() {},
     end: (reason) => void ended.push(reason),
+    turnOut() {},
   });
   underWay.resolve();
   await new Promise((resolve) => setTimeout(resolve, 0));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { RunningServer } from "../../lib/server/serve.ts";
+import { openSharedStore } from "../../lib/store/open.ts";
 import { RelaySide } from "../fuzz/relay_side.ts";
 import { joinCodeOf, PASSWORD } from "../helpers/accounts.ts";
 import { startLocalServer } from "../helpers/chat_desk.ts";
@@ -125,5 +126,33 @@ testWith(
     const use = await admin.rows("SELECT sum(bytes) bytes FROM relay_use GROUP BY account_id");
     await admin.close();
     assert.deepEqual(use, [{ bytes: bytes.length }, { bytes: bytes.length }]);
+  },
+);
+
+testWith(
+  POSTGRES,
+  "what an operator orders is obeyed at every server of a community",
+  async () => {
+    using folder = tempFolder();
+    const folders = await dataFolders(folder, 2);
+    const databaseUrl = await newDatabase();
+    await using first = await startLocalServer(folders[0]!, {}, { databaseUrl });
+    await using second = await startLocalServer(folders[1]!, {}, { databaseUrl });
+    const joinCode = joinCodeOf(first.inviteLink);
+    const wires = await Promise.all([first, second].map(({ port }) => Wire.greet(port)));
+    const [ana, eve] = wires as [Wire, Wire];
+    await ana.ask("register", { name: "ana", password: PASSWORD, joinCode });
+    const { token } = await eve.ask("register", { name: "eve", password: PASSWORD, joinCode });
+    await using operator = await openSharedStore(databaseUrl);
+    const startedAt = performance.now();
+    await operator.ban({ kind: "account", subject: "eve", endsAt: Date.now() + 3_600_000, reason: "" });
+    await eve.closed;
+    assert.ok(performance.now() - startedAt < 5_000);
+    for (const { port } of [first, second]) {
+      await using again = await Wire.greet(port);
+      assert.equal(await again.refused("resume", { token }), "forbidden");
+    }
+    await ana.ask("list_users", {});
+    for (const wire of wires) await wire[Symbol.asyncDispose]();
   },
 );

@@ -24,6 +24,8 @@ function present(person: Person) {
     isIdle: false,
     delivery: null,
     notify() {},
+    remoteAddress: "192.0.2.1",
+    turnOut() {},
     end: (reason) => void reasons.push(reason),
   };
   return { session, reasons };

@@ -40,6 +40,10 @@ type Call =
   | { readonly verb: "password"; readonly who: number }
   | { readonly verb: "disable"; readonly name: string; readonly isDisabled: boolean }
   | { readonly verb: "remove"; readonly name: string }
+  | { readonly verb: "ban" | "lift"; readonly name: string; readonly days: number }
+  | { readonly verb: "met"; readonly who: number; readonly name: string }
+  | { readonly verb: "lock"; readonly days: number | null }
+  | { readonly verb: "unlock" | "orders" }
   | { readonly verb: "create"; readonly name: string; readonly joinCode: string | null }
   | { readonly verb: "prune" | "counts" | "accounts" | "check" | "invites" }
   | { readonly verb: "wait"; readonly days: number };
@@ -85,6 +89,10 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   fc.record({ verb: fc.constant("password" as const), who }),
   fc.record({ verb: fc.constant("disable" as const), name, isDisabled: fc.boolean() }),
   fc.record({ verb: fc.constant("remove" as const), name }),
+  fc.record({ verb: fc.constantFrom("ban" as const, "lift" as const), name, days: fc.nat({ max: 3 }) }),
+  fc.record({ verb: fc.constant("met" as const), who, name }),
+  fc.record({ verb: fc.constant("lock" as const), days: fc.constantFrom(null, 0, 2) }),
+  fc.record({ verb: fc.constantFrom("unlock" as const, "orders" as const) }),
   fc.record({
     verb: fc.constant("create" as const),
     name,
@@ -204,6 +212,20 @@ class Side {
         return store.setDisabled(this.#own(call.name), call.isDisabled);
       case "remove":
         return store.removeAccount(this.#own(call.name));
+      case "ban": {
+        const endsAt = clock.at + call.days * DAY_MS;
+        return store.ban({ kind: "account", subject: this.#own(call.name), endsAt, reason: "" });
+      }
+      case "lift":
+        return store.liftBan({ kind: "account", subject: this.#own(call.name) });
+      case "met":
+        return store.haveMet(accountId, this.#own(call.name));
+      case "lock":
+        return store.lockDown(call.days === null ? null : clock.at + call.days * DAY_MS);
+      case "unlock":
+        return store.endLockdown();
+      case "orders":
+        return store.standingOrders();
       case "create": {
         const joinCode = call.joinCode === null ? null : this.#own(call.joinCode);
         const name = this.#own(call.name);

@@ -1,6 +1,6 @@
 // Option 3: get my messages. They are forgotten here, and known as read on the server, only once the output has taken them.
 import { OPTIONS } from "../options.ts";
-import { ConnectionError, OutputError } from "../../errors.ts";
+import { ChatError, ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import type { App } from "../app.ts";
@@ -77,6 +77,8 @@ export async function followInbox(
     // What came meanwhile has woken nobody.
     if (client.unread.length === 0) await app.account?.nextEvent(signal);
   }
+  // The server has ended it for good; whoever left it has no error.
+  if (signal.reason instanceof ChatError) throw signal.reason;
 }
 
 function mustBeSeen(app: App): void {

@@ -1,12 +1,13 @@
 // News between the servers of a community, by NOTIFY. Two costs of PostgreSQL shape it:
 // - A transaction that notifies takes a lock of the whole cluster until its commit is on the disk. So NOTIFY has transactions
-//   of its own, which write nothing and wait for no disk (what ends logins is so rare that it may be part of its verb's).
+//   of its own, which write nothing and wait for no disk (what ends logins, or is the operator's, is so rare that it may be part of its verb's).
 // - Each NOTIFY wakes every server, which grows with the square of their number. So what waits leaves together, and seldom.
 import type { Bus, BusNews } from "../../chat/cluster.ts";
 import { UsageError } from "../../errors.ts";
 import { sleep, within } from "../../waiting.ts";
 import type { Connection } from "./connection.ts";
 import { type Lane, openLane } from "./lane.ts";
+import type { StoreNews } from "../verbs/steps.ts";
 import type { DatabaseUrl } from "./url.ts";
 
 const CHANNEL = "mini_chat";
@@ -42,12 +43,8 @@ const CHECK_DEADLINE_MS = 2_000;
 const PING_EVERY_MS = 5_000;
 const PING_DEADLINE_MS = 3_000;
 
-/** What a verb notifies inside its transaction: if that commits, all servers hear that logins have ended. */
-export function endedNotice(
-  accountId: number,
-  reason: "password_changed" | "revoked",
-): { readonly channel: string; readonly payload: string } {
-  const news: BusNews = { type: "logins_ended", accountId, reason };
+/** What a verb notifies inside its transaction: if that commits, all servers hear it. */
+export function noticeOf(news: StoreNews): { readonly channel: string; readonly payload: string } {
   return { channel: CHANNEL, payload: payloadOf(NOBODY, [JSON.stringify(news)]) };
 }
 

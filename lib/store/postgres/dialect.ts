@@ -1,6 +1,6 @@
 // What PostgreSQL says in its own words, for the verbs that are written once.
 import { Kysely, PostgresDialect, sql } from "kysely";
-import { endedNotice } from "./bus.ts";
+import { noticeOf } from "./bus.ts";
 import type { ServerTables } from "../verbs/schema.ts";
 import type { ConversationRow, Dialect } from "../verbs/steps.ts";
 import { type StoredText, wholeText } from "./hot/texts.ts";
@@ -38,8 +38,8 @@ export function postgresDialect(): Dialect {
       return [];
     },
 
-    *announceEnded(accountId, reason) {
-      const { channel, payload } = endedNotice(accountId, reason);
+    *announce(news) {
+      const { channel, payload } = noticeOf(news);
       yield { sql: "SELECT pg_notify($1, $2)", values: [channel, payload], wanted: "rows" };
     },
   };

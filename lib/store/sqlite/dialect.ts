@@ -47,6 +47,6 @@ export function sqliteDialect(database: Database<ServerTables>): Dialect {
       );
     },
 
-    *announceEnded() {}, // the one server that serves this file looks by itself
+    *announce() {}, // the one server that serves this file looks by itself
   };
 }

@@ -73,4 +73,44 @@ export const SERVER_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    title: "bans, lockdown, reports, audit log; texts of deleted accounts are cleared",
+    sql: `
+      CREATE TABLE bans (
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        ends_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (kind, subject)
+      ) STRICT, WITHOUT ROWID;
+
+      CREATE TABLE lockdown (
+        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+        since INTEGER NOT NULL,
+        ends_at INTEGER
+      ) STRICT;
+
+      CREATE TABLE reports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created_at INTEGER NOT NULL,
+        reporter_id INTEGER NOT NULL REFERENCES accounts (id),
+        reported_id INTEGER NOT NULL REFERENCES accounts (id),
+        message_count INTEGER NOT NULL,
+        content TEXT,
+        closed_at INTEGER
+      ) STRICT;
+
+      CREATE TABLE audit_log (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        act TEXT NOT NULL,
+        subject TEXT NOT NULL
+      ) STRICT;
+
+      ALTER TABLE accounts ADD COLUMN cleared_up_to INTEGER;
+      CREATE INDEX accounts_to_clear ON accounts (id) WHERE cleared_up_to IS NOT NULL;
+    `,
+  },
 ];

@@ -4,6 +4,7 @@ import { deviceVerbs } from "./devices.ts";
 import { historyVerbs } from "./history.ts";
 import { inviteVerbs } from "./invites.ts";
 import { operatorVerbs } from "./operator.ts";
+import { orderVerbs } from "./orders.ts";
 import { pruneVerbs } from "./prune.ts";
 import type { VerbContext } from "./steps.ts";
 import { userVerbs } from "./users.ts";
@@ -16,6 +17,7 @@ export function coldVerbs(context: VerbContext) {
   const history = historyVerbs(context);
   const invites = inviteVerbs(context);
   const operator = operatorVerbs(context, pruning.pruneMailbox);
+  const orders = orderVerbs(context);
   return {
     pruneMailbox: pruning.pruneMailbox,
     reads: {
@@ -25,6 +27,7 @@ export function coldVerbs(context: VerbContext) {
       ...history.reads,
       ...invites.reads,
       ...operator.reads,
+      ...orders.reads,
     },
     writes: {
       ...accounts.writes,
@@ -33,6 +36,7 @@ export function coldVerbs(context: VerbContext) {
       ...pruning.writes,
       ...invites.writes,
       ...operator.writes,
+      ...orders.writes,
     },
   };
 }

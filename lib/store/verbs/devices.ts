@@ -146,7 +146,7 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
         yield* savePassword.run({ accountId, passwordHash });
         if (exceptTokenHash === null) yield* endAll.run({ accountId });
         else yield* endOthers.run({ accountId, exceptTokenHash });
-        yield* dialect.announceEnded(accountId, "password_changed");
+        yield* dialect.announce({ type: "logins_ended", accountId, reason: "password_changed" });
       },
 
       *openLogin({ accountId, passwordHash, newPasswordHash, deviceId, connectedDeviceIds, ...login }) {
@@ -184,7 +184,9 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
 
       *closeLogin(tokenHash) {
         const device = yield* endOne.first({ tokenHash });
-        if (device !== undefined) yield* dialect.announceEnded(device.accountId, "revoked");
+        if (device !== undefined) {
+          yield* dialect.announce({ type: "logins_ended", accountId: device.accountId, reason: "revoked" });
+        }
       },
     },
   } satisfies VerbSteps;

@@ -126,7 +126,7 @@ export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: nu
         yield* disable.run({ accountId, isDisabled: isDisabled ? 1 : 0 });
         if (!isDisabled) return;
         yield* endLogins.run({ accountId });
-        yield* dialect.announceEnded(accountId, "revoked");
+        yield* dialect.announce({ type: "logins_ended", accountId, reason: "revoked" });
       },
 
       *removeAccount(name) {
@@ -137,7 +137,7 @@ export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: nu
         yield* removeBlocks.run({ accountId });
         context.forget();
         yield* pruneMailbox(accountId);
-        yield* dialect.announceEnded(accountId, "revoked");
+        yield* dialect.announce({ type: "logins_ended", accountId, reason: "revoked" });
       },
     },
   } satisfies VerbSteps;

@@ -1,6 +1,7 @@
 // A verb as steps: it yields a query and goes on with the answer. SQLite's engine answers at once, PostgreSQL's when the rows
 // have come, so each rule is written once and SQLite's path has no promises.
 import type { Compilable, Kysely, RawBuilder, SelectQueryBuilder } from "kysely";
+import type { BusNews } from "../../chat/cluster.ts";
 import { Prepared } from "../../sql/prepared.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Reads, Writes } from "../queue.ts";
@@ -56,9 +57,12 @@ export interface Dialect {
   readConversation(page: ConversationPage): Steps<ConversationRow[]>;
   /** What is wrong with the file and its references, in words. */
   checkFile(): Steps<string[]>;
-  /** Tells the other servers, when the transaction commits, that logins of this account have ended. */
-  announceEnded(accountId: number, reason: "password_changed" | "revoked"): Steps<void>;
+  /** Tells all servers, when the transaction commits. */
+  announce(news: StoreNews): Steps<void>;
 }
+
+/** What whoever changed the store tells those that serve from it. */
+export type StoreNews = Extract<BusNews, { readonly type: "logins_ended" | "orders_changed" }>;
 
 export interface ConversationPage {
   readonly senderId: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { BusNews } from "../../../lib/chat/cluster.ts";
-import { endedNotice, openBus, type PostgresBus } from "../../../lib/store/postgres/bus.ts";
+import { noticeOf, openBus, type PostgresBus } from "../../../lib/store/postgres/bus.ts";
 import { parseDatabaseUrl } from "../../../lib/store/postgres/url.ts";
 import { testWith } from "../../helpers/needs.ts";
 import { lookAt, newDatabase, POSTGRES, PostgresCluster } from "../../helpers/postgres.ts";
@@ -75,7 +75,7 @@ testWith(
     const heard = hearing(bus);
     const connection = await lookAt(url);
     const announce = (accountId: number) => {
-      const { channel, payload } = endedNotice(accountId, "revoked");
+      const { channel, payload } = noticeOf({ type: "logins_ended", accountId, reason: "revoked" });
       return connection.query({ sql: "SELECT pg_notify($1, $2)", values: [channel, payload] });
     };
     await assert.rejects(connection.transaction(async () => {
