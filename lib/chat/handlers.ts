@@ -159,10 +159,12 @@ const HANDLERS: Handlers = {
   },
 
   async open_chat(session, chat) {
-    const { identity: { accountId, name }, services: { store, hub, directChats, sendPaces } } = session;
+    const { identity: { accountId, name }, services: { store, hub, rules, directChats, sendPaces } } =
+      session;
     if (chat.to === name) throw new ChatError("invalid", "Cannot open a chat with yourself: name a friend");
     // An invitation reaches a person as a message does, so it takes its turn with those.
     await sendPaces.of(accountId).turn(session);
+    await rules.contact(session, chat.to);
     const friend = await store.findUser(chat.to, accountId);
     if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${chat.to}`);
     if ((await store.listBlocked(friend.accountId)).includes(name)) {
@@ -223,7 +225,9 @@ async function send(
   session: Session,
   { id, to, text }: Params<"send_message">,
 ): Promise<Result<"send_message">> {
-  const { identity: { accountId, name }, services: { store, hub } } = session;
+  const { identity: { accountId, name }, services: { store, hub, rules } } = session;
+  const asked = rules.contact(session, to);
+  if (asked !== null) await asked;
   const sent = await store.sendMessage({ senderId: accountId, id, to, text });
   const { sequence, previous, storedAt, isDuplicate, recipientId } = sent;
   // Whoever stored a duplicate may have ended before it told anybody.

@@ -9,7 +9,7 @@ const TOKEN_BYTES = 32; // 256 random bits
 
 export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "change_password"> = {
   async register(session, params) {
-    const { registration, throttles, passwords, store, log } = session.services;
+    const { registration, throttles, passwords, store, rules, log } = session.services;
     const joinCode = params.joinCode ?? null;
     if (registration === "closed") {
       const words = "Cannot register: this server takes no new accounts; ask its operator for one";
@@ -19,6 +19,7 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
       const words = "Cannot register without an invite: ask somebody on this server for its invite link";
       throw new ChatError("forbidden", words);
     }
+    rules.checkRegistration();
     await throttles.startRegistration(session);
     const { token, opening } = newLogin(params.deviceName);
     const { accountId, ...opened } = await store.registerAccount({

@@ -24,6 +24,7 @@ export class Session implements PresentSession, TurnTaker {
   readonly addressGroup: string;
   readonly services: Services;
   delivery: Delivery | null = null;
+  asking: Promise<void> | null = null; // see `HouseRules.contact`
   isIdle = false; // the client says that its person is away from the keys
   readonly #signInTimer: ReturnType<typeof setTimeout>;
   #stage: Stage = "greeting";

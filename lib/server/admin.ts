@@ -8,6 +8,7 @@ import { addDatabaseCommands } from "./operator/database.ts";
 import { onStoreWith } from "./operator/desk.ts";
 import { addHealthcheckCommand } from "./operator/healthcheck.ts";
 import { addInviteCommands } from "./operator/invites.ts";
+import { addLockdownCommand } from "./operator/lockdown.ts";
 import { addUserCommands } from "./operator/users.ts";
 
 /** Adds the subcommands to the program. */
@@ -18,6 +19,7 @@ export function addAdminCommands(program: Command, openTerminal: () => Promise<T
   addUserCommands(program.command("user"), onStore);
   addInviteCommands(program.command("invite"), onStore);
   addBanCommands(program.command("ban"), onStore);
+  addLockdownCommand(program.command("lockdown"), onStore);
   addDatabaseCommands(program, onStore);
   addMoveCommand(program.command("move"), openTerminal);
   addHealthcheckCommand(program.command("healthcheck"), openTerminal);

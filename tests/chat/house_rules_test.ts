@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { newMessageId } from "../../lib/protocol/fields.ts";
 import { ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
@@ -73,4 +74,75 @@ Deno.test("orders that cannot be read leave those that were read before in force
   await world.store.liftBan(ban);
   await world.services.rules.refresh();
   await world.connect("192.0.2.9").greet();
+});
+
+Deno.test("a locked server registers nobody, and takes messages and chats for those alone whom one has met", async () => {
+  await using world = await ChatWorld.start();
+  const { store, services: { rules } } = world;
+  const [ana, bob, eve] = [
+    await world.connectAs("ana"),
+    await world.connectAs("bob"),
+    await world.connectAs("eve"),
+  ];
+  const message = (to: string) => ({ id: newMessageId(), to, text: "hello" });
+  const first = message("bob");
+  await ana.call("send_message", first);
+  await store.lockDown(Date.UTC(2100, 0, 1));
+  await rules.refresh();
+  const guest = await world.connect().greet();
+  await assert.rejects(
+    guest.call("register", { name: "mia", password: PASSWORD }),
+    /^ChatError: Cannot register now: .* until 2100-01-01 00:00 UTC$/,
+  );
+  await assert.rejects(
+    eve.call("send_message", message("bob")),
+    /Cannot write to bob for the first time now: .* until 2100/,
+  );
+  const chat = {
+    chatId: crypto.randomUUID(),
+    port: 5000,
+    places: [],
+    certificate: "PEM",
+    secret: "s".repeat(22),
+  };
+  assert.equal(await eve.refused("open_chat", { ...chat, to: "ana" }), "forbidden");
+  assert.equal(await eve.refused("send_message", message("nobody")), "not_found");
+  assert.equal((await ana.call("send_message", first)).duplicate, true);
+  await bob.call("send_message", message("ana"));
+  await bob.call("send_message", message("bob"));
+  await bob.call("open_chat", { ...chat, to: "ana" });
+  await store.endLockdown();
+  await rules.refresh();
+  await guest.call("register", { name: "mia", password: PASSWORD });
+  await eve.call("send_message", message("bob"));
+});
+
+Deno.test("what a session writes keeps its order while it is asked whom it has met, and when that ends in the middle", async () => {
+  const asked = Promise.withResolvers<void>();
+  let isHeld = false;
+  await using world = await ChatWorld.start({
+    gate: (verb) => isHeld && verb === "haveMet" ? asked.promise : Promise.resolve(),
+  });
+  const { store, services: { rules } } = world;
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const send = (text: string) => ana.call("send_message", { id: newMessageId(), to: "bob", text });
+  await send("0");
+  await bob.call("subscribe");
+  await store.lockDown(null);
+  await rules.refresh();
+  isHeld = true;
+  const sending = [
+    send("1"),
+    send("2"),
+    ana.refused("send_message", { id: newMessageId(), to: "nobody", text: "x" }),
+  ];
+  await store.endLockdown();
+  await rules.refresh();
+  isHeld = false;
+  sending.push(send("3"));
+  asked.resolve();
+  await Promise.all(sending);
+  await world.settle();
+  assert.deepEqual(bob.received("message_received").map(({ text }) => text), ["0", "1", "2", "3"]);
+  assert.equal(ana.session.asking, null);
 });

@@ -92,3 +92,34 @@ Deno.test("a banned address is refused at hello, and this machine's own only whe
   await operate(data, "ban", "lift", "prefix", "127.0.0.0/8");
   await waitUntil("eve is let in", async () => (await eve.run(["whoami"])).code === 0);
 });
+
+Deno.test("a locked server refuses strangers in plain words, across a restart; those who have met go on", async () => {
+  using folder = tempFolder();
+  const data = `${folder.path}/data`;
+  await using server = await startServer({ data });
+  const [ana, bob, eve] = ["ana", "bob", "eve"].map((name) => new Person(name, folder.path)) as [
+    Person,
+    Person,
+    Person,
+  ];
+  for (const person of [ana, bob, eve]) await person.register(server.inviteLink);
+  await ana.must(["send", "bob", "before"]);
+  assert.equal(await operate(data, "lockdown"), "The server is not locked.\n");
+  assert.match(await refusedTo(data, "lockdown", "off", "--for", "1h"), /lockdown on --for 2h/);
+  await operate(data, "lockdown", "on", "--for", "2h");
+  await waitUntil("the server is locked", async () => (await eve.run(["send", "bob", "spam"])).code !== 0);
+  assert.equal(await server.stop(), 0);
+  await using again = await startServer({ data, port: server.port });
+  const { code, stderr } = await eve.run(["send", "ana", "spam"]);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^Cannot write to ana for the first time now: the server's operator has locked it .* UTC\n$/,
+  );
+  const mia = await new Person("mia", folder.path).run(["register", again.inviteLink, "mia"], PASSWORD);
+  assert.match(mia.stderr, /^Cannot register now: .*/m);
+  await bob.must(["send", "ana", "answer"]);
+  assert.match(await operate(data, "lockdown", "--json"), /"endsAt":\d+/);
+  assert.equal(await operate(data, "lockdown", "off"), "The server is not locked.\n");
+  await waitUntil("the server is open", async () => (await eve.run(["send", "ana", "hello"])).code === 0);
+});

@@ -37,7 +37,7 @@ const FLAGS: Record<string, string | null> = {
   "--relay-mib": "1024",
 };
 
-const SUBCOMMANDS = ["user", "invite", "ban", "backup", "check", "move", "healthcheck"];
+const SUBCOMMANDS = ["user", "invite", "ban", "lockdown", "backup", "check", "move", "healthcheck"];
 
 Deno.test("server --help names every flag, its variable and its default, and every subcommand", async () => {
   const { code, stdout } = await runServer(["--help"]);

@@ -3,7 +3,7 @@
 import { Network } from "../../addresses.ts";
 import { ChatError } from "../../errors.ts";
 import type { Hub } from "../hub.ts";
-import type { Ban, ChatStore, Lockdown, StandingOrders } from "../store.ts";
+import type { AccountName, Ban, ChatStore, Lockdown, StandingOrders } from "../store.ts";
 
 /** Somebody who is here, or wants to come in. */
 export interface Visitor {
@@ -11,15 +11,24 @@ export interface Visitor {
   readonly address: string;
 }
 
+/** A session that writes to others. */
+export interface Writer {
+  readonly identity: AccountName;
+  /** Settles when the last thing that had to be asked about may go or was refused; null when there is none. */
+  asking: Promise<void> | null;
+}
+
+type OrdersStore = Pick<ChatStore, "standingOrders" | "haveMet">;
+
 export class HouseRules {
-  readonly #store: Pick<ChatStore, "standingOrders">;
+  readonly #store: OrdersStore;
   readonly #hub: Pick<Hub, "all">;
   #accounts: ReadonlyMap<string, Ban> = new Map(); // by name
   #networks: readonly { readonly network: Network; readonly ban: Ban }[] = [];
   #lockdown: Lockdown | null = null;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(store: Pick<ChatStore, "standingOrders">, hub: Pick<Hub, "all">) {
+  constructor(store: OrdersStore, hub: Pick<Hub, "all">) {
     this.#store = store;
     this.#hub = hub;
   }
@@ -43,10 +52,36 @@ export class HouseRules {
     );
   }
 
-  /** The lockdown that is on; null for none. */
-  get lockdown(): Lockdown | null {
-    const { endsAt = 0 } = this.#lockdown ?? {};
-    return endsAt === null || endsAt > Date.now() ? this.#lockdown : null;
+  /** Refuses whoever wants to register while the server is locked. @throws {ChatError} `forbidden` – with the time. */
+  checkRegistration(): void {
+    const lockdown = this.#lockdownNow();
+    if (lockdown !== null) throw lockedUntil("Cannot register now", lockdown);
+  }
+
+  /**
+   * Lets a message, or an invitation to a direct chat, go to somebody: while the server is locked, only to those whom the writer
+   * has met. What one session writes stays in its order. Rejects with a `ChatError` (`forbidden`, with the time).
+   * @returns Null when it may go at once.
+   */
+  contact(writer: Writer, to: string): Promise<void> | null {
+    if (this.#lockdown === null && writer.asking === null) return null;
+    const asked = (writer.asking ?? Promise.resolve()).then(() => this.#checkContact(writer, to));
+    const asking = asked.catch(() => {}).then(() => {
+      if (writer.asking === asking) writer.asking = null;
+    });
+    writer.asking = asking;
+    return asked;
+  }
+
+  async #checkContact({ identity: { accountId, name } }: Writer, to: string): Promise<void> {
+    if (to === name || this.#lockdownNow() === null || await this.#store.haveMet(accountId, to)) return;
+    const lockdown = this.#lockdownNow();
+    if (lockdown !== null) throw lockedUntil(`Cannot write to ${to} for the first time now`, lockdown);
+  }
+
+  #lockdownNow(): Lockdown | null {
+    const lockdown = this.#lockdown;
+    return lockdown === null || lockdown.endsAt === null || lockdown.endsAt > Date.now() ? lockdown : null;
   }
 
   #banOf({ name, address }: Visitor): Ban | null {
@@ -75,12 +110,17 @@ export class HouseRules {
   }
 }
 
-export function forbiddenUntil(words: string, endsAt: number | null): ChatError {
+function lockedUntil(words: string, { endsAt }: Lockdown): ChatError {
+  const until = endsAt === null ? "for now" : `until ${spokenTime(endsAt)}`;
+  return forbiddenUntil(`${words}: the server's operator has locked it against strangers ${until}`, endsAt);
+}
+
+function forbiddenUntil(words: string, endsAt: number | null): ChatError {
   const wait = endsAt === null ? {} : { retryAfterMs: Math.max(1, endsAt - Date.now()) };
   return new ChatError("forbidden", words, wait);
 }
 
 /** A time as people anywhere understand it: `2026-11-25 14:05 UTC`. */
-export function spokenTime(at: number): string {
+function spokenTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
