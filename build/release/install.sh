@@ -214,9 +214,9 @@ place_extras() {
   for page in "$files"/man/*.[1-8]; do
     place "$page" "$share/man/man${page##*.}" "${page##*/}"
   done
-  place "$files/completions/$program.bash" "$share/bash-completion/completions" "$program"
-  place "$files/completions/_$program" "$share/zsh/site-functions" "_$program"
-  place "$files/completions/$program.fish" "$share/fish/vendor_completions.d" "$program.fish"
+  place "$files/completions/bash/$program" "$share/bash-completion/completions" "$program"
+  place "$files/completions/zsh/_$program" "$share/zsh/site-functions" "_$program"
+  place "$files/completions/fish/$program.fish" "$share/fish/vendor_completions.d" "$program.fish"
 }
 
 # place FILE FOLDER NAME

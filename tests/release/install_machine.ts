@@ -16,9 +16,9 @@ export const TINY = "#!/bin/sh\necho mini-chat-client 1.2.3\n";
 export const FILES = {
   [PROGRAM]: TINY,
   "LICENSE": "free",
-  [`completions/${PROGRAM}.bash`]: "# bash",
-  [`completions/_${PROGRAM}`]: "#compdef",
-  [`completions/${PROGRAM}.fish`]: "# fish",
+  [`completions/bash/${PROGRAM}`]: "# bash",
+  [`completions/zsh/_${PROGRAM}`]: "#compdef",
+  [`completions/fish/${PROGRAM}.fish`]: "# fish",
   [`man/${PROGRAM}.1`]: ".TH",
 };
 
