@@ -100,6 +100,13 @@ async function withApp(
   await using terminal = new Terminal({
     onInput: () => idle.touched(),
     term: Deno.env.get("TERM"),
+    emulator: {
+      termProgram: Deno.env.get("TERM_PROGRAM"),
+      lcTerminal: Deno.env.get("LC_TERMINAL"),
+      kittyWindow: Deno.env.get("KITTY_WINDOW_ID"),
+      tmux: Deno.env.get("TMUX"),
+      screen: Deno.env.get("STY"),
+    },
     noColor: Deno.env.get("NO_COLOR"),
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
   });
@@ -113,7 +120,11 @@ async function withApp(
     readInput: () => new Response(Deno.stdin.readable).text(),
     homeFolder: homeFolder(),
     downloadFolder: defaultDownloadFolder(homeFolder(), Deno.env.get("XDG_DOWNLOAD_DIR")),
-    ...(passwordCommand === undefined ? {} : { passwordCommand: () => readPasswordCommand(passwordCommand) }),
+    ...(isScript ? { warn: (line: string) => void printError(line) } : {}),
+    // It may ask for something itself.
+    ...(passwordCommand === undefined
+      ? {}
+      : { passwordCommand: () => terminal.runOutside(() => readPasswordCommand(passwordCommand)) }),
   });
   using _goodbye = onEnd(async () => {
     await app.leave();

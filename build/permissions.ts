@@ -16,10 +16,11 @@ const SHARED_VARIABLES = [
 /** Variables that only the server reads: how it tells the service manager that it accepts, and that it is well. */
 const SERVER_VARIABLES = ["NOTIFY_SOCKET,WATCHDOG_USEC,WATCHDOG_PID"];
 
-/** Variables that only the client reads: the editor, and how to reach a browser. */
+/** Variables that only the client reads: the editor, how to reach a browser, and which terminal this is. */
 const CLIENT_VARIABLES = [
   "EDITOR,VISUAL,TMPDIR,TEMP,USER,USERNAME,SSH_CONNECTION,SSH_TTY",
   "DISPLAY,WAYLAND_DISPLAY,BROWSER,XDG_DOWNLOAD_DIR,XDG_RUNTIME_DIR,PATH",
+  "TERM_PROGRAM,LC_TERMINAL,KITTY_WINDOW_ID,TMUX,STY",
 ];
 
 /**
@@ -45,7 +46,7 @@ export const SERVER_PERMISSIONS: readonly string[] = [
 
 /**
  * Flags of the client: those of the server, its own variables, and the programs that it starts: a shell (for
- * `--password-command` and the editor), and what opens a link on Linux, macOS and Windows.
+ * `--password-command`, the editor and the command of `notify`), and what opens a link on Linux, macOS and Windows.
  */
 export const CLIENT_PERMISSIONS: readonly string[] = [
   "--no-prompt",

@@ -6,9 +6,11 @@ import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
 import type { Profile } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/read_line.ts";
+import { yellow } from "../terminal/style.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { within } from "../waiting.ts";
 import type { Account } from "./account.ts";
+import { Notifier } from "./notify/notifier.ts";
 
 /** How often a new password may fail to meet the rules before the question is given up. */
 const PASSWORD_ATTEMPTS = 3;
@@ -26,6 +28,8 @@ interface AppOptions {
   /** Folder that files from direct chats are saved in; it need not exist yet. */
   readonly downloadFolder: string;
   readonly homeFolder: string;
+  /** Says a line beside the output, which a script may read; above the prompt by default. */
+  readonly warn?: (line: string) => void;
 }
 
 export class App implements AsyncDisposable {
@@ -34,6 +38,7 @@ export class App implements AsyncDisposable {
   readonly downloadFolder: string;
   readonly homeFolder: string;
   readonly readInput: () => Promise<string>;
+  readonly notifier: Notifier;
   readonly #options: AppOptions;
   readonly #names = new Set<string>();
   readonly #goodbyes = new Set<() => Promise<void>>();
@@ -46,6 +51,12 @@ export class App implements AsyncDisposable {
     this.homeFolder = options.homeFolder;
     this.readInput = options.readInput;
     this.#options = options;
+    this.notifier = new Notifier({
+      terminal,
+      profile,
+      account: () => this.#account,
+      warn: options.warn ?? ((line) => terminal.printAbove(yellow(line))),
+    });
   }
 
   get account(): Account | null {

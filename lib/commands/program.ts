@@ -42,8 +42,19 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
       as(options, (app, { printHistory }) => printHistory(app, name.toLowerCase(), options))
     );
   signedIn("tail", "print messages as they arrive, until stopped; each is marked as read once printed")
-    .action((options: ScriptOptions) =>
+    .option("--notify", "call you for each, as the command notify has it", false)
+    .action((options: ScriptOptions & { notify: boolean }) =>
       as(options, (app, { followInbox }) => followInbox(app, options, app.account!.ended))
+    );
+  signedIn("notify", "see or change when and how you are called for what arrives")
+    .argument(
+      "[words...]",
+      "on, off, USER on|off, how WAY, command LINE, quiet HOURS|off, hide-text on|off, test",
+    )
+    .action((words: string[], options: ScriptOptions) =>
+      alone((app, { notifyOnce, findLogin }) =>
+        notifyOnce(app, words.join(" "), options, () => findLogin(app, options).login)
+      )
     );
   signedIn("whoami", "print the account that is signed in, and its server")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));

@@ -6,12 +6,12 @@ import type { KnownServer, SavedLogin } from "../profile/profile.ts";
 import { safeText } from "../terminal/safe_text.ts";
 import { Account } from "./account.ts";
 import type { App } from "./app.ts";
-import { signInAs, visit } from "./chat/connect.ts";
-import { News } from "./chat/news.ts";
+import { newsOf, signInAs, visit } from "./chat/connect.ts";
 import { trustServer } from "./chat/trust.ts";
 
 export { printHistory } from "./chat/history.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
+export { notifyOnce } from "./notify/once.ts";
 export { sendOnce } from "./chat/send.ts";
 export { listUsers } from "./chat/users.ts";
 
@@ -33,7 +33,7 @@ export async function openAccount(
   tellsNews = false,
 ): Promise<void> {
   const { server, login } = findLogin(app, options);
-  const news = tellsNews ? new News(app.terminal, (name) => app.learnName(name)) : null;
+  const news = tellsNews ? newsOf(app) : null;
   const account = new Account({ profile: app.profile, server, name: login.name, news });
   const what = `Connecting to ${safeText(server.host)}`;
   const outcome = await app.waitFor(what, (signal) => account.firstOutcome(REACH_WITHIN_MS, signal));
@@ -48,7 +48,8 @@ export async function openAccount(
   throw outcome.error;
 }
 
-function findLogin(
+/** The account that signed in here before; the last one used, unless a server or a name is given. Throws `NotSignedInError` for none. */
+export function findLogin(
   app: App,
   options: Pick<ScriptOptions, "server" | "user">,
 ): { readonly server: KnownServer; readonly login: SavedLogin } {

@@ -93,4 +93,16 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
     title: "which program sends a message of the outbox",
     sql: "ALTER TABLE outbox ADD COLUMN claimed_by TEXT;",
   },
+  {
+    title: "conversations that are notified of otherwise than all the others",
+    sql: `
+      CREATE TABLE notified_conversations (
+        server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        other TEXT NOT NULL,
+        is_on INTEGER NOT NULL,
+        PRIMARY KEY (server_id, name, other)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

@@ -11,6 +11,7 @@ import { PROFILE_MIGRATIONS } from "./migrations.ts";
 import { type AccountKey, AccountRecords } from "./account_records.ts";
 import type { ProfileTables } from "./schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
+import { ProfileSettings } from "./profile_settings.ts";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
 
 /** Name of the database in a profile's folder. */
@@ -50,6 +51,8 @@ const SERVER_COLUMNS = ["id as serverId", "host", "port", "certificate", "finger
 export class Profile implements Disposable {
   /** The file itself, for parts of the client that add tables of their own in `migrations.ts`. */
   readonly database: Database<ProfileTables>;
+  /** What the person has chosen for all programs with this profile. */
+  readonly settings: ProfileSettings;
   readonly #tables: Database<ProfileTables>["tables"];
   readonly #marks: ProgramMarks;
   readonly #now: () => number;
@@ -66,6 +69,7 @@ export class Profile implements Disposable {
     this.database = new Database<ProfileTables>(path, PROFILE_MIGRATIONS, {
       describe: (error) => fileErrorFrom(error, path),
     });
+    this.settings = new ProfileSettings(this.database);
     this.#tables = this.database.tables;
     this.#marks = new ProgramMarks(join(dirname(path), MARKS_FOLDER));
     this.#now = now;

@@ -43,6 +43,18 @@ interface CommandHistoryTable {
   line: string;
 }
 
+interface SettingsTable {
+  key: string;
+  value: string;
+}
+
+interface NotifiedConversationsTable {
+  server_id: number;
+  name: string;
+  other: string; // name of the other person
+  is_on: number; // 0 or 1; no row where it is as for all others
+}
+
 interface MailAccountsTable {
   id: string;
   address: string; // the address that mails come from
@@ -69,6 +81,8 @@ export interface ProfileTables {
   cursors: CursorsTable;
   outbox: WithDefaults<OutboxTable, "position" | "rejected_code" | "rejected_reason">;
   command_history: WithDefaults<CommandHistoryTable, "position">;
+  settings: SettingsTable;
+  notified_conversations: NotifiedConversationsTable;
   mail_accounts: MailAccountsTable;
   mail_drafts: MailDraftsTable;
   mail_outbox: WithDefaults<MailOutboxTable, "position">;

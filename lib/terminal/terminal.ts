@@ -6,6 +6,8 @@
  * @module
  */
 import { within } from "../waiting.ts";
+import type { Emulator } from "./screen/alert_sequences.ts";
+import { Alerts } from "./screen/alerts.ts";
 import { Attention } from "./line/attention.ts";
 import { editWithProgram } from "./line/external_editor.ts";
 import type { ScreenSize } from "./screen/picture.ts";
@@ -22,6 +24,8 @@ import type { ReadLineOptions } from "./read_line.ts";
 import { Screen } from "./screen/screen.ts";
 import { printable } from "./style.ts";
 
+export { ALERT_STYLES, type AlertStyle } from "./screen/alert_sequences.ts";
+
 /** How a {@linkcode Terminal} is made; the entry file fills it in from the environment. */
 export interface TerminalOptions {
   /** Keyboard, screen and signals; this process's by default. */
@@ -30,6 +34,8 @@ export interface TerminalOptions {
   readonly onInput?: () => void;
   /** The value of `TERM`: `dumb` or empty means plain lines. Unset (as on Windows) means a terminal like others. */
   readonly term?: string | undefined;
+  /** What else the environment tells of the terminal; decides how {@linkcode Terminal.alerts} call. Nothing by default. */
+  readonly emulator?: Omit<Emulator, "term">;
   /** The value of `NO_COLOR`: any but the empty string takes all colours away. */
   readonly noColor?: string | undefined;
   /** The command of the person's editor (`VISUAL`, else `EDITOR`) for `/edit`; unset where there is none. */
@@ -47,6 +53,8 @@ const CLOSE_WAIT_MS = 1_000;
 export class Terminal implements AsyncDisposable {
   /** Whether lines can be edited and redrawn: keyboard and screen are real, and `TERM` is not `dumb`. */
   readonly isInteractive: boolean;
+  /** Calls the person here, and knows whether they look. */
+  readonly alerts: Alerts;
   readonly #io: TerminalIo;
   readonly #editor: string | undefined;
   readonly #now: () => number;
@@ -84,7 +92,20 @@ export class Terminal implements AsyncDisposable {
       prompt: () => this.#prompts.shown,
       changed: () => this.refresh(),
     }, this.#useColor);
-    this.#keyboard = new Keyboard(source, { prompt, isSuspended, located: (at) => this.#screen.located(at) });
+    this.#keyboard = new Keyboard(source, {
+      prompt,
+      isSuspended,
+      located: (at) => this.#screen.located(at),
+      typed: () => this.alerts.typed(),
+      focused: (isIn) => this.alerts.focused(isIn),
+    });
+    this.alerts = new Alerts({ ...options.emulator, term: options.term }, this.#now, {
+      hasScreen: output.isTerminal(),
+      isHeard: () => this.#prompts.top !== undefined && !isSuspended(),
+      isOurs: () => !this.#isClosed && !isSuspended(),
+      write: (sequence) => this.isInteractive ? this.#screen.alert(sequence) : this.#queue.push(sequence),
+      watchChanged: () => this.#updateMode(),
+    });
     this.#queue = new OutputQueue(
       output,
       (lines) => this.isInteractive ? this.#screen.render(lines) : lines.join(""),
@@ -303,8 +324,12 @@ export class Terminal implements AsyncDisposable {
 
   #updateMode(): void {
     this.#attention.update();
-    if (this.isInteractive) this.#screen.markPastes(this.#attention.mode !== "lines");
-    else this.#plain.applyMode(this.#suspensions > 0);
+    if (!this.isInteractive) return this.#plain.applyMode(this.#suspensions > 0);
+    const { mode } = this.#attention;
+    this.#screen.markPastes(mode !== "lines");
+    // Only while Ctrl+Z is a key: stopped by the system, the program could not switch it off before the shell is there.
+    const canReport = mode === "keys" && this.#prompts.top?.isSecret !== true;
+    this.#screen.reportFocus(this.alerts.reportsWhere(canReport));
   }
 
   /** The process goes on after a stop. Unless it stopped by itself, the shell has written below what is painted. */

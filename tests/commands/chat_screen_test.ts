@@ -9,7 +9,7 @@ const LONG = "x".repeat(1_000);
 
 function screenOn(tty: FakeTerminal): ChatScreen {
   const folders = { downloadFolder: "/d", homeFolder: "/h" };
-  return new ChatScreen(tty.terminal, { name: "bob", friend: "ana", folders });
+  return new ChatScreen(tty.terminal, { name: "bob", friend: "ana", folders, notify: () => {} });
 }
 
 Deno.test("ChatScreen once let lines be ticked that a stopped screen had dropped", async () => {

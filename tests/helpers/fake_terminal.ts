@@ -32,6 +32,8 @@ export class FakeTerminal {
   stops = 0;
   /** How often Ctrl+C ended the program. */
   ends = 0;
+  /** Everything that was written, escape sequences and all. */
+  written = "";
   /** Whether the reader of the output has gone. */
   isBroken = false;
   readonly #wraps: boolean;
@@ -69,11 +71,11 @@ export class FakeTerminal {
         isTerminal: () => options.isScreen ?? true,
         isNowhere: () => false,
         size: () => this.screen.size,
-        writeNow: (bytes) => void this.screen.write(new TextDecoder().decode(bytes)),
+        writeNow: (bytes) => void this.#show(new TextDecoder().decode(bytes)),
         write: async (bytes) => {
           await options.beforeWrite?.();
           if (this.isBroken) throw new Deno.errors.BrokenPipe("Broken pipe");
-          await this.screen.write(decoder.decode(bytes, { stream: true }));
+          await this.#show(decoder.decode(bytes, { stream: true }));
           return bytes.length;
         },
       },
@@ -129,6 +131,11 @@ export class FakeTerminal {
       await new Promise((resolve) => setTimeout(resolve, 0));
       await this.#flush();
     }
+  }
+
+  async #show(text: string): Promise<void> {
+    this.written += text;
+    await this.screen.write(text);
   }
 
   /** Waits for the screen; one that is broken shows nothing more. */

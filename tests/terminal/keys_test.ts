@@ -8,8 +8,8 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 function short(key: Key): string {
   const name = key.name === "text"
     ? (key.ctrl || key.alt ? key.text : `"${key.text}"`)
-    : key.name === "paste"
-    ? `paste(${key.text})`
+    : key.name === "paste" || key.name === "focus"
+    ? `${key.name}(${key.text})`
     : key.name;
   return `${key.ctrl ? "Ctrl+" : ""}${key.alt ? "Alt+" : ""}${key.shift ? "Shift+" : ""}${name}`;
 }
@@ -25,6 +25,8 @@ const TABLE: readonly [string, string][] = [
   ["\x1bb\x1bF\x1b\x7f\x1b\r", "Alt+b Alt+F Alt+backspace Alt+enter"],
   ["\x1b[13;2u\x1b[27;2;13~\x1b[97;5u", "Shift+enter Shift+enter Ctrl+a"],
   ["\x1b[Z\x1b\x1b[D", "Shift+tab Alt+left"],
+  ["a\x1b[Ib\x1b[O", '"a" focus(in) "b" focus(out)'], // the window got the focus, and lost it
+  ["\x1b\x1b[I", "escape focus(in)"],
   ["\x1b[200~a\r\nb\x1b[Ac\x1b[201~d", 'paste(a\r\nb\x1b[Ac) "d"'],
   ["\x1b[200~\x1b[201~", "paste()"],
   ["\x1b[99;99X\x1b[<0;1;2M\x1b[[A", "unknown unknown unknown"], // keys unheard of, a mouse
@@ -59,6 +61,24 @@ Deno.test("KeyDecoder takes a lone Escape, and a paste that never ends, when tol
   assert.deepEqual(decoder.push(bytes("\x1b[")), []);
   assert.deepEqual(decoder.flush().map(short), ["Alt+["]);
   assert.equal(decoder.waitMs, 0);
+});
+
+Deno.test("KeyDecoder takes no report of the focus for keys, however late its rest comes behind the Escape", () => {
+  for (const rest of [["[I"], ["[", "I"], ["[Ix"]]) {
+    const decoder = new KeyDecoder();
+    decoder.push(bytes("\x1b"));
+    assert.deepEqual(decoder.flush().map(short), ["escape"]);
+    const keys = rest.flatMap((piece) => decoder.push(bytes(piece))).map(short);
+    assert.deepEqual(keys, rest[0] === "[Ix" ? ["focus(in)", '"x"'] : ["focus(in)"]);
+  }
+  // Behind the key, a bracket that is typed stays one.
+  const decoder = new KeyDecoder();
+  decoder.push(bytes("\x1b"));
+  decoder.flush();
+  assert.deepEqual(decoder.push(bytes("[")), []);
+  assert.ok(decoder.waitMs > 0);
+  assert.deepEqual(decoder.flush().map(short), ['"["']);
+  assert.deepEqual(decoder.push(bytes("[I")).map(short), ['"[I"']);
 });
 
 Deno.test("KeyDecoder never fails, and never holds more than a sequence, whatever it is fed", () => {

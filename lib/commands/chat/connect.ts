@@ -187,13 +187,17 @@ export async function signInAs(
   app.profile.saveLogin(key, signedIn);
 }
 
+/** Tells the person what happens, on the screen and by notifications. */
+export function newsOf(app: App): News {
+  app.terminal.alerts.watchFocus();
+  return new News(app.terminal, (name) => app.learnName(name), (notice) => app.notifier.notify(notice));
+}
+
 /** Connects as the account of a saved login: online, or going on to try behind the menu. */
 async function enter(app: App, server: KnownServer, name: string, withinMs: number): Promise<void> {
   const { terminal } = app;
-  const learnName = (seen: string) => app.learnName(seen);
-  const news = new News(terminal, learnName);
-  const account = new Account({ profile: app.profile, server, name, news });
-  announceInvitations(terminal, account, learnName);
+  const account = new Account({ profile: app.profile, server, name, news: newsOf(app) });
+  announceInvitations(app, account);
   const what = `Connecting to ${safeText(server.host)} as ${safeText(name)}`;
   const outcome = await app.waitFor(what, (signal) => account.firstOutcome(withinMs, signal));
   if (outcome.kind === "ended") {

@@ -5,6 +5,7 @@ import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import type { App } from "../app.ts";
 import { count, messageLines } from "../format.ts";
+import { mustBeAbleToNotify } from "../notify/once.ts";
 
 export function inboxOption(app: App): MenuCommand {
   return {
@@ -63,17 +64,23 @@ const NOTED_AT_ONCE = 50;
 
 /**
  * The subcommand `tail`: prints the unread messages, then each that arrives, until it is stopped, and marks them as read.
+ * With `notify` it calls the person too.
  * @throws {OutputError} when the output took not all of it: what it did not take stays unread.
  */
 export async function followInbox(
   app: App,
-  options: { readonly json: boolean },
+  options: { readonly json: boolean; readonly notify: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   mustBeSeen(app);
+  if (options.notify) mustBeAbleToNotify(app);
   const client = app.client();
   while (!signal.aborted) {
-    await printMessages(app, client.unread.slice(0, NOTED_AT_ONCE), { ...options, keep: false });
+    const messages = client.unread.slice(0, NOTED_AT_ONCE);
+    await printMessages(app, messages, { ...options, keep: false });
+    if (options.notify) {
+      for (const { from, text } of messages) app.notifier.notifyAnyway({ kind: "message", from, text });
+    }
     // What came meanwhile has woken nobody.
     if (client.unread.length === 0) await app.account?.nextEvent(signal);
   }

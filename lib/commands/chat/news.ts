@@ -5,6 +5,7 @@ import { type ChatError, messageOf } from "../../errors.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
+import type { Notice } from "../notify/notifier.ts";
 
 /** Room that a preview leaves for sender and hint, in columns. */
 const PREVIEW_MARGIN = 24;
@@ -14,15 +15,21 @@ const PREVIEW_LEAST = 12; // shortest preview worth showing, in columns
 export class News implements ChatListener {
   readonly #terminal: Terminal;
   readonly #learnName: (name: string) => void;
+  readonly #notify: (notice: Notice) => void;
   readonly #queued = new Set<string>();
   /** Messages of which an option is about to tell the person itself. */
   readonly #awaited = new Set<string>();
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
 
-  constructor(terminal: Terminal, learnName: (name: string) => void) {
+  constructor(
+    terminal: Terminal,
+    learnName: (name: string) => void,
+    notify: (notice: Notice) => void,
+  ) {
     this.#terminal = terminal;
     this.#learnName = learnName;
+    this.#notify = notify;
   }
 
   awaits(id: string): void {
@@ -42,6 +49,7 @@ export class News implements ChatListener {
     this.#tell(
       `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text, room)} ${dim("(3 reads it)")}`,
     );
+    this.#notify({ kind: "message", from, text });
   }
 
   /** Tells that the newest message to somebody has arrived, or was read. */

@@ -9,6 +9,7 @@ import { safeText } from "../../terminal/safe_text.ts";
 import { unlessAborted } from "../../waiting.ts";
 import type { Account } from "../account.ts";
 import type { App } from "../app.ts";
+import type { Notice } from "../notify/notifier.ts";
 import { type ChatFlags, parseChatFlags } from "./flags.ts";
 import { ChatScreen } from "./screen.ts";
 import { rendezvousOf } from "./rendezvous.ts";
@@ -33,7 +34,7 @@ export async function runHost(app: App, flags: ChatFlags, signal: AbortSignal): 
   const { friend } = flags;
   if (friend === undefined) throw new UsageError("Cannot host a chat for nobody: name a friend");
   const account = signedIn(app);
-  const screen = new ChatScreen(terminal, { name: account.name, friend, folders: app });
+  const screen = chatScreen(app, account.name, friend);
   if (flags.isMapped) terminal.status("Asking the router to forward a port…");
   await using hosted = await HostedChat.open(screen, {
     rendezvous: rendezvousOf(account),
@@ -47,6 +48,11 @@ export async function runHost(app: App, flags: ChatFlags, signal: AbortSignal): 
   await printInvitation(app, hosted, friend);
   if (!await isJoined(app, hosted, friend, signal)) return null;
   return await screen.run(hosted.chat);
+}
+
+export function chatScreen(app: App, name: string, friend: string): ChatScreen {
+  const notify = (notice: Notice) => app.notifier.notify(notice);
+  return new ChatScreen(app.terminal, { name, friend, folders: app, notify });
 }
 
 export function signedIn(app: App): Account {

@@ -1,8 +1,8 @@
 import { messageOf } from "../../errors.ts";
 import { bold, cyan, dim, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
-import type { Terminal } from "../../terminal/terminal.ts";
 import type { Account } from "../account.ts";
+import type { App } from "../app.ts";
 import { rendezvousOf } from "./rendezvous.ts";
 
 /** Names of hosts by chat, of the invitations that an account's person was told of and that are open. */
@@ -13,21 +13,19 @@ export function forgetInvitation(account: Account, chatId: string): void {
 }
 
 /** Tells when one comes, when it is taken back, and on connecting those that wait. */
-export function announceInvitations(
-  terminal: Terminal,
-  account: Account,
-  learnName: (name: string) => void,
-): void {
+export function announceInvitations(app: App, account: Account): void {
+  const { terminal } = app;
   const rendezvous = rendezvousOf(account);
   const told = new Map<string, string>();
   toldByAccount.set(account, told);
   const tell = (chatId: string, from: string) => {
     if (told.has(chatId)) return;
     told.set(chatId, from);
-    learnName(from);
+    app.learnName(from);
     terminal.printAbove(
       `${yellow("*")} ${bold(cyan(safeText(from)))} invites you to a direct chat. ${dim("(5 joins)")}`,
     );
+    app.notifier.notify({ kind: "invitation", from });
   };
   rendezvous.onEvent((event) => {
     if (event.name === "chat_invited") tell(event.content.chatId, event.content.from);

@@ -10,8 +10,7 @@ import type { Account } from "../account.ts";
 import { splitName } from "../chat/send.ts";
 import type { App } from "../app.ts";
 import { type ChatFlags, parseChatFlags } from "./flags.ts";
-import { signedIn } from "./host.ts";
-import { ChatScreen } from "./screen.ts";
+import { chatScreen, signedIn } from "./host.ts";
 import { ago } from "../format.ts";
 import { forgetInvitation } from "./invitations.ts";
 import { rendezvousOf } from "./rendezvous.ts";
@@ -31,7 +30,7 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
   const invitation = await choose(app, account, flags);
   if (!invitation) return null;
   const { terminal } = app;
-  const screen = new ChatScreen(terminal, { name: account.name, friend: invitation.from, folders: app });
+  const screen = chatScreen(app, account.name, invitation.from);
   const startedAt = performance.now();
   const chat = await joinChat(screen, {
     rendezvous: rendezvousOf(account),

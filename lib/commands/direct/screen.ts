@@ -15,6 +15,7 @@ import { sentenceOf } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
+import type { Notice } from "../notify/notifier.ts";
 import { farewell, fileAndSize, span, whyFileFailed } from "./words.ts";
 
 /** Lines under way that stand at the bottom of the screen; more wait with the next line typed. */
@@ -34,6 +35,7 @@ const COMMANDS = [
 export interface ChatScreenOptions {
   readonly name: string;
   readonly friend: string;
+  readonly notify: (notice: Notice) => void;
   readonly folders: { readonly downloadFolder: string; readonly homeFolder: string };
 }
 
@@ -76,6 +78,7 @@ export class ChatScreen implements JoinListener {
   /** See `DirectChatListener`. A line counts as shown once the output has taken it, however long it is stopped. */
   async onLine(text: string): Promise<void> {
     await this.#terminal.print(this.#spoken(bold(cyan(this.#friend)), text));
+    this.#options.notify({ kind: "line", from: this.#options.friend, text });
     await this.#terminal.flush();
   }
 

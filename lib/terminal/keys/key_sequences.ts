@@ -23,6 +23,7 @@ export type KeyName =
   | "page_down"
   | "insert"
   | "position" // not a key: the terminal's answer to the question where its cursor is
+  | "focus" // not a key: the terminal has got the focus, or lost it
   | "unknown";
 
 export interface Modifiers {
@@ -33,7 +34,7 @@ export interface Modifiers {
 
 export interface Key extends Modifiers {
   readonly name: KeyName;
-  /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
+  /** The characters for `text` and `paste`, `ROW;COLUMN` counted from 1 for `position`, `in` or `out` for `focus`; for `text` with `ctrl` or `alt` the single letter, lower case with `ctrl`; else empty. */
   readonly text: string;
 }
 
@@ -61,6 +62,8 @@ const BY_NUMBER: Readonly<Record<number, KeyName>> = {
   7: "home",
   8: "end",
 };
+/** CSI I and CSI O (xterm "ctlseqs", FocusIn/FocusOut). */
+export const FOCUS_BY_FINAL: Readonly<Record<number, "in" | "out">> = { 0x49: "in", 0x4f: "out" };
 const BY_CODE: Readonly<Record<number, KeyName>> = {
   8: "backspace", // Ctrl+Backspace in some terminals, Backspace in others
   9: "tab",
@@ -101,7 +104,7 @@ export function takeSequence(data: Uint8Array, at: number, isLast: boolean, keys
       ? takeSequence(data, at + 1, isLast, inner)
       : -1;
     if (taken === 0) return 0;
-    if (taken > 0 && inner[0]?.name !== "paste") {
+    if (taken > 0 && inner[0]?.name !== "paste" && inner[0]?.name !== "focus") {
       for (const one of inner) keys.push({ ...one, alt: true });
       return taken + 1;
     }
@@ -148,8 +151,10 @@ function takeControlSequence(
   }
   const parameters = String.fromCharCode(...data.subarray(at + 2, end));
   // SS3 M is Enter on the keypad; CSI M reports a mouse.
+  const focus = isSs3 || parameters !== "" ? undefined : FOCUS_BY_FINAL[final];
   const isMouse = !isSs3 && (final === 0x4d || parameters.startsWith("<"));
-  keys.push(isMouse ? key("unknown") : namedKey(String.fromCharCode(final), parameters));
+  if (focus !== undefined) keys.push(key("focus", focus));
+  else keys.push(isMouse ? key("unknown") : namedKey(String.fromCharCode(final), parameters));
   return end - at + 1;
 }
 

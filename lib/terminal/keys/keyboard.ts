@@ -7,6 +7,9 @@ import { type Key, KeyDecoder } from "./keys.ts";
 export interface KeyboardHost extends AttentionState {
   /** The terminal says where its cursor is, as `ROW;COLUMN` counted from 1. */
   located(position: string): void;
+  /** Somebody pressed a key. */
+  typed(): void;
+  focused(isIn: boolean): void;
 }
 
 export class Keyboard {
@@ -38,7 +41,11 @@ export class Keyboard {
         const key = this.#keys.shift();
         if (key === undefined) await this.#read(prompt);
         else if (key.name === "position") this.#host.located(key.text);
-        else prompt.handle(key);
+        else if (key.name === "focus") this.#host.focused(key.text === "in");
+        else {
+          this.#host.typed();
+          prompt.handle(key);
+        }
       }
     } finally {
       this.#isPumping = false;

@@ -1,11 +1,21 @@
 // Cuts what a keyboard sends into keys. Bytes may be cut anywhere between two reads; whatever makes no sense becomes an
 // `unknown` key or `�`, never an error.
-import { characterEnd, controlKey, decodeAll, type Key, key, takeSequence } from "./key_sequences.ts";
+import {
+  characterEnd,
+  controlKey,
+  decodeAll,
+  FOCUS_BY_FINAL,
+  type Key,
+  key,
+  takeSequence,
+} from "./key_sequences.ts";
 
 export type { Key, KeyName } from "./key_sequences.ts";
 
 /** Milliseconds after which a lone Escape byte is the Escape key, not the beginning of a sequence. */
 const ESCAPE_WAIT_MS = 50;
+/** The same for a sequence of which more than its first byte is there: the rest is on its way over a slow line. */
+const SEQUENCE_WAIT_MS = 300;
 /** Milliseconds of silence after which a paste that was begun counts as ended. */
 const PASTE_WAIT_MS = 2_000;
 
@@ -13,6 +23,7 @@ const PASTE_WAIT_MS = 2_000;
 const MAX_PASTE_BYTES = 8 * 1024 * 1024;
 
 const ESC = 0x1b;
+const BRACKET = 0x5b;
 const PASTE_END = Uint8Array.of(ESC, 0x5b, 0x32, 0x30, 0x31, 0x7e); // ESC [ 201 ~
 
 /** Cuts bytes into keys, keeping what is not complete yet for the next read. */
@@ -20,11 +31,13 @@ export class KeyDecoder {
   #held: Uint8Array = new Uint8Array(0);
   #paste: Uint8Array[] | undefined; // pieces of the paste going on; unset outside one
   #pasteBytes = 0;
+  #isBehindEscape = false; // the last byte was an Escape that nothing followed in time
 
   /** Milliseconds after which, if nothing follows, to call {@linkcode flush}; 0 while nothing is held. */
   get waitMs(): number {
     if (this.#paste !== undefined) return PASTE_WAIT_MS;
-    return this.#held.length > 0 ? ESCAPE_WAIT_MS : 0;
+    if (this.#held.length === 0) return 0;
+    return this.#held.length === 1 && this.#held[0] === ESC ? ESCAPE_WAIT_MS : SEQUENCE_WAIT_MS;
   }
 
   push(bytes: Uint8Array): Key[] {
@@ -35,13 +48,24 @@ export class KeyDecoder {
       data.set(bytes, this.#held.length);
       this.#held = new Uint8Array(0);
     }
-    return this.#decode(data, false);
+    const late = this.#isBehindEscape ? lateFocus(data) : undefined;
+    if (late === undefined) {
+      this.#isBehindEscape = false;
+      return this.#decode(data, false);
+    }
+    if (late === "unfinished") {
+      this.#held = data.slice();
+      return [];
+    }
+    this.#isBehindEscape = false;
+    return [key("focus", late), ...this.#decode(data.subarray(2), false)];
   }
 
   /** Gives up waiting: what is held becomes keys (a lone Escape, `�`, a paste whose end never came). */
   flush(): Key[] {
     const data = this.#held;
     this.#held = new Uint8Array(0);
+    this.#isBehindEscape = this.#paste === undefined && data.length === 1 && data[0] === ESC;
     if (this.#paste === undefined) return this.#decode(data, true);
     const text = decodeAll([...this.#paste, data]);
     this.#paste = undefined;
@@ -98,6 +122,12 @@ export class KeyDecoder {
     this.#paste = undefined;
     return end + PASTE_END.length;
   }
+}
+
+/** A report of the focus whose Escape came so much earlier that it was taken for the key: nobody types `[I` in one go. */
+function lateFocus(data: Uint8Array): "in" | "out" | "unfinished" | undefined {
+  if (data[0] !== BRACKET) return undefined;
+  return data.length === 1 ? "unfinished" : FOCUS_BY_FINAL[data[1]!];
 }
 
 /** The end of the run of text at `at`, leaving out a character that is not complete yet. */

@@ -12,8 +12,25 @@ export interface ScreenHost {
   changed(): void;
 }
 
-const PASTE_ON = "\x1b[?2004h";
-const PASTE_OFF = "\x1b[?2004l";
+/** A mode of the terminal that is on while it is wanted (DECSET, DECRST), and never when somebody else has the screen. */
+class Mode {
+  readonly #number: number;
+  #isOn = false;
+  wanted = false;
+
+  constructor(number: number) {
+    this.#number = number;
+  }
+
+  /** What to write so that the terminal has it as wanted. */
+  change(isHidden: boolean): string {
+    const isOn = this.wanted && !isHidden;
+    if (isOn === this.#isOn) return "";
+    this.#isOn = isOn;
+    return `\x1b[?${this.#number}${isOn ? "h" : "l"}`;
+  }
+}
+
 const ASK_POSITION = "\x1b[6n";
 /** Milliseconds in which a terminal says where its cursor is; over a slow line it is drawn again without the answer. */
 const POSITION_WAIT_MS = 200;
@@ -27,8 +44,9 @@ export class Screen {
   #live: { readonly text: string }[] = [];
   #isHidden = false;
   #mustClear = false;
-  #wantsPaste = false;
-  #isPasteOn = false;
+  readonly #paste = new Mode(2004); // pasted text comes between marks
+  readonly #focus = new Mode(1004); // the terminal says when it gets or loses the focus
+  #alerts = ""; // not written yet
   // While a terminal is asked where its cursor is, nothing is painted.
   #questions = 0; // asked and not answered
   #mustAsk = false;
@@ -72,8 +90,16 @@ export class Screen {
   }
 
   markPastes(wants: boolean): void {
-    if (this.#wantsPaste === wants) return;
-    this.#wantsPaste = wants;
+    this.#want(this.#paste, wants);
+  }
+
+  reportFocus(wants: boolean): void {
+    this.#want(this.#focus, wants);
+  }
+
+  /** Has a sequence written that leaves no trace on the screen. */
+  alert(sequence: string): void {
+    this.#alerts += sequence;
     this.#host.changed();
   }
 
@@ -117,11 +143,10 @@ export class Screen {
     const lines = this.#linesMeanwhile;
     this.#linesMeanwhile = [];
     const picture = this.#isHidden ? NO_PICTURE : this.#picture();
-    let out = "";
-    const wantsPaste = this.#wantsPaste && !this.#isHidden;
-    if (wantsPaste !== this.#isPasteOn) {
-      this.#isPasteOn = wantsPaste;
-      out += wantsPaste ? PASTE_ON : PASTE_OFF;
+    let out = this.#paste.change(this.#isHidden) + this.#focus.change(this.#isHidden);
+    if (!this.#isHidden) {
+      out += this.#alerts;
+      this.#alerts = "";
     }
     if (this.#mustClear) {
       this.#mustClear = false;
@@ -141,8 +166,15 @@ export class Screen {
     clearTimeout(this.#answerTimer);
     this.#answerTimer = undefined;
     this.#live = [];
-    this.#wantsPaste = false;
+    this.#paste.wanted = this.#focus.wanted = false;
+    this.#alerts = "";
     this.#isHidden = true;
+    this.#host.changed();
+  }
+
+  #want(mode: Mode, wants: boolean): void {
+    if (mode.wanted === wants) return;
+    mode.wanted = wants;
     this.#host.changed();
   }
 
