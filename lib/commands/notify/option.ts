@@ -26,7 +26,7 @@ notify test: calls you now.`;
 export function notifyCommand(app: App): MenuCommand {
   return {
     name: "notify",
-    usage: "[on|off | USER on|off | how WAY | command LINE | quiet HOURS|off | hide-text on|off | test]",
+    usage: "[[USER] on|off | …]",
     summary: "See or change when and how you are called for what arrives",
     details: DETAILS,
     complete: (args) => complete(args, app.names()),
@@ -111,7 +111,8 @@ function changeConversation(
 
 function isOn(word: string, value: string): boolean {
   if (value === "on" || value === "off") return value === "on";
-  throw new UsageError(`Cannot take ${quoted(value)} behind notify ${oneLine(word, 40)}: on, or off`);
+  const given = oneLine(`${word} ${value}`, 60);
+  throw new UsageError(`Cannot do notify ${given}: say on or off behind it; help notify lists what there is`);
 }
 
 function mustBeEmpty(word: string, rest: string): void {
