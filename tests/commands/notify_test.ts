@@ -137,9 +137,9 @@ testWith(
     await waitUntil("the first has begun", () => Deno.stat(log).then(({ size }) => size > 0, () => false));
     command.start(line, { n: 2 });
     command.start(line, { n: 3 });
-    Deno.writeTextFileSync(gate, "");
+    await Deno.writeTextFile(gate, "");
     await command.settled;
-    const lines = Deno.readTextFileSync(log).trim().split("\n").map((text) => JSON.parse(text));
+    const lines = (await Deno.readTextFile(log)).trim().split("\n").map((text) => JSON.parse(text));
     assert.deepEqual(lines, [{ from: "$(rm -rf x)`;'\"", n: 1 }, { n: 3 }]);
     assert.deepEqual(failures, []);
   },
@@ -156,7 +156,7 @@ testWith(
     command.start(`sleep 600 & echo $! > '${pid}'; wait`, {});
     await command.settled;
     assert.match(failures.join(), /longer than 0.3 s/);
-    const child = Deno.readTextFileSync(pid).trim();
+    const child = (await Deno.readTextFile(pid)).trim();
     await waitUntil("what it started is gone too", async () => {
       const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", child] }).output();
       return /^(Z.*)?$/.test(new TextDecoder().decode(stdout).trim());

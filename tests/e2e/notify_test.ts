@@ -73,7 +73,7 @@ testWith(
       conversations: { carol: false },
     });
     await ana.must(["notify", "test"]);
-    assert.equal(JSON.parse(Deno.readTextFileSync(log)).from, "Mini-Chat");
+    assert.equal(JSON.parse(await Deno.readTextFile(log)).from, "Mini-Chat");
     const text = "it's $(touch x); `quoted`\nand \x1b]0;more";
     const send = () => bob.ask("send_message", { id: crypto.randomUUID(), to: "ana", text });
     {
@@ -85,7 +85,7 @@ testWith(
     await send();
     await tail.waitForLine(/quoted/);
     await waitUntil("the command was run", () => Deno.readTextFileSync(log).split("\n").length === 3);
-    const notice = JSON.parse(Deno.readTextFileSync(log).trim().split("\n").at(-1)!);
+    const notice = JSON.parse((await Deno.readTextFile(log)).trim().split("\n").at(-1)!);
     assert.deepEqual([notice.kind, notice.from, notice.text, typeof notice.at], [
       "message",
       "bob",

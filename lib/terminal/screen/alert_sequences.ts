@@ -7,8 +7,9 @@
  */
 import { oneLine } from "../safe_text.ts";
 
-/** `osc9` shows one text, `osc777` a title and a text. */
+/** Every way to call somebody. */
 export const ALERT_STYLES = ["bell", "osc9", "osc777"] as const;
+/** One of them: the bell, one text (OSC 9), or a title and a text (OSC 777). */
 export type AlertStyle = typeof ALERT_STYLES[number];
 
 /** What the environment tells of the terminal; each is the value of the variable, unset where there is none. */
