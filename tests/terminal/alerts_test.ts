@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-control-regex -- escape sequences are what this is about
 import assert from "node:assert/strict";
 import { FakeTerminal } from "../helpers/fake_terminal.ts";
 import { alertSequence, type Emulator, styleFor } from "../../lib/terminal/screen/alert_sequences.ts";
@@ -34,12 +35,10 @@ Deno.test("alertSequence() lets nothing that others wrote end the sequence, or p
   for (const style of ["osc9", "osc777"] as const) {
     for (const emulator of [{}, { tmux: "1" }, { screen: "1" }]) {
       const sequence = alertSequence(style, emulator, "e;v\x1be", text);
-      // deno-lint-ignore no-control-regex
       const inner = sequence.replace(/^\x1bP(tmux;)?/, "").replaceAll("\x1b\x1b", "\x1b").replace(
         /\x1b\\\x07$/,
         "",
       );
-      // deno-lint-ignore no-control-regex
       assert.match(
         inner,
         /^\x1b\](9;|777;notify;)[^;\x00-\x1f\x7f-\x9f\u202e]*(;[^;\x00-\x1f\x7f-\x9f\u202e]*)?\x07$/,
