@@ -19,6 +19,27 @@ export async function renameAndSync(from: string, to: string): Promise<void> {
 }
 
 /**
+ * Writes a file that under its name is either whole and on disk, or as it was before.
+ * @param path Its path; an existing file is replaced.
+ * @param text What it holds.
+ * @param mode Who may read it, such as 0o600.
+ * @throws {Error} When it cannot be written.
+ */
+export async function writeWhole(path: string, text: string, mode: number): Promise<void> {
+  const temporaryPath = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
+  try {
+    using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
+    const bytes = new TextEncoder().encode(text);
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.sync();
+    await renameAndSync(temporaryPath, path);
+  } catch (error) {
+    await Deno.remove(temporaryPath).catch(() => {});
+    throw error;
+  }
+}
+
+/**
  * Returns once the names in a folder are on disk. On Windows, and where a file system has no such thing or does not let
  * us read the folder, it is left to the system, as SQLite does.
  * @param folder Its path.

@@ -136,6 +136,12 @@ export interface OperatorWrites {
   endLockdown(): Promise<void>;
 
   /**
+   * Gives messages from now on sequences that this community has never had, not even after the state that the store is in: it came
+   * back from a backup, and clients that have seen more would take what is new for what they know.
+   */
+  leapAhead(): Promise<void>;
+
+  /**
    * Takes away what the limits no longer keep: history too old or too big, devices long unused. Never a message that an
    * active device has not shown.
    * @param limit Most messages taken away in one call, so that other calls are not kept waiting; 2,000 by default.
@@ -148,12 +154,6 @@ export type OperatorStore = OperatorReads & OperatorWrites;
 
 /** The whole store of a server. Disposing it finishes what waits, and closes the file. */
 export interface ServerStore extends ChatReads, ChatWrites, OperatorReads, OperatorWrites, AsyncDisposable {
-  /**
-   * Writes a consistent copy into a new file, while the store goes on working.
-   * @throws {ChatError} `conflict` – the file exists; `unavailable` – it cannot be written.
-   */
-  backup(path: string): Promise<void>;
-
   /** Resolves when every call that was made before has been answered. */
   settled(): Promise<void>;
 

@@ -5,8 +5,7 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { join } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import { formatFingerprint } from "../protocol/invite_link.ts";
-import { renameAndSync } from "../sync_folder.ts";
-import { writeAll } from "./byte_stream.ts";
+import { writeWhole } from "../sync_folder.ts";
 
 export interface Identity {
   readonly certificatePem: string; // the certificate, and those of its issuers if there are any, in PEM
@@ -36,8 +35,8 @@ export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
   if (!await exists(keyPath)) {
     const identity = await createEphemeralIdentity();
     // The key comes last: a start that dies in between leaves no key, and the next one makes a new pair.
-    await writeWhole(certificatePath, identity.certificatePem, 0o644);
-    await writeWhole(keyPath, identity.privateKeyPem, 0o600);
+    await writeIdentityFile(certificatePath, identity.certificatePem, 0o644);
+    await writeIdentityFile(keyPath, identity.privateKeyPem, 0o600);
   }
   return await loadIdentity(certificatePath, keyPath);
 }
@@ -51,6 +50,16 @@ export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
 export async function loadIdentity(certificatePath: string, keyPath: string): Promise<Identity> {
   const certificatePem = await readPem(certificatePath, "certificate");
   const privateKeyPem = await readPem(keyPath, "private key");
+  return await identityFrom({ certificatePem, certificatePath, privateKeyPem, keyPath });
+}
+
+/** What {@linkcode loadIdentity} says of files that were read, or of what came from elsewhere: the paths are for words alone. */
+export async function identityFrom(
+  { certificatePem, certificatePath, privateKeyPem, keyPath }: Omit<Identity, "fingerprint"> & {
+    readonly certificatePath: string;
+    readonly keyPath: string;
+  },
+): Promise<Identity> {
   const certificateKey = parsePem(certificatePath, "certificate", () => publicKeyOf(certificatePem));
   const privateKey = parsePem(keyPath, "private key", () => {
     return createPublicKey(createPrivateKey(privateKeyPem)).export({ type: "spki", format: "der" });
@@ -122,16 +131,10 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Under its name a file is either whole and on disk, or not there. */
-async function writeWhole(path: string, text: string, mode: number): Promise<void> {
-  const temporaryPath = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
+async function writeIdentityFile(path: string, text: string, mode: number): Promise<void> {
   try {
-    using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
-    await writeAll(file, new TextEncoder().encode(text));
-    await file.sync();
-    await renameAndSync(temporaryPath, path);
+    await writeWhole(path, text, mode);
   } catch (error) {
-    await Deno.remove(temporaryPath).catch(() => {});
     throw new UsageError(`Cannot save ${path}: ${messageOf(error)}`, { cause: error });
   }
 }

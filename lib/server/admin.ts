@@ -3,12 +3,14 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/terminal.ts";
 import { addMoveCommand } from "./operator/move.ts";
+import { addBackupCommand } from "./operator/backup.ts";
 import { addBanCommands } from "./operator/bans.ts";
-import { addDatabaseCommands } from "./operator/database.ts";
+import { addCheckCommand } from "./operator/database.ts";
 import { onStoreWith } from "./operator/desk.ts";
 import { addHealthcheckCommand } from "./operator/healthcheck.ts";
 import { addInviteCommands } from "./operator/invites.ts";
 import { addLockdownCommand } from "./operator/lockdown.ts";
+import { addRestoreCommand } from "./operator/restore.ts";
 import { addUserCommands } from "./operator/users.ts";
 
 /** Adds the subcommands to the program. */
@@ -20,7 +22,9 @@ export function addAdminCommands(program: Command, openTerminal: () => Promise<T
   addInviteCommands(program.command("invite"), onStore);
   addBanCommands(program.command("ban"), onStore);
   addLockdownCommand(program.command("lockdown"), onStore);
-  addDatabaseCommands(program, onStore);
+  addBackupCommand(program, openTerminal);
+  addCheckCommand(program, openTerminal);
+  addRestoreCommand(program, openTerminal);
   addMoveCommand(program.command("move"), openTerminal);
   addHealthcheckCommand(program.command("healthcheck"), openTerminal);
 }

@@ -3,15 +3,23 @@ import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
 import { KEY_FILE } from "../net/identity.ts";
 
+export const DATABASE_FILE = "mini-chat.db";
+
 export interface DataPaths {
   readonly folder: string;
   readonly database: string;
   readonly lock: string; // locked while a server runs
+  readonly restoring: string; // there while a restore is to be brought to its end (`restoring.ts`)
 }
 
 export function dataPaths(folder: string): DataPaths {
   const absolute = resolve(folder);
-  return { folder: absolute, database: join(absolute, "mini-chat.db"), lock: join(absolute, "server.lock") };
+  return {
+    folder: absolute,
+    database: join(absolute, DATABASE_FILE),
+    lock: join(absolute, "server.lock"),
+    restoring: join(absolute, "restoring"),
+  };
 }
 
 /** Makes the folder if there is none, readable by its owner alone. @throws {UsageError} when it cannot be one. */
@@ -27,9 +35,17 @@ export async function prepareDataFolder(folder: string): Promise<DataPaths> {
 
 /**
  * @param flag By which the folder is named.
- * @throws {UsageError} No server has made a database in it.
+ * @throws {UsageError} No server has made a database in it, or a restore of it was cut off.
  */
-export async function checkDatabaseIsThere({ database }: DataPaths, flag = "--data"): Promise<void> {
+export async function checkDatabaseIsThere(
+  { database, restoring }: DataPaths,
+  flag = "--data",
+): Promise<void> {
+  if (await Deno.lstat(restoring).then(() => true, () => false)) {
+    throw new UsageError(
+      `Cannot use ${database}: a restore was cut off; start the server, which brings it to its end`,
+    );
+  }
   try {
     await Deno.stat(database);
   } catch (cause) {
@@ -51,8 +67,12 @@ export async function checkKeyIsThere({ folder }: DataPaths): Promise<void> {
   }
 }
 
-/** Locks the folder until what this returns is disposed of, or the process ends, however it ends. */
-export async function lockDataFolder(paths: DataPaths): Promise<Disposable> {
+/**
+ * Locks the folder until what this returns is disposed of, or the process ends, however it ends.
+ * @param cannot What else is not possible, for the words.
+ * @throws {UsageError} A server runs on it, or it may not be written.
+ */
+export async function lockDataFolder(paths: DataPaths, cannot = "Cannot start"): Promise<Disposable> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(paths.lock, { read: true, write: true, create: true, mode: 0o600 });
@@ -62,7 +82,7 @@ export async function lockDataFolder(paths: DataPaths): Promise<Disposable> {
   if (await file.tryLock(true)) return file;
   file.close();
   throw new UsageError(
-    `Cannot start: another server uses data folder ${paths.folder}; stop it, or give this one its own with --data DIR`,
+    `${cannot}: another server uses data folder ${paths.folder}; stop it, or name another folder with --data DIR`,
   );
 }
 

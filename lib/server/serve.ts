@@ -14,6 +14,7 @@ import { writeRunFile } from "./live/run_file.ts";
 import { type DataOptions, openData } from "./open_data.ts";
 import type { ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
+import { finishRestore } from "./restoring.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -68,6 +69,8 @@ export async function serve(
   const paths = await prepareDataFolder(options.data);
   await using opened = new AsyncDisposableStack();
   opened.use(await lockDataFolder(paths));
+  const kept = await finishRestore(paths);
+  if (kept !== null) log.warn("a restore that was cut off is done", { before: kept });
   const identity = await loadServerIdentity(options, paths);
   const refusedCallers = opened.use(new RefusedCallers(log));
   // First of all: callers queue while the store's thread starts, in which this one stands still, and the rest is loaded.

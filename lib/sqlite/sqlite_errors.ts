@@ -34,13 +34,19 @@ export function fileErrorFrom(error: unknown, path: string): unknown {
   const cannotUse = (reason: string) => new UsageError(`Cannot use ${path}: ${reason}`, { cause: error });
   const code = primaryCode(error);
   if (isForbidden(code)) return cannotUse("it may not be written; check who owns it and its folder");
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
+  if (isDamage(error)) {
     return cannotUse(
       "it is damaged, or no database; put a backup in its place, or move it away to begin anew",
     );
   }
   if (Object.values(Deno.errors).some((kind) => error instanceof kind)) return cannotUse(messageOf(error));
   return passing(code, `Cannot use ${path} now`, error) ?? error;
+}
+
+/** Whether a file is damaged, or no database at all. */
+export function isDamage(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }
 
 function isForbidden(code: number | null): boolean {

@@ -36,7 +36,6 @@ export interface Lane {
 export interface Engine {
   readonly lanes: readonly Lane[]; // every verb of the contract is in one; each becomes a method of the store
   readonly failed: Promise<never>; // rejects when the store is lost
-  backup(path: string): Promise<void>;
   close(): Promise<void>; // called once, when nothing is on the way
 }
 
@@ -61,10 +60,6 @@ export function queuedStore(engine: Engine, now: () => number = Date.now): Serve
     ...Object.fromEntries(methods) as Reads & Writes,
     failed: engine.failed,
     settled,
-    async backup(path) {
-      for (const queue of queues) queue.checkOpen();
-      await engine.backup(path);
-    },
     [Symbol.asyncDispose]: () =>
       closing ??= Promise.all(queues.map((queue) => queue.close())).then(() => engine.close()),
   };
@@ -83,11 +78,6 @@ class CallQueue {
     this.verbs = lane.verbs;
     this.#lane = lane;
     this.#now = now;
-  }
-
-  /** Throws when no call is taken any more. */
-  checkOpen(): void {
-    if (this.#lost !== null || this.#isClosed) throw this.#lost ?? closed();
   }
 
   /** Takes no more calls; resolves when those that wait are answered. */

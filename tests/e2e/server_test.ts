@@ -37,7 +37,17 @@ const FLAGS: Record<string, string | null> = {
   "--relay-mib": "1024",
 };
 
-const SUBCOMMANDS = ["user", "invite", "ban", "lockdown", "backup", "check", "move", "healthcheck"];
+const SUBCOMMANDS = [
+  "user",
+  "invite",
+  "ban",
+  "lockdown",
+  "backup",
+  "check",
+  "restore",
+  "move",
+  "healthcheck",
+];
 
 Deno.test("server --help names every flag, its variable and its default, and every subcommand", async () => {
   const { code, stdout } = await runServer(["--help"]);
@@ -167,25 +177,6 @@ testWith(["unix"], "the data folder and its files can be read by their owner alo
     // A certificate is shown to every caller anyway.
     assert.equal(await modeOf(join(data, name)), name.endsWith(".crt") ? "644" : "600", name);
   }
-});
-
-Deno.test("backup copies a running server's database, and check finds it sound", async () => {
-  using folder = tempFolder();
-  const data = join(folder.path, "data");
-  const copy = join(folder.path, "copy", "mini-chat.db");
-  await Deno.mkdir(join(folder.path, "copy"));
-  await using server = await startServer({ data });
-  await using ana = await registerAs(server, "ana");
-  await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "before the copy" });
-
-  const backup = await runServer(["backup", copy, "--data", data]);
-  assert.equal(backup.code, 0, backup.stderr);
-  await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "after the copy" });
-
-  const check = await runServer(["check", "--data", join(folder.path, "copy")]);
-  assert.equal(check.code, 0, check.stderr);
-  const users = await runServer(["user", "list", "--json", "--data", join(folder.path, "copy")]);
-  assert.equal(JSON.parse(users.stdout.trim()).name, "ana");
 });
 
 Deno.test("check says so, and fails, when the database is damaged", async () => {

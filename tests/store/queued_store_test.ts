@@ -15,7 +15,6 @@ function storeOf(batches: (readonly Call[])[]): ServerStore {
         return Promise.resolve(calls.map((): Outcome => ({ result: null })));
       },
     }],
-    backup: () => Promise.resolve(),
     close: () => Promise.resolve(),
     failed: new Promise<never>(() => {}),
   });

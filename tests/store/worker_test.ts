@@ -114,21 +114,3 @@ Deno.test("openServerStore() rejects every waiting call and `failed` when its th
   deepEqual((await waiting).map((result) => result.status), ["rejected", "rejected"]);
   await refused(store.counts(), "unavailable", /has stopped/);
 });
-
-Deno.test("backup() writes a whole copy while messages come in, and never over a file", async () => {
-  using folder = tempFolder();
-  const path = join(folder.path, "server.db");
-  const target = join(folder.path, "copy.db");
-  await using store = await openServerStore(path);
-  const ana = await addPerson(store, "ana");
-  await Promise.all(Array.from({ length: 200 }, () => send(store, ana, "ana", "before")));
-  const copying = store.backup(target);
-  await Promise.all(Array.from({ length: 200 }, () => send(store, ana, "ana", "meanwhile")));
-  await copying;
-  await using copy = await openServerStore(target);
-  deepEqual(await copy.checkIntegrity(), []);
-  const texts = (await readMailbox(copy, ana.accountId)).map((message) => message.text);
-  equal(texts.filter((text) => text === "before").length, 200);
-  await refused(store.backup(target), "conflict", /exists/);
-  await refused(store.backup(join(folder.path, "no", "such", "folder")), "unavailable");
-});

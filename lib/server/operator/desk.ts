@@ -18,13 +18,20 @@ type Work<Given extends unknown[]> = (desk: Desk, ...given: Given) => Promise<vo
 
 export function onStoreWith(openTerminal: () => Promise<Terminal>): OnStore {
   return <Given extends unknown[]>(command: Command, work: Work<Given>) =>
-    command.action(async (...given) => {
-      const databaseUrl = await databaseUrlOf(command);
-      await using store = await openStore(command.opts<{ data: string }>().data, databaseUrl);
-      const terminal = await openTerminal();
-      await work({ store, terminal, databaseUrl }, ...given as Given);
-      await terminal.flush();
-    });
+    command.action((...given) => atDesk(command, openTerminal, (desk) => work(desk, ...given as Given)));
+}
+
+/** Runs work on the store of a subcommand's data folder. */
+export async function atDesk(
+  command: Command,
+  openTerminal: () => Promise<Terminal>,
+  work: (desk: Desk) => Promise<void>,
+): Promise<void> {
+  const databaseUrl = await databaseUrlOf(command);
+  await using store = await openStore(command.opts<{ data: string }>().data, databaseUrl);
+  const terminal = await openTerminal();
+  await work({ store, terminal, databaseUrl });
+  await terminal.flush();
 }
 
 async function openStore(data: string, url: string | undefined): Promise<ServerStore> {

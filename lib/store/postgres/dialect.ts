@@ -38,6 +38,15 @@ export function postgresDialect(): Dialect {
       return [];
     },
 
+    *lastSequence() {
+      const last = `SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM messages_sequence_seq`;
+      return ((yield { sql: last, values: [], wanted: "rows" }) as { last: number }[])[0]!.last;
+    },
+
+    *setLastSequence(sequence) {
+      yield { sql: "SELECT setval('messages_sequence_seq', $1)", values: [sequence], wanted: "rows" };
+    },
+
     *announce(news) {
       const { channel, payload } = noticeOf(news);
       yield { sql: "SELECT pg_notify($1, $2)", values: [channel, payload], wanted: "rows" };

@@ -1,7 +1,7 @@
 // The store on PostgreSQL: three lanes over connections of their own, in this thread, as the driver never blocks it.
 // Hot: sends and acknowledgements, one batch after the other, so that one sender's messages keep their order. Cold: all other
 // verbs that write, one after the other, so that whoever ends logins finds those that were opened before. Reads: four at once.
-import { ChatError, UsageError } from "../../errors.ts";
+import { ChatError } from "../../errors.ts";
 import type { ChatReads } from "../../chat/store.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
@@ -70,10 +70,6 @@ export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}
       readLane(reads, context, verbs.reads),
     ],
     failed: new Promise<never>(() => {}),
-    backup: () =>
-      Promise.reject(
-        new UsageError("Cannot back up a PostgreSQL database: use pg_dump, which comes with it"),
-      ),
     close: () => connections.disposeAsync(),
   };
 }

@@ -2,8 +2,7 @@
 // Every verb checks before it writes, and holds the write lock from its check to the commit, so a call that is refused has
 // changed nothing and the others of its batch go on. Only a fault in the middle of a write undoes the batch; then each
 // call runs once more on its own, so that none pays for another. No result leaves before its commit.
-import { ChatError } from "../../errors.ts";
-import { backupFile } from "../../sqlite/backup.ts";
+import { ChatError, UsageError } from "../../errors.ts";
 import { Database } from "../../sqlite/database.ts";
 import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
@@ -24,7 +23,6 @@ export class SqliteEngine implements Engine, Lane {
   readonly onTheWay = 1;
   readonly lanes: readonly Lane[] = [this];
   readonly failed: Promise<never> = new Promise<never>(() => {});
-  readonly #path: string;
   readonly #context: ServerContext;
   readonly #verbs: Readonly<Record<Verb, (...args: never[]) => unknown>>;
   readonly #reads: ReadonlySet<string>;
@@ -33,8 +31,8 @@ export class SqliteEngine implements Engine, Lane {
   /** @throws {UsageError} A newer program wrote the file. */
   constructor(path: string, limits: Partial<StoreLimits> = {}) {
     const database = new Database<ServerTables>(path, SERVER_MIGRATIONS);
+    refuseBackup(database, path);
     const cache = new MailboxCache(database);
-    this.#path = path;
     this.#context = {
       database,
       cache,
@@ -52,10 +50,6 @@ export class SqliteEngine implements Engine, Lane {
   run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
     this.#context.now = now;
     return Promise.resolve(this.#run(calls));
-  }
-
-  backup(target: string): Promise<void> {
-    return backupFile(this.#path, target);
   }
 
   close(): Promise<void> {
@@ -109,6 +103,17 @@ export class SqliteEngine implements Engine, Lane {
     if (dataVersion !== this.#dataVersion) cache.forget();
     this.#dataVersion = dataVersion;
   }
+}
+
+/** @throws {UsageError} The file is a backup, whose next sequences clients may have seen already (`lib/store/backup.ts`). */
+function refuseBackup(database: Database<ServerTables>, path: string): void {
+  if (database.connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'backup'").get() === undefined) {
+    return;
+  }
+  database[Symbol.dispose]();
+  throw new UsageError(
+    `Cannot open ${path} as it is a backup: bring it in with mini-chat-server restore ${path}`,
+  );
 }
 
 /** The one table of verbs: what reads, what writes, and what it does. Does not compile while the contract has another verb. */

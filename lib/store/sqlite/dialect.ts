@@ -1,12 +1,10 @@
 // What SQLite says in its own words, for the verbs that are written once.
 import { sql } from "kysely";
 import type { Database } from "../../sqlite/database.ts";
+import { fileProblems } from "../../sqlite/file_check.ts";
 import type { ServerTables } from "../verbs/schema.ts";
 import type { ConversationPage, Dialect } from "../verbs/steps.ts";
 import { textBytes, wholeTextReader } from "./whole_text.ts";
-
-/** Most problems that one check of the file reports. */
-const MAX_PROBLEMS = 20;
 
 export function sqliteDialect(database: Database<ServerTables>): Dialect {
   const { tables } = database;
@@ -38,13 +36,22 @@ export function sqliteDialect(database: Database<ServerTables>): Dialect {
 
     // deno-lint-ignore require-yield -- Kysely has no words for it
     *checkFile() {
-      const lines = database.connection.prepare(`PRAGMA integrity_check(${MAX_PROBLEMS})`).all();
-      const problems = lines.map((line) => String(line["integrity_check"])).filter((line) => line !== "ok");
-      if (problems.length > 0) return problems;
-      const references = database.connection.prepare("PRAGMA foreign_key_check").all();
-      return references.map((row) =>
-        `a row of ${row["table"]} refers to a row of ${row["parent"]} that is gone`
-      );
+      return fileProblems(database.connection);
+    },
+
+    *lastSequence() {
+      const rows = yield {
+        sql: "SELECT seq FROM sqlite_sequence WHERE name = 'messages'",
+        values: [],
+        wanted: "rows",
+      };
+      return (rows as { seq: number }[])[0]?.seq ?? 0;
+    },
+
+    *setLastSequence(sequence) {
+      yield { sql: "DELETE FROM sqlite_sequence WHERE name = 'messages'", values: [], wanted: "changes" };
+      const sql = "INSERT INTO sqlite_sequence (name, seq) VALUES ('messages', ?)";
+      yield { sql, values: [sequence], wanted: "changes" };
     },
 
     *announce() {}, // the one server that serves this file looks by itself

@@ -50,7 +50,7 @@ class StoreThread implements Engine, Lane {
 
   async open(limits: Partial<StoreLimits>): Promise<void> {
     const { port2: port } = this.#channel;
-    const task: ThreadTask = { type: "serve", path: this.#path, limits, port, bells: this.#bell.buffer };
+    const task: ThreadTask = { path: this.#path, limits, port, bells: this.#bell.buffer };
     this.#worker.postMessage(task, [port]);
     try {
       this.verbs = await this.#awaitReply() as Verb[];
@@ -62,20 +62,6 @@ class StoreThread implements Engine, Lane {
 
   async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
     return (await this.#ask({ calls, now }) as PlainOutcome[]).map(unpackOutcome);
-  }
-
-  /** In another thread, since it may take long and this one's calls go on. */
-  async backup(target: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const worker = watch(startStoreThread(), reject);
-    worker.onmessage = ({ data }) => settle({ resolve, reject }, data);
-    const task: ThreadTask = { type: "back_up", path: this.#path, target };
-    worker.postMessage(task);
-    try {
-      await promise;
-    } finally {
-      worker.terminate();
-    }
   }
 
   async close(): Promise<void> {

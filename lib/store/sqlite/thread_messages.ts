@@ -7,15 +7,12 @@ import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Call, Outcome } from "../queue.ts";
 
-export type ThreadTask =
-  | {
-    readonly type: "serve";
-    readonly path: string;
-    readonly limits: Partial<StoreLimits>;
-    readonly port: MessagePort; // the thread's end
-    readonly bells: SharedArrayBuffer; // REQUEST_BELL and REPLY_BELL
-  }
-  | { readonly type: "back_up"; readonly path: string; readonly target: string };
+export interface ThreadTask {
+  readonly path: string;
+  readonly limits: Partial<StoreLimits>;
+  readonly port: MessagePort; // the thread's end
+  readonly bells: SharedArrayBuffer; // REQUEST_BELL and REPLY_BELL
+}
 
 /** Which of the bells rings when a request, or a reply, lies in the port; each counts its rings. */
 export const REQUEST_BELL = 0;

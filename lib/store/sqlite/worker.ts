@@ -2,7 +2,6 @@
 // It has a thread to itself so that a slow disk stalls nothing else, and sleeps on a bell rather than in an event loop.
 // Started by `thread.ts` only.
 /// <reference lib="deno.worker" />
-import { backupFile } from "../../sqlite/backup.ts";
 import type { Outcome } from "../queue.ts";
 import { SqliteEngine } from "./batch.ts";
 import {
@@ -16,13 +15,12 @@ import {
 } from "./thread_messages.ts";
 
 self.onmessage = async ({ data: task }: MessageEvent<ThreadTask>) => {
-  if (task.type === "serve") await serve(task);
-  else self.postMessage(packOutcome(await backUp(task.path, task.target)));
+  await serve(task);
   self.close();
 };
 
 /** Answers requests until it is told to close. */
-async function serve({ path, limits, port, bells }: Extract<ThreadTask, { type: "serve" }>): Promise<void> {
+async function serve({ path, limits, port, bells }: ThreadTask): Promise<void> {
   const bell = new Int32Array(bells);
   const reply = (outcome: Outcome) => put(port, packOutcome(outcome), bell, REPLY_BELL);
   let engine: SqliteEngine;
@@ -52,14 +50,5 @@ function* requests(port: MessagePort, bell: Int32Array<SharedArrayBuffer>): Gene
     const rung = Atomics.load(bell, REQUEST_BELL);
     yield* messagesIn(port) as Generator<StoreRequest, void>;
     Atomics.wait(bell, REQUEST_BELL, rung);
-  }
-}
-
-async function backUp(path: string, target: string): Promise<Outcome> {
-  try {
-    await backupFile(path, target);
-    return { result: null };
-  } catch (error) {
-    return { error };
   }
 }

@@ -7,6 +7,14 @@ import { pageByName } from "./users.ts";
 /** Most problems reported by one check; a broken file has thousands of the same kind. */
 const MAX_PROBLEMS = 20;
 
+/**
+ * How far the sequences leap after a restore: to where the clock is, at more messages than any server stores. So two restores of
+ * one backup do not meet either. The number stays exact in JavaScript until the year 2248.
+ */
+const SEQUENCES_PER_MS = 1_024;
+/** What they leap at least, if the clock was wrong. */
+const LEAST_LEAP = 2 ** 32;
+
 /** @param pruneMailbox Takes away the messages of a removed account, as many as one call may. */
 export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: number) => Steps<number>) {
   const { dialect } = context;
@@ -127,6 +135,11 @@ export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: nu
         if (!isDisabled) return;
         yield* endLogins.run({ accountId });
         yield* dialect.announce({ type: "logins_ended", accountId, reason: "revoked" });
+      },
+
+      *leapAhead() {
+        const last = yield* dialect.lastSequence();
+        yield* dialect.setLastSequence(Math.max(last + LEAST_LEAP, context.now * SEQUENCES_PER_MS));
       },
 
       *removeAccount(name) {

@@ -57,6 +57,10 @@ export interface Dialect {
   readConversation(page: ConversationPage): Steps<ConversationRow[]>;
   /** What is wrong with the file and its references, in words. */
   checkFile(): Steps<string[]>;
+  /** The highest sequence that was ever given to a message; 0 for none. */
+  lastSequence(): Steps<number>;
+  /** Has messages from now on get sequences above this one. */
+  setLastSequence(sequence: number): Steps<void>;
   /** Tells all servers, when the transaction commits. */
   announce(news: StoreNews): Steps<void>;
 }

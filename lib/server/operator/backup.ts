@@ -1,0 +1,100 @@
+// `backup`: the whole community in one file, made while the server runs; of dated ones in a folder, as many are kept as one likes.
+import type { Command } from "commander";
+import { join, resolve } from "node:path";
+import { ChatError, messageOf, UsageError } from "../../errors.ts";
+import { CERTIFICATE_FILE, KEY_FILE, loadIdentity } from "../../net/identity.ts";
+import type { Terminal } from "../../terminal/terminal.ts";
+import { VERSION } from "../../version.ts";
+import { checkDatabaseIsThere, type DataPaths, dataPaths } from "../data_folder.ts";
+import { addDataOption, databaseUrlOf, wholeNumber } from "../options.ts";
+import { fileStamp } from "../restoring.ts";
+import { noteBackup } from "./last_backup.ts";
+
+/** The names of backups in a folder; their order is that of their dates. */
+const DATED = /^mini-chat-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.backup$/;
+
+/** What a backup that was cut off leaves; one that is still being written changes all the time. */
+const UNFINISHED = new RegExp(DATED.source.replace(/\$$/, "\\.partial(-journal)?$"));
+const ABANDONED_AFTER_MS = 24 * 3_600_000;
+
+export function addBackupCommand(program: Command, openTerminal: () => Promise<Terminal>): void {
+  const command = addDataOption(program.command("backup"));
+  command.description("write accounts, messages and the key to one file; works while the server runs")
+    .argument("<path>", "new file, or a folder, which gets a file with the date in its name")
+    .option(
+      "--keep <n>",
+      "then remove all but the newest <n> backups of this server in the folder",
+      wholeNumber,
+    )
+    .action(async (path: string, { data, keep }: { data: string; keep?: number }) => {
+      if (await databaseUrlOf(command) !== undefined) {
+        throw new UsageError(
+          "Cannot back up a PostgreSQL database: use pg_dump or pg_basebackup, which come with it, and keep copies of " +
+            "server.key and server.crt",
+        );
+      }
+      const terminal = await openTerminal();
+      await backUp(dataPaths(data), { path: resolve(path), keep }, terminal);
+      await terminal.flush();
+    });
+}
+
+async function backUp(
+  paths: DataPaths,
+  { path, keep }: { readonly path: string; readonly keep: number | undefined },
+  terminal: Terminal,
+): Promise<void> {
+  await checkDatabaseIsThere(paths);
+  const key = await keyIn(paths);
+  const { peekIntoBackup, writeBackup } = await import("../../store/backup.ts");
+  const now = new Date();
+  const isFolder = keep !== undefined || await isFolderAt(path);
+  if (isFolder) await makeFolder(path);
+  const file = isFolder ? join(path, `mini-chat-${fileStamp(now)}.backup`) : path;
+  await writeBackup(paths.database, file, { madeAt: now.getTime(), version: VERSION, key });
+  const { size } = await Deno.stat(file);
+  await noteBackup(paths, { at: now.toISOString(), file, bytes: size });
+  await terminal.print(
+    key === null
+      ? `Wrote ${file} without a key, as ${KEY_FILE} is not in ${paths.folder}: keep copies of your --cert and --key files too.`
+      : `Wrote ${file}. It holds all messages and the server's private key: keep it where only you can read it.`,
+  );
+  if (keep === undefined) return;
+  const fingerprint = key?.fingerprint ?? null;
+  const removed = await removeOld(path, keep, (old) => peekIntoBackup(old) === fingerprint);
+  await terminal.print(
+    `Kept the newest ${keep} in ${path}${removed === 0 ? "" : `, removed ${removed} older`}.`,
+  );
+}
+
+/** The key of a data folder; null where the operator keeps it elsewhere. */
+async function keyIn({ folder }: DataPaths) {
+  const keyPath = join(folder, KEY_FILE);
+  const isThere = await Deno.lstat(keyPath).then(() => true, () => false);
+  return isThere ? await loadIdentity(join(folder, CERTIFICATE_FILE), keyPath) : null;
+}
+
+async function isFolderAt(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new ChatError("unavailable", `Cannot write backups to ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Removes the oldest dated backups beyond `keep`. Others' backups and damaged ones are left alone, and do not count. */
+async function removeOld(folder: string, keep: number, isOurs: (path: string) => boolean): Promise<number> {
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  for (const path of names.filter((name) => UNFINISHED.test(name)).map((name) => join(folder, name))) {
+    const { mtime } = await Deno.stat(path);
+    if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED_AFTER_MS) await Deno.remove(path);
+  }
+  const ours = names.filter((name) => DATED.test(name)).map((name) => join(folder, name)).filter(isOurs);
+  const old = ours.slice(0, -keep);
+  for (const path of old) await Deno.remove(path);
+  return old.length;
+}

@@ -1,0 +1,178 @@
+/**
+ * Backups as an operator makes them: of a running server, into a file or a folder, and what is left when one is cut off.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { registerAs } from "../helpers/accounts.ts";
+import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
+import { testWith, whyNot } from "../helpers/needs.ts";
+import { Program } from "../helpers/program.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
+
+const DATED = /^mini-chat-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.backup$/;
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+}
+
+/** Makes a backup in a folder, and gives it an older date. */
+async function backUpAsOf(day: string, data: string, folder: string): Promise<string> {
+  const name = `mini-chat-${day}T03-00-00.000Z.backup`;
+  const { code, stderr } = await runServer(["backup", join(folder, name), "--data", data]);
+  assert.equal(code, 0, stderr);
+  return name;
+}
+
+Deno.test("backup copies a running server with its key, for its owner alone, and check finds it sound", async () => {
+  using folder = tempFolder();
+  const data = join(folder.path, "data");
+  const copy = join(folder.path, "copy.backup");
+  await using server = await startServer({ data });
+  await using ana = await registerAs(server, "ana");
+  await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "before the copy" });
+
+  const backup = await runServer(["backup", copy, "--data", data]);
+  assert.equal(backup.code, 0, backup.stderr);
+  assert.match(backup.stdout, /holds all messages and the server's private key/);
+  if (Deno.build.os !== "windows") assert.equal((await Deno.stat(copy)).mode! & 0o777, 0o600);
+  await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "after the copy" });
+
+  const check = await runServer(["check", copy]);
+  assert.equal(check.code, 0, check.stderr);
+  assert.ok(check.stdout.includes(`key: ${server.fingerprint}\naccounts: 1\nmessages: 1\n`), check.stdout);
+  const last = JSON.parse(await Deno.readTextFile(join(data, "last_backup.json")));
+  assert.deepEqual({ ...last, at: 0 }, { at: 0, file: copy, bytes: (await Deno.stat(copy)).size });
+  assert.ok(Date.now() - Date.parse(last.at) < 60_000);
+
+  const again = await runServer(["backup", copy, "--data", data]);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /^Cannot write the backup as .*copy\.backup exists/);
+});
+
+Deno.test("backup --keep removes the oldest of this server, and nothing else", async () => {
+  using folder = tempFolder();
+  const data = join(folder.path, "data");
+  const other = join(folder.path, "other");
+  const backups = join(folder.path, "backups");
+  {
+    await using _server = await startServer({ data });
+    await using _other = await startServer({ data: other });
+  }
+  await Deno.mkdir(backups);
+  await backUpAsOf("2026-01-01", data, backups);
+  const kept = [
+    await backUpAsOf("2026-01-02", other, backups),
+    await backUpAsOf("2026-01-03", data, backups),
+    "notes.txt",
+    "mini-chat-2026-01-01T00-00-00.000Z.backup", // which is none
+  ];
+  for (const name of kept.slice(2)) await Deno.writeTextFile(join(backups, name), "not a backup");
+  const abandoned = join(backups, "mini-chat-2026-01-02T00-00-00.000Z.backup.partial");
+  await Deno.writeTextFile(abandoned, "");
+  await Deno.utime(abandoned, 0, 0);
+
+  const { code, stdout, stderr } = await runServer(["backup", backups, "--keep", "2", "--data", data]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /Kept the newest 2 in .*, removed 1 older\./);
+  const names = await namesIn(backups);
+  const [made = "", ...others] = names.filter((name) => !kept.includes(name));
+  assert.match(made, DATED);
+  assert.deepEqual(others, []);
+  assert.equal(names.length, kept.length + 1);
+});
+
+Deno.test("backup makes the folder of --keep, and says that a key which lies elsewhere is not in it", async () => {
+  using folder = tempFolder();
+  const data = join(folder.path, "data");
+  {
+    await using _server = await startServer({ data });
+  }
+  for (const name of ["server.key", "server.crt"]) {
+    await Deno.rename(join(data, name), join(folder.path, name));
+  }
+  const backups = join(folder.path, "not", "yet");
+  const { code, stdout, stderr } = await runServer(["backup", backups, "--keep", "7", "--data", data]);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /without a key, as server\.key is not in .*: keep copies of your --cert and --key files/,
+  );
+  const [name = "", ...others] = await namesIn(backups);
+  assert.deepEqual(others, []);
+  const check = await runServer(["check", join(backups, name)]);
+  assert.match(check.stdout, /key: none/);
+});
+
+testWith(
+  ["unix"],
+  "a backup that is killed leaves nothing under its name, and the next one is made",
+  async () => {
+    using folder = tempFolder();
+    const data = join(folder.path, "data");
+    const backups = join(folder.path, "backups");
+    await using server = await startServer({ data, args: ["--sends-per-second", "100000"] });
+    await using ana = await registerAs(server, "ana");
+    for (let sent = 0; sent < 2_000; sent += 100) {
+      await Promise.all(
+        Array.from(
+          { length: 100 },
+          () => ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "x".repeat(8_000) }),
+        ),
+      );
+    }
+    await Deno.mkdir(backups);
+    {
+      const { command, args } = serverCommand();
+      await using killed = new Program(command, [...args, "backup", backups, "--keep", "1", "--data", data], {
+        name: "backup",
+      });
+      await waitUntil("the backup begins", async () => (await namesIn(backups)).length > 0);
+      await killed.kill();
+    }
+    assert.deepEqual((await namesIn(backups)).filter((name) => DATED.test(name)), []);
+    const next = await runServer(["backup", backups, "--keep", "1", "--data", data]);
+    assert.equal(next.code, 0, next.stderr);
+    const [name] = (await namesIn(backups)).filter((name) => DATED.test(name));
+    const check = await runServer(["check", join(backups, name!)]);
+    assert.match(check.stdout, /messages: 2000\nThe backup is not damaged\./, check.stderr);
+  },
+);
+
+/** A disk of 1 MiB, gone at the end of the scope; null where mounting is not permitted. */
+function mountTinyDisk(path: string): Disposable | null {
+  const run = (command: string, ...args: string[]) =>
+    new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
+  if (!run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path)) return null;
+  return { [Symbol.dispose]: () => void run("umount", path) };
+}
+
+function canMount(): boolean {
+  if (whyNot("linux", "root", { command: "mount" }) !== undefined) return false;
+  using folder = tempFolder();
+  using disk = mountTinyDisk(folder.path);
+  return disk !== null;
+}
+
+testWith(
+  canMount() ? [] : [{ because: "needs root on Linux, and the right to mount a tmpfs" }],
+  "a backup that does not fit leaves the older ones and no half one, and says why",
+  async () => {
+    using folder = tempFolder();
+    const data = join(folder.path, "data");
+    const backups = join(folder.path, "backups");
+    await Deno.mkdir(backups);
+    using _disk = mountTinyDisk(backups);
+    await using server = await startServer({ data });
+    await using ana = await registerAs(server, "ana");
+    const old = await backUpAsOf("2026-01-01", data, backups);
+    for (let sent = 0; sent < 150; sent++) {
+      await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "x".repeat(8_000) });
+    }
+    const { code, stderr } = await runServer(["backup", backups, "--keep", "1", "--data", data]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Cannot write .*disk is full\n$/);
+    assert.deepEqual(await namesIn(backups), [old]);
+  },
+);
