@@ -104,10 +104,11 @@ export function serverProgram(openTerminal: () => Promise<Terminal>, args: reado
   addServeOptions(program).action(async (options: ServeOptions) =>
     await run(options, await databaseUrlOf(program), openTerminal)
   );
-  addAdminCommands(program, openTerminal);
+  const readVariable = (name: string) => Deno.env.get(name);
+  addAdminCommands(program, openTerminal, readVariable);
   addCompletionCommands(program, {
     sources: async () => (await import("./lib/server/known_words.ts")).KNOWN_WORDS,
-    readVariable: (name) => Deno.env.get(name),
+    readVariable,
   });
   return program;
 }

@@ -13,8 +13,11 @@ const SHARED_VARIABLES = [
   "NO_COLOR,FORCE_COLOR,TERM,COLUMNS,LANG,LC_ALL", // what the terminal can show
 ];
 
-/** Variables that only the server reads: how it tells the service manager that it accepts, and that it is well. */
-const SERVER_VARIABLES = ["NOTIFY_SOCKET,WATCHDOG_USEC,WATCHDOG_PID"];
+/** Variables that only the server reads. */
+const SERVER_VARIABLES = [
+  "NOTIFY_SOCKET,WATCHDOG_USEC,WATCHDOG_PID", // how it tells the service manager that it accepts, and that it is well
+  "USER,USERNAME,SUDO_USER", // who the operator is, for the audit log
+];
 
 /** Variables that only the client reads: the editor, how to reach a browser, and which terminal this is. */
 const CLIENT_VARIABLES = [

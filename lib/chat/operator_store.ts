@@ -66,6 +66,41 @@ export interface PruneResult {
   readonly isDone: boolean;
 }
 
+/** The verbs by which an operator changes something: each can be noted. */
+export const OPERATOR_ACTS = [
+  "createAccount",
+  "changePassword",
+  "setDisabled",
+  "removeAccount",
+  "createInvite",
+  "revokeInvite",
+  "ban",
+  "liftBan",
+  "lockDown",
+  "endLockdown",
+] as const;
+
+/** One of {@linkcode OPERATOR_ACTS}. */
+export type OperatorAct = typeof OPERATOR_ACTS[number];
+
+/** What an operator did. Never a password, and no text of a message. */
+export interface Act {
+  /** Who: a user of the operating system. */
+  readonly actor: string;
+  /** What: the subcommand, as in `user disable`. */
+  readonly act: string;
+  /** On what: an account, a network, an invite, a report; may be empty. */
+  readonly subject: string;
+}
+
+/** An act in the audit log. */
+export interface AuditEntry extends Act {
+  /** Its place in the log; numbers rise. */
+  readonly id: number;
+  /** When it was done. */
+  readonly at: number;
+}
+
 /** The verbs of the server program and its operator that write nothing. */
 export interface OperatorReads {
   /** Which of these tokens no longer let anybody in: closed, ended, or of an account now disabled or removed. */
@@ -78,6 +113,9 @@ export interface OperatorReads {
   listAccounts(
     page: { after: string | null; limit: number },
   ): Promise<{ readonly accounts: readonly ListedAccount[]; readonly next: string | null }>;
+
+  /** The audit log, oldest first: entries from a time on with an id above `after`. They are kept for two years. */
+  listAudit(page: { from: number; after: number; limit: number }): Promise<readonly AuditEntry[]>;
 
   /** How much is in the store. Reads whole tables: for the operator, not for each request. */
   counts(): Promise<StoreCounts>;
@@ -93,6 +131,12 @@ export interface OperatorReads {
 export interface OperatorWrites {
   /** Makes an account that has logged in nowhere yet. Ids are never used twice. @throws {ChatError} As `registerAccount`. */
   createAccount(account: NewAccount): Promise<{ readonly accountId: number }>;
+
+  /**
+   * Does what another verb does, and notes in the audit log who did it: both have happened, or neither. Resolves, or rejects, as
+   * that verb does.
+   */
+  operate(act: Act, verb: OperatorAct, args: readonly unknown[]): Promise<unknown>;
 
   /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */
   noteDevicesUsed(devices: readonly { accountId: number; deviceId: string }[]): Promise<void>;

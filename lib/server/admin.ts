@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/terminal.ts";
 import { addMoveCommand } from "./operator/move.ts";
+import { actorFrom, addAuditCommand } from "./operator/audit.ts";
 import { addBackupCommand } from "./operator/backup.ts";
 import { addBanCommands } from "./operator/bans.ts";
 import { addCheckCommand } from "./operator/database.ts";
@@ -14,14 +15,19 @@ import { addRestoreCommand } from "./operator/restore.ts";
 import { addUserCommands } from "./operator/users.ts";
 
 /** Adds the subcommands to the program. */
-export function addAdminCommands(program: Command, openTerminal: () => Promise<Terminal>): void {
-  const onStore = onStoreWith(openTerminal);
+export function addAdminCommands(
+  program: Command,
+  openTerminal: () => Promise<Terminal>,
+  readVariable: (name: string) => string | undefined,
+): void {
+  const onStore = onStoreWith(openTerminal, () => actorFrom(readVariable));
   // `--data DIR check` means the same as `check --data DIR`; of two that differ, the nearer one counts.
   program.hook("preAction", (_program, subcommand) => takeOver(subcommand));
   addUserCommands(program.command("user"), onStore);
   addInviteCommands(program.command("invite"), onStore);
   addBanCommands(program.command("ban"), onStore);
   addLockdownCommand(program.command("lockdown"), onStore);
+  addAuditCommand(program.command("audit"), onStore);
   addBackupCommand(program, openTerminal);
   addCheckCommand(program, openTerminal);
   addRestoreCommand(program, openTerminal);

@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { PASSWORD } from "../helpers/accounts.ts";
+import { joinCodeOf, PASSWORD } from "../helpers/accounts.ts";
 import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { Person } from "../helpers/person.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -107,7 +107,17 @@ Deno.test("a locked server refuses strangers in plain words, across a restart; t
   assert.equal(await operate(data, "lockdown"), "The server is not locked.\n");
   assert.match(await refusedTo(data, "lockdown", "off", "--for", "1h"), /lockdown on --for 2h/);
   await operate(data, "lockdown", "on", "--for", "2h");
-  await waitUntil("the server is locked", async () => (await eve.run(["send", "bob", "spam"])).code !== 0);
+  let tried = 0;
+  await waitUntil("the server is locked", async () => {
+    await using guest = await Wire.greet(server.port);
+    const joinCode = joinCodeOf(server.inviteLink);
+    const { error } = await guest.request("register", {
+      name: `guest${++tried}`,
+      password: PASSWORD,
+      joinCode,
+    });
+    return error?.data.code === "forbidden";
+  });
   assert.equal(await server.stop(), 0);
   await using again = await startServer({ data, port: server.port });
   const { code, stderr } = await eve.run(["send", "ana", "spam"]);

@@ -42,6 +42,7 @@ const SUBCOMMANDS = [
   "invite",
   "ban",
   "lockdown",
+  "audit",
   "backup",
   "check",
   "restore",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { joinCodeOf, registerAs } from "../helpers/accounts.ts";
 import { addPeople, type Person } from "../bench/population.ts";
-import { startServer } from "../helpers/mini_chat.ts";
+import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { Wire } from "../helpers/wire.ts";
 
@@ -17,7 +17,7 @@ const SECRETS = {
   deviceName: "device-of-ana",
 };
 
-Deno.test("no secret and no text of a message is in the log, at its finest", async () => {
+Deno.test("no secret and no text of a message is in the log, at its finest, or in the operators' audit log", async () => {
   using folder = tempFolder();
   const [{ name: bobsName, token: bobsToken }] = await addPeople(folder.path, "bob", 1) as [Person];
   await using server = await startServer({
@@ -78,8 +78,24 @@ Deno.test("no secret and no text of a message is in the log, at its finest", asy
     broken.send(line + "\n");
     await broken.next(({ id }) => id === null || id === 1);
   }
+  const operate = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runServer([...args, "--data", folder.path], {
+      input: `${SECRETS.newPassword}\n`,
+      env: { USER: "dora", SUDO_USER: "carl" },
+    });
+    assert.equal(code, 0, stderr);
+    return stdout + stderr;
+  };
+  await operate("user", "add", "eve");
+  await operate("user", "reset-password", "eve");
+  await operate("ban", "account", "eve", "--for", "1h");
+  await operate("invite", "new", "--note", "for the choir");
+  const audit = await operate("audit") + await operate("audit", "--json", "--since", "1h");
+  assert.match(audit, /^\S+Z {2}dora \(uid \d+\), by sudo from carl {2}user reset-password eve$/m);
+  assert.match(audit, /^\S+Z {2}dora .* ban account eve until \S+Z$/m);
+  assert.match(audit, /"act":"invite new","subject":"for the choir"/);
   assert.equal(await server.stop(), 0);
-  const log = server.program.stderr;
+  const log = server.program.stderr + audit;
   assert.match(log, /signed in/);
   for (const secret of found) assert.ok(!log.includes(secret), `the log holds ${secret}`);
 });

@@ -1,5 +1,5 @@
 // `ban`: who is let in no more for a while, by name or by address.
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { Network } from "../../addresses.ts";
 import type { Ban, BanKind } from "../../chat/store.ts";
 import { UsageError } from "../../errors.ts";
@@ -20,7 +20,7 @@ const TARGETS = ["account", "address", "prefix"] as const;
 type Target = typeof TARGETS[number];
 
 const ARGUMENTS: Readonly<Record<Target, readonly [name: string, description: string]>> = {
-  account: ["<name>", "name of the account"],
+  account: ["<account>", "name of the account"],
   address: ["<address>", "IP address; of IPv6 its whole /64, in which one household chooses freely"],
   prefix: ["<cidr>", "range of addresses, such as 192.0.2.0/24 or 2001:db8::/48"],
 };
@@ -39,11 +39,16 @@ export function addBanCommands(ban: Command, onStore: OnStore): void {
     if (target !== "account") {
       command.option("--yes", "also where it shuts out this machine itself, or everybody behind its router");
     }
-    onStore(command, async ({ store, terminal }, what: string, options: BanOptions) => {
+    onStore(command, async ({ noted, terminal }, what: string, options: BanOptions) => {
       const { kind, subject } = bannedBy(target, what);
       if (!options.yes) checkNotOneself(subject, kind);
       const endsAt = Date.now() + options.for;
-      await store.ban({ kind, subject, endsAt, reason: options.reason });
+      await noted(`${subject} until ${timeOf(endsAt)}`).ban({
+        kind,
+        subject,
+        endsAt,
+        reason: options.reason,
+      });
       await terminal.print(`Banned ${subject} until ${timeOf(endsAt)}.`);
     });
   }
@@ -58,13 +63,12 @@ export function addBanCommands(ban: Command, onStore: OnStore): void {
   );
   onStore(
     addDataOption(
-      ban.command("lift").argument("<kind>", TARGETS.join(", ")).argument("<what>", "as it was banned"),
+      ban.command("lift").addArgument(new Argument("<kind>", "what was banned").choices(TARGETS))
+        .argument("<what>", "as it was banned"),
     ).description("end a ban now"),
-    async ({ store, terminal }, kindGiven: string, what: string) => {
-      const target = TARGETS.find((known) => known === kindGiven);
-      if (!target) throw new UsageError(`Cannot lift a ban of ${kindGiven}: give ${TARGETS.join(", ")}`);
+    async ({ noted, terminal }, target: Target, what: string) => {
       const { kind, subject } = bannedBy(target, what);
-      await store.liftBan({ kind, subject });
+      await noted(subject).liftBan({ kind, subject });
       await terminal.print(`Lifted the ban of ${subject}.`);
     },
   );

@@ -22,7 +22,7 @@ export function addInviteCommands(invite: Command, onStore: OnStore): void {
       .option("--days <number>", "days until it expires (default: never)", wholeNumber)
       .option("--note <text>", "a note for yourself", ""),
     async (
-      { store, terminal, databaseUrl },
+      { noted, terminal, databaseUrl },
       options: LinkOptions & { data: string; uses?: number; days?: number; note: string },
     ) => {
       const { uses, days, note } = options;
@@ -34,7 +34,7 @@ export function addInviteCommands(invite: Command, onStore: OnStore): void {
         await checkCommunityKey(databaseUrl, identity.fingerprint); // else the link would warn everybody away
       }
       const code = newJoinCode();
-      await store.createInvite({
+      await noted(note).createInvite({
         code,
         maxUses: uses ?? null,
         expiresAt: days === undefined ? null : Date.now() + days * DAY_MS,
@@ -60,8 +60,8 @@ export function addInviteCommands(invite: Command, onStore: OnStore): void {
   onStore(
     addDataOption(invite.command("revoke").argument("<code>", "join code, as invite list shows it"))
       .description("revoke an invite; accounts created with it stay"),
-    async ({ store, terminal }, code: string) => {
-      await store.revokeInvite(code);
+    async ({ noted, terminal }, code: string) => {
+      await noted(code).revokeInvite(code);
       await terminal.print(`Revoked ${code}.`);
     },
   );

@@ -1,5 +1,5 @@
 // `lockdown`: for a while nobody registers, and nobody writes to a stranger.
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import type { Lockdown } from "../../chat/store.ts";
 import { UsageError } from "../../errors.ts";
 import { addDataOption, lengthOfTime } from "../options.ts";
@@ -15,7 +15,7 @@ export function addLockdownCommand(lockdown: Command, onStore: OnStore): void {
     "lock the server against strangers, or say whether it is: nobody can register, use an invite, or write to somebody with " +
       "whom no message was exchanged",
   )
-    .argument("[state]", "on, off, or nothing to see how it is")
+    .addArgument(new Argument("[state]", "nothing says how it is").choices(["on", "off"]))
     .addOption(
       new Option("--for <time>", "for how long: 30m, 12h, 7d, 2w (default: until lockdown off)")
         .argParser(lengthOfTime),
@@ -23,15 +23,15 @@ export function addLockdownCommand(lockdown: Command, onStore: OnStore): void {
     .option("--json", "one JSON object");
   onStore(
     addDataOption(lockdown),
-    async ({ store, terminal }, state: string | undefined, options: LockdownOptions) => {
-      if (state !== undefined && state !== "on" && state !== "off") {
-        throw new UsageError(`Cannot understand lockdown ${state}: give on or off`);
-      }
+    async ({ store, noted, terminal }, state: "on" | "off" | undefined, options: LockdownOptions) => {
       if (state !== "on" && options.for !== undefined) {
         throw new UsageError("Cannot use --for without on: lockdown on --for 2h");
       }
-      if (state === "on") await store.lockDown(options.for === undefined ? null : Date.now() + options.for);
-      if (state === "off") await store.endLockdown();
+      if (state === "on") {
+        const endsAt = options.for === undefined ? null : Date.now() + options.for;
+        await noted(endsAt === null ? "on" : `on until ${new Date(endsAt).toISOString()}`).lockDown(endsAt);
+      }
+      if (state === "off") await noted("off").endLockdown();
       const now = (await store.standingOrders()).lockdown;
       await terminal.print(options.json ? JSON.stringify({ lockdown: now }) : inWords(now));
     },

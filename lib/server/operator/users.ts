@@ -15,11 +15,11 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
 
   onStore(
     named("add", "create an account; asks for its password"),
-    async ({ store, terminal }, name: string) => {
+    async ({ noted, terminal }, name: string) => {
       const { checked, nameField } = await schemas();
       checked(nameField, name, "the name");
       const passwordHash = await askNewPassword(terminal, name);
-      await store.createAccount({ name, passwordHash, joinCode: null });
+      await noted(name).createAccount({ name, passwordHash, joinCode: null });
       await terminal.print(`Added ${name}.`);
     },
   );
@@ -41,35 +41,35 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
   );
   onStore(
     named("disable", "sign the account out everywhere, and refuse its logins"),
-    async ({ store, terminal }, name: string) => {
-      await store.setDisabled(name, true);
+    async ({ noted, terminal }, name: string) => {
+      await noted(name).setDisabled(name, true);
       await terminal.print(`Disabled ${name}, and signed it out everywhere.`);
     },
   );
   onStore(
     named("enable", "let a disabled account log in again"),
-    async ({ store, terminal }, name: string) => {
-      await store.setDisabled(name, false);
+    async ({ noted, terminal }, name: string) => {
+      await noted(name).setDisabled(name, false);
       await terminal.print(`Enabled ${name}.`);
     },
   );
   onStore(
     named("reset-password", "set a new password, and sign the account out everywhere"),
-    async ({ store, terminal }, name: string) => {
+    async ({ store, noted, terminal }, name: string) => {
       const account = await store.findCredentials(name, null);
       if (!account) throw new UsageError(`Cannot find user ${name}`);
       const passwordHash = await askNewPassword(terminal, name);
       const change = { passwordHash, formerHash: null, exceptTokenHash: null };
-      await store.changePassword(account.accountId, change);
+      await noted(name).changePassword(account.accountId, change);
       await terminal.print(`Set a new password for ${name}, and signed it out everywhere.`);
     },
   );
   onStore(
     named("remove", "remove an account and its mailbox; the messages it sent stay with their recipients")
       .option("--yes", "do not ask"),
-    async ({ store, terminal }, name: string, { yes = false }: { yes?: boolean }) => {
+    async ({ noted, terminal }, name: string, { yes = false }: { yes?: boolean }) => {
       if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox permanently?`, false))) return;
-      await store.removeAccount(name);
+      await noted(name).removeAccount(name);
       await terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
     },
   );

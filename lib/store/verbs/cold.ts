@@ -1,5 +1,6 @@
 // All verbs that are written once for every engine.
 import { accountVerbs } from "./accounts.ts";
+import { auditVerbs } from "./audit.ts";
 import { deviceVerbs } from "./devices.ts";
 import { historyVerbs } from "./history.ts";
 import { inviteVerbs } from "./invites.ts";
@@ -18,6 +19,13 @@ export function coldVerbs(context: VerbContext) {
   const invites = inviteVerbs(context);
   const operator = operatorVerbs(context, pruning.pruneMailbox);
   const orders = orderVerbs(context);
+  const audit = auditVerbs(context, {
+    ...accounts.writes,
+    ...devices.writes,
+    ...invites.writes,
+    ...operator.writes,
+    ...orders.writes,
+  });
   return {
     pruneMailbox: pruning.pruneMailbox,
     reads: {
@@ -28,6 +36,7 @@ export function coldVerbs(context: VerbContext) {
       ...invites.reads,
       ...operator.reads,
       ...orders.reads,
+      ...audit.reads,
     },
     writes: {
       ...accounts.writes,
@@ -37,6 +46,7 @@ export function coldVerbs(context: VerbContext) {
       ...invites.writes,
       ...operator.writes,
       ...orders.writes,
+      ...audit.writes,
     },
   };
 }
