@@ -237,6 +237,10 @@ export class ChatClient implements Disposable {
   #take(message: ReceivedMessage): void {
     const hadMore = this.hasMore;
     if (!this.#unread.take(message)) {
+      if (this.#unread.reach(this.#shown) > this.#shown) {
+        this.#noteShown(this.#shown);
+        this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
+      }
       if (this.hasMore && !hadMore) this.#stopDelivery();
       return;
     }
@@ -318,7 +322,8 @@ export class ChatClient implements Disposable {
     });
   }
 
-  #noteShown(upTo: number): void {
+  #noteShown(shown: number): void {
+    const upTo = this.#unread.reach(shown);
     this.#unread.shown(upTo);
     this.#askForRest();
     if (upTo <= this.#shown) return;

@@ -6,12 +6,21 @@ import type { ReceivedMessage } from "../protocol/events.ts";
 /** Most memory for messages, in bytes: all that a usual mailbox holds, a quarter of the largest. */
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
+/** How many of the newest messages are known by their ids: more than can be on the way again after a restore, one for each sender. */
+const KNOWN_IDS = 1_000;
+
 /** What a message costs beside its text: its id, its sender, the object. */
 const MESSAGE_BYTES = 300;
 
 export class Unread {
   readonly #waiting: ReceivedMessage[] = [];
   readonly #maxBytes: number;
+  readonly #known = new Map<string, number>(); // sender and id of the newest messages, with their sequences
+  /**
+   * A message that came a second time under a new sequence, as the server that stored it came back from a backup without it, and
+   * its sender had not heard that it was stored.
+   */
+  #again = { first: 0, sequence: 0 };
   #heldBytes = 0;
   #received: number;
   #upTo = Infinity;
@@ -49,13 +58,24 @@ export class Unread {
     return this.#caughtUp.promise;
   }
 
-  /** Takes a message that arrived. Returns false for one that was here before (after a reconnect), or that there is no room for. */
+  /**
+   * Takes a message that arrived. Returns false for one that was here before (after a reconnect, or after a restore of the server),
+   * or that there is no room for.
+   */
   take(message: ReceivedMessage): boolean {
     if (message.sequence <= this.#received) return false;
     if (this.#leftUpTo !== null) {
       // Taking what was sent before the server was asked again would skip what was left with it.
       if (message.sequence > this.#leftUpTo) return false;
       this.#leftUpTo = null;
+    }
+    const name = `${message.from} ${message.id}`;
+    const first = this.#known.get(name);
+    if (first !== undefined) {
+      this.#received = message.sequence;
+      this.#again = { first, sequence: message.sequence };
+      this.#check();
+      return false;
     }
     const bytes = bytesOf(message);
     if (this.#waiting.length > 0 && this.#heldBytes + bytes > this.#maxBytes) {
@@ -67,8 +87,16 @@ export class Unread {
     this.#received = message.sequence;
     this.#heldBytes += bytes;
     this.#waiting.push(message);
+    this.#remember(name, message.sequence);
     this.#check();
     return true;
+  }
+
+  /** How far all was shown once all up to a sequence was: what came a second time may follow, and is not shown again. */
+  reach(upTo: number): number {
+    const { first, sequence } = this.#again;
+    const next = this.#waiting.find((message) => message.sequence > upTo)?.sequence ?? Infinity;
+    return first <= upTo && sequence < next ? Math.max(upTo, sequence) : upTo;
   }
 
   /** Learns up to which sequence the server has messages waiting (the reply to `subscribe`). */
@@ -103,6 +131,13 @@ export class Unread {
     for (const message of gone) this.#heldBytes -= bytesOf(message);
     this.#received = Math.max(this.#received, upTo);
     this.#check();
+  }
+
+  #remember(name: string, sequence: number): void {
+    this.#known.set(name, sequence);
+    if (this.#known.size <= KNOWN_IDS) return;
+    const [oldest] = this.#known.keys();
+    this.#known.delete(oldest!);
   }
 
   #check(): void {

@@ -232,6 +232,38 @@ Deno.test("ChatClient has the server send no more than it holds, and goes on aft
   assert.ok(server.handed < 10_000, `${server.handed} messages were sent for 5,000`);
 });
 
+const acknowledgements = (link: ScriptedLink) =>
+  link.asked.filter(({ method }) => method === "acknowledge").length;
+
+Deno.test("ChatClient shows a message once that comes again under a new sequence, as the server was restored without it", async () => {
+  for (const isShownBefore of [true, false]) {
+    const link = new ScriptedLink((method) => method === "subscribe" ? { upTo: 7 } : {});
+    const arrived: number[] = [];
+    let saved = 0;
+    using client = new ChatClient(
+      link,
+      { ...recordsAt(5), saveReadCursor: (sequence) => saved = sequence },
+      { onMessage: ({ sequence }) => arrived.push(sequence) },
+    );
+    await client.signedIn({ readSequence: 5 });
+    client.event("message_received", message(6));
+    client.event("message_received", message(7));
+    if (isShownBefore) await client.shown(7);
+    // The connection breaks; what the server has of this device is older than what the device has seen.
+    await client.signedIn({ readSequence: 4 });
+    client.event("message_received", { ...message(7), sequence: 1_000 });
+    if (!isShownBefore) await client.shown(7);
+    const isTold = ({ method, params }: { method: string; params: unknown }) =>
+      method === "acknowledge" && JSON.stringify(params) === '{"delivered":1000,"read":1000}';
+    while (!link.asked.some(isTold)) await link.until("acknowledge", acknowledgements(link) + 1);
+    assert.equal(saved, 1_000, "the next program does not show it either");
+    assert.deepEqual(client.unread, []);
+    client.event("message_received", message(1_001));
+    assert.deepEqual(arrived, [6, 7, 1_001]);
+    assert.deepEqual(client.unread.map(({ sequence }) => sequence), [1_001]);
+  }
+});
+
 Deno.test("passOver() makes room without noting anything as read", async () => {
   const server = new MailboxServer();
   for (let n = 1; n <= 50; n++) server.sequences.push(n);
