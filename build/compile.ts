@@ -70,6 +70,8 @@ export interface CompileOptions {
   readonly folder: string;
   /** Key of {@linkcode TARGETS}; this machine when unset. */
   readonly target?: string;
+  /** Hash of the commit that it says it is of; git is asked when unset. */
+  readonly commit?: string;
   /** Variables set on top of this process's. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -88,12 +90,13 @@ export async function compileProgram(program: Program, options: CompileOptions):
 
   const env: Record<string, string> = { ...Deno.env.toObject(), ...options.env };
   const builtFor = target ?? targetOfThisMachine();
+  const commit = options.commit ?? await commitOfSource();
   const base = env[baseVariableOf(builtFor)];
   if (base !== undefined) env.DENORT_BIN = base;
   else if (builtFor !== targetOfThisMachine()) delete env.DENORT_BIN;
   const bundle = await Deno.makeTempDir({ prefix: "mini-chat-compile-" });
   try {
-    const files = await bundleProgram(program, bundle, builtFor, env);
+    const files = await bundleProgram(program, bundle, { version: VERSION, commit, target: builtFor }, env);
     const result = await runDeno([
       "compile",
       "--quiet",
@@ -125,7 +128,7 @@ export async function compileProgram(program: Program, options: CompileOptions):
 async function bundleProgram(
   program: Program,
   folder: string,
-  target: string,
+  build: Build,
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly entry: string; readonly included: readonly string[] }> {
   // Two folders down, since a package (@achingbrain/ssdp) reads `../../package.json` to say in its requests who it is.
@@ -133,7 +136,6 @@ async function bundleProgram(
   const about = join(folder, "package.json");
   await Deno.mkdir(code, { recursive: true });
   await Deno.writeTextFile(about, JSON.stringify({ name: "mini-chat", version: VERSION }));
-  const build: Build = { version: VERSION, commit: await commitOfSource(), target };
   const first = `globalThis.${BUILD_NAME} = ${JSON.stringify(build)};\n${REQUIRE}`;
   const bundle = async (entry: string, outputFolder: string) => {
     // Never `--minify`: it puts a `using` variable that is used once in place, and then nobody disposes of it.

@@ -29,15 +29,21 @@ const releaseFileSchema = z.strictObject({
   error: "not the name of that program's archive for that target",
 });
 
+/** What an address of a release must be, in words. */
+export const WANTED_URL = "the https:// address of the folder of the downloads, without a slash at its end";
+
+/** The folder that a release is downloaded from. */
+export const downloadFolder = z.string().regex(
+  /^(https:\/\/|http:\/\/127\.0\.0\.1:)\S*[^/\s]$/, // loopback: the tests' own server
+  WANTED_URL,
+);
+
 const releaseSchema = z.strictObject({
   name: z.literal("mini-chat"),
   version: z.string().regex(/^\d+\.\d+\.\d+(-[\w.]+)?$/, "a version such as 1.2.3"),
   commit: z.string().regex(/^[0-9a-f]{40}$/, "40 lowercase hexadecimal digits"),
-  deno: z.string().regex(/^\d+\.\d+\.\d+/, "a version of Deno"),
-  url: z.string().regex(
-    /^(https:\/\/|http:\/\/127\.0\.0\.1:)\S*[^/\s]$/, // loopback: the tests' own server
-    "the https:// address of the folder of the downloads, without a slash at its end",
-  ),
+  deno: z.string().regex(/^\d+\.\d+\.\d+/, "a version of Deno"), // that inside of the executables
+  url: downloadFolder,
   // Sorted by file: the same release is the same bytes.
   files: z.array(releaseFileSchema).min(1).refine(isSortedByFile, "sorted by file, each of them once"),
 });
