@@ -23,6 +23,7 @@ import {
 } from "../protocol/requests.ts";
 import { VERSION } from "../version.ts";
 import { LOGIN_HANDLERS } from "./login.ts";
+import { REPORT_HANDLERS } from "./moderation/report.ts";
 import type { Handlers, Session, Stage } from "./session.ts";
 import type { ListedUser } from "./store.ts";
 
@@ -43,6 +44,7 @@ const STAGES: { readonly [M in RequestName]?: Stage | "any" } = {
 
 const HANDLERS: Handlers = {
   ...LOGIN_HANDLERS,
+  ...REPORT_HANDLERS,
 
   hello(session, { protocol }) {
     if (protocol !== PROTOCOL_VERSION) {

@@ -4,6 +4,7 @@ export interface ThrottleLimits {
   readonly failedLoginsPerAddress: number; // in 15 minutes, over all accounts
   readonly failedLoginsByStrangers: number; // to one account from anywhere, before each next one has to wait for a turn
   readonly registrationsPerAddress: number; // in an hour
+  readonly reportsPerAccount: number; // in an hour
   readonly sendsPerSecond: number; // from one account, for long; a burst of two seconds' worth goes at once
 }
 
@@ -13,5 +14,6 @@ export const DEFAULT_THROTTLES: ThrottleLimits = {
   failedLoginsPerAddress: 100,
   failedLoginsByStrangers: 50,
   registrationsPerAddress: 20,
+  reportsPerAccount: 10,
   sendsPerSecond: 100,
 };

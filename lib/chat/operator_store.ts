@@ -4,7 +4,7 @@
  * All that `store.ts` promises holds here too. They also work from another process while the server runs.
  * @module
  */
-import type { AccountName, Ban, ChatReads, ChatWrites, NewAccount } from "./store.ts";
+import type { AccountName, Ban, ChatReads, ChatWrites, NewAccount, StoredMessage } from "./store.ts";
 
 /** A code that lets people register. Kept readable, since the server prints its link at every start. */
 export interface Invite {
@@ -37,6 +37,33 @@ export interface ListedAccount extends AccountName {
   /** Bytes of text read on no device. */
   readonly unreadBytes: number;
 }
+
+/** A report of one user by another, without what was said. */
+export interface ListedReport {
+  /** Its number. */
+  readonly id: number;
+  /** When it was made. */
+  readonly createdAt: number;
+  /** Name of the user who made it. */
+  readonly reporter: string;
+  /** Name of the user whom it is about. */
+  readonly reported: string;
+  /** Messages that were reported. */
+  readonly messageCount: number;
+  /** When the operator closed it; null while it is open. */
+  readonly closedAt: number | null;
+}
+
+/** A report with what was said. */
+export interface OpenReport extends ListedReport {
+  /** What the reporter says; null once it is closed. */
+  readonly why: string | null;
+  /** The reported messages, as the mailbox had them; empty once it is closed. */
+  readonly messages: readonly ReportedMessage[];
+}
+
+/** A message in a report. */
+export type ReportedMessage = Pick<StoredMessage, "sequence" | "id" | "text" | "storedAt">;
 
 /** How much is in the store. */
 export interface StoreCounts {
@@ -78,6 +105,8 @@ export const OPERATOR_ACTS = [
   "liftBan",
   "lockDown",
   "endLockdown",
+  "openReport",
+  "closeReport",
 ] as const;
 
 /** One of {@linkcode OPERATOR_ACTS}. */
@@ -113,6 +142,9 @@ export interface OperatorReads {
   listAccounts(
     page: { after: string | null; limit: number },
   ): Promise<{ readonly accounts: readonly ListedAccount[]; readonly next: string | null }>;
+
+  /** Reports with a number above `after`, oldest first. */
+  listReports(page: { after: number; limit: number }): Promise<readonly ListedReport[]>;
 
   /** The audit log, oldest first: entries from a time on with an id above `after`. They are kept for two years. */
   listAudit(page: { from: number; after: number; limit: number }): Promise<readonly AuditEntry[]>;
@@ -175,6 +207,15 @@ export interface OperatorWrites {
    * Every server of a community notices within seconds.
    */
   lockDown(endsAt: number | null): Promise<void>;
+
+  /** A report with what was said. It stands with what writes so that reading it is noted. @throws {ChatError} `not_found` – none. */
+  openReport(id: number): Promise<OpenReport>;
+
+  /**
+   * Closes a report: what was said in it is deleted, and that there was one stays. Closing twice is the same as once.
+   * @throws {ChatError} `not_found` – there is none.
+   */
+  closeReport(id: number): Promise<void>;
 
   /** Ends the lockdown. Does nothing when there is none. */
   endLockdown(): Promise<void>;

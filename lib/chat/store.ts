@@ -242,6 +242,16 @@ export interface ChatWrites {
   unblockUser(accountId: number, name: string): Promise<void>;
 
   /**
+   * Keeps a report of a user for the operator, with the texts of messages as they are in the mailbox of the reporter. A removed
+   * account can be reported too.
+   * @param report.sequences Of messages from this user to the reporter.
+   * @throws {ChatError} `not_found` – no such user, or no such message; `invalid` – that is oneself.
+   */
+  reportUser(
+    report: { reporterId: number; name: string; why: string; sequences: readonly number[] },
+  ): Promise<{ readonly reportId: number }>;
+
+  /**
    * Stores a message in a mailbox, once for each (sender, id). Writing to oneself is allowed. Promises resolve in the order of
    * the sequences.
    * @param message.id The sender's id for it; letters' case matters.

@@ -14,6 +14,7 @@ import type { EmailSurroundings } from "./email/parts.ts";
 import { historyCommand } from "./chat/history.ts";
 import { inboxOption } from "./chat/inbox.ts";
 import { notifyCommand } from "./notify/option.ts";
+import { reportCommand } from "./chat/report.ts";
 import { sendOption } from "./chat/send.ts";
 import { forgetServerCommand } from "./chat/servers.ts";
 import { usersOption } from "./chat/users.ts";
@@ -39,6 +40,7 @@ export async function runMenu(app: App, where: string | undefined, mail: EmailSu
       disconnectOption(app),
       chatCommand([host, join]),
       historyCommand(app),
+      reportCommand(app),
       ...accountCommands(app),
       notifyCommand(app),
       forgetServerCommand(app),

@@ -56,6 +56,25 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
         notifyOnce(app, words.join(" "), options, () => findLogin(app, options).login)
       )
     );
+  signedIn(
+    "report",
+    "report a user to the server's operator, who can read the messages that you name and no others",
+  )
+    .argument("<user>", "the user")
+    .argument("<why>", "what is wrong")
+    .option(
+      "--message <which>",
+      "a message from this user, by its id or by how far back it is (1 is the newest); may be repeated",
+      (which: string, before: string[]) => [...before, which],
+      [],
+    )
+    .action((name: string, why: string, options: ScriptOptions & { message: string[] }) =>
+      as(
+        options,
+        (app, { reportOnce }) =>
+          reportOnce(app, { name: name.toLowerCase(), why, which: options.message }, options),
+      )
+    );
   signedIn("whoami", "print the account that is signed in, and its server")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));
   signedIn("logout", "log out on this device")

@@ -14,6 +14,7 @@ import {
   MAX_ESCAPED_TEXT_UNITS,
   MAX_NAME_CHARS,
   MAX_PASSWORD_CHARS,
+  MAX_REASON_CHARS,
   MAX_TEXT_BYTES,
   MIN_PASSWORD_CHARS,
 } from "./limits.ts";
@@ -95,6 +96,11 @@ export const emailField: z.ZodString = z.string().max(254).regex(
   /^[^\s<>@,;:"]+@[^\s<>@,;:"]+$/,
   "an e-mail address looks like ann@example.org",
 );
+
+/** Why somebody is reported, in the reporter's words. */
+export const reasonField: z.ZodString = z.string().min(1, "a reason holds at least one character")
+  .max(MAX_REASON_CHARS, `a reason has at most ${MAX_REASON_CHARS} characters`)
+  .refine((text) => text.isWellFormed(), "a reason is well-formed Unicode");
 
 /** Free short text such as the name of a device. */
 export const labelField: z.ZodString = z.string().min(1).max(64).refine(

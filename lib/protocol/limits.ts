@@ -35,6 +35,10 @@ export const MAX_PENDING_REQUESTS = 256;
 export const MAX_USERS_PER_PAGE = 200;
 /** Most messages in one page of `fetch_history`; fewer where they would not fit one frame. */
 export const MAX_HISTORY_PER_PAGE = 200;
+/** Longest reason of a report, in characters. */
+export const MAX_REASON_CHARS = 1_000;
+/** Most messages in one report. */
+export const MAX_REPORTED_MESSAGES = 20;
 /** Silence after which an end sends a `ping` request, in milliseconds. */
 export const PING_AFTER_MS = 15_000;
 /** Silence after which the other end counts as gone, in milliseconds. */

@@ -16,11 +16,12 @@ import {
   messageIdField,
   nameField,
   passwordField,
+  reasonField,
   sequenceField,
   textField,
   timeField,
 } from "./fields.ts";
-import { MAX_HISTORY_PER_PAGE, MAX_USERS_PER_PAGE } from "./limits.ts";
+import { MAX_HISTORY_PER_PAGE, MAX_REPORTED_MESSAGES, MAX_USERS_PER_PAGE } from "./limits.ts";
 
 const empty = z.strictObject({});
 const done = z.object({});
@@ -148,6 +149,14 @@ export const REQUESTS = {
   block_user: { params: z.strictObject({ name: nameField }), result: done },
   unblock_user: { params: z.strictObject({ name: nameField }), result: done },
   list_blocked: { params: empty, result: z.object({ names: z.array(nameField) }) },
+  report_user: {
+    params: z.strictObject({
+      name: nameField,
+      why: reasonField,
+      messages: z.array(sequenceField).max(MAX_REPORTED_MESSAGES).exactOptional(), // of this user to the asking account
+    }),
+    result: z.object({ report: z.int() }), // its number, for a talk with the operator
+  },
   change_password: {
     params: z.strictObject({ oldPassword: anyPasswordField, newPassword: passwordField }),
     result: done,

@@ -163,7 +163,11 @@ export function toRpcError(error: unknown, reference: string = makeReference()):
  */
 export function fromRpcError(error: RpcErrorObject): ChatError {
   const { retryAfterMs, code } = error.data ?? {};
-  return new ChatError(code ?? "internal", error.message, retryAfterMs === undefined ? {} : { retryAfterMs });
+  // Each says `hello` first, so it is the release that differs.
+  const words = error.code === RPC_METHOD_NOT_FOUND
+    ? `Cannot do that here, as the other side is of an older release: ${error.message}`
+    : error.message;
+  return new ChatError(code ?? "internal", words, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
 /** A short word for the log and the reply to share: 8 hexadecimal digits, new each time. */

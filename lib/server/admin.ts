@@ -12,6 +12,7 @@ import { addHealthcheckCommand } from "./operator/healthcheck.ts";
 import { addInviteCommands } from "./operator/invites.ts";
 import { addLockdownCommand } from "./operator/lockdown.ts";
 import { addRestoreCommand } from "./operator/restore.ts";
+import { addReportCommands } from "./operator/reports.ts";
 import { addUserCommands } from "./operator/users.ts";
 
 /** Adds the subcommands to the program. */
@@ -27,6 +28,7 @@ export function addAdminCommands(
   addInviteCommands(program.command("invite"), onStore);
   addBanCommands(program.command("ban"), onStore);
   addLockdownCommand(program.command("lockdown"), onStore);
+  addReportCommands(program.command("report"), onStore);
   addAuditCommand(program.command("audit"), onStore);
   addBackupCommand(program, openTerminal);
   addCheckCommand(program, openTerminal);

@@ -42,6 +42,7 @@ const SUBCOMMANDS = [
   "invite",
   "ban",
   "lockdown",
+  "report",
   "audit",
   "backup",
   "check",

@@ -15,6 +15,7 @@ const SECRETS = {
   certificate: "certificate-of-one-direct-chat",
   email: "ana-private@example.org",
   deviceName: "device-of-ana",
+  reportReason: "she-told-me-of-the-mill",
 };
 
 Deno.test("no secret and no text of a message is in the log, at its finest, or in the operators' audit log", async () => {
@@ -30,12 +31,14 @@ Deno.test("no secret and no text of a message is in the log, at its finest, or i
   await bob.ask("resume", { token: bobsToken });
   found.push(bobsToken);
   const send = { id: crypto.randomUUID(), to: bobsName, text: SECRETS.text };
-  await ana.ask("send_message", send);
+  const { sequence } = await ana.ask("send_message", send);
   await ana.refused("send_message", { ...send, text: `${SECRETS.text} again` });
   await ana.refused("send_message", { ...send, id: "no id", unknown: SECRETS.text });
   await ana.refused("send_message", { ...send, text: SECRETS.text.repeat(2_000) });
   await bob.ask("subscribe", {});
   await bob.ask("fetch_history", { with: "ana" });
+  await bob.ask("report_user", { name: "ana", why: SECRETS.reportReason, messages: [sequence] });
+  await bob.refused("report_user", { name: "ana", why: SECRETS.reportReason, messages: [9] });
   await ana.ask("update_settings", { email: SECRETS.email });
   const chatId = crypto.randomUUID();
   const chat = {
@@ -90,9 +93,15 @@ Deno.test("no secret and no text of a message is in the log, at its finest, or i
   await operate("user", "reset-password", "eve");
   await operate("ban", "account", "eve", "--for", "1h");
   await operate("invite", "new", "--note", "for the choir");
+  assert.ok(!(await operate("report", "list", "--all", "--json")).includes(SECRETS.text));
+  const shown = await operate("report", "show", "1");
+  for (const word of [SECRETS.text, SECRETS.reportReason]) assert.ok(shown.includes(word), shown);
+  await operate("report", "close", "1");
+  assert.ok(!(await operate("report", "show", "1", "--json")).includes(SECRETS.text));
   const audit = await operate("audit") + await operate("audit", "--json", "--since", "1h");
   assert.match(audit, /^\S+Z {2}dora \(uid \d+\), by sudo from carl {2}user reset-password eve$/m);
   assert.match(audit, /^\S+Z {2}dora .* ban account eve until \S+Z$/m);
+  assert.match(audit, /^\S+Z {2}dora .* report show 1$/m);
   assert.match(audit, /"act":"invite new","subject":"for the choir"/);
   assert.equal(await server.stop(), 0);
   const log = server.program.stderr + audit;

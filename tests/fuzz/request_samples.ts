@@ -23,6 +23,7 @@ const SAMPLES: Record<string, Record<string, unknown>> = {
   update_settings: { shareRead: true, email: "a@example.org" },
   block_user: { name: "f000001" },
   unblock_user: { name: "f000001" },
+  report_user: { name: "f000001", why: "spam", messages: [1] },
   change_password: { oldPassword: "wrong", newPassword: "long enough" },
   open_chat: {
     chatId: ID,

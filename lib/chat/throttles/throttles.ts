@@ -1,4 +1,5 @@
-// Throttles: how often one address or one account may be tried, and how many may register from one address.
+// Throttles: how often one address or one account may be tried, how many may register from one address, and what one account
+// may report.
 // Failed logins are counted in three ways. One account tried from one address: a guesser is stopped there without locking out
 // the owner, who comes from elsewhere. One address over all accounts: a guesser who walks through names is stopped too.
 // One account over all addresses: a guesser with many is slowed, and so is nobody who has signed in to it before, with the
@@ -16,6 +17,7 @@ const MAX_ACCOUNTS = 20_000; // remembered; the one whose owner came the longest
 
 const LOGIN_WINDOW_S = 15 * 60;
 const REGISTRATION_WINDOW_S = 60 * 60;
+const REPORT_WINDOW_S = 60 * 60;
 
 const STRANGERS_PER_SECOND = 1 / 5; // for one account: 17,000 guesses a day, from all of the world together
 const MAX_STRANGERS_WAITING = 4; // for one account: the last one's answer still comes while its client waits (30 s)
@@ -30,6 +32,7 @@ export class Throttles {
   readonly #perAccount: RateLimiterAbstract;
   readonly #perAddress: RateLimiterAbstract;
   readonly #registrations: RateLimiterAbstract;
+  readonly #reports: RateLimiterAbstract;
   readonly #strangers: Paces<string>; // by name of the account
   readonly #knownAddresses = new KnownAddresses();
 
@@ -41,6 +44,11 @@ export class Throttles {
       name: "registrations",
       points: limits.registrationsPerAddress,
       durationS: REGISTRATION_WINDOW_S,
+    });
+    this.#reports = tries({
+      name: "reports",
+      points: limits.reportsPerAccount,
+      durationS: REPORT_WINDOW_S,
     });
     this.#strangers = new Paces((name) =>
       new Pace({
@@ -89,6 +97,11 @@ export class Throttles {
   /** Counts a registration. @throws {ChatError} `rate_limited` with `retryAfterMs`. */
   startRegistration(taker: TurnTaker): Promise<void> {
     return take(this.#registrations, taker.addressGroup, "register from this address");
+  }
+
+  /** Counts a report. @throws {ChatError} `rate_limited` with `retryAfterMs`. */
+  startReport(accountId: number): Promise<void> {
+    return take(this.#reports, String(accountId), "report anybody");
   }
 }
 

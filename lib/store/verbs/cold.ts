@@ -7,6 +7,7 @@ import { inviteVerbs } from "./invites.ts";
 import { operatorVerbs } from "./operator.ts";
 import { orderVerbs } from "./orders.ts";
 import { pruneVerbs } from "./prune.ts";
+import { reportVerbs } from "./reports.ts";
 import type { VerbContext } from "./steps.ts";
 import { userVerbs } from "./users.ts";
 
@@ -19,12 +20,14 @@ export function coldVerbs(context: VerbContext) {
   const invites = inviteVerbs(context);
   const operator = operatorVerbs(context, pruning.pruneMailbox);
   const orders = orderVerbs(context);
+  const reports = reportVerbs(context);
   const audit = auditVerbs(context, {
     ...accounts.writes,
     ...devices.writes,
     ...invites.writes,
     ...operator.writes,
     ...orders.writes,
+    ...reports.writes,
   });
   return {
     pruneMailbox: pruning.pruneMailbox,
@@ -36,6 +39,7 @@ export function coldVerbs(context: VerbContext) {
       ...invites.reads,
       ...operator.reads,
       ...orders.reads,
+      ...reports.reads,
       ...audit.reads,
     },
     writes: {
@@ -46,6 +50,7 @@ export function coldVerbs(context: VerbContext) {
       ...invites.writes,
       ...operator.writes,
       ...orders.writes,
+      ...reports.writes,
       ...audit.writes,
     },
   };
