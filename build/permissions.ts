@@ -30,7 +30,7 @@ const CLIENT_VARIABLES = [
  * Flags of the server: any address and any file that its user may reach, no subprocess; native libraries until it listens.
  * Shape: as `deno run` and `deno compile` take them, one string a flag.
  *
- * The last two are no permissions. V8 keeps room for what is new and soon gone, 48 MiB of it after a rush of logins, and never
+ * The last one is no permission: V8 keeps room for what is new and soon gone, 48 MiB of it after a rush of logins, and never
  * gives it back. With a quarter of it 5,000 idle connections take 7 KiB less each. The price is more frequent collections: about
  * 1.5 µs more for a message at full load, where it takes 26 µs in all.
  */
@@ -42,8 +42,7 @@ export const SERVER_PERMISSIONS: readonly string[] = [
   `--allow-env=${[...SHARED_VARIABLES, ...SERVER_VARIABLES].join(",")}`,
   "--ignore-env",
   "--allow-sys=hostname,networkInterfaces,osRelease,uid",
-  "--allow-ffi", // for lib/net/no_delay.ts, which gives it up at once
-  "--unstable-net", // datagrams on Unix sockets, for lib/server/service_manager.ts
+  "--allow-ffi", // for lib/net/notify_socket.ts, and lib/net/no_delay.ts, which then gives it up
   "--v8-flags=--max-semi-space-size=4",
 ];
 

@@ -1,6 +1,7 @@
-// Tells the service manager that started this server how it goes: the protocol of sd_notify(3), one datagram on the Unix socket
-// that NOTIFY_SOCKET names for each piece of news. Needs `--unstable-net`, with which Deno has datagrams on Unix sockets.
+// Tells the service manager that started this server how it goes: the protocol of sd_notify(3), one datagram to the Unix socket
+// that NOTIFY_SOCKET names for each piece of news.
 import type { Log } from "../chat/services.ts";
+import { type NotifySocket, openNotifySocket } from "../net/notify_socket.ts";
 import { sleep } from "../waiting.ts";
 
 /** What the manager says in our variables: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. */
@@ -13,14 +14,19 @@ export interface ManagerVariables {
 const SHARE_OF_SILENCE = 2; // sd_watchdog_enabled(3): news is due after half the time
 
 export class ServiceManager implements Disposable {
-  readonly #path: string;
+  readonly #socket: NotifySocket | undefined; // none: it cannot be told anything
   readonly #log: Log;
   readonly #watchdogMs: number | null; // null: nobody watches
   readonly #disposed = new AbortController();
 
+  /** To be made before the server listens: then it gives up what the socket is made with. */
   constructor({ socket, watchdogUsec, watchdogPid }: ManagerVariables, log: Log) {
-    this.#path = withoutFile(socket);
     this.#log = log;
+    try {
+      this.#socket = openNotifySocket(socket);
+    } catch (error) {
+      log.warn("cannot tell the service manager anything", { error });
+    }
     const isMeant = watchdogPid === undefined || Number(watchdogPid) === Deno.pid;
     const watchdogMs = Number(watchdogUsec) / 1000;
     this.#watchdogMs = isMeant && watchdogMs > 0 ? watchdogMs : null;
@@ -59,18 +65,9 @@ export class ServiceManager implements Disposable {
   /** A manager that cannot be told is no reason not to serve. */
   async #tell(news: string): Promise<void> {
     try {
-      // Bound to a name without a file: nothing is left behind, and no folder has to be writable.
-      const own = withoutFile(`@mini-chat-${crypto.randomUUID()}`);
-      const socket = Deno.listenDatagram({ transport: "unixpacket", path: own });
-      await socket.send(new TextEncoder().encode(news), { transport: "unixpacket", path: this.#path })
-        .finally(() => socket.close());
+      await this.#socket?.send(news);
     } catch (error) {
       this.#log.warn("could not tell the service manager", { news, error });
     }
   }
-}
-
-/** unix(7): names that begin with a zero byte are not in the file system; they are written with "@". */
-function withoutFile(name: string): string {
-  return name.replace(/^@/, "\0");
 }

@@ -77,9 +77,7 @@ testWith(
     const args = [
       "run",
       "-q",
-      "--unstable-net",
-      "--allow-read",
-      "--allow-write",
+      "--allow-ffi",
       entry,
       socket,
       WATCHDOG_USEC,
