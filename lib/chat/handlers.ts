@@ -74,12 +74,12 @@ const HANDLERS: Handlers = {
     const { store, hub } = session.services;
     await store.closeLogin(session.identity.tokenHash);
     hub.endDevice(session, "revoked");
-    closeSoon(session, "logged out");
+    session.closeSoon("logged out");
     return {};
   },
 
   bye(session) {
-    closeSoon(session, "the client said goodbye");
+    session.closeSoon("the client said goodbye");
     return {};
   },
 
@@ -249,12 +249,7 @@ function refuseBanned(session: Session): void {
   try {
     session.services.rules.check({ address: session.remoteAddress });
   } catch (error) {
-    closeSoon(session, "the address is banned");
+    session.closeSoon("the address is banned");
     throw error;
   }
-}
-
-function closeSoon(session: Session, reason: string): void {
-  // After this turn, in which the reply is queued.
-  setTimeout(() => session.peer.close(reason), 0);
 }

@@ -1,4 +1,4 @@
-// How somebody becomes signed in: register, log in with a password, come back with a token; and the change of a password.
+// How somebody becomes signed in: register, log in with a password, come back with a token; the change of a password, and the end of an account.
 import { createHash, randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
@@ -7,7 +7,10 @@ import type { AccountName, Credentials, NewLogin, OpenedDevice } from "./store.t
 
 const TOKEN_BYTES = 32; // 256 random bits
 
-export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "change_password"> = {
+export const LOGIN_HANDLERS: Pick<
+  Handlers,
+  "register" | "login" | "resume" | "change_password" | "delete_account"
+> = {
   async register(session, params) {
     const { registration, throttles, passwords, store, rules, log } = session.services;
     const joinCode = params.joinCode ?? null;
@@ -85,6 +88,18 @@ export const LOGIN_HANDLERS: Pick<Handlers, "register" | "login" | "resume" | "c
       exceptTokenHash: session.identity.tokenHash,
     });
     hub.endSessions(accountId, "password_changed", session);
+    return {};
+  },
+
+  async delete_account(session, { password }) {
+    const { accountId, name, deviceId } = session.identity;
+    const { store, hub, log } = session.services;
+    const account = await checkPassword(session, name, { password, deviceId });
+    if (!account) throw new ChatError("unauthenticated", "Cannot delete the account: the password is wrong");
+    await store.deleteAccount(accountId, account.passwordHash);
+    hub.endSessions(accountId, "revoked", session);
+    session.closeSoon("the account was deleted");
+    log.info("account deleted", { connection: session.peer.id, name });
     return {};
   },
 };

@@ -93,6 +93,14 @@ export interface PruneResult {
   readonly isDone: boolean;
 }
 
+/** What one call of `clearTexts` did. */
+export interface ClearResult {
+  /** Messages that have no text any more, or are gone. */
+  readonly texts: number;
+  /** Whether nothing is left to clear now. */
+  readonly isDone: boolean;
+}
+
 /** The verbs by which an operator changes something: each can be noted. */
 export const OPERATOR_ACTS = [
   "createAccount",
@@ -188,9 +196,16 @@ export interface OperatorWrites {
   /**
    * Removes an account: its logins, devices, settings and every message *to* it. What it *sent* stays with the people who
    * received it, under its name, and the name stays taken.
+   * @param clearsTexts Whether the texts that it sent are cleared as well, as by `deleteAccount`; false by default.
    * @throws {ChatError} `not_found` – no such account.
    */
-  removeAccount(name: string): Promise<void>;
+  removeAccount(name: string, clearsTexts?: boolean): Promise<void>;
+
+  /**
+   * Clears some of the texts that deleted accounts wrote, from a minute after the deletion on, when none of their sessions is left.
+   * @param limit Most messages touched in one call; 2,000 by default.
+   */
+  clearTexts(limit?: number): Promise<ClearResult>;
 
   /**
    * Lets an account, or everybody from a network, in no more until a time. A ban that is there already is changed. Every server

@@ -124,6 +124,11 @@ export class Session implements PresentSession, TurnTaker {
     this.peer.close(`session ended: ${reason}`);
   }
 
+  /** Closes after this turn, in which the reply is queued. */
+  closeSoon(reason: string): void {
+    setTimeout(() => this.peer.close(reason), 0);
+  }
+
   turnOut(): void {
     this.peer.close("banned by the operator");
   }

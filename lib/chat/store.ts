@@ -233,6 +233,14 @@ export interface ChatWrites {
   updateSettings(accountId: number, changes: Partial<Settings>): Promise<Settings>;
 
   /**
+   * Deletes an account for ever, if its password has not changed: its logins, devices, settings, blocks and every message to it.
+   * The name stays taken. The texts that it wrote are cleared from all mailboxes a little later, by `clearTexts`: the messages stay
+   * in their places, with an empty text.
+   * @throws {ChatError} `not_found` – no such account; `unauthenticated` – the hash is another by now.
+   */
+  deleteAccount(accountId: number, formerHash: string): Promise<void>;
+
+  /**
    * Refuses messages from a user from now on. Blocking twice is the same as once.
    * @throws {ChatError} `not_found` – no such user; `invalid` – that is oneself; `too_large` – 1,000 are blocked already.
    */

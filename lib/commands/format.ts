@@ -7,6 +7,9 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
+/** In place of a text that was cleared, as its writer's account was deleted: no other text is empty. */
+export const DELETED = "(deleted)";
+
 /** How long ago something was, roughly: `just now`, `5 min ago`, `3 h ago`, `yesterday`, `12 days ago`. */
 export function ago(then: number, now: number): string {
   const passed = Math.max(0, now - then);
@@ -38,7 +41,8 @@ export function userLine(user: UserEntry, nameWidth: number, now: number): strin
 
 /** A message as the inbox shows it: a line with time and sender, then the text as it was written. */
 export function messageLines(from: string, at: number, text: string, now: number, state = ""): string {
-  const body = safeText(text, { multiline: true }).split("\n").map((line) => `  ${line}`).join("\n");
+  const shown = text === "" ? dim(DELETED) : safeText(text, { multiline: true });
+  const body = shown.split("\n").map((line) => `  ${line}`).join("\n");
   return `${bold(cyan(safeText(from)))} ${dim(moment(at, now) + state)}\n${body}`;
 }
 

@@ -14,6 +14,7 @@ import type { EmailSurroundings } from "./email/parts.ts";
 import { historyCommand } from "./chat/history.ts";
 import { inboxOption } from "./chat/inbox.ts";
 import { notifyCommand } from "./notify/option.ts";
+import { deleteAccountCommand } from "./chat/leaving.ts";
 import { reportCommand } from "./chat/report.ts";
 import { sendOption } from "./chat/send.ts";
 import { forgetServerCommand } from "./chat/servers.ts";
@@ -42,6 +43,7 @@ export async function runMenu(app: App, where: string | undefined, mail: EmailSu
       historyCommand(app),
       reportCommand(app),
       ...accountCommands(app),
+      deleteAccountCommand(app),
       notifyCommand(app),
       forgetServerCommand(app),
     ],

@@ -75,6 +75,11 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
           reportOnce(app, { name: name.toLowerCase(), why, which: options.message }, options),
       )
     );
+  signedIn("delete-account", "delete your account for ever; asks for its password")
+    .option("--yes", "do not ask whether you mean it", false)
+    .action((options: ScriptOptions & { yes: boolean }) =>
+      as(options, (app, { deleteAccount }) => deleteAccount(app, options))
+    );
   signedIn("whoami", "print the account that is signed in, and its server")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));
   signedIn("logout", "log out on this device")

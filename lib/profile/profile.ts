@@ -161,6 +161,17 @@ export class Profile implements Disposable {
     );
   }
 
+  /** Forgets an account that is no more: in every table that knows accounts. */
+  forgetAccount({ serverId, name }: AccountKey): void {
+    this.database.transaction(() => {
+      const tables = this.database.execute(TABLES_OF_ACCOUNTS, [], "rows") as { name: string }[];
+      for (const table of tables) {
+        const forget = `DELETE FROM "${table.name}" WHERE server_id = ? AND name = ?`;
+        this.database.execute(forget, [serverId, name], "changes");
+      }
+    });
+  }
+
   /** What is kept for the chat of an account: its outbox, and how far its messages were shown. */
   recordsOf(account: AccountKey): AccountRecords {
     return new AccountRecords(this.database, account, { marks: this.#marks, now: this.#now });
@@ -188,6 +199,10 @@ export class Profile implements Disposable {
     this.database[Symbol.dispose]();
   }
 }
+
+const TABLES_OF_ACCOUNTS = `
+  SELECT name FROM sqlite_schema WHERE type = 'table' AND 2 =
+    (SELECT count(*) FROM pragma_table_info(sqlite_schema.name) AS columns WHERE columns.name IN ('server_id', 'name'))`;
 
 /**
  * Opens the profile in a folder, and makes both if there is none: the folder for its owner only (0700), the file too (0600).

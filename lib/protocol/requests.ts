@@ -161,6 +161,7 @@ export const REQUESTS = {
     params: z.strictObject({ oldPassword: anyPasswordField, newPassword: passwordField }),
     result: done,
   },
+  delete_account: { params: z.strictObject({ password: anyPasswordField }), result: done },
   ...CHAT_REQUESTS,
 } as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>;
 

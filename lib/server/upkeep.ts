@@ -1,5 +1,5 @@
 // What a serving server does now and then: notice what the operator changed, note which devices are connected, prune what the
-// limits no longer keep, and look after direct chats whose host's server has gone.
+// limits no longer keep, clear what deleted accounts wrote, and look after direct chats whose host's server has gone.
 import type { Log } from "../chat/services.ts";
 import { endLost } from "../chat/hearing.ts";
 import type { Hub } from "../chat/hub.ts";
@@ -10,13 +10,14 @@ const LOOK_EVERY_MS = 1_000; // whether another process (the operator's subcomma
 const LOOK_AFTER_CHATS_EVERY_MS = 5_000;
 const PRUNE_EVERY_MS = 10 * 60_000;
 const PRUNE_STEP_MS = 50; // rest between two steps of one round, so that others get their turn
+const CLEAR_EVERY_MS = 2_000; // texts of deleted accounts
 const DEVICES_PER_CALL = 500; // noted: a few milliseconds of work, none of it a write on most days
 
 const NOTHING_PRUNED: PruneResult = { messages: 0, devices: 0, isDone: true };
 
 export type UpkeepStore = Pick<
   ServerStore,
-  "settled" | "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune"
+  "settled" | "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune" | "clearTexts"
 >;
 
 export interface UpkeepOptions {
@@ -47,6 +48,7 @@ export class Upkeep implements Disposable {
     // All reject once this is disposed of, in their sleep.
     this.#keepLooking().catch(() => {});
     this.#keepPruning().catch(() => {});
+    this.#keepClearing().catch(() => {});
   }
 
   [Symbol.dispose](): void {
@@ -99,6 +101,26 @@ export class Upkeep implements Disposable {
       const devices = sessions.slice(at, at + DEVICES_PER_CALL)
         .map(({ identity: { accountId, deviceId } }) => ({ accountId, deviceId }));
       await this.#store.noteDevicesUsed(devices);
+    }
+  }
+
+  /** Clears texts of deleted accounts, step by step; on one server of a community. A round that was cut short goes on here. */
+  async #keepClearing(): Promise<never> {
+    for (let texts = 0, restMs = CLEAR_EVERY_MS;;) {
+      await sleep(restMs, this.#disposed.signal);
+      restMs = CLEAR_EVERY_MS;
+      if (!this.#isLeader()) continue;
+      try {
+        const cleared = await this.#store.clearTexts();
+        texts += cleared.texts;
+        if (!cleared.isDone) restMs = PRUNE_STEP_MS;
+        else if (texts > 0) {
+          this.#log.info("cleared what deleted accounts wrote", { texts });
+          texts = 0;
+        }
+      } catch (error) {
+        this.#log.warn("could not clear texts", { error });
+      }
     }
   }
 

@@ -225,8 +225,8 @@ function setPragmas(connection: DatabaseSync): void {
   // On macOS, fsync leaves data in the drive's own memory; this asks for more, elsewhere it does nothing.
   connection.exec("PRAGMA fullfsync = ON");
   connection.exec("PRAGMA foreign_keys = ON");
-  // What was deleted is overwritten where that costs no extra write.
-  connection.exec("PRAGMA secure_delete = FAST");
+  // What was deleted is overwritten. FAST would leave nearly all of it in the file.
+  connection.exec("PRAGMA secure_delete = ON");
   connection.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   connection.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
   connection.exec(`PRAGMA cache_size = -${CACHE_KIB}`);

@@ -75,6 +75,7 @@ Deno.test("session() refuses every request with fields missing, unknown, of a wr
     for (const field of Object.keys(params.shape)) {
       for (const wrong of [null, 1.5, [], { a: 1 }, "", huge]) {
         if (method === "update_settings" && field === "email" && wrong === null) continue;
+        if (method === "delete_account" && wrong === "") continue; // a password, but not the right one
         assert.equal(await ana.refused(method, { [field]: wrong }), "invalid", `${method} ${field}`);
       }
     }
@@ -382,4 +383,26 @@ Deno.test("logout() ends the other connections of its device, and no other devic
   assert.deepEqual(same.received("session_ended"), [{ reason: "revoked" }]);
   assert.deepEqual(other.received("session_ended"), []);
   await other.call("list_blocked");
+});
+
+Deno.test("delete_account() needs the password, ends every session, and nobody gets the name again", async () => {
+  await using world = await ChatWorld.start();
+  const bob = await world.connectAs("bob");
+  const [eve, other] = [await world.connectAs("eve"), await world.connectAs("eve")];
+  const { token } = await (await world.connect().greet()).call("login", { name: "eve", password: PASSWORD });
+  await sendText(bob, "eve", "hello");
+  assert.equal(await eve.refused("delete_account", { password: "wrong horse" }), "unauthenticated");
+  await eve.call("delete_account", { password: PASSWORD });
+  await world.settle();
+  assert.match(eve.closeReason, /deleted/);
+  assert.deepEqual(other.received("session_ended"), [{ reason: "revoked" }]);
+  const guest = await world.connect().greet();
+  assert.equal(await guest.refused("resume", { token }), "unauthenticated");
+  assert.equal(await guest.refused("login", { name: "eve", password: PASSWORD }), "unauthenticated");
+  assert.equal(await guest.refused("register", { name: "eve", password: PASSWORD }), "conflict");
+  assert.equal(
+    await bob.refused("send_message", { id: newMessageId(), to: "eve", text: "hello" }),
+    "not_found",
+  );
+  assert.deepEqual((await bob.call("list_users")).users.map(({ name }: { name: string }) => name), ["bob"]);
 });

@@ -133,3 +133,19 @@ Deno.test("a locked server refuses strangers in plain words, across a restart; t
   assert.equal(await operate(data, "lockdown", "off"), "The server is not locked.\n");
   await waitUntil("the server is open", async () => (await eve.run(["send", "ana", "hello"])).code === 0);
 });
+
+Deno.test("who deletes their account is gone for good, after the password and a word that it is meant", async () => {
+  using folder = tempFolder();
+  const data = `${folder.path}/data`;
+  await using server = await startServer({ data });
+  const [ana, eve] = [new Person("ana", folder.path), new Person("eve", folder.path)];
+  await ana.register(server.inviteLink);
+  await eve.register(server.inviteLink);
+  await eve.must(["send", "ana", "a word too many"]);
+  assert.match((await eve.run(["delete-account"], PASSWORD)).stderr, /give --yes/);
+  assert.match((await eve.run(["delete-account", "--yes"], "wrong horse")).stderr, /the password is wrong/);
+  await eve.must(["delete-account", "--yes"], PASSWORD);
+  assert.match((await eve.run(["whoami"])).stderr, /Nobody is signed in on this device/);
+  assert.match(await refusedTo(data, "user", "reset-password", "eve"), /Cannot find user eve/);
+  assert.deepEqual(Object.keys(await ana.users()), ["ana"]);
+});

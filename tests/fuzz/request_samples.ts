@@ -25,6 +25,7 @@ const SAMPLES: Record<string, Record<string, unknown>> = {
   unblock_user: { name: "f000001" },
   report_user: { name: "f000001", why: "spam", messages: [1] },
   change_password: { oldPassword: "wrong", newPassword: "long enough" },
+  delete_account: { password: "wrong" },
   open_chat: {
     chatId: ID,
     to: "f000000",

@@ -45,6 +45,7 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
       isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedLogins(tokens),
     noteDevicesUsed: (devices) => s.store.noteDevicesUsed(devices),
     prune: () => s.store.prune(),
+    clearTexts: () => s.store.clearTexts(),
   };
   using upkeep = new Upkeep(store, hub, LOG);
   await upkeep.look();

@@ -39,7 +39,9 @@ type Call =
   | { readonly verb: "login"; readonly who: number; readonly isKnown: boolean }
   | { readonly verb: "password"; readonly who: number }
   | { readonly verb: "disable"; readonly name: string; readonly isDisabled: boolean }
-  | { readonly verb: "remove"; readonly name: string }
+  | { readonly verb: "remove"; readonly name: string; readonly clearsTexts: boolean }
+  | { readonly verb: "delete"; readonly who: number }
+  | { readonly verb: "clear"; readonly limit: number }
   | { readonly verb: "ban" | "lift"; readonly name: string; readonly days: number }
   | { readonly verb: "met"; readonly who: number; readonly name: string }
   | { readonly verb: "lock"; readonly days: number | null }
@@ -88,7 +90,9 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   fc.record({ verb: fc.constant("login" as const), who, isKnown: fc.boolean() }),
   fc.record({ verb: fc.constant("password" as const), who }),
   fc.record({ verb: fc.constant("disable" as const), name, isDisabled: fc.boolean() }),
-  fc.record({ verb: fc.constant("remove" as const), name }),
+  fc.record({ verb: fc.constant("remove" as const), name, clearsTexts: fc.boolean() }),
+  fc.record({ verb: fc.constant("delete" as const), who }),
+  fc.record({ verb: fc.constant("clear" as const), limit: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ verb: fc.constantFrom("ban" as const, "lift" as const), name, days: fc.nat({ max: 3 }) }),
   fc.record({ verb: fc.constant("met" as const), who, name }),
   fc.record({ verb: fc.constant("lock" as const), days: fc.constantFrom(null, 0, 2) }),
@@ -211,7 +215,11 @@ class Side {
       case "disable":
         return store.setDisabled(this.#own(call.name), call.isDisabled);
       case "remove":
-        return store.removeAccount(this.#own(call.name));
+        return store.removeAccount(this.#own(call.name), call.clearsTexts);
+      case "delete":
+        return store.deleteAccount(accountId, person.passwordHash);
+      case "clear":
+        return clearAll(store, call.limit);
       case "ban": {
         const endsAt = clock.at + call.days * DAY_MS;
         return store.ban({ kind: "account", subject: this.#own(call.name), endsAt, reason: "" });
@@ -315,6 +323,15 @@ async function pruneAll(store: ServerStore): Promise<number> {
     const { messages, isDone } = await store.prune();
     gone += messages;
     if (isDone) return gone;
+  }
+}
+
+/** How many steps it takes depends on numbers of accounts, which differ. */
+async function clearAll(store: ServerStore, limit: number): Promise<number> {
+  for (let texts = 0;;) {
+    const cleared = await store.clearTexts(limit);
+    texts += cleared.texts;
+    if (cleared.isDone) return texts;
   }
 }
 

@@ -5,6 +5,7 @@ import { type ChatError, messageOf } from "../../errors.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
+import { DELETED } from "../format.ts";
 import type { Notice } from "../notify/notifier.ts";
 
 /** Room that a preview leaves for sender and hint, in columns. */
@@ -47,7 +48,9 @@ export class News implements ChatListener {
     this.#learnName(from);
     const room = Math.max(PREVIEW_LEAST, this.#terminal.size.columns - PREVIEW_MARGIN);
     this.#tell(
-      `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text, room)} ${dim("(3 reads it)")}`,
+      `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text || DELETED, room)} ${
+        dim("(3 reads it)")
+      }`,
     );
     this.#notify({ kind: "message", from, text });
   }

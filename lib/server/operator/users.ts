@@ -65,11 +65,22 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
     },
   );
   onStore(
-    named("remove", "remove an account and its mailbox; the messages it sent stay with their recipients")
+    named(
+      "remove",
+      "remove an account and its mailbox; the messages it sent stay with their recipients, unless --clear-texts is given",
+    )
+      .option("--clear-texts", "clear the texts that it sent too, as when somebody deletes their own account")
       .option("--yes", "do not ask"),
-    async ({ noted, terminal }, name: string, { yes = false }: { yes?: boolean }) => {
+    async (
+      { noted, terminal },
+      name: string,
+      { yes = false, clearTexts = false }: { yes?: boolean; clearTexts?: boolean },
+    ) => {
       if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox permanently?`, false))) return;
-      await noted(name).removeAccount(name);
+      await noted(name).removeAccount(name, clearTexts);
+      if (clearTexts) {
+        await terminal.print("The texts that it sent are cleared within minutes while a server runs.");
+      }
       await terminal.print(`Removed ${name}. The name stays taken, so that nobody can pose as its owner.`);
     },
   );

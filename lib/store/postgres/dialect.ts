@@ -19,12 +19,16 @@ const ONE_WAY = `
     ) newest
   ) counted WHERE total - bytes <= $5 OR nth = 2 ORDER BY sequence DESC`;
 
+/** With the places of U+0000 that belong to the text; the tables that both engines have do not name them. */
+const NO_TEXT = { text: "", nul_at: null } as const;
+
 export function postgresDialect(): Dialect {
   return {
     tables: new Kysely<ServerTables>({ dialect: COMPILER }),
     // Not `FOR UPDATE`: that would hold up whoever stores a row that refers to this one.
     forUpdate: (rows) => rows.forNoKeyUpdate(),
     textBytes: sql<number>`bytes`,
+    noText: NO_TEXT,
     databaseBytes: sql<number>`pg_database_size(current_database())`,
 
     *readConversation({ senderId, recipientId, before, limit, maxBytes }) {

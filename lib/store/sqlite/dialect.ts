@@ -20,6 +20,7 @@ export function sqliteDialect(database: Database<ServerTables>): Dialect {
     tables,
     forUpdate: (rows) => rows,
     textBytes,
+    noText: { text: "" },
     databaseBytes: sql<number>`(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)`,
 
     // deno-lint-ignore require-yield -- rows are read one by one, and no more of them than fit

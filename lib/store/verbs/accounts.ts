@@ -20,6 +20,7 @@ export function accountVerbs(context: VerbContext) {
   );
   const seen = query((p: { accountId: number; at: number }) =>
     tables.updateTable("accounts").set({ last_seen_at: p.at }).where("id", "=", p.accountId)
+      .where("removed_at", "is", null)
       .where((where) => where.or([where("last_seen_at", "is", null), where("last_seen_at", "<", p.at)]))
   );
   // Removed accounts count: their names stay taken.

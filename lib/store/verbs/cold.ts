@@ -7,6 +7,7 @@ import { inviteVerbs } from "./invites.ts";
 import { operatorVerbs } from "./operator.ts";
 import { orderVerbs } from "./orders.ts";
 import { pruneVerbs } from "./prune.ts";
+import { removalVerbs } from "./removal.ts";
 import { reportVerbs } from "./reports.ts";
 import type { VerbContext } from "./steps.ts";
 import { userVerbs } from "./users.ts";
@@ -18,7 +19,8 @@ export function coldVerbs(context: VerbContext) {
   const pruning = pruneVerbs(context);
   const history = historyVerbs(context);
   const invites = inviteVerbs(context);
-  const operator = operatorVerbs(context, pruning.pruneMailbox);
+  const operator = operatorVerbs(context);
+  const removal = removalVerbs(context, pruning.pruneMailbox);
   const orders = orderVerbs(context);
   const reports = reportVerbs(context);
   const audit = auditVerbs(context, {
@@ -26,6 +28,7 @@ export function coldVerbs(context: VerbContext) {
     ...devices.writes,
     ...invites.writes,
     ...operator.writes,
+    ...removal.writes,
     ...orders.writes,
     ...reports.writes,
   });
@@ -49,6 +52,7 @@ export function coldVerbs(context: VerbContext) {
       ...pruning.writes,
       ...invites.writes,
       ...operator.writes,
+      ...removal.writes,
       ...orders.writes,
       ...reports.writes,
       ...audit.writes,

@@ -15,8 +15,7 @@ const SEQUENCES_PER_MS = 1_024;
 /** What they leap at least, if the clock was wrong. */
 const LEAST_LEAP = 2 ** 32;
 
-/** @param pruneMailbox Takes away the messages of a removed account, as many as one call may. */
-export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: number) => Steps<number>) {
+export function operatorVerbs(context: VerbContext) {
   const { dialect } = context;
   const { tables } = dialect;
 
@@ -65,24 +64,6 @@ export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: nu
   );
   const endLogins = query((p: { accountId: number }) =>
     tables.updateTable("devices").set("token_hash", null).where("account_id", "=", p.accountId)
-  );
-  const lockMailbox = query((p: { accountId: number }) =>
-    dialect.forUpdate(
-      tables.selectFrom("mailboxes").select("account_id").where("account_id", "=", p.accountId),
-    )
-  );
-  const empty = query((p: { accountId: number; now: number }) =>
-    tables.updateTable("accounts")
-      .set({ removed_at: p.now, password_hash: "", email: null, last_seen_at: null, share_read: 0 })
-      .where("id", "=", p.accountId)
-  );
-  const removeDevices = query((p: { accountId: number }) =>
-    tables.deleteFrom("devices").where("account_id", "=", p.accountId)
-  );
-  const removeBlocks = query((p: { accountId: number }) =>
-    tables.deleteFrom("blocks").where((where) =>
-      where.or([where("account_id", "=", p.accountId), where("blocked_id", "=", p.accountId)])
-    )
   );
 
   function* idOf(name: string): Steps<number> {
@@ -140,17 +121,6 @@ export function operatorVerbs(context: VerbContext, pruneMailbox: (accountId: nu
       *leapAhead() {
         const last = yield* dialect.lastSequence();
         yield* dialect.setLastSequence(Math.max(last + LEAST_LEAP, context.now * SEQUENCES_PER_MS));
-      },
-
-      *removeAccount(name) {
-        const accountId = yield* idOf(name);
-        yield* lockMailbox.first({ accountId });
-        yield* empty.run({ accountId, now: context.now });
-        yield* removeDevices.run({ accountId });
-        yield* removeBlocks.run({ accountId });
-        context.forget();
-        yield* pruneMailbox(accountId);
-        yield* dialect.announce({ type: "logins_ended", accountId, reason: "revoked" });
       },
     },
   } satisfies VerbSteps;

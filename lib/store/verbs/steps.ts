@@ -51,6 +51,8 @@ export interface Dialect {
   ): SelectQueryBuilder<Tables, Used, Row>;
   /** Bytes of a message's text in UTF-8. */
   readonly textBytes: RawBuilder<number>;
+  /** What a message is set to whose text is cleared. */
+  readonly noText: { readonly text: "" };
   /** Size of the database in bytes. */
   readonly databaseBytes: RawBuilder<number>;
   /** One way of a history, newest first, as far as a page can hold, and one row more, which tells that there is more. */
