@@ -83,6 +83,34 @@ export interface StoreCounts {
   readonly databaseBytes: number;
 }
 
+/** What fills the store, for those who watch it. */
+export interface StoreSurvey {
+  /** Messages of all mailboxes. */
+  readonly messages: number;
+  /** Bytes of text in them. */
+  readonly textBytes: number;
+  /** Messages that their recipient has read on no device. */
+  readonly unreadMessages: number;
+  /** When the oldest of those was stored; null when there is none. */
+  readonly oldestUnreadAt: number | null;
+  /** When the newest message was stored; null when there is none. */
+  readonly newestStoredAt: number | null;
+  /** Size of the database, without a write-ahead log. */
+  readonly databaseBytes: number;
+}
+
+/** How busy the store is. */
+export interface StoreFigures {
+  /** Calls that have not been answered. */
+  readonly waiting: number;
+  /** Commits that wrote something, since the store was opened. */
+  readonly commits: number;
+  /** Milliseconds that they took together: most of it is the disk's. */
+  readonly commitMs: number;
+  /** Milliseconds of the last one; null before the first. */
+  readonly lastCommitMs: number | null;
+}
+
 /** What one call of `prune` took away. */
 export interface PruneResult {
   /** Messages taken away. */
@@ -159,6 +187,9 @@ export interface OperatorReads {
 
   /** How much is in the store. Reads whole tables: for the operator, not for each request. */
   counts(): Promise<StoreCounts>;
+
+  /** What fills the store. Reads much, but holds up no other call. */
+  survey(): Promise<StoreSurvey>;
 
   /** Verifies the file, its references and its running totals; returns what is wrong, in words. Empty when all is well. */
   checkIntegrity(): Promise<readonly string[]>;
@@ -254,6 +285,9 @@ export type OperatorStore = OperatorReads & OperatorWrites;
 
 /** The whole store of a server. Disposing it finishes what waits, and closes the file. */
 export interface ServerStore extends ChatReads, ChatWrites, OperatorReads, OperatorWrites, AsyncDisposable {
+  /** How busy the store is now. Looks into memory alone. */
+  figures(): StoreFigures;
+
   /** Resolves when every call that was made before has been answered. */
   settled(): Promise<void>;
 

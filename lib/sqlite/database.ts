@@ -186,6 +186,11 @@ export class Database<Tables> implements Disposable {
     return this.#say<{ data_version: number }>("PRAGMA data_version").get({})!.data_version;
   }
 
+  /** Rows that this connection has changed since it was opened. */
+  changes(): number {
+    return this.#say<{ changes: number }>("SELECT total_changes() AS changes").get({})!.changes;
+  }
+
   #say<Row>(sql: string): PreparedQuery<object, Row> {
     return this.#prepare(sql, () => []);
   }

@@ -4,6 +4,7 @@
 import { ChatError } from "../errors.ts";
 import type { OperatorReads, OperatorWrites, ServerStore } from "../chat/operator_store.ts";
 import type { ChatReads, ChatWrites } from "../chat/store.ts";
+import type { CommitTimes } from "./commit_times.ts";
 
 /** All verbs that travel in batches, in the contract's own words. */
 export type Reads = ChatReads & OperatorReads;
@@ -36,6 +37,8 @@ export interface Lane {
 export interface Engine {
   readonly lanes: readonly Lane[]; // every verb of the contract is in one; each becomes a method of the store
   readonly failed: Promise<never>; // rejects when the store is lost
+  readonly commits: CommitTimes;
+  survey?: OperatorReads["survey"]; // apart from the lanes, where it would hold them up
   close(): Promise<void>; // called once, when nothing is on the way
 }
 
@@ -55,9 +58,21 @@ export function queuedStore(engine: Engine, now: () => number = Date.now): Serve
   const settled = async () => {
     await Promise.all(queues.map((queue) => queue.settled()));
   };
+  const checkOpen = () => queues.forEach((queue) => queue.checkOpen());
+  const survey = async () => {
+    checkOpen();
+    return await engine.survey!();
+  };
   let closing: Promise<void> | undefined;
   return {
     ...Object.fromEntries(methods) as Reads & Writes,
+    ...(engine.survey ? { survey } : {}),
+    figures: () => ({
+      waiting: queues.reduce((sum, queue) => sum + queue.waiting, 0),
+      commits: engine.commits.count,
+      commitMs: engine.commits.totalMs,
+      lastCommitMs: engine.commits.lastMs,
+    }),
     failed: engine.failed,
     settled,
     [Symbol.asyncDispose]: () =>
@@ -71,6 +86,7 @@ class CallQueue {
   readonly #now: () => number;
   #waiting: WaitingCall[] = [];
   readonly #onTheWay = new Set<Promise<void>>();
+  #leftCalls = 0; // in the batches on the way
   #isClosed = false;
   #lost: ChatError | null = null;
 
@@ -78,6 +94,16 @@ class CallQueue {
     this.verbs = lane.verbs;
     this.#lane = lane;
     this.#now = now;
+  }
+
+  /** Calls that have not been answered. */
+  get waiting(): number {
+    return this.#waiting.length + this.#leftCalls;
+  }
+
+  /** Throws when no call is taken any more. */
+  checkOpen(): void {
+    if (this.#lost !== null || this.#isClosed) throw this.#lost ?? closed();
   }
 
   /** Takes no more calls; resolves when those that wait are answered. */
@@ -102,7 +128,9 @@ class CallQueue {
   #flush(): void {
     while (this.#waiting.length > 0 && this.#onTheWay.size < this.#lane.onTheWay && this.#lost === null) {
       const batch = this.#waiting.splice(0, batchLength(this.#waiting));
+      this.#leftCalls += batch.length;
       const running = this.#run(batch).finally(() => {
+        this.#leftCalls -= batch.length;
         this.#onTheWay.delete(running);
         this.#flush();
       });

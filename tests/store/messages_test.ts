@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import { addPerson, DAY_MS, readMailbox, refused, send, storeTest } from "./store_helpers.ts";
 
 storeTest("sendMessage() stores the same id once, and answers it the same each time", async (newStore) => {
@@ -244,6 +244,51 @@ storeTest("listHistory() shows what one wrote to oneself once", async (newStore)
   });
   deepEqual(messages.map((message) => [message.text, message.state]), [["milk", "read"]]);
 });
+
+storeTest(
+  "survey() knows the oldest unread message, the newest of all, and how much there is",
+  async (newStore) => {
+    await using s = await newStore();
+    const survey = async () => {
+      const { databaseBytes, ...rest } = await s.store.survey();
+      ok(databaseBytes > 0);
+      return rest;
+    };
+    const nothing = {
+      messages: 0,
+      textBytes: 0,
+      unreadMessages: 0,
+      oldestUnreadAt: null,
+      newestStoredAt: null,
+    };
+    deepEqual(await survey(), nothing);
+    const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
+    const first = await send(s.store, ana, "bob", "read");
+    const times = [];
+    for (const [from, to] of [[ana, "bob"], [bob, "ana"]] as const) {
+      s.clock.at += 1_000;
+      times.push(s.clock.at);
+      await send(s.store, from, to, "é");
+    }
+    await s.store.acknowledge({ accountId: bob.accountId, deviceId: bob.deviceId, read: first.sequence });
+    const [oldestUnreadAt, newestStoredAt] = times;
+    deepEqual(await survey(), {
+      messages: 3,
+      textBytes: 8,
+      unreadMessages: 2,
+      oldestUnreadAt,
+      newestStoredAt,
+    });
+    await s.store.removeAccount("bob");
+    deepEqual(await survey(), {
+      messages: 1,
+      textBytes: 2,
+      unreadMessages: 1,
+      oldestUnreadAt: newestStoredAt,
+      newestStoredAt,
+    });
+  },
+);
 
 storeTest(
   "removeAccount() takes its mailbox away, and leaves what it sent with those who received it",

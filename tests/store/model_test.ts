@@ -242,7 +242,8 @@ class Side {
       case "prune":
         return pruneAll(store);
       case "counts":
-        return store.counts().then(({ databaseBytes: _, ...counts }) => counts);
+        return Promise.all([store.counts(), store.survey()])
+          .then((both) => both.map(({ databaseBytes: _, ...counts }) => counts));
       case "accounts":
         return store.listAccounts({ after: this.#own("a"), limit: 5 });
       case "invites":

@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
+import { CommitTimes } from "../../lib/store/commit_times.ts";
 import { type Call, type Outcome, queuedStore } from "../../lib/store/queue.ts";
 
 const KIB = 1024;
@@ -17,6 +18,7 @@ function storeOf(batches: (readonly Call[])[]): ServerStore {
     }],
     close: () => Promise.resolve(),
     failed: new Promise<never>(() => {}),
+    commits: new CommitTimes(),
   });
 }
 

@@ -37,6 +37,27 @@ Deno.test("openServerStore() commits calls that wait together in one transaction
   );
 });
 
+Deno.test("openServerStore() says what waits and how long commits took, and looks over a store that is busy", async () => {
+  using folder = tempFolder();
+  const path = join(folder.path, "server.db");
+  await using store = await openServerStore(path);
+  equal(store.figures().lastCommitMs, null);
+  const ana = await addPerson(store, "ana");
+  const { commits } = store.figures();
+  const sends = Array.from({ length: 50 }, (_, index) => send(store, ana, "ana", `${index}`));
+  equal(store.figures().waiting, 50);
+  await Promise.all(sends);
+  await store.findLogin("of nobody"); // may write, and does not
+  await store.settled();
+  const after = store.figures();
+  deepEqual([after.waiting, after.commits], [0, commits + 1]);
+  ok(after.lastCommitMs! > 0 && after.commitMs > after.lastCommitMs!);
+  // Not even a file that is being written holds it up.
+  using writer = new DatabaseSync(path);
+  writer.exec("BEGIN IMMEDIATE");
+  equal((await store.survey()).messages, 50);
+});
+
 Deno.test("openServerStore() lets a refused or faulty call fail alone, without the rest of its batch", async () => {
   using folder = tempFolder();
   await using store = await openServerStore(join(folder.path, "server.db"));

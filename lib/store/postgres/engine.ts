@@ -3,6 +3,7 @@
 // verbs that write, one after the other, so that whoever ends logins finds those that were opened before. Reads: four at once.
 import { ChatError } from "../../errors.ts";
 import type { ChatReads } from "../../chat/store.ts";
+import { CommitTimes } from "../commit_times.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
 import { coldVerbs } from "../verbs/cold.ts";
@@ -58,18 +59,21 @@ export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}
     forget: () => {}, // other servers write too, so nothing but names is kept
   };
   const verbs = coldVerbs(context);
+  const commits = new CommitTimes(); // of sends and acknowledgements
   const connections = opened.move();
   return {
     lanes: [
       new HotLane(hot, {
         limits: context.limits,
         accounts: new AccountsByName(),
+        commits,
         pruneMailbox: verbs.pruneMailbox,
       }),
       coldLane(cold, context, verbs.writes),
       readLane(reads, context, verbs.reads),
     ],
     failed: new Promise<never>(() => {}),
+    commits,
     close: () => connections.disposeAsync(),
   };
 }

@@ -5,6 +5,7 @@
 import { ChatError, UsageError } from "../../errors.ts";
 import { Database } from "../../sqlite/database.ts";
 import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
+import { CommitTimes } from "../commit_times.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
 import type { ServerContext, Verbs } from "./context.ts";
@@ -23,13 +24,16 @@ export class SqliteEngine implements Engine, Lane {
   readonly onTheWay = 1;
   readonly lanes: readonly Lane[] = [this];
   readonly failed: Promise<never> = new Promise<never>(() => {});
+  readonly commits: CommitTimes;
   readonly #context: ServerContext;
   readonly #verbs: Readonly<Record<Verb, (...args: never[]) => unknown>>;
   readonly #reads: ReadonlySet<string>;
   #dataVersion = -1;
+  #changes = 0; // rows that were changed by all transactions
 
   /** @throws {UsageError} A newer program wrote the file. */
-  constructor(path: string, limits: Partial<StoreLimits> = {}) {
+  constructor(path: string, limits: Partial<StoreLimits> = {}, commits: CommitTimes = new CommitTimes()) {
+    this.commits = commits;
     const database = new Database<ServerTables>(path, SERVER_MIGRATIONS);
     refuseBackup(database, path);
     const cache = new MailboxCache(database);
@@ -77,13 +81,23 @@ export class SqliteEngine implements Engine, Lane {
       this.#noticeOthers();
       const outcomes = calls.map((call) => this.#runCall(call));
       cache.flush();
-      database.commit();
+      this.#commit();
       return outcomes;
     } catch (error) {
       cache.forget();
       database.rollback();
       throw error;
     }
+  }
+
+  #commit(): void {
+    const { database } = this.#context;
+    const changes = database.changes();
+    const startedAt = performance.now();
+    database.commit();
+    // A transaction that changed nothing asks nothing of the disk.
+    if (changes !== this.#changes) this.commits.note(performance.now() - startedAt);
+    this.#changes = changes;
   }
 
   #runCall(call: Call): Outcome {

@@ -1,4 +1,6 @@
 // The caller's end of the store's thread: starts it, sends it batches, and hears of its death.
+import type { StoreSurvey } from "../../chat/operator_store.ts";
+import { CommitTimes } from "../commit_times.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
 import {
@@ -34,6 +36,8 @@ class StoreThread implements Engine, Lane {
   readonly lanes: readonly Lane[] = [this];
   readonly #failure = Promise.withResolvers<never>();
   readonly failed: Promise<never> = this.#failure.promise;
+  readonly #commitMemory = CommitTimes.memory();
+  readonly commits: CommitTimes = new CommitTimes(this.#commitMemory);
   readonly #path: string;
   readonly #worker: Worker;
   readonly #channel = new MessageChannel();
@@ -50,7 +54,14 @@ class StoreThread implements Engine, Lane {
 
   async open(limits: Partial<StoreLimits>): Promise<void> {
     const { port2: port } = this.#channel;
-    const task: ThreadTask = { path: this.#path, limits, port, bells: this.#bell.buffer };
+    const task: ThreadTask = {
+      type: "serve",
+      path: this.#path,
+      limits,
+      port,
+      bells: this.#bell.buffer,
+      commits: this.#commitMemory,
+    };
     this.#worker.postMessage(task, [port]);
     try {
       this.verbs = await this.#awaitReply() as Verb[];
@@ -62,6 +73,23 @@ class StoreThread implements Engine, Lane {
 
   async run(calls: readonly Call[], now: number): Promise<readonly Outcome[]> {
     return (await this.#ask({ calls, now }) as PlainOutcome[]).map(unpackOutcome);
+  }
+
+  async survey(): Promise<StoreSurvey> {
+    return await this.#apart({ type: "survey", path: this.#path }) as StoreSurvey;
+  }
+
+  /** Does something in another thread, since it may take long and this one's calls go on. */
+  async #apart(task: ThreadTask): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const worker = watch(startStoreThread(), reject);
+    worker.onmessage = ({ data }) => settle({ resolve, reject }, data);
+    worker.postMessage(task);
+    try {
+      return await promise;
+    } finally {
+      worker.terminate();
+    }
   }
 
   async close(): Promise<void> {

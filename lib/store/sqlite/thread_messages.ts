@@ -7,12 +7,16 @@ import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Call, Outcome } from "../queue.ts";
 
-export interface ThreadTask {
-  readonly path: string;
-  readonly limits: Partial<StoreLimits>;
-  readonly port: MessagePort; // the thread's end
-  readonly bells: SharedArrayBuffer; // REQUEST_BELL and REPLY_BELL
-}
+export type ThreadTask =
+  | {
+    readonly type: "serve";
+    readonly path: string;
+    readonly limits: Partial<StoreLimits>;
+    readonly port: MessagePort; // the thread's end
+    readonly bells: SharedArrayBuffer; // REQUEST_BELL and REPLY_BELL
+    readonly commits: SharedArrayBuffer; // of its `CommitTimes`
+  }
+  | { readonly type: "survey"; readonly path: string };
 
 /** Which of the bells rings when a request, or a reply, lies in the port; each counts its rings. */
 export const REQUEST_BELL = 0;

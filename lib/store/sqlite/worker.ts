@@ -2,6 +2,7 @@
 // It has a thread to itself so that a slow disk stalls nothing else, and sleeps on a bell rather than in an event loop.
 // Started by `thread.ts` only.
 /// <reference lib="deno.worker" />
+import { CommitTimes } from "../commit_times.ts";
 import type { Outcome } from "../queue.ts";
 import { SqliteEngine } from "./batch.ts";
 import {
@@ -15,17 +16,19 @@ import {
 } from "./thread_messages.ts";
 
 self.onmessage = async ({ data: task }: MessageEvent<ThreadTask>) => {
-  await serve(task);
+  if (task.type === "serve") await serve(task);
+  else self.postMessage(packOutcome(await survey(task.path)));
   self.close();
 };
 
 /** Answers requests until it is told to close. */
-async function serve({ path, limits, port, bells }: ThreadTask): Promise<void> {
+async function serve(task: Extract<ThreadTask, { type: "serve" }>): Promise<void> {
+  const { path, limits, port, bells } = task;
   const bell = new Int32Array(bells);
   const reply = (outcome: Outcome) => put(port, packOutcome(outcome), bell, REPLY_BELL);
   let engine: SqliteEngine;
   try {
-    engine = new SqliteEngine(path, limits);
+    engine = new SqliteEngine(path, limits, new CommitTimes(task.commits));
   } catch (error) {
     return reply({ error });
   }
@@ -50,5 +53,18 @@ function* requests(port: MessagePort, bell: Int32Array<SharedArrayBuffer>): Gene
     const rung = Atomics.load(bell, REQUEST_BELL);
     yield* messagesIn(port) as Generator<StoreRequest, void>;
     Atomics.wait(bell, REQUEST_BELL, rung);
+  }
+}
+
+async function survey(path: string): Promise<Outcome> {
+  try {
+    const engine = new SqliteEngine(path);
+    try {
+      return (await engine.run([{ verb: "survey", args: [] }], Date.now()))[0]!;
+    } finally {
+      await engine.close();
+    }
+  } catch (error) {
+    return { error };
   }
 }

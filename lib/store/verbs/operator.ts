@@ -41,6 +41,32 @@ export function operatorVerbs(context: VerbContext) {
       dialect.databaseBytes.as("databaseBytes"),
     ])
   );
+  const newest = query(() =>
+    tables.selectFrom("messages").select("stored_at").orderBy("sequence", "desc").limit(1)
+  );
+  // One seek for each mailbox with something unread; the lowest sequence is the oldest message.
+  const oldestUnread = query(() =>
+    tables.selectFrom("messages").select("stored_at").where(
+      "sequence",
+      "=",
+      (select) =>
+        select.selectFrom("mailboxes").where("unread_messages", ">", 0)
+          .where(
+            "account_id",
+            "in",
+            tables.selectFrom("accounts").select("id").where("removed_at", "is", null),
+          )
+          .select(
+            sql<number>`min((SELECT min(sequence) FROM messages
+          WHERE recipient_id = account_id AND sequence > read_sequence))`.as("sequence"),
+          ),
+    )
+  );
+  const keptBytes = query(() =>
+    tables.selectFrom("mailboxes").select(
+      sql<number>`CAST(coalesce(sum(kept_bytes), 0) AS BIGINT)`.as("bytes"),
+    )
+  );
   const isUnread = sql`sequence > read_sequence`;
   const bytes = dialect.textBytes;
   const totals = query(() =>
@@ -100,6 +126,18 @@ export function operatorVerbs(context: VerbContext) {
       *counts() {
         const open = (yield* invites.all({})).filter((invite) => whyClosed(invite, context.now) === null);
         return { ...(yield* sizes.first({}))!, openInvites: open.length };
+      },
+
+      *survey() {
+        const { messages, unreadMessages, databaseBytes } = (yield* sizes.first({}))!;
+        return {
+          messages,
+          unreadMessages,
+          databaseBytes,
+          textBytes: (yield* keptBytes.first({}))!.bytes,
+          oldestUnreadAt: (yield* oldestUnread.first({}))?.stored_at ?? null,
+          newestStoredAt: (yield* newest.first({}))?.stored_at ?? null,
+        };
       },
 
       *checkIntegrity() {

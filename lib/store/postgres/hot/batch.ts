@@ -1,5 +1,6 @@
 // Group commit on PostgreSQL: sends and acknowledgements that wait at the same moment share one transaction of two round trips.
 // The first locks and reads the rows that decide, the second writes and commits. No result leaves before its commit.
+import type { CommitTimes } from "../../commit_times.ts";
 import type { StoreLimits } from "../../limits.ts";
 import type { Call, Outcome } from "../../queue.ts";
 import type { Steps } from "../../verbs/steps.ts";
@@ -23,6 +24,7 @@ import {
 export interface HotContext {
   readonly limits: StoreLimits;
   readonly accounts: AccountsByName;
+  readonly commits: CommitTimes;
   /** Takes away history that a mailbox need not keep. */
   readonly pruneMailbox: (accountId: number) => Steps<number>;
 }
@@ -95,7 +97,9 @@ async function runTogether(
   for (const [index, outcome] of (await findEarlier(connection, refused)).entries()) {
     outcomes.set(refused[index]!.sending.place, outcome);
   }
+  const startedAt = performance.now();
   const answers = await connection.commit(writes);
+  if (writes.length > 0) context.commits.note(performance.now() - startedAt);
   const inserted = taken.length > 0 ? answers.at(-1) as Parameters<typeof sentOf>[1] : [];
   const news = moves.newsFrom(
     moves.queries.length > 0 ? answers[0] as Parameters<typeof moves.newsFrom>[0] : [],
