@@ -41,7 +41,7 @@ export const SERVER_PERMISSIONS: readonly string[] = [
   "--allow-write",
   `--allow-env=${[...SHARED_VARIABLES, ...SERVER_VARIABLES].join(",")}`,
   "--ignore-env",
-  "--allow-sys=hostname,networkInterfaces,osRelease,uid",
+  "--allow-sys=hostname,networkInterfaces,osRelease,uid,statfs",
   "--allow-ffi", // for lib/net/notify_socket.ts, and lib/net/no_delay.ts, which then gives it up
   "--v8-flags=--max-semi-space-size=4",
 ];

@@ -73,6 +73,9 @@ export interface ChatEntries {
   /** Chats that wait for this account and whose host is here, in the order in which they were opened; `limit` at most. */
   waitingFor(friendId: number, limit: number): Promise<ChatEntry[]>;
 
+  /** How many chats are open. */
+  count(): Promise<number>;
+
   /** Ids of the chats in which this session is host or joiner. */
   heldBy(party: ChatParty): Promise<string[]>;
 

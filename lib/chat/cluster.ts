@@ -85,6 +85,9 @@ export interface Cluster {
   /** Who is present at the others. */
   readonly presence: SharedPresence;
 
+  /** Servers of the community that live, as of a few seconds ago, this one among them; 0 while it has lost the database. */
+  servers(): number;
+
   /** Whether this server is the one of the community that does what one alone should do. It may have changed a moment later. */
   isLeader(): boolean;
 }
@@ -94,6 +97,7 @@ export function alone(): Cluster {
   return {
     bus: { server: crypto.randomUUID(), publish: () => {}, listen: () => ({ [Symbol.dispose]: () => {} }) },
     presence: { elsewhere: () => Promise.resolve(new Map()), noteHere: () => {} },
+    servers: () => 1,
     isLeader: () => true,
   };
 }

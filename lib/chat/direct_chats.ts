@@ -81,6 +81,11 @@ export class DirectChats implements Disposable {
     await this.#change(chatId, close(partyOf(session)));
   }
 
+  /** How many chats are open in the whole community. */
+  count(): Promise<number> {
+    return this.#entries.count();
+  }
+
   /** Chats that wait for this account, oldest first; no more than fit one reply. */
   async invitationsFor(accountId: number): Promise<Invitation[]> {
     return (await this.#entries.waitingFor(accountId, MAX_LISTED)).map(invitationOf);

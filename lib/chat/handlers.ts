@@ -227,14 +227,17 @@ async function send(
   session: Session,
   { id, to, text }: Params<"send_message">,
 ): Promise<Result<"send_message">> {
-  const { identity: { accountId, name }, services: { store, hub, rules } } = session;
+  const { identity: { accountId, name }, services: { store, hub, rules, tally } } = session;
   const asked = rules.contact(session, to);
   if (asked !== null) await asked;
   const sent = await store.sendMessage({ senderId: accountId, id, to, text });
   const { sequence, previous, storedAt, isDuplicate, recipientId } = sent;
   // Whoever stored a duplicate may have ended before it told anybody.
   if (isDuplicate) hub.wake(recipientId);
-  else hub.deliver(recipientId, { sequence, id, from: name, to, text, storedAt }, previous);
+  else {
+    tally.messages += 1;
+    hub.deliver(recipientId, { sequence, id, from: name, to, text, storedAt }, previous);
+  }
   return { id, sequence, storedAt, duplicate: isDuplicate };
 }
 

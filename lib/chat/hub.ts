@@ -152,6 +152,11 @@ export class Hub {
     }
   }
 
+  /** Accounts with a session here. */
+  get peopleHere(): number {
+    return this.#sessions.size;
+  }
+
   /** Every session here, in no order. */
   *all(): Generator<PresentSession> {
     for (const held of this.#sessions.values()) yield* held;

@@ -42,6 +42,7 @@ export const LOGIN_HANDLERS: Pick<
     const account = await checkPassword(session, params.name, { password: params.password, deviceId });
     if (!account) {
       const { id, connection } = session.peer;
+      session.services.tally.refusedLogins += 1;
       log.info("login refused", { connection: id, address: connection.remoteAddress });
       throw new ChatError("unauthenticated", `Cannot log in as ${params.name}: wrong name or password`);
     }
@@ -144,5 +145,6 @@ function signIn(
   session.services.rules.check({ name, address: session.remoteAddress });
   session.signIn({ accountId, name, deviceId, tokenHash: hashToken(token) });
   session.services.throttles.signedIn(session, name);
+  session.services.tally.logins += 1;
   return { name, token, deviceId, readSequence, ...settings };
 }

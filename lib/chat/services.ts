@@ -31,6 +31,13 @@ export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | 
   readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
 };
 
+/** What the sessions of a server have done since it started, for those who watch it. */
+export class Tally {
+  messages = 0; // stored, and not before
+  logins = 0; // by password, by token, or new
+  refusedLogins = 0; // with a wrong name or password
+}
+
 export class Services {
   readonly store: ChatStore;
   readonly log: Log;
@@ -41,6 +48,7 @@ export class Services {
   readonly rules: HouseRules;
   readonly passwords: Passwords;
   readonly throttles: Throttles;
+  readonly tally = new Tally();
 
   /** How fast each account may send, by its row id: all its sessions together, and those that have ended. */
   readonly sendPaces: Paces<number>;

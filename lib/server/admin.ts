@@ -13,6 +13,7 @@ import { addInviteCommands } from "./operator/invites.ts";
 import { addLockdownCommand } from "./operator/lockdown.ts";
 import { addRestoreCommand } from "./operator/restore.ts";
 import { addReportCommands } from "./operator/reports.ts";
+import { addStatusCommand } from "./operator/status.ts";
 import { addUserCommands } from "./operator/users.ts";
 
 /** Adds the subcommands to the program. */
@@ -34,6 +35,7 @@ export function addAdminCommands(
   addCheckCommand(program, openTerminal);
   addRestoreCommand(program, openTerminal);
   addMoveCommand(program.command("move"), openTerminal);
+  addStatusCommand(program.command("status"), openTerminal);
   addHealthcheckCommand(program.command("healthcheck"), openTerminal);
 }
 

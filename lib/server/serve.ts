@@ -10,7 +10,6 @@ import { SIDE_ALPN } from "../protocol/limits.ts";
 import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
-import { writeRunFile } from "./live/run_file.ts";
 import { type DataOptions, openData } from "./open_data.ts";
 import type { ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
@@ -110,6 +109,7 @@ export async function serve(
     },
   });
   opened.defer(() => opening.then((data) => data[Symbol.asyncDispose](), () => {}));
+  const showing = import("./live/show_live.ts");
   const working: Promise<Work> = Promise.all([opening, import("./work.ts")]).then((
     [{ store, shared = {} }, { Work }],
   ) =>
@@ -130,19 +130,15 @@ export async function serve(
   const joinCode = options.registration === "invite"
     ? await exclusively(() => printedJoinCode(store))
     : undefined;
-  const runFile = {
-    pid: Deno.pid,
-    startedAt: Date.now(),
-    host: door.host,
-    port: door.port,
-    certificatePem: identity.certificatePem,
-  };
-  await writeRunFile(paths.folder, runFile).then(
-    (written) => opened.use(written),
-    (error) =>
-      log.warn("cannot say in the data folder how this server is reached: healthcheck needs --port", {
-        error,
-      }),
+  const live = await showing;
+  const { certificatePem } = identity;
+  opened.use(
+    await live.showLive(work, {
+      dataFolder: paths.folder,
+      isShared: databaseUrl !== undefined,
+      place: { host: door.host, port: door.port, certificatePem },
+      log,
+    }),
   );
   log.info("serving", { port: door.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();

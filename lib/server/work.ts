@@ -42,6 +42,7 @@ export class Work implements AsyncDisposable {
   readonly sideDoor: SideRequests;
   readonly connections = new Set<RpcConnection>(); // those with a session
   readonly #services: Services;
+  readonly #relay: Relay;
   readonly #opened = new AsyncDisposableStack();
 
   constructor(
@@ -72,7 +73,7 @@ export class Work implements AsyncDisposable {
       new Upkeep(store, hub, log, { isLeader: () => cluster.isLeader(), chats: directChats, rules }),
     );
     this.#opened.use(directChats);
-    const relay = new Relay({
+    this.#relay = new Relay({
       log,
       limits: { ...DEFAULT_RELAY_LIMITS, bytesPerDay: options.relayMib * MIB },
       ...(counts === undefined ? {} : { use: counts.relayUse }),
@@ -80,7 +81,7 @@ export class Work implements AsyncDisposable {
     this.sideDoor = this.#opened.use(
       new SideRequests({
         tickets: directChats,
-        relay,
+        relay: this.#relay,
         log,
         reach: (...where) => reachServer(identity, ...where),
       }),
@@ -113,6 +114,28 @@ export class Work implements AsyncDisposable {
       session.ended();
       log.info("disconnected", { connection: rpc.id, reason: reason.message });
     });
+  }
+
+  /** What sessions and relay have done since the start, and who is here now. */
+  counted() {
+    const { hub, tally, cluster } = this.#services;
+    const { messages, logins, refusedLogins } = tally;
+    return {
+      messages,
+      logins,
+      refusedLogins,
+      people: hub.peopleHere,
+      connections: this.connections.size,
+      relayedSides: this.#relay.count,
+      relayedBytes: this.#relay.copiedBytes,
+      servers: cluster.servers(),
+      isLeader: cluster.isLeader(),
+    };
+  }
+
+  /** How many direct chats are open in the whole community. */
+  openChats(): Promise<number> {
+    return this.#services.directChats.count();
   }
 
   /** Asks all callers to come back later, here or at another server, and hangs up once what they sent is answered. */

@@ -529,6 +529,7 @@ Deno.test("DirectChats note later that a session has ended when the entries coul
     heldBy,
     change: (chatId, step) => entries.change(chatId, step),
     waitingFor: (friendId, limit) => entries.waitingFor(friendId, limit),
+    count: () => entries.count(),
     neglected: () => entries.neglected(),
     redeem: (ticket, here) => entries.redeem(ticket, here),
   };

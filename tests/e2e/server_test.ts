@@ -48,6 +48,7 @@ const SUBCOMMANDS = [
   "check",
   "restore",
   "move",
+  "status",
   "healthcheck",
 ];
 

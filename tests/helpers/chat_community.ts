@@ -36,6 +36,7 @@ export class ChatCommunity {
           else here.set(accountId, state);
         },
       },
+      servers: () => this.#present.size,
       isLeader: () => isLeader,
     };
   }

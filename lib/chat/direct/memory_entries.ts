@@ -53,6 +53,10 @@ export class MemoryEntries implements ChatEntries {
     return Promise.resolve(waiting.take(limit).toArray());
   }
 
+  count(): Promise<number> {
+    return Promise.resolve(this.#entries.size);
+  }
+
   heldBy({ at, accountId }: ChatParty): Promise<string[]> {
     const hosted = this.#of(this.#byHost, accountId).filter(({ host }) => host && isSameSession(host.at, at));
     const joined = this.#of(this.#byFriend, accountId)

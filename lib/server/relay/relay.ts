@@ -50,11 +50,17 @@ export class Relay implements Disposable {
   readonly #waiting = new Map<string, WaitingSide>();
   readonly #places = new Places<number>(); // of accounts: sides under way, waiting or not
   readonly #use: RelayUse;
+  #copiedBytes = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_RELAY_LIMITS;
     this.#use = options.use ?? countsInMemory().relayUse;
+  }
+
+  /** Bytes copied since this server started. */
+  get copiedBytes(): number {
+    return this.#copiedBytes;
   }
 
   /** Sides under way now, waiting ones included. */
@@ -172,6 +178,7 @@ export class Relay implements Disposable {
     };
     const onBytes = (count: number) => {
       bytes += count;
+      this.#copiedBytes += count;
       movedAt = performance.now();
       options.onBytes?.(count);
       if (bytes > maxBytes) cut("the limit on bytes was reached");

@@ -57,6 +57,7 @@ const HELD = `
   SELECT chat_id FROM open_chats
   WHERE (host_id = $1 AND host_server = $2 AND host_session = $3)
     OR (friend_id = $1 AND joiner_server = $2 AND joiner_session = $3)`;
+const OPEN = "SELECT count(*) AS chats FROM open_chats";
 const NEGLECTED = `
   SELECT c.chat_id FROM open_chats c LEFT JOIN servers s ON s.id = c.host_server AND ${IS_ALIVE}
   WHERE (s.id IS NULL) = (c.away_until IS NULL) OR (s.id IS NULL AND c.away_until <= ${DATABASE_NOW})`;
@@ -101,6 +102,10 @@ export class PostgresChatEntries implements ChatEntries {
   async waitingFor(friendId: number, limit: number): Promise<ChatEntry[]> {
     const rows = await this.#rows<ChatRow & { chat_id: string }>(WAITING, [friendId, limit]);
     return rows.map((row) => entryFrom(row.chat_id, row));
+  }
+
+  async count(): Promise<number> {
+    return (await this.#rows<{ chats: number }>(OPEN))[0]!.chats;
   }
 
   async heldBy({ accountId, at: { server, session } }: ChatParty): Promise<string[]> {

@@ -59,6 +59,7 @@ export async function openCluster(url: DatabaseUrl, options: ClusterOptions): Pr
     lease,
     openChats: new PostgresChatEntries(chats),
     counts,
+    servers: () => lease.isHeld ? lease.living.length : 0,
     isLeader: () => lease.isLeader,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
