@@ -34,9 +34,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "terminal": [],
   "client": ["net", "protocol"],
   "peer": ["net", "protocol"],
-  "server": ["completion", "chat", "store", "net", "protocol", "terminal"],
+  "export": [], // what both programs write: the client of its own account, the operator of any
+  "server": ["completion", "chat", "store", "net", "protocol", "terminal", "export"],
   "completion": ["terminal"],
-  "commands": ["completion", "client", "peer", "mail", "profile", "terminal", "net", "protocol"],
+  "commands": ["completion", "client", "peer", "mail", "profile", "terminal", "net", "protocol", "export"],
 };
 
 /** Imports of {@linkcode MAY_IMPORT} that are of types alone: nothing of the second is loaded when the first runs. */
@@ -71,7 +72,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "rate-limiter-flexible": ["chat", "store"],
   "@logtape/logtape": ["server", "server.ts"],
   "commander": ["server", "commands", "completion", ...ENTRY_POINTS],
-  "zod": ["protocol", "net", "chat", "client", "peer"],
+  "zod": ["protocol", "net", "chat", "client", "peer", "export"],
 };
 
 /** Modules of the runtime that any folder may import: pure helpers, without sockets, processes or terminals. */

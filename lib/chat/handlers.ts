@@ -3,6 +3,7 @@
 import { ChatError, ProtocolError, quote } from "../errors.ts";
 import { utf8Bytes } from "../protocol/fields.ts";
 import {
+  ACCOUNTS_PER_CONVERSATION_PAGE,
   DEAD_AFTER_MS,
   MAX_FRAME_BYTES,
   MAX_HISTORY_PER_PAGE,
@@ -136,6 +137,15 @@ const HANDLERS: Handlers = {
       const isCut = newestFirst.length < page.messages.length;
       const next = isCut ? newestFirst.at(-1)?.sequence ?? null : page.next;
       return { messages: newestFirst.toReversed(), next };
+    });
+  },
+
+  async list_conversations(session, { after = null }) {
+    const { accountId, services: { store } } = session;
+    return await session.inTurn(async () => {
+      const page = { accountId, after, limit: ACCOUNTS_PER_CONVERSATION_PAGE };
+      const { names, next } = await store.listConversations(page);
+      return { names: [...names], next };
     });
   },
 

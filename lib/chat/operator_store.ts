@@ -4,7 +4,15 @@
  * All that `store.ts` promises holds here too. They also work from another process while the server runs.
  * @module
  */
-import type { AccountName, Ban, ChatReads, ChatWrites, NewAccount, StoredMessage } from "./store.ts";
+import type {
+  AccountName,
+  Ban,
+  ChatReads,
+  ChatWrites,
+  NewAccount,
+  Settings,
+  StoredMessage,
+} from "./store.ts";
 
 /** A code that lets people register. Kept readable, since the server prints its link at every start. */
 export interface Invite {
@@ -121,6 +129,12 @@ export interface PruneResult {
   readonly isDone: boolean;
 }
 
+/** What is known of an account beside its messages. */
+export interface AccountDetails extends AccountName, Settings {
+  /** Names of those it takes nothing from, in order. */
+  readonly blocked: readonly string[];
+}
+
 /** What one call of `clearTexts` did. */
 export interface ClearResult {
   /** Messages that have no text any more, or are gone. */
@@ -143,6 +157,7 @@ export const OPERATOR_ACTS = [
   "endLockdown",
   "openReport",
   "closeReport",
+  "openAccount",
 ] as const;
 
 /** One of {@linkcode OPERATOR_ACTS}. */
@@ -223,6 +238,9 @@ export interface OperatorWrites {
    * @throws {ChatError} `not_found` – no such account.
    */
   setDisabled(name: string, isDisabled: boolean): Promise<void>;
+
+  /** What is known of an account. It stands with what writes so that reading it is noted. @throws {ChatError} `not_found` – none. */
+  openAccount(name: string): Promise<AccountDetails>;
 
   /**
    * Removes an account: its logins, devices, settings and every message *to* it. What it *sent* stays with the people who

@@ -168,6 +168,15 @@ export interface ChatReads {
   readSequence(accountId: number, deviceId: string): Promise<number>;
 
   /**
+   * Names of those with whom messages were exchanged and are still there, oneself and removed accounts too, in order. `next` is the
+   * `after` of the next page; null at the end. A page may be empty all the same.
+   * @param page.limit Accounts that are looked through, so that a large community is asked in steps.
+   */
+  listConversations(
+    page: { accountId: number; after: string | null; limit: number },
+  ): Promise<{ readonly names: readonly string[]; readonly next: string | null }>;
+
+  /**
    * What two users wrote to each other: the newest messages below `before`, oldest first. `next` is the `before` of the page
    * with the messages before these; null when there are none.
    * @param page.with Name of the other user; may be oneself.

@@ -15,6 +15,7 @@ import { historyCommand } from "./chat/history.ts";
 import { inboxOption } from "./chat/inbox.ts";
 import { notifyCommand } from "./notify/option.ts";
 import { deleteAccountCommand } from "./chat/leaving.ts";
+import { exportCommand } from "./chat/export.ts";
 import { reportCommand } from "./chat/report.ts";
 import { sendOption } from "./chat/send.ts";
 import { forgetServerCommand } from "./chat/servers.ts";
@@ -43,6 +44,7 @@ export async function runMenu(app: App, where: string | undefined, mail: EmailSu
       historyCommand(app),
       reportCommand(app),
       ...accountCommands(app),
+      exportCommand(app),
       deleteAccountCommand(app),
       notifyCommand(app),
       forgetServerCommand(app),

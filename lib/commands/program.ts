@@ -75,6 +75,14 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
           reportOnce(app, { name: name.toLowerCase(), why, which: options.message }, options),
       )
     );
+  signedIn(
+    "export",
+    "write all your messages and settings to a new folder, as JSON lines; goes on where it was cut off",
+  )
+    .argument("<dir>", "a folder that is not there yet")
+    .action((folder: string, options: ScriptOptions) =>
+      as(options, (app, { exportAccount }) => exportAccount(app, folder, options))
+    );
   signedIn("delete-account", "delete your account for ever; asks for its password")
     .option("--yes", "do not ask whether you mean it", false)
     .action((options: ScriptOptions & { yes: boolean }) =>

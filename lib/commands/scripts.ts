@@ -12,6 +12,7 @@ import { trustServer } from "./chat/trust.ts";
 export { printHistory } from "./chat/history.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
 export { notifyOnce } from "./notify/once.ts";
+export { exportAccount } from "./chat/export.ts";
 export { deleteAccount } from "./chat/leaving.ts";
 export { reportOnce } from "./chat/report.ts";
 export { sendOnce } from "./chat/send.ts";

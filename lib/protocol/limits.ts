@@ -35,6 +35,8 @@ export const MAX_PENDING_REQUESTS = 256;
 export const MAX_USERS_PER_PAGE = 200;
 /** Most messages in one page of `fetch_history`; fewer where they would not fit one frame. */
 export const MAX_HISTORY_PER_PAGE = 200;
+/** Accounts that one page of `list_conversations` looks through; their names fit one frame. */
+export const ACCOUNTS_PER_CONVERSATION_PAGE = 1_000;
 /** Longest reason of a report, in characters. */
 export const MAX_REASON_CHARS = 1_000;
 /** Most messages in one report. */

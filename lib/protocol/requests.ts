@@ -138,6 +138,13 @@ export const REQUESTS = {
       next: sequenceField.nullable(), // give it as `before` for the page of older messages; null when there is none
     }),
   },
+  list_conversations: {
+    params: z.strictObject({ after: nameField.exactOptional() }),
+    result: z.object({
+      names: z.array(nameField), // of users with whom messages were exchanged, in the order of their bytes; may be empty
+      next: nameField.nullable(), // give it as `after` for the next page; null when there is none
+    }),
+  },
   set_presence: { params: z.strictObject({ presence: z.enum(["online", "idle"]) }), result: done },
   update_settings: {
     params: z.strictObject({

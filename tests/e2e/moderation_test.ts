@@ -134,7 +134,7 @@ Deno.test("a locked server refuses strangers in plain words, across a restart; t
   await waitUntil("the server is open", async () => (await eve.run(["send", "ana", "hello"])).code === 0);
 });
 
-Deno.test("who deletes their account is gone for good, after the password and a word that it is meant", async () => {
+Deno.test("a person takes their messages along, and deletes the account for good; an operator can export one too", async () => {
   using folder = tempFolder();
   const data = `${folder.path}/data`;
   await using server = await startServer({ data });
@@ -142,6 +142,16 @@ Deno.test("who deletes their account is gone for good, after the password and a 
   await ana.register(server.inviteLink);
   await eve.register(server.inviteLink);
   await eve.must(["send", "ana", "a word too many"]);
+  const own = `${folder.path}/own`;
+  assert.equal(await eve.must(["export", own]), `Exported 1 message with 1 person to ${own}.\n`);
+  assert.match((await eve.run(["export", own])).stderr, /as it is there already/);
+  const theirs = `${folder.path}/theirs`;
+  await operate(data, "user", "export", "ana", theirs);
+  for (const [to, state] of [[own, "stored"], [theirs, undefined]] as const) {
+    const line = JSON.parse(await Deno.readTextFile(`${to}/messages.jsonl`));
+    assert.deepEqual([line.from, line.to, line.text, line.state], ["eve", "ana", "a word too many", state]);
+  }
+  assert.match(await operate(data, "audit"), / user export ana$/m);
   assert.match((await eve.run(["delete-account"], PASSWORD)).stderr, /give --yes/);
   assert.match((await eve.run(["delete-account", "--yes"], "wrong horse")).stderr, /the password is wrong/);
   await eve.must(["delete-account", "--yes"], PASSWORD);

@@ -19,6 +19,7 @@ const SAMPLES: Record<string, Record<string, unknown>> = {
   subscribe: { after: 0 },
   acknowledge: { delivered: 1, read: 1 },
   fetch_history: { with: "f000000", before: 9, limit: 3 },
+  list_conversations: { after: "a" },
   set_presence: { presence: "idle" },
   update_settings: { shareRead: true, email: "a@example.org" },
   block_user: { name: "f000001" },

@@ -8,8 +8,12 @@ import type { OnStore } from "./desk.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
 
+/** Of an export: a page at a time is in memory, and other calls of the store get their turn between two. */
+const MESSAGES_PER_PAGE = 1_000;
+const BYTES_PER_PAGE = 1024 * 1024;
+
 export function addUserCommands(user: Command, onStore: OnStore): void {
-  user.description("accounts: add, list, disable, enable, reset-password, remove");
+  user.description("accounts: add, list, disable, enable, reset-password, export, remove");
   const named = (verb: string, description: string) =>
     addDataOption(user.command(verb).argument("<name>", "name of the account")).description(description);
 
@@ -62,6 +66,29 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
       const change = { passwordHash, formerHash: null, exceptTokenHash: null };
       await noted(name).changePassword(account.accountId, change);
       await terminal.print(`Set a new password for ${name}, and signed it out everywhere.`);
+    },
+  );
+  onStore(
+    named("export", "write all messages and settings of an account to a new folder; the audit log notes it")
+      .argument("<dir>", "a folder that is not there yet"),
+    async ({ store, noted, terminal }, name: string, folder: string) => {
+      const { exportTo } = await import("../../export/export.ts");
+      const { accountId, shareRead, email, blocked } = await noted(name).openAccount(name);
+      const { messages } = await exportTo(folder, {
+        account: name,
+        server: Deno.hostname(),
+        about: () => Promise.resolve({ shareRead, email, blocked: [...blocked] }),
+        conversations: (after) => store.listConversations({ accountId, after, limit: ACCOUNTS_PER_PAGE }),
+        history: (other, before) =>
+          store.listHistory({
+            accountId,
+            with: other,
+            before,
+            limit: MESSAGES_PER_PAGE,
+            maxBytes: BYTES_PER_PAGE,
+          }),
+      });
+      await terminal.print(`Exported ${messages} messages of ${name} to ${folder}.`);
     },
   );
   onStore(

@@ -26,8 +26,39 @@ export function historyVerbs({ dialect }: VerbContext) {
     tables.selectFrom("accounts").select("name").where("id", "=", p.accountId)
   );
 
+  const stretch = (p: { after: string; limit: number }) =>
+    tables.selectFrom("accounts").select(["id", "name"]).where("name", ">", p.after)
+      .orderBy("name").limit(p.limit).as("stretch");
+  const stretchEnd = query((p: { after: string; limit: number }) =>
+    tables.selectFrom(stretch(p)).select((select) => [
+      select.fn.max("name").as("last"),
+      select.fn.countAll<number>().as("count"),
+    ])
+  );
+  const others = query((p: { accountId: number; after: string; limit: number }) =>
+    tables.selectFrom(stretch(p)).select("name").where((where) =>
+      where.or([
+        where.exists(
+          where.selectFrom("messages").select("sequence").where("recipient_id", "=", p.accountId)
+            .whereRef("sender_id", "=", "stretch.id"),
+        ),
+        where.exists(
+          where.selectFrom("messages").select("sequence").where("sender_id", "=", p.accountId)
+            .whereRef("recipient_id", "=", "stretch.id"),
+        ),
+      ])
+    ).orderBy("name")
+  );
+
   return {
     reads: {
+      *listConversations({ accountId, after, limit }) {
+        const page = { after: after ?? "", limit };
+        const { last, count } = (yield* stretchEnd.first(page))!;
+        const names = (yield* others.all({ accountId, ...page })).map(({ name }) => name);
+        return { names, next: count < limit ? null : last };
+      },
+
       *listHistory({ accountId, with: name, before, limit, maxBytes }) {
         const viewer = yield* nameOf.first({ accountId });
         const other = yield* reader.first({ name });

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { ChatError } from "../../errors.ts";
+import { noAccount, settingsOf } from "./accounts.ts";
 import { whyClosed } from "./invites.ts";
 import { query, type Steps, type VerbContext, type VerbSteps } from "./steps.ts";
 import { pageByName } from "./users.ts";
@@ -85,6 +85,14 @@ export function operatorVerbs(context: VerbContext) {
     tables.selectFrom("accounts").select("id as accountId").where("name", "=", p.name)
       .where("removed_at", "is", null)
   );
+  const details = query((p: { name: string }) =>
+    tables.selectFrom("accounts").select(["id as accountId", "name", "share_read", "email"])
+      .where("name", "=", p.name).where("removed_at", "is", null)
+  );
+  const blocked = query((p: { accountId: number }) =>
+    tables.selectFrom("blocks").innerJoin("accounts", "accounts.id", "blocks.blocked_id").select("name")
+      .where("account_id", "=", p.accountId).orderBy("name")
+  );
   const disable = query((p: { accountId: number; isDisabled: number }) =>
     tables.updateTable("accounts").set("is_disabled", p.isDisabled).where("id", "=", p.accountId)
   );
@@ -94,7 +102,7 @@ export function operatorVerbs(context: VerbContext) {
 
   function* idOf(name: string): Steps<number> {
     const account = yield* named.first({ name });
-    if (account === undefined) throw new ChatError("not_found", `Cannot find the account: ${name}`);
+    if (account === undefined) throw noAccount(name);
     return account.accountId;
   }
 
@@ -148,6 +156,14 @@ export function operatorVerbs(context: VerbContext) {
       },
     },
     writes: {
+      *openAccount(name) {
+        const account = yield* details.first({ name });
+        if (account === undefined) throw noAccount(name);
+        const { share_read, email, ...named } = account;
+        const names = yield* blocked.all({ accountId: named.accountId });
+        return { ...named, ...settingsOf({ share_read, email }), blocked: names.map((row) => row.name) };
+      },
+
       *setDisabled(name, isDisabled) {
         const accountId = yield* idOf(name);
         yield* disable.run({ accountId, isDisabled: isDisabled ? 1 : 0 });

@@ -1,0 +1,60 @@
+// `export`: everything of one's own account in a folder.
+import { ConnectionError, UsageError } from "../../errors.ts";
+import { formatHostAndPort } from "../../addresses.ts";
+import { type ExportSource, exportTo } from "../../export/export.ts";
+import { MAX_HISTORY_PER_PAGE } from "../../protocol/limits.ts";
+import type { MenuCommand } from "../../terminal/menu.ts";
+import { safeText } from "../../terminal/safe_text.ts";
+import type { App } from "../app.ts";
+import { count } from "../format.ts";
+
+export function exportCommand(app: App): MenuCommand {
+  return {
+    name: "export",
+    usage: "FOLDER",
+    summary: "Write all your messages and settings to a new folder, as JSON lines",
+    run: (args) => exportAccount(app, args.trim(), { json: false }),
+  };
+}
+
+export async function exportAccount(
+  app: App,
+  folder: string,
+  options: { readonly json: boolean },
+): Promise<void> {
+  if (!folder) throw new UsageError("Cannot export without a folder: type, for example, export my-messages");
+  const source = sourceOf(app);
+  try {
+    const { messages, people } = await app.waitFor("Exporting", () => exportTo(folder, source));
+    await app.terminal.print(
+      options.json
+        ? JSON.stringify({ folder, messages, people })
+        : `Exported ${count(messages, "message")} with ${people === 1 ? "1 person" : `${people} people`} to ${
+          safeText(folder)
+        }.`,
+    );
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    throw new ConnectionError(`${error.message}; export to the same folder again to go on`, { cause: error });
+  }
+}
+
+function sourceOf(app: App): ExportSource {
+  const client = app.client();
+  const { name, server } = app.account!;
+  return {
+    account: name,
+    server: formatHostAndPort(server.host, server.port),
+    async about() {
+      const { names: blocked } = await client.call("list_blocked", {});
+      return { ...await client.call("update_settings", {}), blocked };
+    },
+    conversations: (after) => client.call("list_conversations", after === null ? {} : { after }),
+    history: (other, before) =>
+      client.call("fetch_history", {
+        with: other,
+        limit: MAX_HISTORY_PER_PAGE,
+        ...(before === null ? {} : { before }),
+      }),
+  };
+}
