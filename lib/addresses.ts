@@ -105,11 +105,11 @@ export function formatHostAndPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Reads what `formatHostAndPort` writes; null for anything else. */
-export function parseHostAndPort(text: string): { host: string; port: number } | null {
+/** Reads what `formatHostAndPort` writes, with a port from `leastPort` up; null for anything else. */
+export function parseHostAndPort(text: string, leastPort = 1): { host: string; port: number } | null {
   const [, bracketed, plain, port = ""] = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d+)$/.exec(text) ?? [];
   const host = bracketed ?? plain;
-  return host === undefined || !isPort(port) ? null : { host, port: Number(port) };
+  return host === undefined || !isPort(port, leastPort) ? null : { host, port: Number(port) };
 }
 
 /** Whether a text is the number of a TCP port, `least` or more. */

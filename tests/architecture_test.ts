@@ -73,6 +73,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "@logtape/logtape": ["server", "server.ts"],
   "commander": ["server", "commands", "completion", ...ENTRY_POINTS],
   "zod": ["protocol", "net", "chat", "client", "peer", "export"],
+  "prom-client": ["server"],
 };
 
 /** Modules of the runtime that any folder may import: pure helpers, without sockets, processes or terminals. */
@@ -90,6 +91,7 @@ const ANYWHERE = [
 const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
   { call: /\bDeno\.rename(Sync)?\b/, home: ["sync_folder.ts"] }, // a name that is not synced may be lost
   { call: /\bDeno\.(listen|listenTls|connect|connectTls|startTls)\b/, home: ["net", "peer"] },
+  { call: /\bDeno\.serve\b/, home: ["server"] }, // metrics
   { call: /\bDeno\.(stdin|stdout|consoleSize)\b/, home: ["terminal", ...ENTRY_POINTS] },
   { call: /\bDeno\.stderr\b/, home: ["terminal", "server", ...ENTRY_POINTS] }, // server: its log
   {

@@ -1,6 +1,6 @@
 // The flags of the server: each with its default, and what they become. Each may also stand in a `MINI_CHAT_…` variable.
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { isPort, parseHostAndPort } from "../addresses.ts";
+import { isPort, parseHostAndPort, scopeOf } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
 import { messageOf, UsageError } from "../errors.ts";
@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly historyDays: number;
   readonly historyMib: number;
   readonly relayMib: number;
+  readonly metrics?: string; // host and port; none when unset
+  readonly metricsPublic?: boolean;
 }
 
 export function addDataOption(command: Command): Command {
@@ -135,7 +137,7 @@ export function addServeOptions(command: Command): Command {
   return addAll(addLinkOptions(addDataOption(command)), [
     flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)"),
     flag("--relay-address <host:port>", "where the other servers of a shared database reach this one")
-      .argParser(hostAndPort),
+      .argParser((text) => hostAndPort(text, 1)),
     flag("--registration <who>", "who may register").choices(["open", "invite", "closed"]).default("invite"),
     flag("--log-level <level>", "lowest level to log").choices([...LOG_LEVELS]).default("info"),
     flag("--log-format <format>", "format of the log").choices(["text", "json"]).default("text"),
@@ -151,16 +153,34 @@ export function addServeOptions(command: Command): Command {
     count("--history-mib", "MiB of read text kept per account", historyBytes / MIB),
     flag("--relay-mib <n>", "MiB of direct chats relayed per account and day; 0 turns the relay off")
       .default(relayMib).argParser(wholeOrNone),
+    flag("--metrics <host:port>", "where to show metrics (OpenMetrics) and /healthz, such as 127.0.0.1:9667")
+      .argParser((text) => hostAndPort(text, 0)),
+    flag("--metrics-public", "lets --metrics be an address that other machines reach"),
   ]);
 }
 
-/** Checks what the flags say together. @throws {UsageError} when `--cert` comes without `--key`, or the other way round. */
-export function checkServeOptions<Options extends KeyOptions>(options: Options): Options {
+type TogetherOptions = KeyOptions & Pick<ServeOptions, "metrics" | "metricsPublic">;
+
+/**
+ * Checks what the flags say together.
+ * @throws {UsageError} `--cert` comes without `--key`, or the other way round; metrics would be shown to other machines.
+ */
+export function checkServeOptions<Options extends TogetherOptions>(options: Options): Options {
+  const metrics = options.metrics === undefined ? null : parseHostAndPort(options.metrics, 0);
+  if (metrics && !isLoopback(metrics.host) && options.metricsPublic !== true) {
+    throw new UsageError(
+      `Cannot show metrics on ${options.metrics}, where other machines may read them: use 127.0.0.1, or add --metrics-public`,
+    );
+  }
   if ((options.cert === undefined) !== (options.key === undefined)) {
     const [given, missing] = options.cert === undefined ? ["--key", "--cert"] : ["--cert", "--key"];
     throw new UsageError(`Cannot use ${given} alone: give ${missing} too`);
   }
   return options;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || scopeOf(host) === "loopback";
 }
 
 /** Reads a whole number from 1 up, for a flag. Throws commander's `InvalidArgumentError` for anything else. */
@@ -187,8 +207,8 @@ export function lengthOfTime(text: string): number {
   throw new InvalidArgumentError("Give a length of time such as 30m, 12h, 7d or 2w, of 3650d at most.");
 }
 
-function hostAndPort(text: string): string {
-  if (parseHostAndPort(text)) return text;
+function hostAndPort(text: string, leastPort: number): string {
+  if (parseHostAndPort(text, leastPort)) return text;
   throw new InvalidArgumentError("Give a host and a port, such as 192.0.2.7:7667.");
 }
 

@@ -136,6 +136,7 @@ export async function serve(
     await live.showLive(work, {
       dataFolder: paths.folder,
       isShared: databaseUrl !== undefined,
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       place: { host: door.host, port: door.port, certificatePem },
       log,
     }),

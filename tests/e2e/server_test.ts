@@ -35,6 +35,8 @@ const FLAGS: Record<string, string | null> = {
   "--history-days": "",
   "--history-mib": "",
   "--relay-mib": "1024",
+  "--metrics": null,
+  "--metrics-public": null,
 };
 
 const SUBCOMMANDS = [
