@@ -62,7 +62,7 @@ const HOME_OF_PACKAGE: Record<string, readonly string[]> = {
   "fastest-levenshtein": ["terminal", "commands"],
   "@peculiar/x509": ["net"],
   "reflect-metadata": ["net"],
-  "node:fs": ["terminal", "server"], // fstatSync() alone: where the output goes; statfs() alone: how much is free
+  "node:fs": ["terminal", "server"], // fstatSync() alone: where the output goes; statfs() and lchown() alone: how much is free, and whose it is
   "node:net": ["net", "peer", "protocol"], // protocol: isIPv6() alone, which opens nothing
   "node:tls": ["net", "peer"],
   "node:dns": ["net"],

@@ -68,6 +68,33 @@ export async function checkKeyIsThere({ folder }: DataPaths): Promise<void> {
 }
 
 /**
+ * Gives to the folder's owner what root has made in it: the service whose folder it is could not write it otherwise. Where the
+ * process is not root, or the folder is root's, there is nothing to give.
+ */
+export async function giveToOwner(folder: string): Promise<void> {
+  if (Deno.build.os === "windows" || Deno.uid() !== 0) return;
+  const { uid, gid } = await Deno.stat(folder).catch(() => ({ uid: null, gid: null })); // not every command needs one
+  if (uid === null || gid === null || uid === 0) return;
+  const { lchown } = await import("node:fs/promises"); // does not follow a link that the owner has laid there
+  const give = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const path = join(folder, name);
+      try {
+        if ((await Deno.lstat(path)).uid !== 0) continue;
+        if (isDirectory) await give(path);
+        await lchown(path, uid, gid);
+      } catch (error) {
+        // A server that runs here has taken it away.
+        if (!(error instanceof Deno.errors.NotFound || (error as { code?: string }).code === "ENOENT")) {
+          throw error;
+        }
+      }
+    }
+  };
+  await give(folder);
+}
+
+/**
  * Locks the folder until what this returns is disposed of, or the process ends, however it ends.
  * @param cannot What else is not possible, for the words.
  * @throws {UsageError} A server runs on it, or it may not be written.
