@@ -4,6 +4,7 @@ import type { SendOutcome } from "../client/outbox_sender.ts";
 import { ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
+import type { Acquaintance } from "../profile/people.ts";
 import type { Profile } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/read_line.ts";
 import { yellow } from "../terminal/style.ts";
@@ -40,7 +41,9 @@ export class App implements AsyncDisposable {
   readonly readInput: () => Promise<string>;
   readonly notifier: Notifier;
   readonly #options: AppOptions;
-  readonly #names = new Set<string>();
+  readonly #names = new Map<string, Acquaintance>();
+  /** Those of them that the profile has not heard of yet. */
+  readonly #newNames = new Map<string, Acquaintance>();
   readonly #goodbyes = new Set<() => Promise<void>>();
   #account: Account | null = null;
 
@@ -78,12 +81,14 @@ export class App implements AsyncDisposable {
       throw new UsageError(`Cannot connect: already connected as ${this.#account.name}; 7 disconnects`);
     }
     this.#account = account;
-    this.learnName(account.name);
+    for (const [name, how] of this.profile.peopleOf(account.key).list()) this.#names.set(name, how);
+    this.#names.set(account.name, "met");
   }
 
   async leave(): Promise<void> {
     const account = this.#account;
     this.#account = null;
+    if (account) this.#keepNames(account);
     await Promise.all([...this.#goodbyes].map((say) => say()));
     await account?.[Symbol.asyncDispose]();
     this.terminal.refresh();
@@ -103,12 +108,26 @@ export class App implements AsyncDisposable {
     await this.leave();
   }
 
-  learnName(name: string): void {
-    this.#names.add(name);
+  /** Notes a name for Tab, here and for later programs; `met`: its owner wrote, or was written to. */
+  learnName(name: string, how: Acquaintance = "met"): void {
+    const known = this.#names.get(name);
+    if (known === "met" || known === how || name === this.#account?.name) return;
+    this.#names.set(name, how);
+    this.#newNames.set(name, how);
   }
 
   names(): readonly string[] {
-    return [...this.#names].sort();
+    return [...this.#names.keys()].sort();
+  }
+
+  /** Leaves what was learned to the profile, once for a whole run. */
+  #keepNames(account: Account): void {
+    try {
+      if (this.#newNames.size > 0) this.profile.peopleOf(account.key).keep(this.#newNames);
+    } catch {
+      // A full disk or a forgotten server; what this program was started for has been done.
+    }
+    this.#newNames.clear();
   }
 
   /** The menu's prompt: who is signed in, whether there is a connection, how much is unread. */

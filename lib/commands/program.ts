@@ -101,7 +101,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     );
   addScriptOptions(program.command("login"), false).description("sign in on this device")
     .argument("<server>", "the server's address, or its invite link")
-    .argument("<name>", "name of your account")
+    .argument("<account>", "name of your account")
     .action((server: string, name: string, options: ScriptOptions) =>
       alone((app, { signIn }) => signIn(app, server, name.toLowerCase(), false, options))
     );
@@ -114,6 +114,6 @@ function addScriptOptions(command: Command, choosesAccount = true): Command {
 
 export function addAccountOptions(command: Command): Command {
   const server = new Option("--server <host>", "server, when you use several (default: the last one)");
-  const user = new Option("--user <name>", "account, when you have several (default: the last one)");
+  const user = new Option("--user <account>", "account, when you have several (default: the last one)");
   return command.addOption(server.env("MINI_CHAT_SERVER")).addOption(user.env("MINI_CHAT_USER"));
 }

@@ -105,4 +105,16 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    title: "people whose names were seen",
+    sql: `
+      CREATE TABLE people (
+        server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        person TEXT NOT NULL,
+        met_at INTEGER NOT NULL,
+        PRIMARY KEY (server_id, name, person)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

@@ -8,14 +8,14 @@
 import { dirname, join } from "node:path";
 import { Database } from "../sqlite/database.ts";
 import { PROFILE_MIGRATIONS } from "./migrations.ts";
+import { People } from "./people.ts";
 import { type AccountKey, AccountRecords } from "./account_records.ts";
-import type { ProfileTables } from "./schema.ts";
+import { PROFILE_FILE, type ProfileTables } from "./schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
 import { ProfileSettings } from "./profile_settings.ts";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
 
-/** Name of the database in a profile's folder. */
-export const PROFILE_FILE = "profile.db";
+export { PROFILE_FILE };
 
 /** Name of the folder, in a profile's folder, of the marks of the programs that send. */
 const MARKS_FOLDER = "senders";
@@ -175,6 +175,11 @@ export class Profile implements Disposable {
   /** What is kept for the chat of an account: its outbox, and how far its messages were shown. */
   recordsOf(account: AccountKey): AccountRecords {
     return new AccountRecords(this.database, account, { marks: this.#marks, now: this.#now });
+  }
+
+  /** The people whose names the program of an account has seen. */
+  peopleOf(account: AccountKey): People {
+    return new People(this.database, account, this.#now);
   }
 
   /** Lines that were typed, oldest first. */

@@ -2,6 +2,9 @@
 // Times are epoch milliseconds. The SQL is in `migrations.ts`; who adds tables adds a migration there and a type here.
 import type { WithDefaults } from "../sqlite/database.ts";
 
+/** Name of the database in a profile's folder. */
+export const PROFILE_FILE = "profile.db";
+
 interface ServersTable {
   id: number; // given by SQLite when left out
   host: string; // as the person gave it; unique with the port
@@ -55,6 +58,13 @@ interface NotifiedConversationsTable {
   is_on: number; // 0 or 1; no row where it is as for all others
 }
 
+interface PeopleTable {
+  server_id: number;
+  name: string; // of the account
+  person: string;
+  met_at: number; // the last message or chat; 0 for who was only listed
+}
+
 interface MailAccountsTable {
   id: string;
   address: string; // the address that mails come from
@@ -83,6 +93,7 @@ export interface ProfileTables {
   command_history: WithDefaults<CommandHistoryTable, "position">;
   settings: SettingsTable;
   notified_conversations: NotifiedConversationsTable;
+  people: PeopleTable;
   mail_accounts: MailAccountsTable;
   mail_drafts: MailDraftsTable;
   mail_outbox: WithDefaults<MailOutboxTable, "position">;

@@ -1,5 +1,21 @@
-// What a Tab at the shell offers for each kind of value, from the data folder.
-import type { Sources } from "../completion/complete.ts";
+// What a Tab at the shell offers for each kind of value, from the data folder, where it may be read; nothing where the database is
+// a shared one, which is too far away for a Tab.
+import type { Candidate, Sources, Typed } from "../completion/complete.ts";
+import { lookForAccounts, lookForInvites } from "../store/look.ts";
+import { dataPaths } from "./data_folder.ts";
 
-/** For each placeholder in the command tree: `<account>`, `<code>`, … */
-export const KNOWN_WORDS: Sources = {};
+type Look = (path: string, typed: Typed) => readonly Candidate[];
+
+const inDatabase = (look: Look) => (typed: Typed): Promise<readonly Candidate[]> => {
+  const isShared = (typed.flag("database") ?? typed.flag("databaseFile")) !== undefined;
+  const folder = typed.flag("data");
+  return Promise.resolve(isShared || folder === undefined ? [] : look(dataPaths(folder).database, typed));
+};
+
+/** For each word that stands between the brackets of an argument or flag. */
+export const KNOWN_WORDS: Sources = {
+  account: inDatabase((path, { word }) =>
+    lookForAccounts(path, word.toLowerCase()).map(({ name }) => ({ value: name }))
+  ),
+  code: inDatabase((path) => lookForInvites(path).map(({ code, note }) => ({ value: code, about: note }))),
+};

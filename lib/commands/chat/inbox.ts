@@ -103,6 +103,7 @@ async function printMessages(
 ): Promise<void> {
   for (const message of messages) {
     const { from, text, storedAt } = message;
+    app.learnName(from);
     await app.terminal.print(
       options.json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()),
     );

@@ -66,6 +66,7 @@ export async function sendOnce(
   const sending = await app.client().send(to, text);
   const outcome = await app.outcomeOrDisconnect(sending);
   if (outcome.kind === "refused") throw outcome.error;
+  app.learnName(to);
   if (options.json) await app.terminal.print(JSON.stringify({ to, ...outcome.acknowledgement }));
 }
 

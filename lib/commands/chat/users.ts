@@ -22,7 +22,7 @@ export function usersOption(app: App): MenuCommand {
       for await (const user of client.users()) {
         shown.push(user);
         total++;
-        app.learnName(user.name);
+        app.learnName(user.name, "listed");
         if (shown.length < SHOWN_AT_ONCE) continue;
         await print(terminal, shown);
         shown = [];
@@ -36,6 +36,7 @@ export function usersOption(app: App): MenuCommand {
 
 export async function listUsers(app: App, options: { readonly json: boolean }): Promise<void> {
   for await (const user of app.client().users()) {
+    app.learnName(user.name, "listed");
     await app.terminal.print(options.json ? JSON.stringify(user) : userLine(user, 0, Date.now()).trim());
   }
 }

@@ -11,12 +11,12 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
   const email = program.command("email").description("send an e-mail; manage mail accounts and the outbox")
     .argument("[text]", "the text; - reads it from standard input")
     .option(
-      "--to <address>",
+      "--to <recipient>",
       "recipient, or several with commas; a Mini-Chat name if you are signed in",
       list,
     )
-    .option("--cc <address>", "gets a copy, seen by all", list)
-    .option("--bcc <address>", "gets a copy, seen by nobody", list)
+    .option("--cc <recipient>", "gets a copy, seen by all", list)
+    .option("--bcc <recipient>", "gets a copy, seen by nobody", list)
     .option("--subject <text>", "subject")
     .option("--attach <file>", "file to send along; may be given several times", list)
     .option("--from <address>", "account to send from; the default one otherwise")

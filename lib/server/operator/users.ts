@@ -14,11 +14,12 @@ const BYTES_PER_PAGE = 1024 * 1024;
 
 export function addUserCommands(user: Command, onStore: OnStore): void {
   user.description("accounts: add, list, disable, enable, reset-password, export, remove");
-  const named = (verb: string, description: string) =>
-    addDataOption(user.command(verb).argument("<name>", "name of the account")).description(description);
+  const about = (verb: string, argument: string, description: string) =>
+    addDataOption(user.command(verb).argument(argument, "name of the account")).description(description);
+  const named = (verb: string, description: string) => about(verb, "<account>", description);
 
   onStore(
-    named("add", "create an account; asks for its password"),
+    about("add", "<name>", "create an account; asks for its password"),
     async ({ noted, terminal }, name: string) => {
       const { checked, nameField } = await schemas();
       checked(nameField, name, "the name");
