@@ -48,6 +48,11 @@ Deno.test("subcommands register, send, list and read, quiet where there is nothi
   );
   assert.deepEqual(history.map(({ to, text }) => [to, text]), texts.map((text) => ["bob", text]));
   assert.deepEqual(Object.keys(await ana.users()), ["ana", "bob"]);
+  // What was sent, received and listed is what a Tab knows, without the server.
+  await server.stop();
+  const tab = ["complete", "zsh", "--", "send", ""];
+  assert.equal(await ana.must(tab), "words\nbob\n");
+  assert.equal(await bob.must(tab), "words\nana\n");
 });
 
 Deno.test("programs that send at once on one profile send each message once, each its own", async () => {

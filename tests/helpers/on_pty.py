@@ -19,7 +19,7 @@ import sys
 import termios
 import time
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 30  # for each step, and for the end
 
 
 def modes(fd):
@@ -81,6 +81,7 @@ def main():
             elif "resize" in step:
                 resize(step["resize"])
             steps.pop(0)
+            deadline = time.monotonic() + DEADLINE_SECONDS
         ready, _, _ = select.select([terminal, report_in], [], [], 0.5)
         if report_in in ready:
             more = os.read(report_in, 4096)
