@@ -27,6 +27,10 @@ export interface Completing {
 /** Whole words that may stand in the place of the last one; or that the shell knows better. */
 export type Completion = "files" | "folders" | readonly Candidate[];
 
+/** What stands between the brackets where the shell knows the values itself. */
+const FILES: readonly string[] = ["file", "path", "backup"];
+const FOLDERS: readonly string[] = ["dir", "place"];
+
 /** @param words What is typed behind the program's name; the last one, maybe empty, is to be completed. */
 export async function complete(completing: Completing, words: readonly string[]): Promise<Completion> {
   const place = findPlace(completing.program, words.slice(0, -1));
@@ -105,8 +109,8 @@ function flagValue(
 async function values(what: Argument | Option, sources: Sources, typed: Typed): Promise<Completion> {
   if (what.argChoices) return matching(what.argChoices.map((value) => ({ value })), typed.word);
   const kind = kindOf(what);
-  if (kind === "file") return "files";
-  if (kind === "dir") return "folders";
+  if (FILES.includes(kind)) return "files";
+  if (FOLDERS.includes(kind)) return "folders";
   return matching(await sources[kind]?.(typed) ?? [], typed.word);
 }
 
