@@ -80,7 +80,7 @@ Deno.test("names come from the profile and the data folder, and a look makes no 
   const nowhere = join(folder.path, "nowhere");
   assert.deepEqual(await offered(CLIENT, ["--profile", nowhere, "send", ""], CLIENT_WORDS), []);
   assert.deepEqual(await offered(SERVER, ["--data", nowhere, "user", "disable", ""], SERVER_WORDS), []);
-  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
 
   const place = join(folder.path, "profile");
   {

@@ -92,7 +92,12 @@ for (const [name, { args: flags, file, lines, listing }] of Object.entries(SHELL
         { keys: "exit\r" },
       ], { env, size: [120, 40] });
       assert.doesNotMatch(output, /error|not found/i);
-      assert.deepEqual([...Deno.readDirSync(folder.path)].filter((it) => it.name === "pwned"), []);
+      assert.deepEqual(
+        await Array.fromAsync(Deno.readDir(folder.path)).then((all) =>
+          all.filter((it) => it.name === "pwned")
+        ),
+        [],
+      );
     },
   );
 }
