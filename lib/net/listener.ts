@@ -46,6 +46,8 @@ export interface ListenerOptions {
   readonly onConnection: (connection: Connection) => void;
   /** Callers that speak no frames, told apart by what their TLS handshake asks for; none when unset. */
   readonly sideDoor?: SideDoor;
+  /** Whether callers from an address are sent away before anything is said; nobody when unset. */
+  readonly isShutOut?: (address: string) => boolean;
   /** Told of each caller that got no connection, for the log. */
   readonly onRefused?: (refused: RefusedCaller) => void;
   /** Told, for the log, when the guarded entrance is opened as too many callers are stuck, and when it is closed again. */
@@ -103,6 +105,7 @@ export class Listener implements AsyncDisposable {
     this.#slots = new Slots(
       options.maxConnections ?? MAX_CONNECTIONS,
       options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS,
+      options.isShutOut,
     );
     this.#maxUnfinished = options.maxUnfinished ?? MAX_UNFINISHED;
     this.finished = this.#run();

@@ -6,6 +6,7 @@ export interface RefusedCaller {
   readonly reason:
     | "too_many"
     | "too_many_from_address"
+    | "shut_out"
     | "handshake_failed"
     | "handshake_timeout"
     | "put_out"
@@ -42,11 +43,14 @@ export class Places<Key> {
 export class Slots {
   readonly #most: number;
   readonly #mostPerAddress: number;
+  readonly #isShutOut: (address: string) => boolean;
   readonly #places = new Places<string>();
 
-  constructor(most: number, mostPerAddress: number) {
+  /** @param isShutOut Whether nobody from an address gets a place. */
+  constructor(most: number, mostPerAddress: number, isShutOut: (address: string) => boolean = () => false) {
     this.#most = most;
     this.#mostPerAddress = mostPerAddress;
+    this.#isShutOut = isShutOut;
   }
 
   get count(): number {
@@ -54,7 +58,10 @@ export class Slots {
   }
 
   /** What keeps an address from a place, for the log; undefined when it can have one. */
-  refusal(address: string): { reason: "too_many" | "too_many_from_address"; message: string } | undefined {
+  refusal(
+    address: string,
+  ): { reason: "too_many" | "too_many_from_address" | "shut_out"; message: string } | undefined {
+    if (this.#isShutOut(address)) return { reason: "shut_out", message: "the address is banned" };
     if (this.count >= this.#most) {
       return { reason: "too_many", message: `the limit of ${this.#most} connections is reached` };
     }

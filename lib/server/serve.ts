@@ -72,6 +72,7 @@ export async function serve(
   if (kept !== null) log.warn("a restore that was cut off is done", { before: kept });
   const identity = await loadServerIdentity(options, paths);
   const refusedCallers = opened.use(new RefusedCallers(log));
+  let isShutOut = (_address: string) => false; // nobody is, until the store is open
   // First of all: callers queue while the store's thread starts, in which this one stands still, and the rest is loaded.
   const door: Door = new Door({
     ...(options.host === undefined ? {} : { host: options.host }),
@@ -86,6 +87,7 @@ export async function serve(
       onSocket: (socket, ...caller) =>
         working.then(({ sideDoor }) => sideDoor.serve(socket, ...caller), () => socket.close()),
     },
+    isShutOut: (address) => isShutOut(address),
     onRefused: refusedCallers.note,
     onGuarded: (isGuarded) =>
       log.warn(
@@ -124,6 +126,7 @@ export async function serve(
   working.catch(() => {}); // awaited below; it may fail before that
   opened.defer(() => working.then((work) => work[Symbol.asyncDispose](), () => {}));
   const work = await working;
+  isShutOut = work.isShutOut;
   const { store } = work;
   const { exclusively, standby } = await opening;
   if (standby !== undefined && standby !== "follows") log.warn(STANDBY_WARNINGS[standby]);

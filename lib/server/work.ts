@@ -99,6 +99,9 @@ export class Work implements AsyncDisposable {
     }
   }
 
+  /** Whether callers from an address need not even be told that it is banned. */
+  readonly isShutOut = (address: string): boolean => this.#services.rules.isShutOut(address);
+
   startSession(connection: Connection): void {
     const { log } = this.#services;
     const rpc: RpcConnection = new RpcConnection(connection, {

@@ -35,7 +35,6 @@ Deno.test("a banned person is disconnected within seconds and told until when; a
   await waitUntil("eve is there", async () => (await ana.users()).eve === "online");
 
   assert.match(await refusedTo(data, "ban", "account", "eve"), /--for <time>/);
-  assert.match(await refusedTo(data, "ban", "account", "eve", "--for", "soon"), /30m, 12h, 7d or 2w/);
   assert.match(await refusedTo(data, "ban", "account", "nobody", "--for", "1h"), /Cannot find the account/);
   await operate(data, "ban", "account", "eve", "--for", "1h", "--reason", "spam");
   const { code } = await tail.waitForExit(10_000);
@@ -66,7 +65,7 @@ Deno.test("a banned address is refused at hello, and this machine's own only whe
   await using server = await startServer({ data });
   const eve = new Person("eve", folder.path);
   await eve.register(server.inviteLink);
-  for (const [kind, what] of [["address", "127.0.0.1"], ["prefix", "0.0.0.0/0"], ["prefix", "::/0"]]) {
+  for (const [kind, what] of [["address", "127.0.0.1"], ["prefix", "::/0"]]) {
     assert.match(
       await refusedTo(data, "ban", kind!, what!, "--for", "1h"),
       /is this machine itself: .*--yes/,
@@ -89,6 +88,12 @@ Deno.test("a banned address is refused at hello, and this machine's own only whe
   );
   const register = await new Person("mia", folder.path).run(["register", server.inviteLink, "mia"], PASSWORD);
   assert.match(register.stderr, /Cannot come in from this address/);
+  // Whoever goes on all the same costs no handshake any more.
+  await waitUntil("callers are sent away at once", async () => {
+    const answer = await Wire.greet(server.port).then(() => "let in", String);
+    return !/forbidden|let in/.test(answer);
+  });
+  assert.match(server.program.stderr, /caller refused address="127.0.0.1" reason="shut_out"/);
   await operate(data, "ban", "lift", "prefix", "127.0.0.0/8");
   await waitUntil("eve is let in", async () => (await eve.run(["whoami"])).code === 0);
 });

@@ -162,3 +162,13 @@ Deno.test("toRpcError() tells nothing of a fault of ours", () => {
   assert.match(error.message, /c0ffee00/);
   assert.match(JSON.stringify(toRpcError("text")), /[0-9a-f]{8}/);
 });
+
+Deno.test("fromRpcError() says so when the other side is too old for a request", () => {
+  const error = fromRpcError({
+    code: -32601,
+    message: 'Cannot do "dance": no such request',
+    data: { code: "invalid" },
+  });
+  assert.equal(error.code, "invalid");
+  assert.match(error.message, /^Cannot do that here, as the other side is of an older release: /);
+});

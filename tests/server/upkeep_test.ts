@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Hub, type PresentSession } from "../../lib/chat/hub.ts";
 import { Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 import {
   addDevice,
   addPerson,
@@ -100,5 +101,22 @@ Deno.test("Upkeep keeps a connected device that hears nothing for a year, with i
   assert.deepEqual(news, [{ senderId: ana.accountId, delivered: sequence }]);
   assert.equal((await s.store.findLogin(bob.tokenHash))?.readSequence, sequence);
   assert.equal((await readMailbox(s.store, bob.accountId)).length, 1);
+  assert.deepEqual(await s.store.checkIntegrity(), []);
+});
+
+Deno.test("Upkeep clears what a deleted account wrote, on the server that leads, and goes on where another one stopped", async () => {
+  await using s = await newStore();
+  const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
+  for (let n = 0; n < 5; n++) await send(s.store, ana, "bob", `text ${n}`);
+  await s.store.deleteAccount(ana.accountId, "hash of ana");
+  s.clock.at += DAY_MS;
+  await s.store.clearTexts(3);
+  const textsLeft = async () =>
+    (await readMailbox(s.store, bob.accountId)).filter(({ text }) => text !== "").length;
+  assert.equal(await textsLeft(), 2);
+  const follows = { ...s.store, clearTexts: () => assert.fail("does not lead") };
+  using _follower = new Upkeep(follows, new Hub(), LOG, { isLeader: () => false });
+  using _leader = new Upkeep(s.store, new Hub(), LOG);
+  await waitUntil("all is cleared", async () => await textsLeft() === 0);
   assert.deepEqual(await s.store.checkIntegrity(), []);
 });

@@ -1,9 +1,14 @@
 // What the operator has ordered for a while, as this server last read it: who is banned, and whether the server is locked.
 // It is kept in memory, so that it costs a message nothing. Whoever changes it tells every server, and the upkeep looks as well.
-import { Network } from "../../addresses.ts";
+import { addressGroup, Network } from "../../addresses.ts";
 import { ChatError } from "../../errors.ts";
 import type { Hub } from "../hub.ts";
 import type { AccountName, Ban, ChatStore, Lockdown, StandingOrders } from "../store.ts";
+
+/** To tell a caller why costs a TLS handshake: so often, then callers from there are sent away at once, for the rest of a minute. */
+const TOLD_PER_MINUTE = 10;
+const TOLD_FOR_MS = 60_000;
+const MAX_TOLD = 10_000; // addresses that are remembered
 
 /** Somebody who is here, or wants to come in. */
 export interface Visitor {
@@ -26,6 +31,8 @@ export class HouseRules {
   #accounts: ReadonlyMap<string, Ban> = new Map(); // by name
   #networks: readonly { readonly network: Network; readonly ban: Ban }[] = [];
   #lockdown: Lockdown | null = null;
+  readonly #told = new Map<string, number>(); // how often a banned address was told of its ban, since `#toldSince`
+  #toldSince = 0;
   #reading: Promise<void> = Promise.resolve();
 
   constructor(store: OrdersStore, hub: Pick<Hub, "all">) {
@@ -45,11 +52,30 @@ export class HouseRules {
   check(visitor: Visitor): void {
     const ban = this.#banOf(visitor);
     if (ban === null) return;
+    if (ban.kind === "network") this.#noteTold(visitor.address);
     const whom = ban.kind === "account" ? `as ${visitor.name}: the account is` : "from this address: it is";
     throw forbiddenUntil(
       `Cannot come in ${whom} banned by the server's operator until ${spokenTime(ban.endsAt)}`,
       ban.endsAt,
     );
+  }
+
+  /** Whether callers from a banned address are sent away without a word, as many were told why within this minute. */
+  isShutOut(address: string): boolean {
+    if (this.#networks.length === 0 || this.#told.get(addressGroup(address)) !== TOLD_PER_MINUTE) {
+      return false;
+    }
+    return Date.now() - this.#toldSince < TOLD_FOR_MS && this.#banOf({ address }) !== null;
+  }
+
+  #noteTold(address: string): void {
+    const now = Date.now();
+    if (now - this.#toldSince >= TOLD_FOR_MS || this.#told.size > MAX_TOLD) {
+      this.#told.clear();
+      this.#toldSince = now;
+    }
+    const group = addressGroup(address);
+    this.#told.set(group, Math.min(TOLD_PER_MINUTE, (this.#told.get(group) ?? 0) + 1));
   }
 
   /** Refuses whoever wants to register while the server is locked. @throws {ChatError} `forbidden` – with the time. */

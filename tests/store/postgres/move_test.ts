@@ -32,7 +32,13 @@ async function fill(store: ServerStore) {
   await store.createInvite({ code: "ended", maxUses: 3, expiresAt: 7, note: "it's over" });
   // The highest numbers are of what is there no more: they must not be drawn again.
   const { sequence: last } = await send(store, ana, "eve", "for nobody");
-  await store.removeAccount("eve");
+  const endsAt = 4_000_000_000_000;
+  await store.ban({ kind: "network", subject: "192.0.2.0/24", endsAt, reason: 'it\'s "spam"' });
+  await store.lockDown(endsAt);
+  const report = { reporterId: ana.accountId, name: "bob", why: "\0", sequences: [] };
+  await store.reportUser(report);
+  await store.closeReport((await store.reportUser(report)).reportId);
+  await store.operate({ actor: "root", act: "user remove", subject: "eve" }, "removeAccount", ["eve", true]);
   return { ana, bob, eve, last };
 }
 
@@ -44,6 +50,9 @@ async function contentOf(store: ServerStore, people: readonly { readonly account
     accounts: await store.listAccounts({ after: null, limit: 100 }),
     mailboxes: await Promise.all(people.map(({ accountId }) => readMailbox(store, accountId))),
     problems: await store.checkIntegrity(),
+    orders: await store.standingOrders(),
+    reports: await store.listReports({ after: 0, limit: 9 }),
+    audit: await store.listAudit({ from: 0, after: 0, limit: 9 }),
   };
 }
 
