@@ -45,6 +45,6 @@ Deno.test("report offers the last messages, sends those that were chosen, and no
 
   await using store = await openLocalStore(`${folder.path}/mini-chat.db`);
   const textsOf = async (id: number) => (await store.openReport(id)).messages.map(({ text }) => text);
-  assert.deepEqual(await textsOf(1), ["spam 6", "spam 2"]);
-  assert.deepEqual(await textsOf(2), ["spam 6", "spam 0"]);
+  assert.deepEqual(await textsOf(1), ["spam 2", "spam 6"]);
+  assert.deepEqual(await textsOf(2), ["spam 0", "spam 6"]);
 });

@@ -12,7 +12,9 @@ export function exportCommand(app: App): MenuCommand {
   return {
     name: "export",
     usage: "FOLDER",
-    summary: "Write all your messages and settings to a new folder, as JSON lines",
+    summary: "Write all your messages and settings to a folder",
+    details:
+      "The folder must not be there yet; it gets JSON lines and their schema. If it is cut off, the same command goes on.",
     run: (args) => exportAccount(app, args.trim(), { json: false }),
   };
 }

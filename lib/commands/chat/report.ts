@@ -16,7 +16,7 @@ export function reportCommand(app: App): MenuCommand {
   return {
     name: "report",
     usage: "[USER [WHY]]",
-    summary: "Report a user to the server's operator, with messages that you choose",
+    summary: "Report a user to the server's operator",
     details:
       "The operator sees your name, your reason and the messages that you choose, as the server has them, and no others.",
     complete: (args) => completeFirstWord(args, app.names()),

@@ -9,7 +9,7 @@ import type { OnStore } from "./desk.ts";
 
 interface BanOptions {
   readonly for: number; // milliseconds
-  readonly reason: string;
+  readonly reason?: string;
   readonly yes?: boolean;
 }
 
@@ -35,9 +35,9 @@ export function addBanCommands(ban: Command, onStore: OnStore): void {
         new Option("--for <time>", "for how long: 30m, 12h, 7d, 2w").argParser(lengthOfTime)
           .makeOptionMandatory(),
       )
-      .option("--reason <text>", "a note for operators", "");
+      .option("--reason <text>", "a note for operators");
     if (target !== "account") {
-      command.option("--yes", "also where it shuts out this machine itself, or everybody behind its router");
+      command.option("--yes", "also where it shuts out this machine itself");
     }
     onStore(command, async ({ noted, terminal }, what: string, options: BanOptions) => {
       const { kind, subject } = bannedBy(target, what);
@@ -47,7 +47,7 @@ export function addBanCommands(ban: Command, onStore: OnStore): void {
         kind,
         subject,
         endsAt,
-        reason: options.reason,
+        reason: options.reason ?? "",
       });
       await terminal.print(`Banned ${subject} until ${timeOf(endsAt)}.`);
     });

@@ -54,5 +54,6 @@ export function addReportCommands(report: Command, onStore: OnStore): void {
 function reportLine({ id, createdAt, reporter, reported, messageCount, closedAt }: ListedReport): string {
   const at = new Date(createdAt).toISOString();
   const state = closedAt === null ? "open" : "closed";
-  return `${id}  ${at}  ${reporter} about ${reported}  ${messageCount} messages  ${state}`;
+  const messages = `${messageCount} message${messageCount === 1 ? "" : "s"}`;
+  return `${id}  ${at}  ${reporter} about ${reported}  ${messages}  ${state}`;
 }

@@ -74,7 +74,7 @@ export function reportVerbs(context: VerbContext) {
         if (reported === undefined) throw noUser(name);
         if (reported.id === reporterId) throw new ChatError("invalid", "Cannot report yourself");
         const messages: ReportedMessage[] = [];
-        for (const sequence of new Set(sequences)) {
+        for (const sequence of [...new Set(sequences)].sort((a, b) => a - b)) {
           messages.push(yield* messageOf(reported.id, reporterId, sequence));
         }
         const report = yield* insert.first({
