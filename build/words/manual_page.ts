@@ -96,7 +96,8 @@ function sharedFlags(commands: readonly Command[]): Map<string, Option> {
 function subcommand(command: Command, shared: ReadonlyMap<string, Option>): string {
   const words: string[] = [];
   for (let it = command; it.parent; it = it.parent) words.unshift(it.name());
-  const usage = [bold(words.join(" ")), ...command.registeredArguments.map(placeholder)].join(" ");
+  const names = [words.join(" "), ...command.aliases()].map(bold).join(", ");
+  const usage = [names, ...command.registeredArguments.map(placeholder)].join(" ");
   const flags = ownFlags(command);
   const own = flags.filter((it) => !shared.has(key(it)));
   const others = flags.filter((it) => shared.has(key(it))).map(({ long = "" }) => bold(long));

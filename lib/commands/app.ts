@@ -46,6 +46,7 @@ export class App implements AsyncDisposable {
   readonly #newNames = new Map<string, Acquaintance>();
   readonly #goodbyes = new Set<() => Promise<void>>();
   #account: Account | null = null;
+  #inputLines: string[] | undefined; // of standard input, when passwords come from there: those not taken yet
 
   constructor(terminal: Terminal, profile: Profile, options: AppOptions) {
     this.terminal = terminal;
@@ -181,7 +182,15 @@ export class App implements AsyncDisposable {
 
   /** Asks for a new password, twice where it is typed unseen, unless `typed` meets the rules; null when the person gives up. */
   async askNewPassword(prompt: string, typed?: string): Promise<string | null> {
-    const given = await this.#givenPassword();
+    return await this.#newPassword(await this.#givenPassword(this.#options.passwordCommand), prompt, typed);
+  }
+
+  /** Asks for the password that comes in place of the present one; `command` gives it, as `--password-command` gives that. */
+  async askReplacingPassword(prompt: string, command?: () => Promise<string>): Promise<string | null> {
+    return await this.#newPassword(await this.#givenPassword(command), prompt);
+  }
+
+  async #newPassword(given: string | null, prompt: string, typed?: string): Promise<string | null> {
     if (given) return checked(passwordField, given, "the password");
     if (given === "") return null;
     let password = typed ?? await this.terminal.readSecret(prompt);
@@ -197,7 +206,7 @@ export class App implements AsyncDisposable {
 
   /** Asks for the password of an account, or takes it from the command given; null at the end of input. */
   async askPassword(prompt: string): Promise<string | null> {
-    return await this.#givenPassword() ?? await this.terminal.readSecret(prompt);
+    return await this.#givenPassword(this.#options.passwordCommand) ?? await this.terminal.readSecret(prompt);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,10 +214,11 @@ export class App implements AsyncDisposable {
   }
 
   /** The password that a command prints, or that a script hands over on standard input; null where a person is to be asked. */
-  async #givenPassword(): Promise<string | null> {
-    if (this.#options.passwordCommand) return await this.#options.passwordCommand();
+  async #givenPassword(command: (() => Promise<string>) | undefined): Promise<string | null> {
+    if (command) return await command();
     if (!this.#options.isScript || this.terminal.isInteractive) return null;
-    return (await this.readInput()).split(/\r?\n/, 1)[0] ?? "";
+    this.#inputLines ??= (await this.readInput()).split(/\r?\n/);
+    return this.#inputLines.shift() ?? "";
   }
 
   async #problemWith(password: string): Promise<string | null> {

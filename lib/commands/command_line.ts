@@ -37,7 +37,7 @@ export async function checkFirstWord(
   isOther: (word: string) => Promise<boolean>,
 ): Promise<void> {
   const [word] = program.parseOptions([...args]).operands;
-  const names = program.commands.map((command) => command.name());
+  const names = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
   if (word === undefined || names.includes(word) || await isOther(word)) return;
   // Loaded here, as no other start needs them.
   const { nearestName } = await import("../terminal/nearest_name.ts");

@@ -1,5 +1,5 @@
 // The flags of the client's subcommands for scripts, which share the code of the menu's options.
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import type { App } from "./app.ts";
 import type { ScriptOptions } from "./scripts.ts";
 
@@ -56,6 +56,31 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
         notifyOnce(app, words.join(" "), options, () => findLogin(app, options).login)
       )
     );
+  signedIn("block", "refuse messages from a user; without a name, list the users you blocked")
+    .argument("[user]", "the user")
+    .action((name: string | undefined, options: ScriptOptions) =>
+      as(options, (app, { blockOnce }) => blockOnce(app, name?.toLowerCase(), options))
+    );
+  signedIn("unblock", "accept messages from a user again")
+    .argument("<user>", "the user")
+    .action((name: string, options: ScriptOptions) =>
+      as(options, (app, { unblockOnce }) => unblockOnce(app, name.toLowerCase(), options))
+    );
+  signedIn("settings", "print what other users learn about you, after a change if one is given")
+    .addArgument(new Argument("[setting]", "what to change").choices(["read-receipts", "address"]))
+    .argument("[value]", "on or off; for the address an e-mail address or none")
+    .action((setting: string | undefined, value: string | undefined, options: ScriptOptions) =>
+      as(options, (app, { settingsOnce }) => settingsOnce(app, [setting, value].join(" ").trim(), options))
+    );
+  addAccountOptions(program.command("password"))
+    .description("change your password, the old one first; your other devices are logged out")
+    .option("--new-password-command <command>", "command that prints the new one, instead of asking")
+    .action((options: Omit<ScriptOptions, "json"> & { newPasswordCommand?: string }) =>
+      as(
+        { ...options, json: false },
+        (app, { changePasswordOnce }) => changePasswordOnce(app, options.newPasswordCommand),
+      )
+    );
   signedIn(
     "report",
     "report a user to the server's operator, who can read the messages that you name and no others",
@@ -99,7 +124,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((link: string, name: string, options: ScriptOptions) =>
       alone((app, { signIn }) => signIn(app, link, name.toLowerCase(), true, options))
     );
-  addScriptOptions(program.command("login"), false).description("sign in on this device")
+  addScriptOptions(program.command("login").alias("connect"), false).description("sign in on this device")
     .argument("<server>", "the server's address, or its invite link")
     .argument("<account>", "name of your account")
     .action((server: string, name: string, options: ScriptOptions) =>

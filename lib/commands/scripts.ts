@@ -9,6 +9,7 @@ import type { App } from "./app.ts";
 import { newsOf, signInAs, visit } from "./chat/connect.ts";
 import { trustServer } from "./chat/trust.ts";
 
+export { blockOnce, changePasswordOnce, settingsOnce, unblockOnce } from "./chat/account.ts";
 export { printHistory } from "./chat/history.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
 export { notifyOnce } from "./notify/once.ts";

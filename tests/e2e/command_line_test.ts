@@ -97,7 +97,7 @@ Deno.test("help of both programs fits 80 columns, and describes every argument a
       const named = asked.match(/[a-z]+/g)?.filter((name) => !["options", "command"].includes(name)) ?? [];
       assert.deepEqual(entries(stdout, "Arguments").map(([term]) => term), named, what);
       for (const [term] of entries(stdout, "Commands")) {
-        const [name = ""] = term.split(" ");
+        const [name = ""] = term.split(/[ |]/);
         if (name !== "help") seen.push([...words, name]);
       }
     }

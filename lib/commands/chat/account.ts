@@ -1,5 +1,6 @@
 // Commands about the person's own account: blocking, settings, password, logout.
 import { UsageError } from "../../errors.ts";
+import { readPasswordCommand } from "../../mail/password_command.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
@@ -14,8 +15,7 @@ export function accountCommands(app: App): MenuCommand[] {
       run: async (args, { terminal }) => {
         const name = args.trim().toLowerCase();
         if (!name) {
-          const { names } = await app.client().call("list_blocked", {});
-          const blocked = names.map((name) => safeText(name)).join(", ");
+          const blocked = (await listBlocked(app)).map((name) => safeText(name)).join(", ");
           return await terminal.print(blocked ? `Blocked: ${blocked}` : "You have blocked nobody.");
         }
         await app.client().call("block_user", { name });
@@ -41,14 +41,12 @@ export function accountCommands(app: App): MenuCommand[] {
       details: "settings read-receipts on|off: whether senders learn when you read their messages.\n" +
         "settings address EMAIL|none: an e-mail address for other users.",
       run: async (args, { terminal }) => {
-        const changed = await app.client().call("update_settings", parseSettings(args));
-        const readReceipts = changed.shareRead
+        const { readReceipts, email } = await changeSettings(app, args);
+        const meaning = readReceipts
           ? "on: senders learn when you read their messages"
           : "off: senders learn only that their messages arrived";
-        await terminal.print(`read-receipts ${readReceipts}`);
-        await terminal.print(
-          `address ${changed.email === null ? "none published" : safeText(changed.email)}`,
-        );
+        await terminal.print(`read-receipts ${meaning}`);
+        await terminal.print(`address ${email === null ? "none published" : safeText(email)}`);
       },
     },
     {
@@ -56,11 +54,7 @@ export function accountCommands(app: App): MenuCommand[] {
       summary: "Change your password; your other devices are logged out",
       isSecret: true,
       run: async (_args, { terminal }) => {
-        const oldPassword = await terminal.readSecret("Old password: ");
-        if (oldPassword === null) return;
-        const newPassword = await app.askNewPassword("New password: ");
-        if (newPassword === null) return;
-        await app.client().call("change_password", { oldPassword, newPassword });
+        if (!await changePassword(app)) return;
         await terminal.print("Changed. Your other devices have to log in again.");
       },
     },
@@ -73,6 +67,65 @@ export function accountCommands(app: App): MenuCommand[] {
       },
     },
   ];
+}
+
+/** The subcommand `block`: blocks a user, or prints those that are blocked. */
+export async function blockOnce(app: App, name: string | undefined, { json }: ScriptOutput): Promise<void> {
+  if (name !== undefined) return await setBlocked(app, name, true, { json });
+  for (const blocked of await listBlocked(app)) {
+    await app.terminal.print(json ? JSON.stringify({ name: blocked }) : safeText(blocked));
+  }
+}
+
+export async function unblockOnce(app: App, name: string, { json }: ScriptOutput): Promise<void> {
+  await setBlocked(app, name, false, { json });
+}
+
+/** The subcommand `settings`: changes one, if any is named, and prints them all. */
+export async function settingsOnce(app: App, words: string, { json }: ScriptOutput): Promise<void> {
+  const settings = await changeSettings(app, words);
+  const { readReceipts, email } = settings;
+  if (json) return await app.terminal.print(JSON.stringify(settings));
+  await app.terminal.print(`read-receipts ${readReceipts ? "on" : "off"}`);
+  await app.terminal.print(`address ${email === null ? "none" : safeText(email)}`);
+}
+
+/** The subcommand `password`; `newCommand` prints the new one, if it is not asked for. */
+export async function changePasswordOnce(app: App, newCommand: string | undefined): Promise<void> {
+  const ask = newCommand === undefined ? undefined : () => readPasswordCommand(newCommand);
+  if (await changePassword(app, ask)) return;
+  throw new UsageError(
+    "Cannot change the password without the old one and a new one: give them as two lines of standard input, " +
+      "or with --password-command and --new-password-command",
+  );
+}
+
+interface ScriptOutput {
+  readonly json: boolean;
+}
+
+async function listBlocked(app: App): Promise<readonly string[]> {
+  return (await app.client().call("list_blocked", {})).names;
+}
+
+async function setBlocked(app: App, name: string, blocked: boolean, { json }: ScriptOutput): Promise<void> {
+  await app.client().call(blocked ? "block_user" : "unblock_user", { name });
+  if (json) await app.terminal.print(JSON.stringify({ name, blocked }));
+}
+
+async function changeSettings(app: App, words: string) {
+  const { shareRead, email } = await app.client().call("update_settings", parseSettings(words));
+  return { readReceipts: shareRead, email };
+}
+
+/** False when the person gives up, or a script gives no password. */
+async function changePassword(app: App, newCommand?: () => Promise<string>): Promise<boolean> {
+  const oldPassword = await app.askPassword("Old password: ");
+  if (!oldPassword) return false;
+  const newPassword = await app.askReplacingPassword("New password: ", newCommand);
+  if (newPassword === null) return false;
+  await app.client().call("change_password", { oldPassword, newPassword });
+  return true;
 }
 
 /** Reads `read-receipts on address ann@example.org`. Throws `UsageError` for anything else. */
