@@ -215,7 +215,11 @@ export class App implements AsyncDisposable {
 
   /** The password that a command prints, or that a script hands over on standard input; null where a person is to be asked. */
   async #givenPassword(command: (() => Promise<string>) | undefined): Promise<string | null> {
-    if (command) return await command();
+    if (command) {
+      return await command().catch((cause) => {
+        throw new UsageError(messageOf(cause), { cause });
+      });
+    }
     if (!this.#options.isScript || this.terminal.isInteractive) return null;
     this.#inputLines ??= (await this.readInput()).split(/\r?\n/);
     return this.#inputLines.shift() ?? "";
