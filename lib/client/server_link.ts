@@ -66,6 +66,8 @@ export class ServerLink implements AsyncDisposable {
   #running: Promise<void> | undefined; // set by start()
   #failures = 0; // tries in a row that led to nothing
   #noSoonerThan = 0; // epoch milliseconds; the server said to stay away until then
+  #stopsForMs: number | null = null; // a stopping server said to come back after this; null once connected again
+  #isStopping = false; // it said so on the connection in use
   #attempt: { readonly startedAt: number; readonly limit: Limit } | undefined; // set until it is online
   #isHurried = false; // the next try follows without a pause
   #isChecking = false;
@@ -176,6 +178,7 @@ export class ServerLink implements AsyncDisposable {
         onlineAt = this.#now();
         this.#attempt = undefined;
         this.#isHurried = false;
+        this.#stopsForMs = null;
         this.#enter({ kind: "online" });
       }
       const { message, error } = await rpc.closed;
@@ -192,7 +195,8 @@ export class ServerLink implements AsyncDisposable {
     return {
       onNotification: (method, params) => {
         if (method === "server_stopping") {
-          this.#stayAway((params as { retryAfterMs?: unknown })?.retryAfterMs);
+          this.#stopsForMs = this.#stayAway((params as { retryAfterMs?: unknown })?.retryAfterMs);
+          this.#isStopping = this.#stopsForMs !== null;
         }
         this.#options.onEvent?.(method, params);
       },
@@ -200,14 +204,21 @@ export class ServerLink implements AsyncDisposable {
     };
   }
 
-  /** Waits before the next try: at random up to a limit that doubles, and no sooner than the server asked for. */
+  /**
+   * Waits before the next try: at random up to a limit that doubles, and no sooner than the server asked for. A server that stops
+   * gives each of its callers another time to come back, and is there again soon, as a rule: that is no failure.
+   */
   async #pause(error: unknown): Promise<void> {
     const { firstPauseMs = FIRST_PAUSE_MS, longestPauseMs = LONGEST_PAUSE_MS } = this.#options;
     if (error instanceof ChatError) this.#stayAway(error.retryAfterMs);
-    const limitMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#failures, 16));
+    const firstMs = Math.min(firstPauseMs, this.#stopsForMs ?? Infinity);
+    const limitMs = this.#isStopping
+      ? 0
+      : Math.min(longestPauseMs, firstMs * 2 ** Math.min(this.#failures, 16));
     const now = this.#now();
     const retryAtMs = Math.max(now, this.#noSoonerThan) + this.#random() * limitMs;
-    this.#failures += 1;
+    this.#failures = this.#isStopping ? 0 : this.#failures + 1;
+    this.#isStopping = false;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     this.#endPause = resolve;
     this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error });
@@ -215,11 +226,12 @@ export class ServerLink implements AsyncDisposable {
     this.#endPause = undefined;
   }
 
-  #stayAway(retryAfterMs: unknown): void {
-    if (typeof retryAfterMs === "number" && retryAfterMs > 0) {
-      const stayMs = Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
-      this.#noSoonerThan = Math.max(this.#noSoonerThan, this.#now() + stayMs);
-    }
+  /** Returns for how long, in milliseconds; null when that is no time. */
+  #stayAway(retryAfterMs: unknown): number | null {
+    if (typeof retryAfterMs !== "number" || !(retryAfterMs > 0)) return null;
+    const stayMs = Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
+    this.#noSoonerThan = Math.max(this.#noSoonerThan, this.#now() + stayMs);
+    return stayMs;
   }
 
   /** Notices that this machine slept, as the wall clock has gone on further than our timer, or has other addresses. */

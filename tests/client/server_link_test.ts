@@ -256,6 +256,46 @@ Deno.test("ServerLink stays away for as long as a stopping server asks, unless a
   await server.stop();
 });
 
+Deno.test("ServerLink comes back when a stopping server asks for it, however often: restarts once kept clients away for half a minute", async () => {
+  const server = await TestServer.start();
+  const { link, next } = await openLink(server, {
+    firstPauseMs: 60_000,
+    longestPauseMs: 60_000,
+    random: () => 0.9,
+  });
+  await ready(link);
+  for (let restart = 0; restart < 5; restart++) {
+    const waiting = next("waiting");
+    const online = next("online");
+    server.sessions[0]!.notify("server_stopping", { retryAfterMs: 40 });
+    await server.stop();
+    server.restart();
+    const { retryAtMs } = await waiting;
+    assert.ok(retryAtMs <= Date.now() + 40, `${retryAtMs - Date.now()} ms`);
+    await online;
+  }
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink looks soon, then ever later, for a server that is not back when it said", async () => {
+  const server = await TestServer.start();
+  const { link, states, next } = await openLink(server, { firstPauseMs: 60_000, random: () => 0.5 });
+  await ready(link);
+  const first = next("waiting");
+  server.sessions[0]!.notify("server_stopping", { retryAfterMs: 40 });
+  await server.stop();
+  await first;
+  const pauses = () => states.filter((state) => state.kind === "waiting").length;
+  await waitUntil("it has tried three times in vain", () => pauses() === 4);
+  server.restart();
+  await ready(link);
+  const waits = states.filter((state) => state.kind === "waiting");
+  assert.ok(waits.at(-1)!.retryAtMs - waits[0]!.retryAtMs < 5_000, "and not after half a minute");
+  await link.close();
+  await server.stop();
+});
+
 Deno.test("ServerLink stays away for a day at most, whatever the server asks for", async () => {
   // A timer of more than 2^31 ms fires at once: such a server once had its client call it without a pause.
   const server = await TestServer.start();

@@ -63,7 +63,7 @@ testWith(
 
     await cluster.kill();
     const { retryAfterMs } = await ana.event("server_stopping");
-    assert.ok((retryAfterMs as number) >= 500);
+    assert.ok((retryAfterMs as number) >= 250);
     await ana.closed;
     await assert.rejects(Wire.connect(server.port), /ECONNREFUSED/);
 

@@ -1,12 +1,12 @@
 /**
- * The server as its next release might be: the same, with one more change to the shared database.
+ * The server as its next release might be: the same, with one more change to the database, of either kind.
  * @module
  */
 import { join } from "node:path";
 import { PROJECT_FOLDER } from "../../build/tool.ts";
 
 const PARTS = ["lib", "server.ts", "deno.json", "deno.lock"];
-const MIGRATIONS = "lib/store/postgres/migrations.ts";
+const MIGRATIONS = ["lib/store/postgres/migrations.ts", "lib/store/sqlite/migrations.ts"];
 
 /** A table that it adds. */
 export const NEXT_TABLE = "of_next_release";
@@ -17,7 +17,7 @@ const NEXT = `
     title: "of the next release",
     sql: \`
       ALTER TABLE accounts ADD COLUMN of_next_release text;
-      ALTER TABLE messages ADD COLUMN of_next_release smallint NOT NULL DEFAULT 0;
+      ALTER TABLE messages ADD COLUMN of_next_release INTEGER NOT NULL DEFAULT 0;
       CREATE TABLE ${NEXT_TABLE} (account_id bigint PRIMARY KEY REFERENCES accounts (id));
     \`,
   },
@@ -37,10 +37,12 @@ export async function makeNextRelease(folder: string): Promise<string> {
     stdin: "null",
   }).output();
   if (!success) throw new Error(`Cannot copy the source: ${new TextDecoder().decode(stderr)}`);
-  const path = join(folder, MIGRATIONS);
-  const source = await Deno.readTextFile(path);
-  const [, before = "", after = ""] = /^(.*POSTGRES_MIGRATIONS[^=]*= \[.*?\n)(\];\n.*)$/s.exec(source) ?? [];
-  if (after === "") throw new Error(`Cannot find the list of migrations in ${MIGRATIONS}`);
-  await Deno.writeTextFile(path, before + NEXT + after);
+  for (const name of MIGRATIONS) {
+    const path = join(folder, name);
+    const source = await Deno.readTextFile(path);
+    const [, before = "", after = ""] = /^(.*_MIGRATIONS[^=]*= \[.*?\n)(\];\n.*)$/s.exec(source) ?? [];
+    if (after === "") throw new Error(`Cannot find the list of migrations in ${name}`);
+    await Deno.writeTextFile(path, before + NEXT + after);
+  }
   return join(folder, "server.ts");
 }

@@ -10,6 +10,9 @@
  * `--order` does only this: two programs write 200,000 messages into eight mailboxes, a reader must miss none, and must miss some
  * once the lock on mailboxes is taken out.
  *
+ * `--restarts` does only this: servers are stopped and started again under 20 and 2,000 people, and by a next release with a newer
+ * schema; it shows how long people are without it, and counts what was lost, doubled or out of order.
+ *
  * As root it runs in network and mount namespaces of its own, which faults of packets and of a full disk need. Exits with 1 when
  * anything is lost, doubled, out of order or in trouble.
  * @module
@@ -29,6 +32,7 @@ import { buildFaultShim } from "./fault_shim.ts";
 import { Firewall } from "./firewall.ts";
 import { makeNextRelease } from "./next_release.ts";
 import { run, type RunResult } from "./run.ts";
+import { runRestarts, tableOfRestarts } from "./restarts.ts";
 import { type Means, World } from "./world.ts";
 
 /** Set in the process that runs inside the namespaces. */
@@ -53,6 +57,7 @@ const { values: flags } = parseArgs({
     only: { type: "string", default: "" },
     save: { type: "boolean", default: false },
     order: { type: "boolean", default: false },
+    restarts: { type: "boolean", default: false },
   },
 });
 const minutes = Number(flags.minutes);
@@ -60,7 +65,7 @@ const seed = Number(flags.seed);
 const servers = Number(flags.servers);
 if (!(minutes > 0) || !Number.isSafeInteger(seed) || !(Number.isSafeInteger(servers) && servers > 0)) {
   complain(
-    "Usage: deno task torture [--servers N] [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save] [--order]",
+    "Usage: deno task torture [--servers N] [--minutes N] [--seed N] [--only NAME] [--fuzz] [--save] [--order] [--restarts]",
   );
   Deno.exit(2);
 }
@@ -73,6 +78,7 @@ if (servers > 1 || flags.order) {
   }
 }
 if (flags.order) Deno.exit(await tortureOrder());
+if (flags.restarts) Deno.exit(await tortureRestarts());
 
 const missing = whyNot("namespaces", { command: "nft" }, { command: "mount" });
 if (missing === undefined && !Deno.env.has(INSIDE)) Deno.exit(await enterNamespaces());
@@ -143,6 +149,19 @@ async function tortureOrder(): Promise<number> {
     isGood &&= isLocked ? missed + outOfOrder + wrongTotals === 0 : missed > 0;
   }
   return isGood ? 0 : 1;
+}
+
+/** How long people are without a server that is restarted, and whether anything is lost by it. */
+async function tortureRestarts(): Promise<number> {
+  say(`Restarts of a server: ${await chooseBuild()}`);
+  const scratch = await Deno.makeTempDir({ prefix: "mini-chat-torture-" });
+  try {
+    const tallies = await runRestarts(scratch, complain);
+    say(`\n${tableOfRestarts(tallies)}`);
+    return tallies.some(({ lost, doubled, outOfOrder }) => lost + doubled + outOfOrder > 0) ? 1 : 0;
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
 }
 
 async function findMeans(scratch: string): Promise<Means> {
