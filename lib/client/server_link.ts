@@ -18,8 +18,17 @@ export type LinkState =
   /** Connecting, greeting or signing in; `attempt` counts from 1 since it was last online for a while. */
   | { readonly kind: "connecting"; readonly attempt: number }
   | { readonly kind: "online" }
-  /** Not connected; the next try is at `retryAtMs`, in epoch milliseconds. `reason` is one sentence for people. */
-  | { readonly kind: "waiting"; readonly retryAtMs: number; readonly reason: string; readonly error: unknown }
+  /**
+   * Not connected; the next try is at `retryAtMs`, in epoch milliseconds. `reason` is one sentence for people. The server may have
+   * said that it stops, and when to come back.
+   */
+  | {
+    readonly kind: "waiting";
+    readonly retryAtMs: number;
+    readonly reason: string;
+    readonly error: unknown;
+    readonly isAnnounced: boolean;
+  }
   /** Given up, or closed; `error` is unset when the owner closed it. */
   | { readonly kind: "stopped"; readonly reason: string; readonly error?: unknown };
 
@@ -221,7 +230,8 @@ export class ServerLink implements AsyncDisposable {
     this.#isStopping = false;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     this.#endPause = resolve;
-    this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error });
+    const isAnnounced = this.#stopsForMs !== null;
+    this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error, isAnnounced });
     await within(retryAtMs - now, ended);
     this.#endPause = undefined;
   }

@@ -8,6 +8,7 @@ import type { KnownServer, Profile } from "../profile/profile.ts";
 import type { AccountKey, AccountRecords } from "../profile/account_records.ts";
 import { reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
+import { Outage, type OutageTeller } from "./outage.ts";
 
 type FirstOutcome =
   | { readonly kind: "online" }
@@ -40,13 +41,14 @@ export class Account implements AsyncDisposable {
   #serverAddress = "";
   #isIdle = false;
   #wasOnline = false;
-  #isOutage = false;
+  #outage: Outage | null;
 
   constructor({ profile, server, name, news }: AccountOptions) {
     this.server = server;
     this.name = name;
     this.key = { serverId: server.serverId, name };
     this.news = news;
+    this.#outage = news === null ? null : new Outage(news);
     this.ended = this.#ended.signal;
     this.#profile = profile;
     this.#link = new ServerLink({
@@ -140,6 +142,11 @@ export class Account implements AsyncDisposable {
     return () => this.#signInHearers.delete(hear);
   }
 
+  /** Tells somebody else than the news when the connection breaks, and when it is back. */
+  tellOutagesTo(teller: OutageTeller): void {
+    this.#outage = new Outage(teller);
+  }
+
   checkConnection(): void {
     this.#link.check();
   }
@@ -152,19 +159,17 @@ export class Account implements AsyncDisposable {
   #become(state: LinkState): void {
     switch (state.kind) {
       case "online":
-        if (this.#isOutage) this.news?.reconnected();
+        this.#outage?.isOver();
         this.#wasOnline = true;
-        this.#isOutage = false;
         this.#inBackground(this.client.signedIn(this.#signedIn!));
         if (this.#isIdle) this.setIdle(true);
         for (const hear of [...this.#signInHearers]) hear();
         break;
       case "waiting":
-        // One line for an outage, however many attempts it takes.
-        if (this.#wasOnline && !this.#isOutage) this.news?.disconnected(state.reason);
-        this.#isOutage = true;
+        this.#outage?.goesOn(state, this.#wasOnline);
         break;
       case "stopped":
+        this.#outage?.[Symbol.dispose]();
         if (state.error !== undefined && this.#wasOnline) this.news?.ended(state.error);
         this.#ended.abort(state.error);
         break;

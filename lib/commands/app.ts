@@ -59,8 +59,14 @@ export class App implements AsyncDisposable {
       terminal,
       profile,
       account: () => this.#account,
-      warn: options.warn ?? ((line) => terminal.printAbove(yellow(line))),
+      warn: (line) => this.warn(line),
     });
+  }
+
+  /** See `AppOptions.warn`. */
+  warn(line: string): void {
+    if (this.#options.warn) this.#options.warn(line);
+    else this.terminal.printAbove(yellow(line));
   }
 
   get account(): Account | null {

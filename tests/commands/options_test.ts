@@ -9,6 +9,7 @@ import type { RunningServer } from "../../lib/server/serve.ts";
 import { Menu } from "../../lib/terminal/menu.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 /** Somebody registered and sitting at the menu. */
 async function sitDown(
@@ -103,6 +104,21 @@ Deno.test("password and logout: the old login ends, the next visit asks", async 
   await ana.screen.sees("Connected to 127.0.0.1 as ana.");
 });
 
+Deno.test("a restart of the server is one line, however often it restarts", async () => {
+  using folder = tempFolder();
+  const first = await startLocalServer(folder.path);
+  const { port } = first;
+  await using ana = await sitDown(first, "ana");
+  await first[Symbol.asyncDispose]();
+  await ana.screen.sees("The server restarts…");
+  for (let restarts = 1; restarts <= 3; restarts++) {
+    await using _server = await startLocalServer(folder.path, { port });
+    const lines = () => ana.tty.screen.text().split("The server has restarted. Connected again.").length - 1;
+    await waitUntil("ana is told", () => lines() === restarts);
+    assert.doesNotMatch(ana.tty.screen.text(), /restarts…|Connection lost/);
+  }
+});
+
 Deno.test("what cannot go out now is queued, told, and sent or explained later", async () => {
   using folder = tempFolder();
   await using ana = await (async () => {
@@ -110,7 +126,8 @@ Deno.test("what cannot go out now is queued, told, and sent or explained later",
     return await sitDown(server, "ana");
   })();
   const { port } = ana.profile.listServers()[0]!;
-  await ana.screen.sees("Reconnecting; anything you write now is saved");
+  await ana.screen.sees("The server restarts…");
+  await ana.screen.sees("the server has stopped. Reconnecting; anything you write now is saved");
   await ana.screen.answers(["ana (offline)>", "send ana note to self"]);
   await ana.screen.sees("Queued for ana");
   await ana.screen.answers(["ana (offline)>", "send nobody hello"]);

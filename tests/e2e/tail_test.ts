@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { registerAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
+import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 Deno.test("tail prints every message of a burst, without another one to wake it", async () => {
   // What came while one message was being noted as read once waited for the next one to arrive.
@@ -21,3 +23,32 @@ Deno.test("tail prints every message of a burst, without another one to wake it"
   const shown = tail.stdout.trim().split("\n").map((line) => (JSON.parse(line) as { text: string }).text);
   assert.deepEqual(shown, texts);
 });
+
+testWith(
+  ["unix"],
+  "tail says on standard error, in one line each, that the server has restarted, and goes on",
+  async () => {
+    using folder = tempFolder();
+    const data = `${folder.path}/data`;
+    const bob = new Person("bob", folder.path);
+    let server = await startServer({ data });
+    const { port } = server;
+    await bob.register(server.inviteLink);
+    await using tail = bob.start(["tail", "--json"]);
+    const send = async (text: string) => {
+      const { code, stderr } = await bob.run(["send", "bob", text]);
+      assert.equal(code, 0, stderr);
+      await tail.waitForLine(new RegExp(text));
+    };
+    await send("before");
+    const restarted = "The server has restarted. Connected again.\n";
+    for (let restarts = 1; restarts <= 2; restarts++) {
+      await server.stop();
+      server = await startServer({ data, port });
+      await waitUntil("tail is back", () => tail.stderr.split(restarted).length > restarts);
+      await send(`after ${restarts}`);
+    }
+    await server.stop();
+    assert.equal(tail.stderr, restarted.repeat(2));
+  },
+);

@@ -3,9 +3,11 @@ import { OPTIONS } from "../options.ts";
 import { ChatError, ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
+import { safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
 import { count, messageLines } from "../format.ts";
 import { mustBeAbleToNotify } from "../notify/once.ts";
+import { connectedAgain } from "../outage.ts";
 
 export function inboxOption(app: App): MenuCommand {
   return {
@@ -75,6 +77,12 @@ export async function followInbox(
   mustBeSeen(app);
   if (options.notify) mustBeAbleToNotify(app);
   const client = app.client();
+  app.account?.tellOutagesTo({
+    restarting: () => {},
+    disconnected: (reason) => app.warn(`Connection lost: ${safeText(reason)}. Reconnecting.`),
+    reconnected: (hasRestarted) => app.warn(connectedAgain(hasRestarted)),
+    stopped: () => {},
+  });
   while (!signal.aborted) {
     const messages = client.unread.slice(0, NOTED_AT_ONCE);
     await printMessages(app, messages, { ...options, keep: false });

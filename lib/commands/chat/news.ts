@@ -4,16 +4,18 @@ import type { OutboxMessage } from "../../client/outbox_sender.ts";
 import { type ChatError, messageOf } from "../../errors.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import type { LiveLine } from "../../terminal/live_line.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { DELETED } from "../format.ts";
 import type { Notice } from "../notify/notifier.ts";
+import { connectedAgain, type OutageTeller } from "../outage.ts";
 
 /** Room that a preview leaves for sender and hint, in columns. */
 const PREVIEW_MARGIN = 24;
 
 const PREVIEW_LEAST = 12; // shortest preview worth showing, in columns
 
-export class News implements ChatListener {
+export class News implements ChatListener, OutageTeller {
   readonly #terminal: Terminal;
   readonly #learnName: (name: string) => void;
   readonly #notify: (notice: Notice) => void;
@@ -22,6 +24,7 @@ export class News implements ChatListener {
   readonly #awaited = new Set<string>();
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
+  #restart: LiveLine | null = null; // there while the server restarts
 
   constructor(
     terminal: Terminal,
@@ -95,11 +98,29 @@ export class News implements ChatListener {
 
   disconnected(reason: string): void {
     const meanwhile = "Reconnecting; anything you write now is saved and sent once connected.";
-    this.#tell(yellow(`Connection lost: ${safeText(reason)}. ${meanwhile}`));
+    this.#tellOfBreak(yellow(`Connection lost: ${safeText(reason)}. ${meanwhile}`));
   }
 
-  reconnected(): void {
-    this.#tell(green("Connected again."));
+  restarting(): void {
+    this.#restart ??= this.#terminal.liveLine(yellow("The server restarts…"));
+    this.#terminal.refresh();
+  }
+
+  reconnected(hasRestarted: boolean): void {
+    this.#tellOfBreak(green(connectedAgain(hasRestarted)));
+  }
+
+  stopped(): void {
+    this.#restart?.remove();
+    this.#restart = null;
+  }
+
+  /** In place of the line that says that the server restarts, where that is there. */
+  #tellOfBreak(line: string): void {
+    if (this.#restart === null) return this.#tell(line);
+    this.#restart.commit(line);
+    this.#restart = null;
+    this.#terminal.refresh();
   }
 
   ended(error: unknown): void {
