@@ -11,6 +11,7 @@ import { writeWords } from "../words.ts";
 import { complain, PROJECT_FOLDER, say } from "../tool.ts";
 import { VERSION } from "../../lib/version.ts";
 import { filesIn, packFolder, run } from "./archives.ts";
+import { writeCatalogues } from "./catalogues.ts";
 import { writeInstallers } from "./installers.ts";
 import { checkExecutable } from "./inspect.ts";
 import {
@@ -18,6 +19,7 @@ import {
   describeFile,
   downloadFolder,
   measure,
+  type Release,
   type ReleaseFile,
   WANTED_URL,
   writeManifest,
@@ -77,7 +79,9 @@ export async function makeRelease(options: ReleaseOptions): Promise<void> {
     );
   }
   await writeInstallers(folder, { url, publicKey: signer.publicKey });
-  await writeManifest(folder, { name: "mini-chat", version: VERSION, commit, deno, url, files });
+  const release: Release = { name: "mini-chat", version: VERSION, commit, deno, url, files };
+  await writeManifest(folder, release);
+  await writeCatalogues(folder, release);
   await writeSums(folder);
   await signer.sign(
     join(folder, SUMS_NAME),
