@@ -21,6 +21,7 @@ import {
   type SignedIn,
   type UserEntry,
 } from "../protocol/requests.ts";
+import { type HistoryPage, type HistoryRange, newestFirst, oldestFirst } from "./history.ts";
 import type { ServerLink } from "./server_link.ts";
 import { Unread } from "./unread.ts";
 import {
@@ -45,6 +46,12 @@ export interface ChatRecords extends Outbox {
   readCursor(): number;
   /** Notes the highest sequence that was shown. */
   saveReadCursor(sequence: number): void;
+  /** Learns of messages that were shown. */
+  seen(messages: readonly ReceivedMessage[]): void;
+  /** Learns of a page of the history with somebody: the newest, or the one before a sequence. */
+  keepHistory(name: string, before: number | null, page: HistoryPage): void;
+  /** Learns that the server has nobody of this name, or no longer. */
+  forgetWriter(name: string): void;
 }
 
 /** Who is told what happens. Each is optional. */
@@ -182,32 +189,13 @@ export class ChatClient implements Disposable {
   }
 
   /** What was written between this account and another, newest page first; each page is oldest first. */
-  async *history(name: string): AsyncGenerator<readonly HistoryEntry[]> {
-    let before: number | null = null;
-    do {
-      const page: Result<"fetch_history"> = await this.#historyPage(name, before);
-      if (page.messages.length > 0) yield page.messages;
-      before = page.next;
-    } while (before !== null);
+  history(name: string, range?: HistoryRange): AsyncGenerator<readonly HistoryEntry[]> {
+    return newestFirst((before) => this.#historyPage(name, before), range);
   }
 
   /** The same, oldest page first. One page is held at a time, so all but the oldest are asked for twice: back, then forward. */
-  async *historyFromStart(name: string): AsyncGenerator<readonly HistoryEntry[]> {
-    const ends: (number | null)[] = [null]; // of the pages still to come, newest first; null is the end of the history
-    let doneBelow = 0; // every message with a lower sequence has been given
-    while (ends.length > 0) {
-      const end = ends.at(-1) ?? null;
-      const page = await this.#historyPage(name, end);
-      // Also where the pages have shifted since the way back, as messages were added or have expired.
-      if (page.next !== null && page.next > doneBelow) {
-        ends.push(page.next);
-        continue;
-      }
-      const messages = page.messages.filter(({ sequence }) => sequence >= doneBelow);
-      if (messages.length > 0) yield messages;
-      doneBelow = end ?? Infinity;
-      ends.pop();
-    }
+  historyFromStart(name: string, range?: HistoryRange): AsyncGenerator<readonly HistoryEntry[]> {
+    return oldestFirst((before) => this.#historyPage(name, before), range);
   }
 
   /**
@@ -230,8 +218,19 @@ export class ChatClient implements Disposable {
     this.#sender[Symbol.dispose]();
   }
 
-  #historyPage(name: string, before: number | null): Promise<Result<"fetch_history">> {
-    return this.call("fetch_history", before === null ? { with: name } : { with: name, before });
+  /** A page from the server; the records learn of it. */
+  async #historyPage(name: string, before: number | null): Promise<HistoryPage> {
+    try {
+      const page = await this.call(
+        "fetch_history",
+        before === null ? { with: name } : { with: name, before },
+      );
+      this.#records.keepHistory(name, before, page);
+      return page;
+    } catch (error) {
+      if (error instanceof ChatError && error.code === "not_found") this.#records.forgetWriter(name);
+      throw error;
+    }
   }
 
   #take(message: ReceivedMessage): void {
@@ -324,11 +323,13 @@ export class ChatClient implements Disposable {
 
   #noteShown(shown: number): void {
     const upTo = this.#unread.reach(shown);
+    const seen = this.#unread.waiting.filter(({ sequence }) => sequence <= upTo);
     this.#unread.shown(upTo);
     this.#askForRest();
     if (upTo <= this.#shown) return;
     this.#shown = upTo;
     this.#records.saveReadCursor(upTo);
+    this.#records.seen(seen);
   }
 
   #settle(message: OutboxMessage, outcome: SendOutcome): void {

@@ -12,7 +12,7 @@ export interface OutboxMessage {
 
 export interface Outbox {
   first(): OutboxMessage | null;
-  accepted(id: string): void;
+  accepted(id: string, message: OutboxMessage, acknowledgement: Acknowledgement): void;
   /** Takes a message out of the queue that the server will never take; it is kept until its writer was told. */
   refused(id: string, error: ChatError): void;
 }
@@ -132,7 +132,7 @@ export class OutboxSender implements Disposable {
       onOutcome(message, { kind: "refused", error: refusal });
       return true;
     }
-    outbox.accepted(message.id);
+    outbox.accepted(message.id, message, acknowledgement);
     this.#hasFailed = false;
     onOutcome(message, { kind: "stored", acknowledgement });
     return true;

@@ -5,6 +5,7 @@
 import { sql } from "kysely";
 import type { Database, PreparedQuery } from "../sqlite/database.ts";
 import type { OutboxTable, ProfileTables } from "./schema.ts";
+import { type CopiedMessage, type CopiedPage, MessageCopy } from "./message_copy.ts";
 import type { ProgramMarks } from "./program_marks.ts";
 
 export interface AccountKey {
@@ -31,6 +32,8 @@ export class AccountRecords {
   readonly #account: AccountKey;
   readonly #marks: ProgramMarks;
   readonly #now: () => number;
+  /** What is kept of the messages themselves. */
+  readonly copy: MessageCopy;
   readonly #waiting: PreparedQuery<object, Row>;
 
   constructor(
@@ -42,6 +45,7 @@ export class AccountRecords {
     this.#account = account;
     this.#marks = options.marks;
     this.#now = options.now;
+    this.copy = new MessageCopy(database, account, options);
     this.#waiting = database.prepare(() => this.#rows().where("rejected_code", "is", null));
   }
 
@@ -89,9 +93,31 @@ export class AccountRecords {
     return changed > 0;
   }
 
-  /** Removes a message that the server has stored. Does nothing when another process has done so. */
-  accepted(id: string): void {
-    this.#database.run(this.#database.tables.deleteFrom("outbox").where("id", "=", id));
+  /** Removes a message that the server has stored, and keeps a copy where it is told of it. Does nothing when another process has done so. */
+  accepted(
+    id: string,
+    message?: QueuedMessage,
+    stored?: { readonly sequence: number; readonly storedAt: number },
+  ): void {
+    this.#database.transaction(() => {
+      this.#database.run(this.#database.tables.deleteFrom("outbox").where("id", "=", id));
+      if (message && stored) this.copy.keepWithin([{ ...message, ...stored, from: this.#account.name }]);
+    });
+  }
+
+  /** Keeps a copy of messages that were shown. */
+  seen(messages: readonly Omit<CopiedMessage, "to">[]): void {
+    this.copy.keep(messages.map((message) => ({ ...message, to: this.#account.name })));
+  }
+
+  /** Takes over a page of the history with somebody. */
+  keepHistory(name: string, before: number | null, page: CopiedPage): void {
+    this.copy.keepPage(name, before, page);
+  }
+
+  /** Clears what somebody wrote whom the server does not have any more. */
+  forgetWriter(name: string): void {
+    this.copy.clearFrom(name);
   }
 
   /** Takes a message out of the queue that the server will never store; it is kept until it is dismissed. */

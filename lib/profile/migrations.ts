@@ -117,4 +117,32 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    title: "a copy of the messages that were seen, and how much of each conversation it has whole",
+    sql: `
+      CREATE TABLE message_copies (
+        server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        other TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        is_mine INTEGER NOT NULL,
+        stored_at INTEGER NOT NULL,
+        text BLOB NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (server_id, name, other, sequence)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX message_copies_by_age ON message_copies (stored_at, bytes);
+
+      CREATE TABLE message_copy_spans (
+        server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        other TEXT NOT NULL,
+        from_sequence INTEGER NOT NULL,
+        to_sequence INTEGER NOT NULL,
+        checked_at INTEGER NOT NULL,
+        PRIMARY KEY (server_id, name, other)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

@@ -65,6 +65,28 @@ interface PeopleTable {
   met_at: number; // the last message or chat; 0 for who was only listed
 }
 
+interface MessageCopiesTable {
+  server_id: number;
+  name: string;
+  other: string; // the other person of the conversation
+  sequence: number;
+  id: string;
+  is_mine: number; // 1 for a message that this account wrote
+  stored_at: number; // by the server's clock
+  text: Uint8Array; // in UTF-8: a TEXT would end at the first NUL when it is read
+  bytes: number; // what it counts for against the limit
+}
+
+/** The part of a conversation of which the copy has every message that the server had. */
+interface MessageCopySpansTable {
+  server_id: number;
+  name: string;
+  other: string;
+  from_sequence: number; // 0 where it reaches back as far as the server did
+  to_sequence: number;
+  checked_at: number; // by this machine's clock: when the server had nothing newer than to_sequence
+}
+
 interface MailAccountsTable {
   id: string;
   address: string; // the address that mails come from
@@ -94,6 +116,8 @@ export interface ProfileTables {
   settings: SettingsTable;
   notified_conversations: NotifiedConversationsTable;
   people: PeopleTable;
+  message_copies: MessageCopiesTable;
+  message_copy_spans: MessageCopySpansTable;
   mail_accounts: MailAccountsTable;
   mail_drafts: MailDraftsTable;
   mail_outbox: WithDefaults<MailOutboxTable, "position">;

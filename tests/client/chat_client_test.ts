@@ -15,6 +15,9 @@ function recordsAt(readCursor: number): ChatRecords {
     dismissRefused: () => {},
     readCursor: () => readCursor,
     saveReadCursor: () => {},
+    seen: () => {},
+    keepHistory: () => {},
+    forgetWriter: () => {},
   };
 }
 
