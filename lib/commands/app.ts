@@ -107,11 +107,13 @@ export class App implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#goodbyes.delete(say) };
   }
 
+  /** Logs out on this device, where the copy of the messages goes too: the next person at it must not find them. */
   async logOut(): Promise<void> {
     const account = this.#account;
     if (!account) throw new NotSignedInError("Cannot log out: nobody is signed in");
     await account.client.call("logout", {});
     this.profile.dropToken(account.key);
+    account.records.copy.remove();
     await this.leave();
   }
 

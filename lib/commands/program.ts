@@ -1,6 +1,7 @@
 // The flags of the client's subcommands for scripts, which share the code of the menu's options.
 import { Argument, type Command, Option } from "commander";
 import type { App } from "./app.ts";
+import type { RangeFlags } from "./chat/history.ts";
 import type { ScriptOptions } from "./scripts.ts";
 
 export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
@@ -38,8 +39,15 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     );
   signedIn("history", "print the messages between you and another user")
     .argument("<user>", "the other user")
-    .action((name: string, options: ScriptOptions) =>
-      as(options, (app, { printHistory }) => printHistory(app, name.toLowerCase(), options))
+    .option("--limit <n>", "the newest so many alone")
+    .option(
+      "--since <when>",
+      "from then on: 2d, 3h, yesterday, 14:00, 2026-11-20 or 2026-11-20T14:00, in local time",
+    )
+    .option("--before <when>", "what was written before then")
+    .option("--offline", "from the copy on this disk, without connecting", false)
+    .action((name: string, options: ScriptOptions & RangeFlags & { offline: boolean }) =>
+      alone((app, { showHistory }) => showHistory(app, name.toLowerCase(), options))
     );
   signedIn("tail", "print messages as they arrive, until stopped; each is marked as read once printed")
     .option("--notify", "call you for each, as the command notify has it", false)
@@ -115,7 +123,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     );
   signedIn("whoami", "print the account that is signed in, and its server")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));
-  signedIn("logout", "log out on this device")
+  signedIn("logout", "log out on this device, and remove the copy of your messages from it")
     .action((options: ScriptOptions) => as(options, (app) => app.logOut()));
   addScriptOptions(program.command("register"), false)
     .description("create an account, and stay signed in on this device")

@@ -7,10 +7,10 @@ import { safeText } from "../terminal/safe_text.ts";
 import { Account } from "./account.ts";
 import type { App } from "./app.ts";
 import { newsOf, signInAs, visit } from "./chat/connect.ts";
+import { printCopy, printHistory, type RangeFlags } from "./chat/history.ts";
 import { trustServer } from "./chat/trust.ts";
 
 export { blockOnce, changePasswordOnce, settingsOnce, unblockOnce } from "./chat/account.ts";
-export { printHistory } from "./chat/history.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
 export { notifyOnce } from "./notify/once.ts";
 export { exportAccount } from "./chat/export.ts";
@@ -50,6 +50,27 @@ export async function openAccount(
     );
   }
   throw outcome.error;
+}
+
+/**
+ * The subcommand `history`, from the copy on this disk where that is wanted, or where there is no connection.
+ * @throws {ConnectionError} behind the copy, since it may not be complete.
+ */
+export async function showHistory(
+  app: App,
+  name: string,
+  options: ScriptOptions & RangeFlags & { readonly offline: boolean },
+): Promise<void> {
+  const showCopy = () =>
+    printCopy(app, app.profile.recordsOf(findLogin(app, options).login).copy, name, options);
+  if (options.offline) return await showCopy();
+  try {
+    await openAccount(app, options);
+  } catch (error) {
+    if (error instanceof ConnectionError) await showCopy();
+    throw error;
+  }
+  await printHistory(app, name, options);
 }
 
 /** The account that signed in here before; the last one used, unless a server or a name is given. Throws `NotSignedInError` for none. */

@@ -4,14 +4,11 @@
 // message is sent by the program that wrote it, or, once that has ended, by the first other that comes by.
 import { sql } from "kysely";
 import type { Database, PreparedQuery } from "../sqlite/database.ts";
-import type { OutboxTable, ProfileTables } from "./schema.ts";
+import type { AccountKey, OutboxTable, ProfileTables } from "./schema.ts";
 import { type CopiedMessage, type CopiedPage, MessageCopy } from "./message_copy.ts";
 import type { ProgramMarks } from "./program_marks.ts";
 
-export interface AccountKey {
-  readonly serverId: number;
-  readonly name: string;
-}
+export type { AccountKey } from "./schema.ts";
 
 interface QueuedMessage {
   readonly id: string;

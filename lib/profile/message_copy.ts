@@ -1,15 +1,14 @@
 /**
  * A copy of the messages that were seen here, so that they can be read without a connection.
  *
- * The server has the originals; this is bounded, the oldest go first, and it can be switched off. What a page of the history
- * says replaces what is here of the same part, so that a text which was cleared on the server is cleared here once that is known.
+ * The server has the originals; this is bounded, the oldest go first, and it can be switched off. A text that was cleared on the
+ * server is cleared here once a page of the history says so; what the server only lost, or no longer keeps for its age, stays.
  * It never claims to be whole: {@linkcode MessageCopy.reach} says of which part that is known.
  * @module
  */
 import type { Insertable } from "kysely";
 import type { Database, PreparedQuery } from "../sqlite/database.ts";
-import type { AccountKey } from "./account_records.ts";
-import type { ProfileTables } from "./schema.ts";
+import type { AccountKey, ProfileTables } from "./schema.ts";
 
 /** A message as the server's history has it. */
 export interface CopiedMessage {
@@ -63,6 +62,10 @@ export class MessageCopy {
   readonly #account: { readonly server_id: number; readonly name: string };
   readonly #now: () => number;
   readonly #limits: CopyLimits;
+  readonly #forget: PreparedQuery<
+    { readonly server_id: number; readonly name: string; readonly id: string; readonly sequence: number },
+    unknown
+  >;
   readonly #save: PreparedQuery<Insertable<ProfileTables["message_copies"]>, unknown>;
   #unchecked = UNCHECKED_MESSAGES;
 
@@ -75,8 +78,26 @@ export class MessageCopy {
     this.#account = { server_id: serverId, name };
     this.#now = options.now;
     this.#limits = options.limits ?? USUAL_LIMITS;
+    this.#forget = database.prepare((p) =>
+      database.tables.deleteFrom("message_copies").where("server_id", "=", p.server_id).where(
+        "name",
+        "=",
+        p.name,
+      )
+        .where("id", "=", p.id).where("sequence", "!=", p.sequence)
+    );
     this.#save = database.prepare((row) =>
-      database.tables.insertInto("message_copies").values(row).onConflict((known) =>
+      database.tables.insertInto("message_copies").values({
+        server_id: row.server_id,
+        name: row.name,
+        other: row.other,
+        sequence: row.sequence,
+        id: row.id,
+        is_mine: row.is_mine,
+        stored_at: row.stored_at,
+        text: row.text,
+        bytes: row.bytes,
+      }).onConflict((known) =>
         known.columns(["server_id", "name", "other", "sequence"]).doUpdateSet(({ ref }) => ({
           text: ref("excluded.text"),
           bytes: ref("excluded.bytes"),
@@ -97,7 +118,7 @@ export class MessageCopy {
   }
 
   /**
-   * Takes over a page of the history, in place of what is here of the same part.
+   * Takes over a page of the history.
    * @param before The sequence that the page was asked for, null for the newest page.
    */
   keepPage(other: string, before: number | null, { messages, next }: CopiedPage): void {
@@ -105,12 +126,8 @@ export class MessageCopy {
     if (oldest === undefined || newest === undefined || !isCopying(this.#database)) return;
     const [from, to] = [next === null ? 0 : oldest, before === null ? newest : before - 1];
     this.#database.transaction(() => {
-      // What the server no longer keeps for its age may stay here: it was not taken back.
-      this.#database.run(
-        this.#delete(other).where("sequence", ">=", oldest).where("sequence", "<=", to),
-      );
-      this.#insert(messages);
       this.#saveSpan(other, from, to, before === null);
+      this.#insert(messages); // makes room, and what it drops is no longer in the span
     });
   }
 
@@ -181,6 +198,8 @@ export class MessageCopy {
   #insert(messages: readonly CopiedMessage[]): void {
     for (const { sequence, id, from, to, text, storedAt } of messages) {
       const isMine = from === this.#account.name;
+      // A server that was restored may give a message another sequence.
+      this.#forget.run({ ...this.#account, id, sequence });
       const inUtf8 = new TextEncoder().encode(text);
       this.#save.run({
         ...this.#account,
@@ -263,11 +282,6 @@ export class MessageCopy {
         .where("server_id", "=", this.#account.server_id).where("name", "=", this.#account.name)
         .where("other", "=", other),
     );
-  }
-
-  #delete(other: string) {
-    return this.#database.tables.deleteFrom("message_copies").where("server_id", "=", this.#account.server_id)
-      .where("name", "=", this.#account.name).where("other", "=", other);
   }
 }
 

@@ -133,6 +133,7 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (server_id, name, other, sequence)
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX message_copies_by_age ON message_copies (stored_at, bytes);
+      CREATE INDEX message_copies_by_id ON message_copies (server_id, name, id);
 
       CREATE TABLE message_copy_spans (
         server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,

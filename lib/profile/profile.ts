@@ -12,6 +12,7 @@ import { People } from "./people.ts";
 import { type AccountKey, AccountRecords } from "./account_records.ts";
 import { PROFILE_FILE, type ProfileTables } from "./schema.ts";
 import { ProgramMarks } from "./program_marks.ts";
+import { isCopying, setCopying } from "./message_copy.ts";
 import { ProfileSettings } from "./profile_settings.ts";
 import { fileErrorFrom } from "../sqlite/sqlite_errors.ts";
 
@@ -180,6 +181,16 @@ export class Profile implements Disposable {
   /** The people whose names the program of an account has seen. */
   peopleOf(account: AccountKey): People {
     return new People(this.database, account, this.#now);
+  }
+
+  /** Whether a copy of the messages that were seen is kept, to be read without a connection. */
+  get copiesMessages(): boolean {
+    return isCopying(this.database);
+  }
+
+  /** Has such a copy kept from now on, or removes what there is of all accounts. */
+  copyMessages(isOn: boolean): void {
+    setCopying(this.database, isOn);
   }
 
   /** Lines that were typed, oldest first. */

@@ -1,7 +1,6 @@
 // What a person has chosen, kept for every program that uses the profile. A change counts for all of them at once.
 import type { Database } from "../sqlite/database.ts";
-import type { AccountKey } from "./account_records.ts";
-import type { ProfileTables } from "./schema.ts";
+import type { AccountKey, ProfileTables } from "./schema.ts";
 
 export class ProfileSettings {
   readonly #database: Database<ProfileTables>;

@@ -5,6 +5,12 @@ import type { WithDefaults } from "../sqlite/database.ts";
 /** Name of the database in a profile's folder. */
 export const PROFILE_FILE = "profile.db";
 
+/** Which account something is kept for. */
+export interface AccountKey {
+  readonly serverId: number;
+  readonly name: string;
+}
+
 interface ServersTable {
   id: number; // given by SQLite when left out
   host: string; // as the person gave it; unique with the port

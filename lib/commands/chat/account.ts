@@ -37,16 +37,22 @@ export function accountCommands(app: App): MenuCommand[] {
     {
       name: "settings",
       usage: "[NAME VALUE]",
-      summary: "See or change what other users learn about you",
+      summary: "See or change what other users learn about you, and what is kept here",
       details: "settings read-receipts on|off: whether senders learn when you read their messages.\n" +
-        "settings address EMAIL|none: an e-mail address for other users.",
+        "settings address EMAIL|none: an e-mail address for other users.\n" +
+        "settings local-history on|off: whether a copy of your messages is kept on this disk, to be read without a\n" +
+        "  connection; off removes it.",
       run: async (args, { terminal }) => {
-        const { readReceipts, email } = await changeSettings(app, args);
-        const meaning = readReceipts
-          ? "on: senders learn when you read their messages"
-          : "off: senders learn only that their messages arrived";
-        await terminal.print(`read-receipts ${meaning}`);
-        await terminal.print(`address ${email === null ? "none published" : safeText(email)}`);
+        const { shared, localHistory } = await changeSettings(app, args);
+        if (shared) {
+          const meaning = shared.readReceipts
+            ? "on: senders learn when you read their messages"
+            : "off: senders learn only that their messages arrived";
+          await terminal.print(`read-receipts ${meaning}`);
+          await terminal.print(`address ${shared.email === null ? "none published" : safeText(shared.email)}`);
+        }
+        const copy = localHistory ? "on: a copy of your messages is kept on this disk" : "off";
+        await terminal.print(`local-history ${copy}`);
       },
     },
     {
@@ -63,7 +69,7 @@ export function accountCommands(app: App): MenuCommand[] {
       summary: "Log out: the next login asks for the password",
       run: async (_args, { terminal }) => {
         await app.logOut();
-        await terminal.print("Logged out.");
+        await terminal.print("Logged out. The copy of your messages on this disk is removed.");
       },
     },
   ];
@@ -83,11 +89,13 @@ export async function unblockOnce(app: App, name: string, { json }: ScriptOutput
 
 /** The subcommand `settings`: changes one, if any is named, and prints them all. */
 export async function settingsOnce(app: App, words: string, { json }: ScriptOutput): Promise<void> {
-  const settings = await changeSettings(app, words);
-  const { readReceipts, email } = settings;
-  if (json) return await app.terminal.print(JSON.stringify(settings));
-  await app.terminal.print(`read-receipts ${readReceipts ? "on" : "off"}`);
-  await app.terminal.print(`address ${email === null ? "none" : safeText(email)}`);
+  const { shared, localHistory } = await changeSettings(app, words);
+  if (json) return await app.terminal.print(JSON.stringify({ ...shared, localHistory }));
+  if (shared) {
+    await app.terminal.print(`read-receipts ${shared.readReceipts ? "on" : "off"}`);
+    await app.terminal.print(`address ${shared.email === null ? "none" : safeText(shared.email)}`);
+  }
+  await app.terminal.print(`local-history ${localHistory ? "on" : "off"}`);
 }
 
 /** The subcommand `password`; `newCommand` prints the new one, if it is not asked for. */
@@ -114,8 +122,13 @@ async function setBlocked(app: App, name: string, blocked: boolean, { json }: Sc
 }
 
 async function changeSettings(app: App, words: string) {
-  const { shareRead, email } = await app.client().call("update_settings", parseSettings(words));
-  return { readReceipts: shareRead, email };
+  const { localHistory: wanted, ...changes } = parseSettings(words);
+  if (wanted !== undefined) app.profile.copyMessages(wanted);
+  const localHistory = app.profile.copiesMessages;
+  // What is kept here needs no connection.
+  if (wanted !== undefined && Object.keys(changes).length === 0) return { shared: null, localHistory };
+  const { shareRead, email } = await app.client().call("update_settings", changes);
+  return { shared: { readReceipts: shareRead, email }, localHistory };
 }
 
 /** False when the person gives up, or a script gives no password. */
@@ -128,17 +141,25 @@ async function changePassword(app: App, newCommand?: () => Promise<string>): Pro
   return true;
 }
 
+interface SettingsChanges {
+  shareRead?: boolean;
+  email?: string | null;
+  localHistory?: boolean; // on this machine alone
+}
+
 /** Reads `read-receipts on address ann@example.org`. Throws `UsageError` for anything else. */
-export function parseSettings(args: string): { shareRead?: boolean; email?: string | null } {
+export function parseSettings(args: string): SettingsChanges {
   const words = args.split(/\s+/).filter(Boolean);
-  const changes: { shareRead?: boolean; email?: string | null } = {};
+  const changes: SettingsChanges = {};
   while (words.length > 0) {
     const [what = "", value] = words.splice(0, 2);
-    if (what === "read-receipts" && (value === "on" || value === "off")) changes.shareRead = value === "on";
+    const isSwitch = value === "on" || value === "off";
+    if (what === "read-receipts" && isSwitch) changes.shareRead = value === "on";
+    else if (what === "local-history" && isSwitch) changes.localHistory = value === "on";
     else if (what === "address" && value !== undefined) changes.email = value === "none" ? null : value;
     else {
       const given = value === undefined ? what : `${what} ${value}`;
-      throw new UsageError(`Cannot set ${given}: give read-receipts on|off, or address EMAIL|none`);
+      throw new UsageError(`Cannot set ${given}: give read-receipts on|off, address EMAIL|none, or local-history on|off`);
     }
   }
   return changes;
