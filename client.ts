@@ -120,7 +120,7 @@ async function withApp(
     readInput: () => new Response(Deno.stdin.readable).text(),
     homeFolder: homeFolder(),
     downloadFolder: defaultDownloadFolder(homeFolder(), Deno.env.get("XDG_DOWNLOAD_DIR")),
-    ...(isScript ? { warn: (line: string) => void printError(line) } : {}),
+    ...(isScript ? { warn: printWarning } : {}),
     // It may ask for something itself.
     ...(passwordCommand === undefined
       ? {}
@@ -149,6 +149,15 @@ function emailSurroundings(options: ProgramOptions): EmailSurroundings {
 async function printError(line: string): Promise<void> {
   // The exit code says it too, where nobody takes the words.
   await Deno.stderr.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
+}
+
+/** Prints a line on standard error before it returns, as the process may be about to end. */
+function printWarning(line: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  } catch {
+    // Nobody takes the words.
+  }
 }
 
 /** Runs something before a signal ends the process: a closed terminal, SIGTERM. */

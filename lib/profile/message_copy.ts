@@ -8,7 +8,7 @@
  */
 import type { Insertable } from "kysely";
 import type { Database, PreparedQuery } from "../sqlite/database.ts";
-import type { AccountKey, ProfileTables } from "./schema.ts";
+import type { AccountKey, MessageCopiesTable, ProfileTables } from "./schema.ts";
 
 /** A message as the server's history has it. */
 export interface CopiedMessage {
@@ -63,7 +63,7 @@ export class MessageCopy {
   readonly #now: () => number;
   readonly #limits: CopyLimits;
   readonly #forget: PreparedQuery<
-    { readonly server_id: number; readonly name: string; readonly id: string; readonly sequence: number },
+    Pick<MessageCopiesTable, "server_id" | "name" | "other" | "is_mine" | "id" | "sequence">,
     unknown
   >;
   readonly #save: PreparedQuery<Insertable<ProfileTables["message_copies"]>, unknown>;
@@ -85,6 +85,7 @@ export class MessageCopy {
         p.name,
       )
         .where("id", "=", p.id).where("sequence", "!=", p.sequence)
+        .where("other", "=", p.other).where("is_mine", "=", p.is_mine)
     );
     this.#save = database.prepare((row) =>
       database.tables.insertInto("message_copies").values({
@@ -198,15 +199,12 @@ export class MessageCopy {
   #insert(messages: readonly CopiedMessage[]): void {
     for (const { sequence, id, from, to, text, storedAt } of messages) {
       const isMine = from === this.#account.name;
-      // A server that was restored may give a message another sequence.
-      this.#forget.run({ ...this.#account, id, sequence });
+      const key = { ...this.#account, other: isMine ? to : from, is_mine: isMine ? 1 : 0, id, sequence };
+      // A server that was restored may give a message another sequence. Of the same writer alone: others choose their ids as they like.
+      this.#forget.run(key);
       const inUtf8 = new TextEncoder().encode(text);
       this.#save.run({
-        ...this.#account,
-        other: isMine ? to : from,
-        sequence,
-        id,
-        is_mine: isMine ? 1 : 0,
+        ...key,
         stored_at: storedAt,
         text: inUtf8,
         bytes: inUtf8.length + ROW_BYTES,

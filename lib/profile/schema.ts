@@ -71,7 +71,7 @@ interface PeopleTable {
   met_at: number; // the last message or chat; 0 for who was only listed
 }
 
-interface MessageCopiesTable {
+export interface MessageCopiesTable {
   server_id: number;
   name: string;
   other: string; // the other person of the conversation
