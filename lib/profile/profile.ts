@@ -124,6 +124,7 @@ export class Profile implements Disposable {
 
   /** Forgets a server, and with it its logins, cursors and everything that waits to be sent there. */
   forgetServer(serverId: number): void {
+    for (const login of this.listLogins(serverId)) this.recordsOf(login).copy.remove();
     this.database.run(this.#tables.deleteFrom("servers").where("id", "=", serverId));
   }
 
@@ -164,6 +165,7 @@ export class Profile implements Disposable {
 
   /** Forgets an account that is no more: in every table that knows accounts. */
   forgetAccount({ serverId, name }: AccountKey): void {
+    this.recordsOf({ serverId, name }).copy.remove(); // with more care than the rest
     this.database.transaction(() => {
       const tables = this.database.execute(TABLES_OF_ACCOUNTS, [], "rows") as { name: string }[];
       for (const table of tables) {
