@@ -74,11 +74,19 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((name: string, options: ScriptOptions) =>
       as(options, (app, { unblockOnce }) => unblockOnce(app, name.toLowerCase(), options))
     );
-  signedIn("settings", "print what other users learn about you, after a change if one is given")
-    .addArgument(new Argument("[setting]", "what to change").choices(["read-receipts", "address"]))
+  signedIn(
+    "settings",
+    "print what other users learn about you and what is kept here, after a change if one is given",
+  )
+    .addArgument(
+      new Argument("[setting]", "what to change").choices(["read-receipts", "address", "local-history"]),
+    )
     .argument("[value]", "on or off; for the address an e-mail address or none")
     .action((setting: string | undefined, value: string | undefined, options: ScriptOptions) =>
-      as(options, (app, { settingsOnce }) => settingsOnce(app, [setting, value].join(" ").trim(), options))
+      // What is kept here needs no connection.
+      (setting === "local-history" ? alone : (work: Work) => as(options, work))((app, { settingsOnce }) =>
+        settingsOnce(app, [setting, value].join(" ").trim(), options)
+      )
     );
   addAccountOptions(program.command("password"))
     .description("change your password, the old one first; your other devices are logged out")

@@ -28,10 +28,17 @@ Deno.test("block, unblock and settings do what the menu does, and are quiet wher
   assert.equal((await ana.run(["block", "nobody"])).code, REFUSED);
   assert.equal((await ana.run(["unblock"])).code, WRONG_USAGE);
 
-  assert.equal(await ana.must(["settings"]), "read-receipts off\naddress none\n");
-  assert.equal(await ana.must(["settings", "read-receipts", "on"]), "read-receipts on\naddress none\n");
+  assert.equal(await ana.must(["settings"]), "read-receipts off\naddress none\nlocal-history on\n");
+  assert.equal(
+    await ana.must(["settings", "read-receipts", "on"]),
+    "read-receipts on\naddress none\nlocal-history on\n",
+  );
   const settings = await ana.must(["settings", "address", "ana@example.org", "--json"]);
-  assert.deepEqual(JSON.parse(settings), { readReceipts: true, email: "ana@example.org" });
+  assert.deepEqual(JSON.parse(settings), {
+    readReceipts: true,
+    email: "ana@example.org",
+    localHistory: true,
+  });
   assert.match(await ana.must(["settings", "address", "none"]), /^address none$/m);
   for (const wrong of [["read-receipts"], ["read-receipts", "maybe"], ["colour", "blue"]]) {
     const { code, stderr } = await ana.run(["settings", ...wrong]);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { openProfile } from "../../lib/profile/profile.ts";
 import { registerAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { Person } from "../helpers/person.ts";
@@ -35,10 +34,7 @@ Deno.test("history in scripts: a limit and times, and without the server the cop
     offline.stderr,
     /^Not connected: this is the copy .* 5 messages.*later ones may be missing\.\n$/,
   );
-  {
-    using profile = openProfile(ana.profile);
-    profile.copyMessages(false);
-  }
+  assert.equal(await ana.must(["settings", "local-history", "off"]), "local-history off\n");
   const none = await ana.run(["history", "bob", "--offline"]);
   assert.deepEqual([none.stdout, none.stderr.includes("no copy is kept")], ["", true]);
 });

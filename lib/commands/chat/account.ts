@@ -49,7 +49,9 @@ export function accountCommands(app: App): MenuCommand[] {
             ? "on: senders learn when you read their messages"
             : "off: senders learn only that their messages arrived";
           await terminal.print(`read-receipts ${meaning}`);
-          await terminal.print(`address ${shared.email === null ? "none published" : safeText(shared.email)}`);
+          await terminal.print(
+            `address ${shared.email === null ? "none published" : safeText(shared.email)}`,
+          );
         }
         const copy = localHistory ? "on: a copy of your messages is kept on this disk" : "off";
         await terminal.print(`local-history ${copy}`);
@@ -159,7 +161,9 @@ export function parseSettings(args: string): SettingsChanges {
     else if (what === "address" && value !== undefined) changes.email = value === "none" ? null : value;
     else {
       const given = value === undefined ? what : `${what} ${value}`;
-      throw new UsageError(`Cannot set ${given}: give read-receipts on|off, address EMAIL|none, or local-history on|off`);
+      throw new UsageError(
+        `Cannot set ${given}: give read-receipts on|off, address EMAIL|none, or local-history on|off`,
+      );
     }
   }
   return changes;
