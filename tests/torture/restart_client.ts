@@ -133,6 +133,9 @@ function memoryRecords(): ChatRecords {
       throw error;
     },
     dismissRefused: () => {},
+    seen: () => {},
+    keepHistory: () => {},
+    forgetWriter: () => {},
     readCursor: () => cursor,
     saveReadCursor: (sequence) => void (cursor = sequence),
   };
