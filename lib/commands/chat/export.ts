@@ -1,7 +1,7 @@
 // `export`: everything of one's own account in a folder.
 import { ConnectionError, UsageError } from "../../errors.ts";
 import { formatHostAndPort } from "../../addresses.ts";
-import { type ExportSource, exportTo } from "../../export/export.ts";
+import type { ExportSource } from "../../export/export.ts";
 import { MAX_HISTORY_PER_PAGE } from "../../protocol/limits.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
@@ -26,6 +26,7 @@ export async function exportAccount(
 ): Promise<void> {
   if (!folder) throw new UsageError("Cannot export without a folder: type, for example, export my-messages");
   const source = sourceOf(app);
+  const { exportTo } = await import("../../export/export.ts"); // no other command needs it
   try {
     const { messages, people } = await app.waitFor("Exporting", () => exportTo(folder, source));
     await app.terminal.print(
