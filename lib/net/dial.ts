@@ -28,7 +28,7 @@ export async function dial(options: DialOptions): Promise<Deno.TcpConn> {
   signal?.throwIfAborted();
   using limit = new Limit(timeoutMs, signal);
   try {
-    const addresses = await unlessAborted(limit.signal, findAddresses(host));
+    const addresses = await unlessAborted(limit.signal, addressesOf(host));
     const socket = await connectToFirst(addresses, port, limit.signal);
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
@@ -67,7 +67,7 @@ function describeCause(error: unknown, seconds: number): string {
 }
 
 /** All addresses of a host, IPv6 and IPv4 in turn, in the order the system prefers. */
-async function findAddresses(host: string): Promise<string[]> {
+export async function addressesOf(host: string): Promise<string[]> {
   if (isIP(host)) return [host];
   const found = await lookup(host, { all: true, verbatim: true });
   const [first = [], second = []] = Map.groupBy(found, ({ family }) => family).values();

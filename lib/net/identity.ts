@@ -110,6 +110,12 @@ export async function fingerprintOf(certificate: string | Uint8Array): Promise<s
   return formatFingerprint(new Uint8Array(await crypto.subtle.digest("SHA-256", spki)));
 }
 
+/** From when to when a certificate is good, in epoch milliseconds. */
+export function certificateDates(certificatePem: string): { readonly from: number; readonly to: number } {
+  const { validFrom, validTo } = new X509Certificate(certificatePem);
+  return { from: Date.parse(validFrom), to: Date.parse(validTo) };
+}
+
 function publicKeyOf(certificate: string | Uint8Array): Uint8Array & { equals(other: Uint8Array): boolean } {
   return new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
 }

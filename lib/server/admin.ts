@@ -10,6 +10,7 @@ import { addBackupCommand } from "./operator/backup.ts";
 import { addBanCommands } from "./operator/bans.ts";
 import { addCheckCommand } from "./operator/database.ts";
 import { onStoreWith } from "./operator/desk.ts";
+import { addDoctorCommand } from "./operator/doctor.ts";
 import { addHealthcheckCommand } from "./operator/healthcheck.ts";
 import { addInviteCommands } from "./operator/invites.ts";
 import { addLockdownCommand } from "./operator/lockdown.ts";
@@ -42,6 +43,7 @@ export function addAdminCommands(
   addRestoreCommand(program, openTerminal);
   addMoveCommand(program.command("move"), openTerminal);
   addStatusCommand(program.command("status"), openTerminal);
+  addDoctorCommand(program.command("doctor"), openTerminal);
   addHealthcheckCommand(program.command("healthcheck"), openTerminal);
 }
 

@@ -9,6 +9,8 @@ import { DEFAULT_STORE_LIMITS } from "../store/limits.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
 import { DEFAULT_RELAY_LIMITS } from "./relay/limits.ts";
 
+export const DEFAULT_MAX_CONNECTIONS = 10_000;
+
 export const MIB = 1024 * 1024;
 
 /** What the server is started with; {@linkcode addServeOptions} has the defaults, and says more of each. */
@@ -121,6 +123,23 @@ export function addReachOptions(command: Command): Command {
   ]);
 }
 
+/** What `doctor` is told of a server that does not run; of one that does, it knows. */
+export interface DoctorOptions extends ReachOptions {
+  readonly key?: string;
+  readonly publicHost?: string;
+  readonly maxConnections?: number;
+}
+
+export function addDoctorOptions(command: Command): Command {
+  return addAll(command, [
+    flag("--host <address>", "address that the server listens on, if none runs"),
+    flag("--port <number>", "its TCP port, if none runs").argParser(port),
+    flag("--public-host <name>", "host name or address that its links name, if none runs"),
+    ...keyFlags(),
+    flag("--max-connections <n>", "connections at once, if none runs").argParser(wholeNumber),
+  ]);
+}
+
 function keyFlags(): Option[] {
   return [
     flag("--cert <file>", "certificate chain (PEM) to use instead of the server's own"),
@@ -141,7 +160,7 @@ export function addServeOptions(command: Command): Command {
     flag("--registration <who>", "who may register").choices(["open", "invite", "closed"]).default("invite"),
     flag("--log-level <level>", "lowest level to log").choices([...LOG_LEVELS]).default("info"),
     flag("--log-format <format>", "format of the log").choices(["text", "json"]).default("text"),
-    count("--max-connections", "connections at once", 10_000),
+    count("--max-connections", "connections at once", DEFAULT_MAX_CONNECTIONS),
     count("--max-connections-per-address", "connections at once from one address", 100),
     count("--sends-per-second", "messages per second from one account (on each server)", sendsPerSecond),
     count("--failed-logins", "failed logins per account and address in 15 minutes", failedLoginsPerAccount),

@@ -2,6 +2,7 @@
  * The serving server: opens the store, listens, joins each connection to a session, and stops cleanly.
  * @module
  */
+import { resolve } from "node:path";
 import { formatHostAndPort } from "../addresses.ts";
 import type { Passwords } from "../chat/passwords.ts";
 import type { Log } from "../chat/services.ts";
@@ -138,9 +139,17 @@ export async function serve(
   opened.use(
     await live.showLive(work, {
       dataFolder: paths.folder,
-      isShared: databaseUrl !== undefined,
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
-      place: { host: door.host, port: door.port, certificatePem },
+      place: {
+        host: door.host,
+        port: door.port,
+        certificatePem,
+        ...(options.cert === undefined ? {} : { cert: resolve(options.cert) }),
+        ...(options.key === undefined ? {} : { key: resolve(options.key) }),
+        ...(options.publicHost === undefined ? {} : { publicHost: options.publicHost }),
+        maxConnections: options.maxConnections,
+        isShared: databaseUrl !== undefined,
+      },
       log,
     }),
   );

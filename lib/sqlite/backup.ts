@@ -71,10 +71,16 @@ function changeAndCheck(target: string, change: (copy: Connection) => void): voi
 
 /**
  * Looks into a database file, in which nothing is changed.
+ * @param isShut Nobody has it open: then the log and index that SQLite makes beside it are taken away again, which takes the right
+ * to write to it.
  * @throws {UsageError} It cannot be read, is no database, or is damaged where it was looked at.
  */
-export function inspectDatabase<Result>(path: string, look: (database: Connection) => Result): Result {
-  const database = openToRead(path);
+export function inspectDatabase<Result>(
+  path: string,
+  look: (database: Connection) => Result,
+  isShut = false,
+): Result {
+  const database = openToRead(path, isShut);
   try {
     return look(database);
   } catch (error) {
@@ -84,10 +90,12 @@ export function inspectDatabase<Result>(path: string, look: (database: Connectio
   }
 }
 
-function openToRead(path: string): DatabaseSync {
+function openToRead(path: string, isShut = false): DatabaseSync {
   try {
     Deno.openSync(path).close(); // whose words are better than SQLite's
-    return new DatabaseSync(path, { readOnly: true });
+    const database = new DatabaseSync(path, { readOnly: !isShut });
+    database.exec("PRAGMA query_only = ON");
+    return database;
   } catch (error) {
     throw new UsageError(`Cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }

@@ -8,9 +8,10 @@ import type { ServerStore } from "../chat/operator_store.ts";
 import type { StoreLimits } from "./limits.ts";
 import { queuedStore } from "./queue.ts";
 import type { Community, CommunityOptions } from "./postgres/open.ts";
+import type { DatabaseFile } from "./sqlite/examine.ts";
 import { openThread } from "./sqlite/thread.ts";
 
-export type { Community, CommunityOptions };
+export type { Community, CommunityOptions, DatabaseFile };
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -83,4 +84,13 @@ export async function checkCommunityKey(url: string, fingerprint: string): Promi
 export async function joinCommunity(url: string, options: CommunityOptions): Promise<Community> {
   const { openCommunity } = await import("./postgres/open.ts");
   return await openCommunity(url, options);
+}
+
+/**
+ * Looks at a server's own database file without changing it, whether or not a server runs on it.
+ * @throws {UsageError} It cannot be read, or is no database.
+ */
+export async function examineDatabaseFile(path: string): Promise<DatabaseFile> {
+  const { examineFile } = await import("./sqlite/examine.ts");
+  return await examineFile(path);
 }

@@ -51,6 +51,7 @@ const SUBCOMMANDS = [
   "restore",
   "move",
   "status",
+  "doctor",
   "healthcheck",
 ];
 

@@ -10,6 +10,11 @@ export interface RunFile {
   readonly host: string; // address that it listens on; `::` and `0.0.0.0` mean every one
   readonly port: number;
   readonly certificatePem: string; // that it shows: the files may have been renewed since it started
+  readonly cert?: string; // absolute path, where it is not that of the data folder
+  readonly key?: string;
+  readonly publicHost?: string;
+  readonly maxConnections: number;
+  readonly isShared: boolean; // its database is one that several servers share
 }
 
 /** Writes the file until what this returns is disposed of. */
@@ -24,12 +29,10 @@ export async function writeRunFile(folder: string, content: RunFile): Promise<As
 /** What the file of a running, or crashed, server says; null when there is none that can be read. */
 export async function readRunFile(folder: string): Promise<RunFile | null> {
   try {
-    const { pid, startedAt, host, port, certificatePem } = JSON.parse(
-      await Deno.readTextFile(join(folder, RUN_FILE)),
-    ) as Record<string, unknown>;
-    const isWhole = typeof pid === "number" && typeof startedAt === "number" && typeof host === "string" &&
-      typeof port === "number" && typeof certificatePem === "string";
-    return isWhole ? { pid, startedAt, host, port, certificatePem } : null;
+    const read = JSON.parse(await Deno.readTextFile(join(folder, RUN_FILE)));
+    const isWhole = typeof read.pid === "number" && typeof read.host === "string" &&
+      typeof read.port === "number" && typeof read.certificatePem === "string";
+    return isWhole ? read as RunFile : null;
   } catch {
     return null;
   }

@@ -8,7 +8,6 @@ import type { Work } from "../work.ts";
 
 export interface LiveOptions {
   readonly dataFolder: string;
-  readonly isShared: boolean; // its database is one that several servers share
   readonly metrics?: string; // host and port; none by default
   readonly place: Omit<RunFile, "pid" | "startedAt">;
   readonly log: Log;
@@ -16,10 +15,10 @@ export interface LiveOptions {
 
 /** Shows it until what this returns is disposed of. */
 export async function showLive(work: Work, options: LiveOptions): Promise<AsyncDisposable> {
-  const { dataFolder, isShared, metrics, place, log } = options;
+  const { dataFolder, metrics, place, log } = options;
   const startedAt = Date.now();
   await using opened = new AsyncDisposableStack();
-  const figures = opened.use(new LiveFigures(work, { dataFolder, isShared, startedAt }));
+  const figures = opened.use(new LiveFigures(work, { dataFolder, isShared: place.isShared, startedAt }));
   opened.use(await serveControls(dataFolder, { status: () => figures.read() }, log));
   const shown = metrics === undefined ? null : parseHostAndPort(metrics, 0);
   if (shown) {

@@ -1,0 +1,55 @@
+// The key and the certificate: that they belong together, how long the certificate is good, and that it is the one shown.
+import { messageOf } from "../../errors.ts";
+import { certificateDates, fingerprintOf, loadIdentity } from "../../net/identity.ts";
+import { error, type Finding, ok, type Patient, warning } from "./finding.ts";
+
+const DAY_MS = 86_400_000;
+const SOON_DAYS = 21;
+const FOR_EVER_YEARS = 100;
+
+export async function examineIdentity(patient: Patient, now = Date.now()): Promise<Finding[]> {
+  const { certificatePath, keyPath, shownPem } = patient;
+  let certificatePem: string;
+  try {
+    const identity = await loadIdentity(certificatePath, keyPath);
+    certificatePem = identity.certificatePem;
+    const seen = `Key and certificate belong together: ${identity.fingerprint}.`;
+    return [ok("key", seen), dates(certificatePem, now), ...await shown(certificatePem, shownPem)];
+  } catch (reason) {
+    const next =
+      "Put both back from a backup (mini-chat-server restore): with another key every client is warned.";
+    return [error("key", `${messageOf(reason)}.`, next)];
+  }
+}
+
+function dates(certificatePem: string, now: number): Finding {
+  const { from, to } = certificateDates(certificatePem);
+  const [begins, ends] = [new Date(from), new Date(to)].map((date) => date.toISOString().slice(0, 10));
+  if (from > now) {
+    return error(
+      "certificate",
+      `The certificate is good from ${begins} only.`,
+      "Set the clock, or take another one.",
+    );
+  }
+  const days = Math.floor((to - now) / DAY_MS);
+  const next = "Renew it with the same key, and restart the server.";
+  if (days < 0) return error("certificate", `The certificate ended on ${ends}.`, next);
+  if (days < SOON_DAYS) {
+    return warning("certificate", `The certificate ends in ${days} days, on ${ends}.`, next);
+  }
+  if (days > FOR_EVER_YEARS * 365) return ok("certificate", "The certificate does not end.");
+  return ok("certificate", `The certificate is good until ${ends}, for ${days} days.`);
+}
+
+/** Nothing to say while what is shown is what lies there. */
+async function shown(certificatePem: string, shownPem: string | null): Promise<Finding[]> {
+  if (shownPem === null || shownPem.trim() === certificatePem.trim()) return [];
+  const isSameKey = await fingerprintOf(shownPem) === await fingerprintOf(certificatePem);
+  if (isSameKey) {
+    const seen = "The server still shows the certificate from before it was renewed.";
+    return [warning("shown", seen, "Restart the server.")];
+  }
+  const seen = `The server shows another key than the one on disk: ${await fingerprintOf(shownPem)}.`;
+  return [warning("shown", seen, "Put that key back before the next start, or every client is warned.")];
+}
