@@ -2,13 +2,13 @@
 import { formatHostAndPort, scopeOf } from "../../addresses.ts";
 import { messageOf } from "../../errors.ts";
 import { addressesOf, dial } from "../../net/dial.ts";
-import { openFilesLimit } from "../../net/open_files.ts";
 import { VERSION } from "../../version.ts";
 import { within } from "../../waiting.ts";
 import { reachableAddresses } from "../invites.ts";
 import { callServer } from "../live/call.ts";
 import { hostsOf } from "../live/where_to_call.ts";
 import { error, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { openFilesLimit } from "./open_files.ts";
 
 const CALL_WITHIN_MS = 5_000;
 const REACH_WITHIN_MS = 2_000;

@@ -4,11 +4,16 @@ import { inspectDatabase } from "../../sqlite/backup.ts";
 import { schemaVersion } from "../../sqlite/migrations.ts";
 import { SERVER_MIGRATIONS } from "./migrations.ts";
 
+/** How a database file was found. */
 export interface DatabaseFile {
+  /** Version of its schema. */
   readonly schema: number;
-  readonly knownSchema: number; // of this program
-  readonly problems: readonly string[]; // what is wrong with it, in words
-  readonly newestStoredAt: number | null; // when its newest message was stored; null when there is none, or it cannot be known
+  /** Version that this program makes. */
+  readonly knownSchema: number;
+  /** What is wrong with it, in words; empty when it is not damaged. */
+  readonly problems: readonly string[];
+  /** When its newest message was stored; null when there is none, or it cannot be known. */
+  readonly newestStoredAt: number | null;
 }
 
 /** @throws {UsageError} It cannot be read, or is no database. */
