@@ -32,6 +32,12 @@ const mailAddresses = inProfile((folder) =>
   knownMailAddresses(folder).map(({ address }) => ({ value: address }))
 );
 
+/** Loaded here: their list takes longer to load than everything else that a Tab needs. */
+async function providers(): Promise<readonly Candidate[]> {
+  const { listProviders } = await import("../mail/providers.ts");
+  return listProviders().map(({ id, title }) => ({ value: id, about: title }));
+}
+
 /** For each word that stands between the brackets of an argument or flag. */
 export const KNOWN_WORDS: Sources = {
   user: people,
@@ -41,6 +47,7 @@ export const KNOWN_WORDS: Sources = {
   host: servers,
   account: accounts,
   address: mailAddresses,
+  provider: providers,
 };
 
 function serverOf(typed: Typed) {

@@ -1,39 +1,9 @@
 import assert from "node:assert/strict";
-import { Command, CommanderError } from "commander";
 import { join } from "node:path";
-import { withExitCode } from "../../lib/commands/email/once.ts";
 import { runMailOutbox } from "../../lib/commands/email/outbox.ts";
-import { addEmailCommand } from "../../lib/commands/email/program.ts";
 import { EmailDesk } from "../helpers/email_desk.ts";
+import { emailScript as script } from "../helpers/email_script.ts";
 import { GMAIL, OTHERS, TestMailServer } from "../helpers/mail_server.ts";
-
-/** Runs `email …` as a script does. */
-async function script(desk: EmailDesk, args: readonly string[], input = "") {
-  const errors: string[] = [];
-  const before = desk.tty.screen.written.length;
-  let code = 0;
-  let help = ""; // printed by the program itself
-  const program = new Command("mini-chat-client").exitOverride().enablePositionalOptions().configureOutput({
-    writeOut: (text) => void (help += text),
-    writeErr: (text) => void errors.push(text),
-  });
-  addEmailCommand(program, async (work) => {
-    code = await withExitCode({
-      parts: desk.parts,
-      readInput: () => Promise.resolve(input),
-      printError: (line) => void errors.push(line),
-      signal: new AbortController().signal,
-    }, work);
-  });
-  try {
-    await program.parseAsync(["email", ...args], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    code = error.exitCode === 0 ? 0 : 2;
-  }
-  await desk.tty.terminal.flush();
-  return { code, out: help + desk.tty.screen.written.slice(before), errors: errors.join("\n") };
-}
 
 /** A pipe and an account at a server. */
 async function start(server: TestMailServer): Promise<EmailDesk> {

@@ -24,7 +24,8 @@ export async function listAccounts(parts: EmailParts, options: { json: boolean }
   }
 }
 
-function publicPart(account: MailAccount) {
+/** An account without its secrets, as `--json` prints it. */
+export function publicPart(account: MailAccount) {
   const { endpoint } = account;
   return {
     address: account.address,

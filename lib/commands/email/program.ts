@@ -1,7 +1,8 @@
 // The subcommand `email`: its flags and words, which are its help too. What it does is loaded when it runs.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { SendFlags } from "./once.ts";
 import type { EmailScript } from "./parts.ts";
+import type { SetupFlags } from "./setup/from_flags.ts";
 
 /** Gives the work what it needs; its result is the exit code, 0 when there is none. */
 type WithEmail = (work: (script: EmailScript) => Promise<number | void>) => Promise<void>;
@@ -28,12 +29,42 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
     .action((text: string | undefined, flags: SendFlags) =>
       withEmail(async (script) => await (await import("./once.ts")).sendOnce(script, text ?? "", flags))
     );
-  email.command("setup").description("set up an account in a short dialogue")
+  email.command("setup").description(
+    "set up an account in a short dialogue; with --address without a question",
+  )
+    .option("--address <address>", "address that mails come from")
+    .option("--name <text>", "name that recipients see")
+    .option("--provider <provider>", "mail provider, such as Gmail (default: that of the address)")
+    .option("--host <name>", "mail server, in place of a provider's")
+    .option("--port <number>", "its port (default: 465 for TLS, 587 for STARTTLS)")
+    .addOption(
+      new Option("--security <kind>", "how it is encrypted (default: as its port has it)").choices([
+        "tls",
+        "starttls",
+      ]),
+    )
+    .option("--user <name>", "name to sign in with (default: the address)")
+    .addOption(
+      new Option(
+        "--auth <kind>",
+        "sign in with the password on the first line of standard input, kept; with what a command prints each " +
+          "time; with a password that is asked for each time; or not at all",
+      ).choices(["password", "command", "asked", "none"]),
+    )
+    .option("--command <command>", "command that prints the password, run each time")
     .option("--ca <file>", "trust only the CAs in this file (PEM)")
-    .action((flags: { ca?: string }) =>
-      withEmail(async ({ parts, signal }) => {
+    .option("--default", "make it the account that is used unless --from says otherwise")
+    .option("--no-check", "save it without signing in first")
+    .option("--json", "print the account as one JSON object")
+    .action((_flags, command: Command) =>
+      withEmail(async (script) => {
+        const flags: SetupFlags = { ...command.opts<SetupFlags>(), json: wantsJson(command) };
+        if (command.options.some((it) => it.long !== "--ca" && isGiven(command, it)) || flags.json) {
+          const { setUpFromFlags } = await import("./setup/from_flags.ts");
+          return await setUpFromFlags(script, flags);
+        }
         const { setUpAccount } = await import("./setup.ts");
-        return await setUpAccount(parts, flags.ca, signal) ? 0 : 1;
+        return await setUpAccount(script.parts, flags.ca, script.signal) ? 0 : 1;
       })
     );
   email.command("accounts").description("list the accounts").option("--json", "one JSON object per line")
@@ -70,6 +101,10 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
         return await runOutboxCommand(parts, words, { json: wantsJson(command), signal });
       })
     );
+}
+
+function isGiven(command: Command, option: Option): boolean {
+  return command.getOptionValueSource(option.attributeName()) === "cli";
 }
 
 /** `--json` may stand before or behind the inner command's name. */

@@ -8,8 +8,9 @@ import { safeText } from "../../terminal/safe_text.ts";
 import { dim, green } from "../../terminal/style.ts";
 import { readPath } from "./attachments.ts";
 import { askLine, type EmailParts, findAccount } from "./parts.ts";
-import { askEndpoint } from "./server.ts";
-import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./sign_in.ts";
+import { readCaFile } from "./setup/ca_file.ts";
+import { askEndpoint } from "./setup/server.ts";
+import { askSecretAgain, askSignIn, isPasswordSignIn, type PasswordSignIn } from "./setup/sign_in.ts";
 import { briefLine, sendTestMail } from "./send.ts";
 import { retypeLines } from "./words.ts";
 
@@ -152,14 +153,4 @@ async function askAddress(parts: EmailParts): Promise<string | null> {
     }
     await terminal.print(`  That is not an address: ${safeText(fault)}.`);
   }
-}
-
-const PEM_BEGIN = "-----BEGIN CERTIFICATE-----";
-
-async function readCaFile(path: string): Promise<string> {
-  const text = await Deno.readTextFile(path).catch((error) => {
-    throw new UsageError(`Cannot read the CA file ${path}: ${messageOf(error)}`, { cause: error });
-  });
-  if (text.includes(PEM_BEGIN)) return text;
-  throw new UsageError(`Cannot use the CA file ${path}: it holds no certificate (PEM, "${PEM_BEGIN}")`);
 }

@@ -1,12 +1,17 @@
 // Asking how an account signs in: a password (stored, from a command, or asked each time), OAuth2, or nothing.
-import { type MailAccount, type SignIn, tidyPassword } from "../../mail/account.ts";
-import { beginConsent, finishConsent, type PendingConsent } from "../../mail/oauth.ts";
-import { LoopbackRedirect, readPastedAnswer } from "../../mail/oauth_redirect.ts";
-import { findOAuthService, GOOGLE, type OAuthService, type OAuthSettings } from "../../mail/oauth_service.ts";
-import { isGoogle } from "../../mail/providers.ts";
-import { cyan, dim, green } from "../../terminal/style.ts";
-import type { Terminal } from "../../terminal/terminal.ts";
-import { askLine, askUntil, type EmailParts } from "./parts.ts";
+import { type MailAccount, type SignIn, tidyPassword } from "../../../mail/account.ts";
+import { beginConsent, finishConsent, type PendingConsent } from "../../../mail/oauth.ts";
+import { LoopbackRedirect, readPastedAnswer } from "../../../mail/oauth_redirect.ts";
+import {
+  findOAuthService,
+  GOOGLE,
+  type OAuthService,
+  type OAuthSettings,
+} from "../../../mail/oauth_service.ts";
+import { isGoogle } from "../../../mail/providers.ts";
+import { cyan, dim, green } from "../../../terminal/style.ts";
+import type { Terminal } from "../../../terminal/terminal.ts";
+import { askLine, askUntil, type EmailParts } from "../parts.ts";
 
 const APP_PASSWORD_STEPS = [
   "Turn on 2-Step Verification, if it is off: https://myaccount.google.com/signinoptions/twosv",

@@ -1,14 +1,19 @@
 // Asking for the mail server of an account: known from the address, chosen from the list, or given as host and port.
-import { isPort } from "../../addresses.ts";
-import { findProvider, listProviders, type MailProvider, type SmtpEndpoint } from "../../mail/providers.ts";
-import { safeText } from "../../terminal/safe_text.ts";
-import type { Terminal } from "../../terminal/terminal.ts";
-import { padToColumns } from "../../terminal/width.ts";
-import { askUntil } from "./parts.ts";
+import { isPort } from "../../../addresses.ts";
+import {
+  findProvider,
+  listProviders,
+  type MailProvider,
+  type SmtpEndpoint,
+} from "../../../mail/providers.ts";
+import { safeText } from "../../../terminal/safe_text.ts";
+import type { Terminal } from "../../../terminal/terminal.ts";
+import { padToColumns } from "../../../terminal/width.ts";
+import { askUntil } from "../parts.ts";
 
 const OFFERED = 10; // providers that are chosen by number; the others by name
 const NAME_COLUMNS = 26; // of a provider in the long list
-const SECURITY_OF_PORT: Record<number, SmtpEndpoint["security"]> = {
+export const SECURITY_OF_PORT: Record<number, SmtpEndpoint["security"]> = {
   25: "starttls",
   465: "tls",
   587: "starttls",
