@@ -103,7 +103,7 @@ function subcommand(command: Command, shared: ReadonlyMap<string, Option>): stri
   const others = flags.filter((it) => shared.has(key(it))).map(({ long = "" }) => bold(long));
   const details = [
     ...command.registeredArguments.filter(({ description }) => description !== "")
-      .map((it) => item(`\\fI${plain(it.name())}\\fR`, sentence(it.description))),
+      .map((it) => item(`\\fI${plain(it.name())}\\fR`, sentence(it.description) + choicesOf(it))),
     ...own.map(flag),
     ...others.length > 0 ? [".PP", `Also: ${others.join(", ")}.`] : [],
   ];
@@ -131,6 +131,10 @@ function flag(option: Option): string {
     (_all, name, value) => name ? bold(name) : `\\fI${plain(value)}\\fR`,
   );
   return item(shown, `${sentence(description)}${more && ` ${sentence(more)}`}`);
+}
+
+function choicesOf({ argChoices }: Argument): string {
+  return argChoices ? ` One of ${argChoices.join(", ")}.` : "";
 }
 
 function placeholder(argument: Argument): string {

@@ -42,7 +42,7 @@ export const CLIENT_PAGE: Text = {
       "mini-chat-client --password-command 'pass show chat' login chat.example.org ana",
       "Sign in without typing the password.",
     ],
-    ["source <(mini-chat-client completions bash)", "Have bash complete subcommands, flags and names."],
+    ['eval "$(mini-chat-client completions bash)"', "Have bash complete subcommands, flags and names."],
   ],
   seeAlso: ["mini-chat-server(1)"],
 };
@@ -53,8 +53,8 @@ export const SERVER_PAGE: Text = {
   description: [
     "Without a subcommand it serves until SIGTERM, SIGINT or SIGHUP. It makes its data folder, a key and a certificate when there are " +
     "none, and prints an invite link, with which people register. TLS is on from the first byte.",
-    "The subcommands look after accounts, invites and the database. They work on the data folder whether or not a server is running " +
-    "on it; a running server notices within seconds. They must run as the user that the server runs as.",
+    "The subcommands look after accounts, invites, bans, reports, backups and the server itself. Most work on the data folder whether " +
+    "or not a server is running on it; a running server notices within seconds. They must run as the user that the server runs as.",
     "Several servers can share one PostgreSQL: *--database* and *--database-file*.",
   ],
   files: [
@@ -65,7 +65,11 @@ export const SERVER_PAGE: Text = {
     ],
     [
       "data/server.key, data/server.crt",
-      "The key that clients have pinned, and its certificate. *backup* does not copy them.",
+      "The key that clients have pinned, and its certificate. *backup* takes them along.",
+    ],
+    [
+      "data/server.sock, data/server.run",
+      "While a server runs: where *status*, *healthcheck* and *doctor* reach it.",
     ],
   ],
   examples: [
@@ -75,7 +79,12 @@ export const SERVER_PAGE: Text = {
       "Print a link for one person, good for a week.",
     ],
     ["mini-chat-server user reset-password bob", "Set a new password for somebody who has forgotten theirs."],
-    ["mini-chat-server backup /var/backups/mini-chat.db", "Copy the database while the server runs."],
+    [
+      "mini-chat-server backup --keep 7 /var/backups/mini-chat/",
+      "Write a dated copy of everything, and keep the newest seven.",
+    ],
+    ["mini-chat-server ban account eve --for 7d", "Keep somebody out for a week."],
+    ["mini-chat-server status --watch", "Watch a running server."],
   ],
   seeAlso: ["mini-chat-client(1)"],
 };

@@ -31,8 +31,8 @@ export function addCompletionCommands(program: Command, { sources, readVariable 
 function howToUse(name: string): string {
   return [
     "To have it in every new shell:",
-    `  bash: echo 'source <(${name} completions bash)' >>~/.bashrc`,
-    `  zsh:  echo 'source <(${name} completions zsh)' >>~/.zshrc`,
+    `  bash: echo 'eval "$(${name} completions bash)"' >>~/.bashrc`,
+    `  zsh:  echo 'eval "$(${name} completions zsh)"' >>~/.zshrc`,
     "        (below: autoload -Uz compinit; compinit)",
     `  fish: ${name} completions fish \\\n          >~/.config/fish/completions/${name}.fish`,
   ].join("\n");

@@ -25,14 +25,14 @@ const SHELLS: Record<string, ShellStart> = {
     args: ["--noprofile", "--rcfile", ".bashrc", "-i"],
     file: ".bashrc",
     lines:
-      "PS1='ready> '\nsource <(mini-chat-client completions bash)\nsource <(mini-chat-server completions bash)\n",
+      'PS1=\'ready> \'\neval "$(mini-chat-client completions bash)"\neval "$(mini-chat-server completions bash)"\n',
     listing: "\t\t",
   },
   zsh: {
     args: ["-i"],
     file: ".zshrc",
     lines: "PS1='ready> '; autoload -Uz compinit; compinit -u -D\n" +
-      "source <(mini-chat-client completions zsh)\nsource <(mini-chat-server completions zsh)\n",
+      'eval "$(mini-chat-client completions zsh)"\neval "$(mini-chat-server completions zsh)"\n',
     listing: "\t",
   },
   fish: {

@@ -105,3 +105,31 @@ Deno.test("a profile keeps the last thousand lines", () => {
   const lines = profile.listHistory();
   deepEqual([lines.length, lines[0], lines.at(-1)], [1_000, "old 1", "new"]);
 });
+
+Deno.test("a profile keeps a thousand people of an account: those met before those listed, the last met first", () => {
+  using folder = tempFolder();
+  let now = 1000;
+  using profile = openProfile(folder.path, { now: () => now });
+  const server = profile.saveServer({
+    host: "a.example.org",
+    port: 7667,
+    certificate: null,
+    fingerprint: null,
+  });
+  const people = profile.peopleOf({ ...server, name: "ana" });
+  const listed = Array.from({ length: 1_200 }, (_, index) => [`listed${index}`, "listed"] as const);
+  people.keep(new Map(listed));
+  equal(people.list().size, 1_000);
+  people.keep(new Map([["zoe", "met"]]));
+  now += 1;
+  people.keep(new Map([["bob", "met"], ["zoe", "listed"]]));
+  const names = [...people.list().keys()];
+  equal(names.length, 1_000);
+  deepEqual(names.slice(0, 2), ["bob", "zoe"]);
+  deepEqual([people.list().get("bob"), people.list().get("listed1")], ["met", "listed"]);
+  now += 25 * 3_600_000;
+  equal(people.list().get("bob"), "listed", "the next meeting is to be noted again");
+  equal(profile.peopleOf({ ...server, name: "eve" }).list().size, 0);
+  profile.forgetServer(server.serverId);
+  equal(people.list().size, 0);
+});
