@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { askServer } from "../../lib/server/live/control.ts";
+import type { Figures } from "../../lib/server/live/figures.ts";
 import type { RunningServer } from "../../lib/server/serve.ts";
 import { openSharedStore } from "../../lib/store/open.ts";
 import { RelaySide } from "../fuzz/relay_side.ts";
@@ -24,6 +26,10 @@ async function dataFolders(folder: TempFolder, count: number): Promise<string[]>
   return folders;
 }
 
+async function statusOf(folder: string): Promise<Figures> {
+  return await askServer(folder, "status") as Figures;
+}
+
 testWith(
   POSTGRES,
   "five servers that start at once on an empty database make one schema and print one invite",
@@ -31,7 +37,8 @@ testWith(
     using folder = tempFolder();
     const folders = await dataFolders(folder, 5);
     const databaseUrl = await newDatabase();
-    const starting = folders.map((data) => startLocalServer(data, {}, { databaseUrl }));
+    const surroundings = { databaseUrl, leaseTimes: { beatEveryMs: 200 } };
+    const starting = folders.map((data) => startLocalServer(data, {}, surroundings));
     await using opened = new AsyncDisposableStack();
     const servers = (await Promise.all(starting)).map((server): RunningServer => opened.use(server));
     const codes = new Set(servers.map(({ inviteLink }) => joinCodeOf(inviteLink)));
@@ -44,6 +51,12 @@ testWith(
       ),
       [{ invites: 1, servers: 5 }],
     );
+    if (Deno.build.os === "windows") return;
+    await waitUntil("each knows of all, and that one of them leads", async () => {
+      const known = (await Promise.all(folders.map(statusOf))).map(({ community }) => community!);
+      return known.every(({ servers }) => servers === 5) &&
+        known.filter(({ isLeader }) => isLeader).length === 1;
+    });
   },
 );
 
@@ -66,6 +79,8 @@ testWith(
     assert.ok((retryAfterMs as number) >= 250);
     await ana.closed;
     await assert.rejects(Wire.connect(server.port), /ECONNREFUSED/);
+    const away = await statusOf(server.dataFolder);
+    assert.deepEqual([away.community?.servers, away.survey, away.openChats], [0, null, null]);
 
     await cluster.restart();
     await waitUntil("the port is open again", async () => {
