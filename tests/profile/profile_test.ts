@@ -108,7 +108,7 @@ Deno.test("a profile keeps the last thousand lines", () => {
 
 Deno.test("a profile keeps a thousand people of an account: those met before those listed, the last met first", () => {
   using folder = tempFolder();
-  let now = 1000;
+  let now = Date.UTC(2026, 0);
   using profile = openProfile(folder.path, { now: () => now });
   const server = profile.saveServer({
     host: "a.example.org",
