@@ -96,7 +96,6 @@ export class App implements AsyncDisposable {
     const account = this.#account;
     this.#account = null;
     if (account) this.#keepNames(account);
-    this.#names.clear(); // at another server there are other people
     await Promise.all([...this.#goodbyes].map((say) => say()));
     await account?.[Symbol.asyncDispose]();
     this.terminal.refresh();

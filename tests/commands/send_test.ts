@@ -58,21 +58,3 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
   await connect(desk.app, `127.0.0.1:${server.port}`);
   assert.equal(countOf(desk, "Not sent to"), 0);
 });
-
-Deno.test("Tab at the menu knows the people of earlier runs, each account its own", async () => {
-  using folder = tempFolder();
-  await using server = await startLocalServer(folder.path);
-  await using desk = new ChatDesk();
-  await desk.register(server.inviteLink, "bob");
-  const { app, tty: { terminal } } = desk;
-  await app.logOut();
-  await desk.register(server.inviteLink, "ana");
-  const option = sendOption(app);
-  const context = { terminal, signal: new AbortController().signal, leave: () => {}, instead: () => false };
-  await option.run("bob hello", context);
-  await app.leave();
-  assert.deepEqual(app.names(), []);
-  await connect(app, `127.0.0.1:${server.port}`);
-  assert.deepEqual(app.names(), ["ana", "bob"]);
-  assert.deepEqual(await option.complete!("b"), { from: 0, candidates: ["bob "] });
-});

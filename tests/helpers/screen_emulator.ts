@@ -4,6 +4,23 @@
  */
 import xterm from "@xterm/headless";
 
+/** Neighbouring cells of one look. */
+export interface StyledRun {
+  /** Column of the first one. */
+  readonly column: number;
+  readonly text: string;
+  /** Cells that the text fills: an emoji fills two. */
+  readonly columns: number;
+  /** Number of the palette, `#rrggbb`, or undefined: the terminal's own. */
+  readonly foreground: number | string | undefined;
+  readonly background: number | string | undefined;
+  readonly isBold: boolean;
+  readonly isDim: boolean;
+  readonly isItalic: boolean;
+  readonly isUnderlined: boolean;
+  readonly isInverse: boolean;
+}
+
 /** A screen of a given size, with a long memory of what scrolled away. */
 export class ScreenEmulator {
   readonly #terminal: InstanceType<typeof xterm.Terminal>;
@@ -55,6 +72,41 @@ export class ScreenEmulator {
     return this.rows().join("\n");
   }
 
+  /** What {@linkcode rows} tells, with its colours; blank cells that look like the empty screen are left out. */
+  styledRows(): StyledRun[][] {
+    return this.rows().map((_, index) => {
+      const runs: StyledRun[] = [];
+      const line = this.#terminal.buffer.active.getLine(index)!;
+      for (let column = 0; column < line.length; column++) {
+        const cell = line.getCell(column)!;
+        if (cell.getWidth() === 0) continue; // the second half of a wide one
+        const run: StyledRun = {
+          column,
+          text: cell.getChars() || " ",
+          columns: cell.getWidth(),
+          foreground: colour(cell.isFgDefault(), cell.isFgRGB(), cell.getFgColor()),
+          background: colour(cell.isBgDefault(), cell.isBgRGB(), cell.getBgColor()),
+          isBold: cell.isBold() !== 0,
+          isDim: cell.isDim() !== 0,
+          isItalic: cell.isItalic() !== 0,
+          isUnderlined: cell.isUnderline() !== 0,
+          isInverse: cell.isInverse() !== 0,
+        };
+        const last = runs.at(-1);
+        const isBlank = run.text === " " && run.background === undefined && !run.isInverse &&
+          !run.isUnderlined;
+        if (last && isJoined(last, run)) {
+          runs[runs.length - 1] = {
+            ...last,
+            text: last.text + run.text,
+            columns: last.columns + run.columns,
+          };
+        } else if (!isBlank) runs.push(run);
+      }
+      return runs.map((run) => run.background === undefined && !run.isInverse ? withoutBlankEnd(run) : run);
+    });
+  }
+
   /** Where the cursor is: its column, and its row counted in {@linkcode rows}. */
   cursor(): { column: number; row: number } {
     const buffer = this.#terminal.buffer.active;
@@ -69,4 +121,22 @@ export class ScreenEmulator {
   [Symbol.dispose](): void {
     this.#terminal.dispose();
   }
+}
+
+function colour(isDefault: boolean, isRgb: boolean, value: number): number | string | undefined {
+  if (isDefault) return undefined;
+  return isRgb ? `#${value.toString(16).padStart(6, "0")}` : value;
+}
+
+/** Whether a cell goes on with what is left of it. */
+function isJoined(run: StyledRun, next: StyledRun): boolean {
+  return run.column + run.columns === next.column && run.foreground === next.foreground &&
+    run.background === next.background && run.isBold === next.isBold && run.isDim === next.isDim &&
+    run.isItalic === next.isItalic && run.isUnderlined === next.isUnderlined &&
+    run.isInverse === next.isInverse;
+}
+
+function withoutBlankEnd(run: StyledRun): StyledRun {
+  const text = run.text.trimEnd();
+  return { ...run, text, columns: run.columns - (run.text.length - text.length) };
 }

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { EmailDesk } from "../helpers/email_desk.ts";
 import { emailScript as script } from "../helpers/email_script.ts";
 import { GMAIL, TestMailServer } from "../helpers/mail_server.ts";
-import { runClient } from "../helpers/mini_chat.ts";
 
 const DONE = 0, REFUSED = 1, WRONG_USAGE = 2, NOT_NOW = 3, SIGN_IN_FIRST = 4;
 
@@ -188,20 +187,4 @@ Deno.test("email setup finds server, port and encryption by provider, by address
   }
   const [first] = await desk.parts.store.listMailAccounts();
   assert.equal(first?.signIn.kind === "password" && first.signIn.password, "abcdefghijklmnop");
-});
-
-Deno.test("email setup of the program itself takes no password that is meant for the chat", async () => {
-  await using scene = await start();
-  const flags = ["email", "setup", "--address", "ann@example.org", ...scene.where, "--user", "ann"];
-  const env = {
-    MINI_CHAT_PROFILE: join(scene.desk.folder, "other"),
-    MINI_CHAT_PASSWORD_COMMAND: "echo secret",
-  };
-  const { code, stderr } = await runClient(flags, { env, input: "" });
-  assert.equal(code, WRONG_USAGE, stderr);
-  assert.match(stderr, /^Cannot sign in as ann without a password: give it on standard input\.$/m);
-  const done = await runClient(flags, { env, input: "the-password\n" });
-  assert.deepEqual(done, { code: DONE, stdout: "", stderr: "" });
-  assert.equal((await runClient(["email", "--to", "bob@example.org", "hi"], { env })).code, DONE);
-  assert.equal(scene.server.mails.length, 1);
 });
