@@ -16,7 +16,7 @@ export interface HostileFrame {
 }
 
 /** Requests that would end the fuzzer's own session, or cost the server a password hash each time. */
-const NOT_AS_THEY_ARE = new Set(["logout", "bye", "register", "login", "change_password"]);
+const NOT_AS_THEY_ARE = new Set(["logout", "bye", "register", "login", "change_password", "delete_account"]);
 
 const VALUES: readonly ((random: Random) => unknown)[] = [
   () => null,
