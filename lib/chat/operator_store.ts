@@ -158,6 +158,7 @@ export const OPERATOR_ACTS = [
   "openReport",
   "closeReport",
   "openAccount",
+  "leapAhead",
 ] as const;
 
 /** One of {@linkcode OPERATOR_ACTS}. */

@@ -142,9 +142,9 @@ export class Account implements AsyncDisposable {
     return () => this.#signInHearers.delete(hear);
   }
 
-  /** Tells somebody else than the news when the connection breaks, and when it is back. */
+  /** Tells of breaks of the connection beside the output of a script: of restarts, and of what takes long. */
   tellOutagesTo(teller: OutageTeller): void {
-    this.#outage = new Outage(teller);
+    this.#outage = new Outage(teller, true);
   }
 
   checkConnection(): void {

@@ -2,8 +2,8 @@
 // it takes; of a restart of the server one line in all, once it is over, unless that takes long.
 import type { LinkState } from "../client/server_link.ts";
 
-/** How long a server that said it stops may take to be back before it counts as gone. */
-const RESTARTS_WITHIN_MS = 3_000;
+/** How long a break may take before it is told where it may be over at once. */
+const OVER_WITHIN_MS = 3_000;
 
 export interface OutageTeller {
   /** The server said that it stops, and is expected back at once. */
@@ -21,11 +21,14 @@ export function connectedAgain(hasRestarted: boolean): string {
 
 export class Outage implements Disposable {
   readonly #teller: OutageTeller;
+  readonly #isPatient: boolean;
   #isOn = false;
-  #untilGone: ReturnType<typeof setTimeout> | undefined; // set while the server is expected back at once
+  #expected: { readonly isRestart: boolean; readonly timer: ReturnType<typeof setTimeout> } | null = null; // back at once
 
-  constructor(teller: OutageTeller) {
+  /** @param isPatient Of a break without a word of the server nothing is told while it is short. */
+  constructor(teller: OutageTeller, isPatient = false) {
     this.#teller = teller;
+    this.#isPatient = isPatient;
   }
 
   /** @param wasOnline Whether there was a connection before: else the person knows that there is none. */
@@ -33,20 +36,21 @@ export class Outage implements Disposable {
     const isNew = !this.#isOn && wasOnline;
     this.#isOn = true;
     if (!isNew) return;
-    if (!isAnnounced) return this.#teller.disconnected(reason);
-    this.#teller.restarting();
-    this.#untilGone = setTimeout(() => {
-      this.#untilGone = undefined;
-      this.#teller.disconnected("the server has stopped");
-    }, RESTARTS_WITHIN_MS);
+    if (!isAnnounced && !this.#isPatient) return this.#teller.disconnected(reason);
+    if (isAnnounced) this.#teller.restarting();
+    const timer = setTimeout(() => {
+      this.#expected = null;
+      this.#teller.disconnected(isAnnounced ? "the server has stopped" : reason);
+    }, OVER_WITHIN_MS);
+    this.#expected = { isRestart: isAnnounced, timer };
   }
 
   isOver(): void {
     if (!this.#isOn) return;
     this.#isOn = false;
-    const hasRestarted = this.#untilGone !== undefined;
+    const expected = this.#expected;
     this.#expectNoMore();
-    this.#teller.reconnected(hasRestarted);
+    if (expected === null || expected.isRestart) this.#teller.reconnected(expected !== null);
   }
 
   [Symbol.dispose](): void {
@@ -55,7 +59,7 @@ export class Outage implements Disposable {
   }
 
   #expectNoMore(): void {
-    clearTimeout(this.#untilGone);
-    this.#untilGone = undefined;
+    clearTimeout(this.#expected?.timer);
+    this.#expected = null;
   }
 }

@@ -25,7 +25,8 @@ export function addAdminCommands(
   openTerminal: () => Promise<Terminal>,
   readVariable: (name: string) => string | undefined,
 ): void {
-  const onStore = onStoreWith(openTerminal, () => actorFrom(readVariable));
+  const actor = () => actorFrom(readVariable);
+  const onStore = onStoreWith(openTerminal, actor);
   // `--data DIR check` means the same as `check --data DIR`; of two that differ, the nearer one counts.
   program.hook("preAction", (_program, subcommand) => takeOver(subcommand));
   program.hook("postAction", async (_program, subcommand) => {
@@ -40,7 +41,7 @@ export function addAdminCommands(
   addAuditCommand(program.command("audit"), onStore);
   addBackupCommand(program, openTerminal);
   addCheckCommand(program, openTerminal);
-  addRestoreCommand(program, openTerminal);
+  addRestoreCommand(program, openTerminal, actor);
   addMoveCommand(program.command("move"), openTerminal);
   addStatusCommand(program.command("status"), openTerminal);
   addDoctorCommand(program.command("doctor"), openTerminal);

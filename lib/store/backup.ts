@@ -1,6 +1,7 @@
 // Backups of a server's own file: one SQLite file with everything that a new machine needs, the key as well.
 // A copy has one table more than a store, which says what it is; so no server opens it by mistake, and goes on with sequences that
 // its clients have seen already.
+import type { Act } from "../chat/operator_store.ts";
 import { ChatError, UsageError } from "../errors.ts";
 import { type Connection, copyDatabase, inspectDatabase, refuseDamaged } from "../sqlite/backup.ts";
 import { schemaVersion } from "../sqlite/migrations.ts";
@@ -114,10 +115,11 @@ export function peekIntoBackup(path: string): string | null | undefined {
 /**
  * Makes of a backup a database file that a server may open: of this program's schema, and with sequences that no client has seen.
  * @param target A new file.
+ * @param act What its audit log says of this.
  * @throws {UsageError} The backup cannot be read, is damaged or of a newer program.
  * @throws {ChatError} `unavailable` – the target cannot be written.
  */
-export async function unpackBackup(path: string, target: string): Promise<void> {
+export async function unpackBackup(path: string, target: string, act: Act): Promise<void> {
   await copyDatabase(path, target, (copy) => {
     checkSchema(copy, path);
     copy.exec("DROP TABLE IF EXISTS backup");
@@ -127,7 +129,7 @@ export async function unpackBackup(path: string, target: string): Promise<void> 
   if (problems.length > 0) {
     throw new UsageError(`Cannot use ${path} as it is damaged:\n${problems.join("\n")}`);
   }
-  await store.leapAhead();
+  await store.operate(act, "leapAhead", []);
 }
 
 function checkSchema(database: Connection, path: string): void {

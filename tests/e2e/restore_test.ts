@@ -93,6 +93,8 @@ Deno.test("restore works on a new machine, with no more than the backup", async 
     assert.equal((await Deno.stat(join(fresh, "server.key"))).mode! & 0o777, 0o600);
     assert.equal((await Deno.stat(join(fresh, "mini-chat.db"))).mode! & 0o777, 0o600);
   }
+  const audit = await runServer(["audit", "--data", fresh]);
+  assert.match(audit.stdout, / restore copy\.backup\n$/);
   await using again = await startServer({ data: fresh });
   assert.equal(again.fingerprint, server.fingerprint);
 });

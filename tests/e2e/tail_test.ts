@@ -30,8 +30,9 @@ testWith(
   async () => {
     using folder = tempFolder();
     const data = `${folder.path}/data`;
+    await using servers = new AsyncDisposableStack();
     const bob = new Person("bob", folder.path);
-    let server = await startServer({ data });
+    let server = servers.use(await startServer({ data }));
     const { port } = server;
     await bob.register(server.inviteLink);
     await using tail = bob.start(["tail", "--json"]);
@@ -41,14 +42,15 @@ testWith(
       await tail.waitForLine(new RegExp(text));
     };
     await send("before");
-    const restarted = "The server has restarted. Connected again.\n";
+    // More words where this machine is so busy that it takes more than three seconds.
+    const restarted =
+      /^The server has restarted\. Connected again\.\n|^Connection lost: the server has stopped\. Reconnecting\.\nConnected again\.\n/gm;
     for (let restarts = 1; restarts <= 2; restarts++) {
       await server.stop();
-      server = await startServer({ data, port });
-      await waitUntil("tail is back", () => tail.stderr.split(restarted).length > restarts);
+      server = servers.use(await startServer({ data, port }));
+      await waitUntil("tail is back", () => tail.stderr.match(restarted)?.length === restarts);
+      assert.equal(tail.stderr.replace(restarted, ""), "");
       await send(`after ${restarts}`);
     }
-    await server.stop();
-    assert.equal(tail.stderr, restarted.repeat(2));
   },
 );

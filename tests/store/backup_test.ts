@@ -8,6 +8,7 @@ import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, newStore, type Person, readMailbox, refused, send, storeTest } from "./store_helpers.ts";
 
 const KEY = { fingerprint: "SHA256:x", privateKeyPem: "the key", certificatePem: "the certificate" };
+const ACT = { actor: "root", act: "restore", subject: "copy.backup" };
 const FACTS = { madeAt: 1_000, version: "1.0.0", key: KEY };
 
 Deno.test("writeBackup() writes a whole copy while messages come in, and never over a file", async () => {
@@ -29,7 +30,7 @@ Deno.test("writeBackup() writes a whole copy while messages come in, and never o
   );
 
   const restored = join(folder.path, "restored.db");
-  await unpackBackup(target, restored);
+  await unpackBackup(target, restored, ACT);
   await using copy = await openServerStore(restored);
   const texts = (await readMailbox(copy, ana.accountId)).map((message) => message.text);
   equal(texts.filter((text) => text === "before").length, 200);
@@ -79,7 +80,7 @@ Deno.test("readBackup() refuses what is damaged, of a newer program, or no backu
   await Deno.writeTextFile(words, "");
   refuses(words, /no database of a Mini-Chat server/);
   refuses(join(it.folder.path, "missing"), /Cannot read .*missing/);
-  for (const path of [damaged, words]) await rejects(unpackBackup(path, join(it.folder.path, "new")));
+  for (const path of [damaged, words]) await rejects(unpackBackup(path, join(it.folder.path, "new"), ACT));
 });
 
 Deno.test("unpackBackup() gives new messages sequences that nobody has seen, however often one backup is restored", async () => {
@@ -91,7 +92,7 @@ Deno.test("unpackBackup() gives new messages sequences that nobody has seen, how
   const seen = [(await send(it.store, ana, "ana", "lost")).sequence];
   for (const name of ["once", "again"]) {
     const path = join(it.folder.path, name);
-    await unpackBackup(backup, path);
+    await unpackBackup(backup, path, ACT);
     await using store = await openLocalStore(path);
     for (let index = 0; index < 3; index++) {
       const { sequence } = await send(store, ana, "ana", "new");

@@ -47,7 +47,7 @@ type Call =
   | { readonly verb: "lock"; readonly days: number | null }
   | { readonly verb: "unlock" | "orders" }
   | { readonly verb: "create"; readonly name: string; readonly joinCode: string | null }
-  | { readonly verb: "prune" | "counts" | "accounts" | "check" | "invites" }
+  | { readonly verb: "prune" | "counts" | "accounts" | "check" | "invites" | "leap" }
   | { readonly verb: "wait"; readonly days: number };
 
 const who = fc.nat({ max: NAMES.length - 1 });
@@ -108,6 +108,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
       "counts" as const,
       "accounts" as const,
       "check" as const,
+      "leap" as const,
       "invites" as const,
     ),
   }),
@@ -250,6 +251,8 @@ class Side {
         return store.listInvites().then((invites) => invites.slice(-2));
       case "check":
         return store.checkIntegrity();
+      case "leap":
+        return store.leapAhead();
       case "wait":
         clock.at += call.days * DAY_MS;
         return Promise.resolve(null);

@@ -1,7 +1,7 @@
 // `restore`: a backup takes the place of what is in a data folder, which is kept aside. After a restore of PostgreSQL's own
 // tools, it does for the shared database what is left to do.
 import type { Command } from "commander";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { CERTIFICATE_FILE, KEY_FILE, loadIdentity } from "../../net/identity.ts";
 import { writeWhole } from "../../sync_folder.ts";
@@ -11,7 +11,12 @@ import { addDataOption, databaseUrlOf } from "../options.ts";
 import { finishRestore, prepareRestore } from "../restoring.ts";
 import { inspectBackup } from "./database.ts";
 
-export function addRestoreCommand(program: Command, openTerminal: () => Promise<Terminal>): void {
+/** @param actor Who is at it, for the audit log. */
+export function addRestoreCommand(
+  program: Command,
+  openTerminal: () => Promise<Terminal>,
+  actor: () => string,
+): void {
   const command = addDataOption(program.command("restore"));
   command.description("put a backup into the data folder while no server runs; keeps aside what is there")
     .argument("[backup]", "file that backup wrote; none for --database, after pg_restore")
@@ -19,16 +24,16 @@ export function addRestoreCommand(program: Command, openTerminal: () => Promise<
     .action(async (backup: string | undefined, { data, yes }: { data: string; yes?: true }) => {
       const databaseUrl = await databaseUrlOf(command);
       const terminal = await openTerminal();
-      if (databaseUrl !== undefined) await afterRestore(databaseUrl, backup, terminal);
+      if (databaseUrl !== undefined) await afterRestore(databaseUrl, backup, actor(), terminal);
       else if (backup === undefined) throw new UsageError("Cannot restore: name the file that backup wrote");
-      else await restore(backup, { data, isAgreed: yes === true }, terminal);
+      else await restore(backup, { data, isAgreed: yes === true, actor: actor() }, terminal);
       await terminal.flush();
     });
 }
 
 async function restore(
   backup: string,
-  { data, isAgreed }: { readonly data: string; readonly isAgreed: boolean },
+  { data, isAgreed, actor }: { readonly data: string; readonly isAgreed: boolean; readonly actor: string },
   terminal: Terminal,
 ): Promise<void> {
   const { madeAt, key, accounts, messages } = await inspectBackup(backup);
@@ -49,7 +54,8 @@ async function restore(
   await finishRestore(paths); // one that was cut off
   const { unpackBackup } = await import("../../store/backup.ts");
   await prepareRestore(paths, async (folder) => {
-    await unpackBackup(backup, join(folder, DATABASE_FILE));
+    const act = { actor, act: "restore", subject: basename(backup) };
+    await unpackBackup(backup, join(folder, DATABASE_FILE), act);
     if (key === null) return;
     await writeWhole(join(folder, CERTIFICATE_FILE), key.certificatePem, 0o644);
     await writeWhole(join(folder, KEY_FILE), key.privateKeyPem, 0o600);
@@ -69,7 +75,12 @@ async function restore(
 }
 
 /** What `pg_restore` cannot know of: clients that have seen more than the database now holds. */
-async function afterRestore(url: string, backup: string | undefined, terminal: Terminal): Promise<void> {
+async function afterRestore(
+  url: string,
+  backup: string | undefined,
+  actor: string,
+  terminal: Terminal,
+): Promise<void> {
   if (backup !== undefined) {
     throw new UsageError(
       `Cannot restore ${backup} into PostgreSQL: use pg_restore, then run mini-chat-server restore --database without a file`,
@@ -77,7 +88,7 @@ async function afterRestore(url: string, backup: string | undefined, terminal: T
   }
   const { openSharedStore } = await import("../../store/open.ts");
   await using store = await openSharedStore(url);
-  await store.leapAhead();
+  await store.operate({ actor, act: "restore", subject: "" }, "leapAhead", []);
   await terminal.print(
     "New messages get numbers that no client has seen. Start servers with the server.key and server.crt that the community had.",
   );
