@@ -32,12 +32,24 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "profile": ["sqlite", "mail"],
   "mail": [],
   "terminal": [],
+  "findings": ["terminal"],
   "client": ["net", "protocol"],
   "peer": ["net", "protocol"],
   "export": [], // what both programs write: the client of its own account, the operator of any
-  "server": ["completion", "chat", "store", "net", "protocol", "terminal", "export"],
+  "server": ["completion", "findings", "chat", "store", "net", "protocol", "terminal", "export"],
   "completion": ["terminal"],
-  "commands": ["completion", "client", "peer", "mail", "profile", "terminal", "net", "protocol", "export"],
+  "commands": [
+    "completion",
+    "findings",
+    "client",
+    "peer",
+    "mail",
+    "profile",
+    "terminal",
+    "net",
+    "protocol",
+    "export",
+  ],
 };
 
 /** Imports of {@linkcode MAY_IMPORT} that are of types alone: nothing of the second is loaded when the first runs. */

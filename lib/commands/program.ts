@@ -54,6 +54,23 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((options: ScriptOptions & { notify: boolean }) =>
       as(options, (app, { followInbox }) => followInbox(app, options, app.account!.ended))
     );
+  signedIn(
+    "doctor",
+    "examine profile, way to the server, login, direct chats and mail; exit code 1 where something does not work",
+  )
+    .argument("[server]", "its address or an invite link (default: the last one)")
+    .action((where: string | undefined, options: ScriptOptions) =>
+      alone((app, { runDoctor, findLogin }) =>
+        runDoctor(app, where, {
+          json: options.json,
+          profileFolder: program.opts<{ profile: string }>().profile,
+          findTarget: () => {
+            const { server: known, login } = findLogin(app, options);
+            return { known, login };
+          },
+        })
+      )
+    );
   signedIn("notify", "see or change when and how you are called for what arrives")
     .argument(
       "[words...]",

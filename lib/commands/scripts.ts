@@ -12,6 +12,7 @@ import { trustServer } from "./chat/trust.ts";
 
 export { blockOnce, changePasswordOnce, settingsOnce, unblockOnce } from "./chat/account.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
+export { runDoctor } from "./doctor/once.ts";
 export { notifyOnce } from "./notify/once.ts";
 export { exportAccount } from "./chat/export.ts";
 export { deleteAccount } from "./chat/leaving.ts";

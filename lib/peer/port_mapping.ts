@@ -37,6 +37,46 @@ export async function mapPort(port: number, addresses: readonly string[]): Promi
   }
 }
 
+/** A router that would forward ports, and the address that it has outside; nothing is changed there. */
+export interface FoundRouter {
+  readonly by: "UPnP" | "NAT-PMP";
+  readonly outside: string;
+}
+
+/** Looks for a router that forwards ports on request; null where none answers. Throws the signal's reason alone. */
+export async function findRouter(
+  addresses: readonly string[],
+  signal: AbortSignal,
+): Promise<FoundRouter | null> {
+  const inside = addresses.find((address) => !address.includes(":") && scopeOf(address) === "private");
+  if (!inside) return null;
+  const found = await Promise.any([searchUpnp(signal), askPmp(guessGateway(inside), signal)]).catch(() =>
+    null
+  );
+  signal.throwIfAborted();
+  return found;
+}
+
+async function searchUpnp(signal: AbortSignal): Promise<FoundRouter> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(SEARCH_MS)]);
+  for await (const gateway of upnpNat().findGateways({ signal: within })) {
+    if (gateway.family === "IPv4") {
+      return { by: "UPnP", outside: await gateway.externalIp({ signal: within }) };
+    }
+  }
+  throw new ConnectionError("no router answered");
+}
+
+async function askPmp(address: string, signal: AbortSignal): Promise<FoundRouter> {
+  const gateway = pmpNat(address);
+  const within = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  try {
+    return { by: "NAT-PMP", outside: await gateway.externalIp({ signal: within }) };
+  } finally {
+    await gateway.stop({ signal: AbortSignal.timeout(REMOVE_MS) }).catch(() => {});
+  }
+}
+
 async function mapByUpnp(port: number, inside: string): Promise<PortMapping> {
   const signal = AbortSignal.timeout(SEARCH_MS);
   let failure: unknown = new ConnectionError("no router answered");

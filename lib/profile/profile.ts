@@ -195,6 +195,20 @@ export class Profile implements Disposable {
     setCopying(this.database, isOn);
   }
 
+  /** What is wrong with the file itself, as SQLite says it; null when it is whole. */
+  faults(): string | null {
+    const rows = this.database.execute("PRAGMA quick_check(3)", [], "rows") as { quick_check: string }[];
+    const words = rows.map((row) => row.quick_check);
+    return words.every((word) => word === "ok") ? null : words.join("; ");
+  }
+
+  /** Messages of all accounts that wait to be sent. */
+  countUnsent(): number {
+    const query = this.#tables.selectFrom("outbox").select(({ fn }) => fn.countAll<number>().as("amount"))
+      .where("rejected_code", "is", null);
+    return this.database.get(query)!.amount;
+  }
+
   /** Lines that were typed, oldest first. */
   listHistory(): readonly string[] {
     const query = this.#tables.selectFrom("command_history").select("line").orderBy("position");

@@ -70,7 +70,7 @@ export async function punch(
 }
 
 /** Where the port appears from outside, and the connection that the server sees it on; undefined when it cannot say. */
-async function askOutside(
+export async function askOutside(
   server: ServerDoor,
   port: number,
   signal: AbortSignal,
@@ -117,7 +117,7 @@ function isHopeless(error: unknown): boolean {
   return code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" || code === "EADDRINUSE" || code === "EACCES";
 }
 
-function findFreePort(): number {
+export function findFreePort(): number {
   try {
     using listener = Deno.listen({ hostname: "::", port: 0 });
     return listener.addr.port;
