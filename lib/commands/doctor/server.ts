@@ -4,7 +4,7 @@ import { formatHostAndPort } from "../../addresses.ts";
 import { HELLO } from "../../client/server_link.ts";
 import { ChatError, messageOf, TrustError } from "../../errors.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
-import { describeDialFailure, dial, addressesOf } from "../../net/dial.ts";
+import { addressesOf, describeDialFailure, dial } from "../../net/dial.ts";
 import { fingerprintOf } from "../../net/identity.ts";
 import type { RpcConnection } from "../../net/rpc_connection.ts";
 import { fetchCertificate, startTrustedTls, verifyWithSystemRoots } from "../../net/trust.ts";

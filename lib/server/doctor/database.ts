@@ -1,6 +1,7 @@
 // The database, and the clock, which is held against what the database and the folder have seen.
 import { messageOf } from "../../errors.ts";
-import { error, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { error, type Finding, ok, warning } from "../../findings/finding.ts";
+import type { Patient } from "./patient.ts";
 import { newestFile } from "./folder.ts";
 
 const TOLERATED_MS = 60_000;

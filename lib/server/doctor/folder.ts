@@ -5,7 +5,8 @@ import { formatBytes } from "../../bytes.ts";
 import { messageOf } from "../../errors.ts";
 import type { DataPaths } from "../data_folder.ts";
 import { lastBackup } from "../operator/last_backup.ts";
-import { error, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { error, type Finding, ok, warning } from "../../findings/finding.ts";
+import type { Patient } from "./patient.ts";
 
 const DAY_MS = 86_400_000;
 const PROBES = 15;

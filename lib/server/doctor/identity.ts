@@ -1,7 +1,8 @@
 // The key and the certificate: that they belong together, how long the certificate is good, and that it is the one shown.
 import { messageOf } from "../../errors.ts";
 import { certificateDates, fingerprintOf, loadIdentity } from "../../net/identity.ts";
-import { error, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { error, type Finding, ok, warning } from "../../findings/finding.ts";
+import type { Patient } from "./patient.ts";
 
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 21;

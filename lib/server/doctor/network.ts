@@ -7,7 +7,8 @@ import { within } from "../../waiting.ts";
 import { reachableAddresses } from "../invites.ts";
 import { callServer } from "../live/call.ts";
 import { hostsOf } from "../live/where_to_call.ts";
-import { error, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { error, type Finding, ok, warning } from "../../findings/finding.ts";
+import type { Patient } from "./patient.ts";
 import { openFilesLimit } from "./open_files.ts";
 
 const CALL_WITHIN_MS = 5_000;
