@@ -10,7 +10,7 @@ import { examineOutlook, searchRouter } from "./network.ts";
 import { examineServer, type Target } from "./server.ts";
 
 /** How long all of it may take, in milliseconds. */
-const ALL_MS = 20_000;
+const ALL_WITHIN_MS = 20_000;
 
 /** What the program has to tell it. */
 export interface DoctorOptions {
@@ -18,6 +18,8 @@ export interface DoctorOptions {
   readonly profileFolder: string;
   /** Finds the account that is examined: with a server given, the one there. Throws `NotSignedInError` for none. */
   readonly findTarget: () => Pick<Target, "known" | "login">;
+  /** How long all of it may take, in milliseconds; 20 s by default. */
+  readonly withinMs?: number;
 }
 
 /**
@@ -26,10 +28,11 @@ export interface DoctorOptions {
  * @throws {Interrupt} at Ctrl+C.
  */
 export async function runDoctor(app: App, where: string | undefined, options: DoctorOptions): Promise<void> {
+  const { withinMs = ALL_WITHIN_MS } = options;
   await app.waitFor("Examining", async (stop) => {
-    using limit = new Limit(ALL_MS, stop);
+    using limit = new Limit(withinMs, stop);
     const findings = examine(app, where, options, limit.signal);
-    await reportFindings(app.terminal, untilTimeIsUp(findings, stop, limit.signal), options);
+    await reportFindings(app.terminal, untilTimeIsUp(findings, withinMs, stop, limit.signal), options);
   });
 }
 
@@ -85,6 +88,7 @@ function targetOf(
 /** The findings, and in place of what comes too late a word about that. */
 async function* untilTimeIsUp(
   findings: AsyncIterable<Finding>,
+  withinMs: number,
   stop: AbortSignal,
   limit: AbortSignal,
 ): AsyncGenerator<Finding> {
@@ -94,7 +98,7 @@ async function* untilTimeIsUp(
     if (!limit.aborted || stop.aborted) throw error;
     yield warning(
       "time",
-      `Stopped after ${ALL_MS / 1_000} s; what is not named above was not examined.`,
+      `Stopped after ${withinMs / 1_000} s; what is not named above was not examined.`,
       "Something on the way is very slow: try again, or on another network.",
     );
   }
