@@ -143,7 +143,7 @@ testWith(
     await using cluster = await PostgresCluster.start();
     const url = parseDatabaseUrl(await cluster.newDatabase());
     await using lane = await openLane(url, { name: "test", connections: 2, waitMs: 200 });
-    await using patient = await openLane(url, { name: "test" });
+    await using patient = await openLane(url, { name: "test", waitMs: 60_000 });
     const slow = () => lane.run((connection) => connection.rows("SELECT pg_sleep($1)", [60]));
     const underWay = [slow(), slow()];
     const waiting = lane.run((connection) => connection.rows("SELECT 1"));
