@@ -1,5 +1,4 @@
 // What a running server can say of itself, for `status`, metrics and monitors: numbers, and never whose they are.
-import { statfs } from "node:fs/promises";
 import type { StoreSurvey } from "../../chat/operator_store.ts";
 import { VERSION } from "../../version.ts";
 import { within } from "../../waiting.ts";
@@ -123,6 +122,7 @@ export class LiveFigures implements AsyncDisposable {
 
 async function freeBytes(folder: string): Promise<number | null> {
   try {
+    const { statfs } = await import("node:fs/promises"); // not before somebody asks: it would slow every start
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;
   } catch {
