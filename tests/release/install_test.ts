@@ -1,6 +1,7 @@
 // install.sh as a person runs it: a real shell, a real server of downloads on loopback.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { writeWords } from "../../build/words.ts";
 import { testWith } from "../helpers/needs.ts";
 import { runProgram } from "../helpers/program.ts";
 import {
@@ -161,11 +162,17 @@ testOn("checks the signature where minisign is installed, and says so where it i
 
 testWith(
   ["linux", "executables", ...NEEDS],
-  "install.sh installs the real client, which starts",
+  "install.sh installs the real client, which starts, with its completions and its manual page",
   async () => {
     await using machine = await Machine.start();
-    const executable = join(Deno.env.get("MINI_CHAT_TEST_DIST")!, PROGRAM);
-    await machine.release.publish(PROGRAM, { ...FILES, [PROGRAM]: { copyOf: executable } });
+    // What build/release/release.ts packs.
+    const words = machine.folder("words");
+    await writeWords(words, PROGRAM);
+    const content: Record<string, { copyOf: string }> = {
+      [PROGRAM]: { copyOf: join(Deno.env.get("MINI_CHAT_TEST_DIST")!, PROGRAM) },
+    };
+    for (const file of machine.files(words)) content[file] = { copyOf: join(words, file) };
+    await machine.release.publish(PROGRAM, content);
     const { code, stdout, stderr } = await machine.runs();
     assert.equal(code, 0, stderr);
     assert.match(stdout, /Installed mini-chat-client in \S+ \((mini-chat-client )?\d+\.\d+\.\d+/);
