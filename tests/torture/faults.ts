@@ -47,6 +47,15 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "server restarted",
+    async inject(world) {
+      const server = world.anyServer();
+      const code = await server.stop();
+      await server.startAgain();
+      if (code !== 0) throw new Error(`The server stopped with ${code}`);
+    },
+  },
+  {
     name: "server frozen",
     async inject(world, holdMs) {
       const server = world.anyServer();

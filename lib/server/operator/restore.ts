@@ -69,8 +69,8 @@ async function restore(
     );
   }
   await terminal.print(
-    "Restored. Start the server: its clients go on by themselves. Since the backup nothing has happened: messages, accounts " +
-      "and logins made later are gone; accounts removed and passwords changed later are as they were.",
+    "Restored. Start the server: its clients go on by themselves. What came after the backup is gone: messages, accounts and " +
+      "logins; accounts that were removed since are there again, and changed passwords are the old ones.",
   );
 }
 
