@@ -23,6 +23,7 @@ import { type Need, testWith, whyNot } from "../helpers/needs.ts";
 import { Program, runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { makeKeys } from "./keys.ts";
+import { ReleaseFolder } from "./release_folder.ts";
 
 const URL = "https://example.com/downloads";
 
@@ -138,6 +139,26 @@ testWith(
         assert.equal(registered.code, 0, registered.stdout + registered.stderr);
         running.signal("SIGTERM");
         assert.equal((await running.waitForExit()).code, 0);
+      },
+    );
+
+    await t.step(
+      "linux-x64: the published script checks the signature, and installs the client",
+      async () => {
+        await using downloads = new ReleaseFolder(folder);
+        const home = join(scratch.path, "home");
+        const env = {
+          HOME: home,
+          XDG_DATA_HOME: "",
+          MINI_CHAT_INSTALL_DIR: "",
+          SUDO_USER: "",
+          no_proxy: "*",
+        };
+        const installed = await runProgram("sh", [downloads.script, "--url", downloads.url], { env });
+        assert.equal(installed.code, 0, installed.stderr);
+        assert.ok(installed.stdout.includes("\nThe signature is right.\n"), installed.stdout);
+        const said = await runProgram(join(home, ".local/bin/mini-chat-client"), ["--version", "--json"]);
+        assert.equal(JSON.parse(said.stdout).commit, commit);
       },
     );
 
