@@ -142,6 +142,7 @@ const PAGES: readonly string[] = [
   "lib/server/README.md",
   "lib/store/postgres/README.md",
   "tests/README.md",
+  "build/release/debian/README.md",
 ];
 
 /** What is not the project's text: made by tools, or by people at run time. */

@@ -13,6 +13,7 @@ import { VERSION } from "../../lib/version.ts";
 import { filesIn, packFolder, run } from "./archives.ts";
 import { writeCatalogues } from "./catalogues.ts";
 import { writeInstallers } from "./installers.ts";
+import { makeDebianPackages } from "./debian.ts";
 import { checkExecutable } from "./inspect.ts";
 import {
   archiveName,
@@ -42,6 +43,8 @@ export interface ReleaseOptions {
   /** Keys of {@linkcode TARGETS}. */
   readonly targets: readonly string[];
   readonly signer: Signer;
+  /** Who answers for the packages for Debian, as `NAME <ADDRESS>`; none are made when unset. */
+  readonly maintainer?: string;
   /** Variables for the compiler on top of this process's, such as those of other base executables. */
   readonly env?: Readonly<Record<string, string>>;
   /** Told each file that is made. */
@@ -82,6 +85,10 @@ export async function makeRelease(options: ReleaseOptions): Promise<void> {
   const release: Release = { name: "mini-chat", version: VERSION, commit, deno, url, files };
   await writeManifest(folder, release);
   await writeCatalogues(folder, release);
+  if (options.maintainer !== undefined) {
+    const made = await makeDebianPackages({ folder, release, committedAt, maintainer: options.maintainer });
+    for (const name of made) report(name);
+  }
   await writeSums(folder);
   await signer.sign(
     join(folder, SUMS_NAME),
@@ -125,6 +132,7 @@ const USAGE =
   --url URL          https:// address of the folder that the files will be downloaded from, without a slash at its end
   --key FILE         secret key of minisign that signs them, or ${SECRET_KEY_VARIABLE}; its password from standard input
   --public-key FILE  the public part (build/release/minisign.pub)
+  --maintainer WHO   name and <address> in the packages for Debian (whoever made the commit)
   --output DIR       folder to make it in (dist/release)
   --target NAME      only for this machine, more than once if wanted: ${Object.keys(TARGETS).join(" ")}`;
 
@@ -137,6 +145,7 @@ function readArguments() {
         key: { type: "string", default: Deno.env.get(SECRET_KEY_VARIABLE) },
         "public-key": { type: "string", default: PUBLIC_KEY_FILE },
         output: { type: "string", default: join(PROJECT_FOLDER, "dist", "release") },
+        maintainer: { type: "string" },
         target: { type: "string", multiple: true, default: Object.keys(TARGETS) },
       },
     });
@@ -173,6 +182,8 @@ async function main(): Promise<void> {
     committedAt: new Date(Number(seconds) * 1000),
     targets: args.target,
     signer,
+    maintainer: args.maintainer ??
+      await run("git", ["-C", PROJECT_FOLDER, "log", "-1", "--format=%an <%ae>"]).then((it) => it.trim()),
     report: say,
   });
   const left = Object.keys(TARGETS).filter((target) => !args.target.includes(target));
