@@ -37,7 +37,7 @@ export function accountCommands(app: App): MenuCommand[] {
     {
       name: "settings",
       usage: "[NAME VALUE]",
-      summary: "See or change what other users learn about you, and what is kept here",
+      summary: "See or change what others learn about you, and what is kept",
       details: "settings read-receipts on|off: whether senders learn when you read their messages.\n" +
         "settings address EMAIL|none: an e-mail address for other users.\n" +
         "settings local-history on|off: whether a copy of your messages is kept on this disk, to be read without a\n" +

@@ -8,7 +8,7 @@ import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { yellow } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
-import { messageLines, moment } from "../format.ts";
+import { count, messageLines, moment } from "../format.ts";
 import { parseWhen } from "./when.ts";
 
 /** What was given of the range, as it was typed. */
@@ -21,10 +21,11 @@ export interface RangeFlags {
 export function historyCommand(app: App): MenuCommand {
   return {
     name: "history",
-    usage: "USER [--limit N] [--since WHEN] [--before WHEN]",
+    usage: "USER [--limit N | …]",
     summary: "Show the messages between you and another user",
     details:
-      "The newest first, a page at a time; WHEN is 2d, 3h, yesterday, 14:00, 2026-11-20 or 2026-11-20T14:00.\n" +
+      "history USER [--limit N] [--since WHEN] [--before WHEN]: a page at a time, the newest first.\n" +
+      "WHEN is 2d, 3h, 30min, yesterday, 14:00, 2026-11-20 or 2026-11-20T14:00.\n" +
       "Without a connection it shows what was seen here (settings local-history off keeps nothing of it).",
     complete: (args) => completeFirstWord(args, app.names()),
     run: async (args, { terminal }) => {
@@ -114,7 +115,7 @@ function copyNote({ profile }: App, { messages, newestAt, whole }: CopyReach, na
       ? `Not connected, and the copy on this disk has no messages between you and ${safeText(name)}.`
       : "Not connected, and no copy is kept on this disk; settings local-history on has one kept from then on.";
   }
-  const what = `Not connected: this is the copy on this disk, with ${messages} messages up to ${
+  const what = `Not connected: this is the copy on this disk, with ${count(messages, "message")} up to ${
     moment(newestAt, now)
   }.`;
   if (whole === null) return `${what} It has what was seen here, and may not be complete.`;

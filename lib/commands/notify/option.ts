@@ -27,7 +27,7 @@ export function notifyCommand(app: App): MenuCommand {
   return {
     name: "notify",
     usage: "[[USER] on|off | …]",
-    summary: "See or change when and how you are called for what arrives",
+    summary: "Choose when and how you are called for what arrives",
     details: DETAILS,
     complete: (args) => complete(args, app.names()),
     run: async (args, { terminal }) => {
