@@ -68,6 +68,13 @@ export function searchRouter(signal: AbortSignal): Promise<FoundRouter | null> {
 }
 
 function describeRouter({ by, outside }: FoundRouter): Finding {
+  if (outside === "") {
+    return warning(
+      "router",
+      `It forwards ports on request (${by}), but does not know its own address outside.`,
+      "Look whether the router is online; host FRIEND --map-port may not work.",
+    );
+  }
   const address = safeText(outside);
   if (scopeOf(outside) === "public") {
     return ok(
