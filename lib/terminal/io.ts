@@ -88,8 +88,10 @@ const processSignals: TerminalSignals = {
   stop() {
     if (Deno.build.os === "windows") return;
     try {
-      // The whole process group, as the terminal itself does: a shell sees only its own child stop.
-      Deno.kill(0, "SIGTSTP");
+      // The whole process group, as the terminal itself does: a shell sees only its own child stop. By a shell, since the
+      // runtime lets only a program that may run everything send signals.
+      new Deno.Command("sh", { args: ["-c", "kill -TSTP 0"], stdin: "null", stdout: "null", stderr: "null" })
+        .outputSync();
     } catch {
       // Without leave to send signals, Ctrl+Z does nothing.
     }

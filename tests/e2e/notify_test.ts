@@ -30,7 +30,10 @@ testWith(
       { wait: "> " },
       { keys: "half\x1b[O" }, // somebody leaves in the middle of a line
       { wait: "\x1b]9;Mini-Chat: bob: " },
-      { keys: "\x1b[I" },
+      { keys: "\x1b[I\x1a" }, // Ctrl+Z, and the shell has it go on
+      { wait: FOCUS_OFF },
+      { wait: "[stopped]" },
+      { wait: FOCUS_ON },
       { keys: "\x15password\r" },
       { wait: FOCUS_OFF },
       { wait: "Old password: " },
