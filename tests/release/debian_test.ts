@@ -4,47 +4,23 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { join, resolve } from "node:path";
-import { PROJECT_FOLDER } from "../../build/tool.ts";
-import { packFolder } from "../../build/release/archives.ts";
+import { join } from "node:path";
 import { debianName, makeDebianPackages } from "../../build/release/debian.ts";
-import { archiveName, describeFile, type Release } from "../../build/release/manifest.ts";
-import { writeWords } from "../../build/words.ts";
+import type { Release } from "../../build/release/manifest.ts";
 import { testWith } from "../helpers/needs.ts";
 import { runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import { DebianMachine, MACHINE_NEEDS } from "./debian_machine.ts";
+import { COMMITTED_AT, packRelease } from "./packed_release.ts";
 import { TARGET } from "./release_folder.ts";
 
 const PROGRAMS = ["mini-chat-client", "mini-chat-server"];
-const COMMITTED_AT = new Date("2026-11-25T10:00:00Z");
 const MAINTAINER = "Mini-Chat maintainers <maintainers@mini-chat.example>";
 const SERVICE = "mini-chat-server.service";
 const DATA = "/var/lib/mini-chat";
 const LINTIAN_TIMEOUT_MS = 300_000; // it reads every word of both executables
 const LIMIT = 1.5; // of systemd-analyze security, whose scale ends with 10
-
-/** Archives of the executables under test, without what was compiled into them being looked at. */
-async function packArchives(folder: string): Promise<Release> {
-  const files = [];
-  for (const program of PROGRAMS) {
-    using content = tempFolder();
-    const executable = resolve(PROJECT_FOLDER, Deno.env.get("MINI_CHAT_TEST_DIST")!, program);
-    await Deno.copyFile(executable, join(content.path, program));
-    await Deno.copyFile(join(PROJECT_FOLDER, "LICENSE"), join(content.path, "LICENSE"));
-    await writeWords(content.path, program);
-    await packFolder(content.path, join(folder, archiveName(program, TARGET)), COMMITTED_AT);
-    files.push(await describeFile(folder, program, TARGET));
-  }
-  const about = {
-    name: "mini-chat",
-    commit: "0".repeat(40),
-    deno: "2.8.3",
-    url: "https://example.com",
-  } as const;
-  return { ...about, version: "0.1.0", files };
-}
 
 function makePackages(folder: string, release: Release): Promise<string[]> {
   return makeDebianPackages({
@@ -77,7 +53,7 @@ testWith(
     };
     using folder = tempFolder();
     await Deno.chmod(folder.path, 0o755);
-    const release = await packArchives(folder.path);
+    const release = await packRelease(folder.path, PROGRAMS);
     const names = await makePackages(folder.path, release);
     assert.deepEqual(names.sort(), PROGRAMS.map((program) => debianName(program, TARGET)));
 
