@@ -59,7 +59,7 @@ export interface DebianOptions {
   readonly committedAt: Date;
   /** Who answers for the packages, as `NAME <ADDRESS>`. */
   readonly maintainer: string;
-  /** Packs in a second what takes half a minute by default, and is a third larger; for tests. */
+  /** Packs in seconds what takes a minute by default, and makes it larger by half; for tests. */
   readonly isQuick?: boolean;
 }
 
