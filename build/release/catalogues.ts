@@ -112,16 +112,17 @@ export function scoopManifest(release: Release, program: string): string | undef
 }
 
 /** The project's page where the downloads lie at GitHub; else the folder of the downloads. */
-function homepage(release: Release): string {
+export function homepage(release: Release): string {
   return githubProject(release.url) ?? release.url;
 }
 
-function githubProject(url: string): string | undefined {
+/** The page of the GitHub project whose downloads these are; undefined for an address elsewhere. */
+export function githubProject(url: string): string | undefined {
   return /^(https:\/\/github\.com\/[^/]+\/[^/]+)\/releases\//.exec(url)?.[1];
 }
 
 /** As both want it: no article first, no full stop. */
-function describe(program: string): string {
+export function describe(program: string): string {
   return capitalize((ABOUT[program] ?? program).replace(/^an? /, ""));
 }
 
