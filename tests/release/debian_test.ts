@@ -126,6 +126,11 @@ testWith(
       await machine.must("mini-chat-admin", ["healthcheck"]);
       await machine.must("mini-chat-admin", ["backup", "--keep", "2", "/var/backups/mini-chat-server"]);
       assert.match(await machine.must("ls", ["/var/backups/mini-chat-server"]), /./);
+      await machine.must("mini-chat-admin", ["status"]);
+      assert.match(
+        await machine.must("mini-chat-admin", ["doctor", "--json"]),
+        /"about":"backup","level":"ok"/,
+      );
       assert.match(await machine.must("mini-chat-admin", ["user", "list"]), /ana[\s\S]*bob/);
       // The same without the comfort, as root itself.
       await machine.must("mini-chat-server", ["--data", DATA, "backup", "/var/backups/of-root.db"]);
