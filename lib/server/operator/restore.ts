@@ -38,7 +38,7 @@ async function restore(
 ): Promise<void> {
   const { madeAt, key, accounts, messages } = await inspectBackup(backup);
   const date = madeAt === null ? "an unknown date" : new Date(madeAt).toUTCString();
-  await terminal.print(`Backup of ${date}: ${accounts} accounts, ${messages} messages, not damaged.`);
+  await terminal.print(`Backup of ${date}, not damaged; accounts: ${accounts}, messages: ${messages}.`);
   const paths = await prepareDataFolder(data);
   using _lock = await lockDataFolder(paths, "Cannot restore");
   const fingerprint = await fingerprintIn(paths);
