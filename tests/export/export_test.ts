@@ -157,12 +157,17 @@ Deno.test("an export goes on with none of another account, and not beside anothe
     exportTo(out, Object.assign(threePeople(), { account: "bob" })),
     /it is of ana at chat.example.org/,
   );
-  const { promise: held, resolve } = Promise.withResolvers<void>();
+  const underWay = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
   const slow = threePeople();
   const about = slow.about.bind(slow);
-  slow.about = () => held.then(about);
+  slow.about = () => {
+    underWay.resolve();
+    return goOn.promise.then(about);
+  };
   const first = exportTo(out, slow);
+  await underWay.promise;
   await assert.rejects(exportTo(out, threePeople()), /another program does that now/);
-  resolve();
+  goOn.resolve();
   await first;
 });

@@ -55,7 +55,8 @@ export class ReleaseFolder implements AsyncDisposable {
       else await Deno.copyFile(source.copyOf, file);
     }
     const archive = archiveName(program, TARGET);
-    await must("tar", ["-czf", join(this.path, archive), "-C", content, "."]);
+    // The same files make the same bytes: a signature of the checksums is good for the next archive of them.
+    await must("tar", ["--sort=name", "--mtime=@0", "-czf", join(this.path, archive), "-C", content, "."]);
     await Deno.remove(content, { recursive: true });
     const { sha256 } = await measure(join(this.path, archive));
     await Deno.writeTextFile(
