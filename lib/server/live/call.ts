@@ -36,11 +36,13 @@ export async function callServer(options: CallOptions): Promise<Called> {
     const { server } = await rpc.request("hello", hello, { signal }) as { server?: { version?: unknown } };
     const greetedAt = performance.now();
     await askStore(rpc, signal);
+    const answeredAt = performance.now();
+    await rpc.request("bye", {}, { signal });
     return {
       host,
       version: String(server?.version),
       helloMs: greetedAt - startedAt,
-      storeMs: performance.now() - greetedAt,
+      storeMs: answeredAt - greetedAt,
     };
   } catch (error) {
     throw signal.aborted ? noAnswer(host, options) : error;
