@@ -237,7 +237,7 @@ Deno.test("connect() says connected only when it is", async () => {
   assert.ok(!desk.tty.screen.text().includes("Connected"));
   assert.equal(desk.app.prompt(), "ana (offline)> ");
   proxy.leadTo(server.port);
-  await desk.screen.sees("Connected again.");
+  await desk.screen.sees("Connected again.", 60_000);
 });
 
 Deno.test("connect() does not hold the menu for messages that do not come", async () => {

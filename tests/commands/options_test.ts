@@ -133,7 +133,7 @@ Deno.test("what cannot go out now is queued, told, and sent or explained later",
   await ana.screen.answers(["ana (offline)>", "send nobody hello"]);
   await ana.screen.sees("Queued for nobody");
   await using _server = await startLocalServer(folder.path, { port });
-  await ana.screen.sees("Connected again.");
+  await ana.screen.sees("Connected again.", 60_000); // the longer she was away, the longer are the pauses between tries
   await ana.screen.sees("Sent: your queued message to ana");
   await ana.screen.sees("Not sent to nobody");
 });

@@ -18,8 +18,8 @@ export class ScreenReader {
   }
 
   /** Waits until a text appears behind what earlier looks saw. */
-  async sees(text: string): Promise<void> {
-    const deadline = Date.now() + APPEARS_WITHIN_MS;
+  async sees(text: string, withinMs = APPEARS_WITHIN_MS): Promise<void> {
+    const deadline = Date.now() + withinMs;
     while (true) {
       const now = this.#tty.screen.text();
       const from = commonStart(this.#seen, now);
