@@ -12,7 +12,7 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Build, BUILD_NAME, VERSION } from "../lib/version.ts";
 import { CLIENT_PERMISSIONS, SERVER_PERMISSIONS } from "./permissions.ts";
-import { complain, PROJECT_FOLDER, say } from "./tool.ts";
+import { complain, PROJECT_FOLDER, runTool, say } from "./tool.ts";
 
 /** Our name of each machine that Deno 2.8 compiles for, and Deno's. There is no base executable for Windows on arm64. */
 export const TARGETS: Readonly<Record<string, string>> = {
@@ -264,11 +264,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await runTool(main);

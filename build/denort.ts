@@ -14,7 +14,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { baseVariableOf, TARGETS } from "./compile.ts";
 import { withoutAddedSegment, withoutAddedSymbols } from "./mach_o.ts";
-import { complain, say } from "./tool.ts";
+import { runTool, say } from "./tool.ts";
 
 /** An npm package (MIT) that holds a base executable, how to get it out, and what it is then. */
 interface Carrier {
@@ -155,12 +155,8 @@ async function run(command: string, args: readonly string[], cwd: string): Promi
 }
 
 if (import.meta.main) {
-  try {
-    if (Deno.args[0] === "--all") {
-      for (const [name, path] of Object.entries(await fetchBaseExecutables())) say(`export ${name}=${path}`);
-    } else say(await fetchBaseExecutable());
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    Deno.exit(1);
-  }
+  await runTool(async () => {
+    if (Deno.args[0] !== "--all") return say(await fetchBaseExecutable());
+    for (const [name, path] of Object.entries(await fetchBaseExecutables())) say(`export ${name}=${path}`);
+  });
 }

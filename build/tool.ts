@@ -20,6 +20,16 @@ export function complain(line: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(line + "\n"));
 }
 
+/** Runs a tool's work to its end: what it throws is said in words, without a stack, and exits with 1. */
+export async function runTool(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    complain(error instanceof Error ? error.message : String(error));
+    Deno.exit(1);
+  }
+}
+
 /**
  * Runs the Deno that runs this tool, in the project's folder, with this process's input and outputs.
  *

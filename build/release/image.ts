@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { DEFAULT_PORT } from "../../lib/protocol/limits.ts";
-import { complain, PROJECT_FOLDER, say } from "../tool.ts";
+import { PROJECT_FOLDER, runTool, say } from "../tool.ts";
 import { run, unpack } from "./archives.ts";
 import { checkFiles, findFile, readManifest, type Release } from "./manifest.ts";
 
@@ -261,11 +261,4 @@ async function main([folder]: readonly string[]): Promise<void> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    await main(Deno.args);
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await runTool(() => main(Deno.args));

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { PROGRAMS } from "../compile.ts";
-import { complain, PROJECT_FOLDER, say } from "../tool.ts";
+import { complain, PROJECT_FOLDER, runTool, say } from "../tool.ts";
 import { run, unpack } from "./archives.ts";
 import { describe, githubProject, homepage } from "./catalogues.ts";
 import {
@@ -175,10 +175,7 @@ if (import.meta.main) {
     );
     Deno.exit(2);
   }
-  try {
+  await runTool(async () => {
     for (const { archive } of await packNpmPackages(folder, output)) say(archive);
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    Deno.exit(1);
-  }
+  });
 }

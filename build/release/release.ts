@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { commitOfSource, compileProgram, type Program, PROGRAMS, TARGETS } from "../compile.ts";
 import { writeWords } from "../words.ts";
-import { complain, PROJECT_FOLDER, say } from "../tool.ts";
+import { complain, PROJECT_FOLDER, runTool, say } from "../tool.ts";
 import { VERSION } from "../../lib/version.ts";
 import { filesIn, packFolder, run } from "./archives.ts";
 import { writeCatalogues } from "./catalogues.ts";
@@ -191,11 +191,4 @@ async function main(): Promise<void> {
   if (left.length > 0) say(`Left out: ${left.join(", ")}`);
 }
 
-if (import.meta.main) {
-  try {
-    await main();
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await runTool(main);

@@ -2,8 +2,6 @@
 // within seconds.
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/terminal.ts";
-import { giveToOwner } from "./data_folder.ts";
-import type { ServeOptions } from "./options.ts";
 import { addMoveCommand } from "./operator/move.ts";
 import { actorFrom, addAuditCommand } from "./operator/audit.ts";
 import { addBackupCommand } from "./operator/backup.ts";
@@ -29,10 +27,6 @@ export function addAdminCommands(
   const onStore = onStoreWith(openTerminal, actor);
   // `--data DIR check` means the same as `check --data DIR`; of two that differ, the nearer one counts.
   program.hook("preAction", (_program, subcommand) => takeOver(subcommand));
-  program.hook("postAction", async (_program, subcommand) => {
-    const { data, database, databaseFile } = subcommand.opts<Partial<ServeOptions>>();
-    if (data !== undefined && (database ?? databaseFile) === undefined) await giveToOwner(data);
-  });
   addUserCommands(program.command("user"), onStore);
   addInviteCommands(program.command("invite"), onStore);
   addBanCommands(program.command("ban"), onStore);

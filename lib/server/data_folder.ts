@@ -22,7 +22,7 @@ export function dataPaths(folder: string): DataPaths {
   };
 }
 
-/** Makes the folder if there is none, readable by its owner alone. @throws {UsageError} when it cannot be one. */
+/** Makes the folder if there is none, readable by its owner alone. @throws {UsageError} when it cannot be one, or is not for root. */
 export async function prepareDataFolder(folder: string): Promise<DataPaths> {
   const paths = dataPaths(folder);
   try {
@@ -30,17 +30,19 @@ export async function prepareDataFolder(folder: string): Promise<DataPaths> {
   } catch (error) {
     throw new UsageError(`Cannot use ${paths.folder} as data folder: ${reason(error)}`, { cause: error });
   }
+  await refuseRootElsewhere(paths.folder);
   return paths;
 }
 
 /**
  * @param flag By which the folder is named.
- * @throws {UsageError} No server has made a database in it, or a restore of it was cut off.
+ * @throws {UsageError} No server has made a database in it, a restore of it was cut off, or it is not for root.
  */
 export async function checkDatabaseIsThere(
-  { database, restoring }: DataPaths,
+  { folder, database, restoring }: DataPaths,
   flag = "--data",
 ): Promise<void> {
+  await refuseRootElsewhere(folder);
   if (await Deno.lstat(restoring).then(() => true, () => false)) {
     throw new UsageError(
       `Cannot use ${database}: a restore was cut off; start the server, which brings it to its end`,
@@ -68,30 +70,17 @@ export async function checkKeyIsThere({ folder }: DataPaths): Promise<void> {
 }
 
 /**
- * Gives to the folder's owner what root has made in it: the service whose folder it is could not write it otherwise. Where the
- * process is not root, or the folder is root's, there is nothing to give.
+ * What root makes in the folder of another user, such as that of a service, that one could not write any more; and to give it away
+ * afterwards, by names in a folder that somebody else may change meanwhile, could give away the system's own files.
+ * @throws {UsageError} This process is root, and the folder is another user's.
  */
-export async function giveToOwner(folder: string): Promise<void> {
+async function refuseRootElsewhere(folder: string): Promise<void> {
   if (Deno.build.os === "windows" || Deno.uid() !== 0) return;
-  const { uid, gid } = await Deno.stat(folder).catch(() => ({ uid: null, gid: null })); // not every command needs one
-  if (uid === null || gid === null || uid === 0) return;
-  const { lchown } = await import("node:fs/promises"); // does not follow a link that the owner has laid there
-  const give = async (folder: string): Promise<void> => {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      const path = join(folder, name);
-      try {
-        if ((await Deno.lstat(path)).uid !== 0) continue;
-        if (isDirectory) await give(path);
-        await lchown(path, uid, gid);
-      } catch (error) {
-        // A server that runs here has taken it away.
-        if (!(error instanceof Deno.errors.NotFound || (error as { code?: string }).code === "ENOENT")) {
-          throw error;
-        }
-      }
-    }
-  };
-  await give(folder);
+  const { uid } = await Deno.stat(folder).catch(() => ({ uid: 0 })); // that it is missing is said by others
+  if (uid === null || uid === 0) return;
+  throw new UsageError(
+    `Cannot use ${folder} as root, as it belongs to user ${uid}: run this as that user, with sudo -u '#${uid}' in front`,
+  );
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Passwords } from "../chat/passwords.ts";
 import type { Log } from "../chat/services.ts";
 import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { SIDE_ALPN } from "../protocol/limits.ts";
-import { type DataPaths, giveToOwner, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
+import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
 import { type DataOptions, openData } from "./open_data.ts";
@@ -153,7 +153,6 @@ export async function serve(
       log,
     }),
   );
-  await giveToOwner(paths.folder);
   log.info("serving", { port: door.port, data: paths.folder, fingerprint: identity.fingerprint });
   const resources = opened.move();
   let stopping: Promise<void> | undefined;

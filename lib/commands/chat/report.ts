@@ -77,7 +77,8 @@ async function find(app: App, name: string, which: readonly string[]): Promise<n
   let back = 0;
   for await (const { sequence, id } of messagesFrom(app, name)) {
     back += 1;
-    for (const word of [id, String(back)]) if (wanted.delete(word)) found.push(sequence);
+    // Both words may name the same one.
+    if ([id, String(back)].filter((word) => wanted.delete(word)).length > 0) found.push(sequence);
     if (wanted.size === 0) return found;
   }
   throw new ChatError(

@@ -6,7 +6,6 @@ import {
   checkDatabaseIsThere,
   checkKeyIsThere,
   dataPaths,
-  giveToOwner,
   lockDataFolder,
   prepareDataFolder,
 } from "../data_folder.ts";
@@ -78,7 +77,6 @@ async function move(
       if (rows % ROWS_PER_LINE === 0 && rows < of) void terminal.print(`${table}: ${rows} of ${of}`);
     },
   );
-  await giveToOwner(paths.folder);
   for (const [table, rows] of moved) await terminal.print(`${table}: ${rows}`);
   await terminal.print(
     `Moved and compared. Start servers ${
