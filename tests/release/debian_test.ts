@@ -132,8 +132,14 @@ testWith(
         /"about":"backup","level":"ok"/,
       );
       assert.match(await machine.must("mini-chat-admin", ["user", "list"]), /ana[\s\S]*bob/);
-      // The same without the comfort, as root itself.
-      await machine.must("mini-chat-server", ["--data", DATA, "backup", "/var/backups/of-root.db"]);
+      // As root itself: what it makes there the service could not write.
+      const asRoot = await machine.run("mini-chat-server", [
+        "--data",
+        DATA,
+        "backup",
+        "/var/backups/of-root.db",
+      ]);
+      assert.match(asRoot.stderr, /^Cannot use \S+ as root, as it belongs to user \d+: /);
       assert.equal(await strangers(machine), "");
       const refused = await machine.run("mini-chat-admin", ["user", "list"], { user: "nobody" });
       assert.equal(refused.code, 2);
