@@ -86,6 +86,7 @@ export class Work implements AsyncDisposable {
         tickets: directChats,
         relay: this.#relay,
         log,
+        admit: rules.admit,
         reach: (...where) => reachServer(identity, ...where),
       }),
     );

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { MemoryEntries } from "../../lib/chat/direct/memory_entries.ts";
 import { type ChatSession, DirectChats, type Redeemed } from "../../lib/chat/direct_chats.ts";
+import { HouseRules } from "../../lib/chat/moderation/house_rules.ts";
+import type { Ban } from "../../lib/chat/store.ts";
 import { type ByteStream, writeAll } from "../../lib/net/byte_stream.ts";
 import { createEphemeralIdentity, type Identity } from "../../lib/net/identity.ts";
 import { Listener } from "../../lib/net/listener.ts";
@@ -20,8 +22,15 @@ class RelayDesk implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #accepting: Promise<void>;
 
-  constructor(options: { limits?: Partial<RelayLimits>; waitMs?: number; idleMs?: number } = {}) {
-    const { limits, ...rest } = options;
+  constructor(
+    options: {
+      limits?: Partial<RelayLimits>;
+      waitMs?: number;
+      idleMs?: number;
+      admit?: HouseRules["admit"];
+    } = {},
+  ) {
+    const { limits, admit, ...rest } = options;
     this.relay = new Relay({ log: SILENT_LOG, limits: { ...DEFAULT_RELAY_LIMITS, ...limits }, ...rest });
     const redeem = (ticket: string) => {
       const half = this.tickets.get(ticket) ?? null;
@@ -32,6 +41,7 @@ class RelayDesk implements AsyncDisposable {
       tickets: { redeem },
       relay: this.relay,
       log: SILENT_LOG,
+      ...(admit ? { admit } : {}),
       requestWithinMs: 200,
       lingerMs: 200,
     });
@@ -121,6 +131,38 @@ Deno.test("Relay joins the two sides of a pair, whoever comes first, and copies 
   ana.close();
   assert.equal(await hear(bob), "");
   bob.close();
+});
+
+Deno.test("a ban once left a relayed chat to go on", async () => {
+  const bans: Ban[] = [];
+  const store = {
+    standingOrders: () => Promise.resolve({ bans: [...bans], lockdown: null }),
+    haveMet: () => Promise.resolve(true),
+  };
+  const rules = new HouseRules(store, { all: function* () {} });
+  await using desk = new RelayDesk({ admit: rules.admit });
+  const pairs = [desk.issue(1, 2), desk.issue(3, 4), desk.issue(2, 5)] as const;
+  const sides = await Promise.all(
+    pairs.slice(0, 2).flat().map((ticket) => desk.ask("relay", { ticket })),
+  );
+  const [ana, bob, mia, zoe] = sides as [Deno.TcpConn, Deno.TcpConn, Deno.TcpConn, Deno.TcpConn];
+  for (const side of sides) assert.ok((await hearReply(side)).result);
+  const [now, endsAt] = [Date.now(), Date.now() + 60_000];
+  bans.push({ kind: "account", subject: "user2", createdAt: now, endsAt, reason: "" });
+  await rules.refresh();
+  assert.equal(await hear(bob), "");
+  bob.close(); // a plain socket ends when both sides have
+  assert.equal(await hear(ana), "");
+  const again = await desk.ask("relay", { ticket: pairs[2][0] });
+  const { error } = await hearReply(again);
+  assert.equal(error.data.code, "forbidden");
+  assert.match(error.message, /banned by the server's operator until/);
+  await say(mia, "still here");
+  assert.equal(await hear(zoe, 10), "still here");
+  bans[0] = { ...bans[0]!, kind: "network", subject: "127.0.0.1/32" };
+  await rules.refresh();
+  for (const side of [mia, zoe]) assert.equal(await hear(side), "");
+  for (const side of [ana, mia, zoe, again]) side.close();
 });
 
 Deno.test("Relay refuses a ticket that is unknown or used, and what is no relay request", async () => {

@@ -16,6 +16,11 @@ export interface Visitor {
   readonly address: string;
 }
 
+/** Somebody who is here without a session, such as one side of a relayed chat. */
+export interface Guest extends Required<Visitor> {
+  turnOut(): void;
+}
+
 /** A session that writes to others. */
 export interface Writer {
   readonly identity: AccountName;
@@ -31,6 +36,7 @@ export class HouseRules {
   #accounts: ReadonlyMap<string, Ban> = new Map(); // by name
   #networks: readonly { readonly network: Network; readonly ban: Ban }[] = [];
   #lockdown: Lockdown | null = null;
+  readonly #guests = new Set<Guest>();
   readonly #told = new Map<string, number>(); // how often a banned address was told of its ban, since `#toldSince`
   #toldSince = 0;
   #reading: Promise<void> = Promise.resolve();
@@ -59,6 +65,16 @@ export class HouseRules {
       ban.endsAt,
     );
   }
+
+  /**
+   * Lets in somebody who has no session, and whom a later ban turns out.
+   * @returns What must be called when they leave. @throws {ChatError} `forbidden` – see `check`.
+   */
+  readonly admit = (guest: Guest): () => void => {
+    this.check(guest);
+    this.#guests.add(guest);
+    return () => this.#guests.delete(guest);
+  };
 
   /** Whether callers from a banned address are sent away without a word, as many were told why within this minute. */
   isShutOut(address: string): boolean {
@@ -133,6 +149,7 @@ export class HouseRules {
       const { identity: { name }, remoteAddress: address } = session;
       if (this.#banOf({ name, address }) !== null) session.turnOut();
     }
+    for (const guest of [...this.#guests]) if (this.#banOf(guest) !== null) guest.turnOut();
   }
 }
 

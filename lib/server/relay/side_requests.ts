@@ -2,6 +2,7 @@
 // They are told apart by ALPN during their TLS handshake. Nobody logs in on them: an address is told to whoever has it,
 // and a relay needs a ticket that a session was given.
 import type { DirectChats, Redeemed } from "../../chat/direct_chats.ts";
+import type { HouseRules } from "../../chat/moderation/house_rules.ts";
 import type { Log } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
 import { normalizeAddress } from "../../addresses.ts";
@@ -22,6 +23,7 @@ export interface SideRequestsOptions {
   readonly tickets: Pick<DirectChats, "redeem">;
   readonly relay: Relay; // disposed of with these
   readonly log: Log;
+  readonly admit?: HouseRules["admit"]; // everybody by default
   /** Connects to the side door of another server of the community; unset where there is none. */
   readonly reach?: (relayAddress: string, signal: AbortSignal) => Promise<ByteStream>;
   readonly requestWithinMs?: number; // for the caller's request; 5 s by default
@@ -74,7 +76,7 @@ export class SideRequests implements AsyncDisposable {
       if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: that is no request");
       id = request.id;
       if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
-      else if (request.method === "relay") await this.#relay(stream, line, request, leavePlace);
+      else if (request.method === "relay") await this.#relay(stream, remoteAddr, line, request, leavePlace);
       else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: send find_address or relay");
     } catch (error) {
       const isForCaller = error instanceof ChatError || error instanceof ProtocolError;
@@ -97,20 +99,27 @@ export class SideRequests implements AsyncDisposable {
 
   async #relay(
     stream: ByteStream,
+    { hostname }: Deno.NetAddr,
     line: string,
     { id, params }: { readonly id: RpcId; readonly params?: unknown },
     leavePlace: () => void,
   ): Promise<void> {
-    const { tickets, relay } = this.#options;
+    const { tickets, relay, admit = () => () => {} } = this.#options;
     const { ticket } = checked(SIDE_REQUESTS.relay.params, params ?? {}, "relay");
     const redeemed = await tickets.redeem(ticket);
     if (!redeemed) throw new ChatError("forbidden", "Cannot relay: the ticket is unknown, used, or too old");
-    leavePlace();
     const { half, owner } = redeemed;
-    if (owner !== "here") return await relay.carry(half, stream, () => this.#showTo(owner, line));
-    await relay.serve(half, stream, async (terms) => {
-      await writeAll(stream, utf8.encode(encodeSuccess(id, terms)));
-    });
+    const turnOut = () => closeQuietly(stream);
+    const leave = admit({ name: half.name, address: normalizeAddress(hostname), turnOut });
+    try {
+      leavePlace();
+      if (owner !== "here") return await relay.carry(half, stream, () => this.#showTo(owner, line));
+      await relay.serve(half, stream, async (terms) => {
+        await writeAll(stream, utf8.encode(encodeSuccess(id, terms)));
+      });
+    } finally {
+      leave();
+    }
   }
 
   /** Makes the caller's request at the server that it is for, which answers as if the caller had come there. */
