@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { writeWords } from "../../build/words.ts";
 import { clientProgram } from "../../client.ts";
 import { serverProgram } from "../../server.ts";
+import { commandsIn } from "../helpers/command_tree.ts";
 import { testWith } from "../helpers/needs.ts";
 import { runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -35,7 +36,7 @@ testWith(
       const { text, complaints } = await shown(join(folder.path, "man", `${name}.1`));
       assert.equal(complaints, "");
       assert.deepEqual(text.split("\n").filter((line) => line.length > 80), []);
-      const all = commandsOf(program);
+      const all = commandsIn(program);
       const named = [
         ...all.flatMap(({ options }) => options.flatMap(({ long, envVar }) => [long, envVar])),
         ...all.flatMap(({ commands }) => commands.map((command) => command.name())),
@@ -58,8 +59,4 @@ for (const [shell, file] of [["bash", "NAME"], ["zsh", "_NAME"], ["fish", "NAME.
       assert.deepEqual(await runProgram(shell, ["-n", script]), { code: 0, stdout: "", stderr: "" });
     }
   });
-}
-
-function commandsOf(command: Command): Command[] {
-  return [command, ...command.commands.flatMap(commandsOf)];
 }
