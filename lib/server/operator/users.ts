@@ -137,6 +137,7 @@ async function schemas() {
 
 function accountLine(account: ListedAccount): string {
   const seen = account.lastSeenAt === null ? "never" : new Date(account.lastSeenAt).toISOString();
+  const devices = account.deviceCount === 1 ? "1 device" : `${account.deviceCount} devices`;
   const state = account.isDisabled ? "  disabled" : "";
-  return `${account.name}  last seen ${seen}  ${account.unreadMessages} unread  ${account.deviceCount} devices${state}`;
+  return `${account.name}  last seen ${seen}  ${account.unreadMessages} unread  ${devices}${state}`;
 }
