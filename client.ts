@@ -21,7 +21,12 @@ import {
 } from "./lib/errors.ts";
 import type { App } from "./lib/commands/app.ts";
 import { addChatCommands } from "./lib/commands/direct/program.ts";
-import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
+import {
+  addHelpCommand,
+  checkFirstWord,
+  holdMoreThanFlags,
+  prepareProgram,
+} from "./lib/commands/command_line.ts";
 import type { EmailSurroundings } from "./lib/commands/email/parts.ts";
 import { addEmailCommand } from "./lib/commands/email/program.ts";
 import { browserOpener } from "./lib/commands/email/open_browser.ts";
@@ -183,11 +188,8 @@ async function isServer(word: string, program: Command): Promise<boolean> {
   return isServerName(profile, word);
 }
 
-/** The command tree. `endWith` hears of an exit code that a subcommand ends with, without an error. */
-export function clientProgram(
-  args: readonly string[] = [],
-  endWith: (code: number) => void = () => {},
-): Command {
+/** The program without its subcommands: what opens the menu. */
+function menuProgram(args: readonly string[]): Command {
   const program = prepareProgram(new Command("mini-chat-client"), args)
     .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
     .argument(
@@ -202,7 +204,7 @@ export function clientProgram(
       new Option("--password-command <command>", "command that prints the password, instead of asking")
         .env("MINI_CHAT_PASSWORD_COMMAND"),
     );
-  program.action((where: string | undefined, options: ProgramOptions) =>
+  return program.action((where: string | undefined, options: ProgramOptions) =>
     withApp(options, false, async (app) => {
       const { runMenu } = await import("./lib/commands/main_menu.ts");
       await runMenu(app, where, emailSurroundings(options));
@@ -211,7 +213,12 @@ export function clientProgram(
       await terminal.print(firstMenu(terminal.size.columns));
     })
   );
+}
+
+/** `endWith` hears of an exit code that a subcommand ends with, without an error. */
+function addSubcommands(program: Command, endWith: (code: number) => void): Command {
   const asScript: WithApp = (work) => withApp(program.opts<ProgramOptions>(), true, work);
+  addHelpCommand(program);
   addScriptCommands(program, asScript);
   addChatCommands(program, asScript);
   addEmailCommand(program, (work) =>
@@ -226,11 +233,19 @@ export function clientProgram(
   return program;
 }
 
+/** The command tree. */
+export function clientProgram(): Command {
+  return addSubcommands(menuProgram([]), () => {});
+}
+
 async function main(args: readonly string[]): Promise<number> {
   let code = 0;
-  const program = clientProgram(args, (given) => code = given);
+  const program = menuProgram(args);
   try {
-    await checkFirstWord(program, args, (word) => isServer(word, program));
+    if (holdMoreThanFlags(args, program)) {
+      addSubcommands(program, (given) => code = given);
+      await checkFirstWord(program, args, (word) => isServer(word, program));
+    }
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {

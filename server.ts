@@ -6,7 +6,12 @@
  */
 import { Command, CommanderError } from "commander";
 import { ChatError, messageOf, OutputError, UsageError } from "./lib/errors.ts";
-import { checkFirstWord, prepareProgram } from "./lib/commands/command_line.ts";
+import {
+  addHelpCommand,
+  checkFirstWord,
+  holdMoreThanFlags,
+  prepareProgram,
+} from "./lib/commands/command_line.ts";
 import { addCompletionCommands } from "./lib/completion/program.ts";
 import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/addresses.ts";
@@ -97,20 +102,29 @@ function listenForStop(): Disposable & { readonly received: Promise<void> } {
   };
 }
 
-/** The command tree. `openTerminal` gives the terminal that a subcommand speaks with. */
-export function serverProgram(openTerminal: () => Promise<Terminal>, args: readonly string[] = []): Command {
+/** The program without its subcommands, which does nothing but serve. */
+function servingProgram(openTerminal: () => Promise<Terminal>, args: readonly string[]): Command {
   const program = prepareProgram(new Command("mini-chat-server"), args)
     .description("A chat server in one file: accounts, mailboxes, presence. Without arguments, it serves.");
-  addServeOptions(program).action(async (options: ServeOptions) =>
+  return addServeOptions(program).action(async (options: ServeOptions) =>
     await run(options, await databaseUrlOf(program), openTerminal)
   );
+}
+
+function addSubcommands(program: Command, openTerminal: () => Promise<Terminal>): Command {
   const readVariable = (name: string) => Deno.env.get(name);
+  addHelpCommand(program);
   addAdminCommands(program, openTerminal, readVariable);
   addCompletionCommands(program, {
     sources: async () => (await import("./lib/server/known_words.ts")).KNOWN_WORDS,
     readVariable,
   });
   return program;
+}
+
+/** The command tree. `openTerminal` gives the terminal that a subcommand speaks with. */
+export function serverProgram(openTerminal: () => Promise<Terminal>): Command {
+  return addSubcommands(servingProgram(openTerminal, []), openTerminal);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -122,9 +136,12 @@ async function main(args: readonly string[]): Promise<number> {
       new Terminal({ term: Deno.env.get("TERM"), noColor: Deno.env.get("NO_COLOR"), echoesPipe: false }),
     );
   };
-  const program = serverProgram(openTerminal, args);
+  const program = servingProgram(openTerminal, args);
   try {
-    await checkFirstWord(program, args, () => Promise.resolve(false));
+    if (holdMoreThanFlags(args, program)) {
+      addSubcommands(program, openTerminal);
+      await checkFirstWord(program, args, () => Promise.resolve(false));
+    }
     await program.parseAsync(args, { from: "user" });
     return EXIT.done;
   } catch (error) {

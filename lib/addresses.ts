@@ -22,9 +22,7 @@ const NETWORKS: Record<Exclude<AddressScope, "public">, string[]> = {
     "ff00::/8",
   ],
 };
-const SUBNETS = Object.fromEntries(
-  Object.entries(NETWORKS).map(([scope, networks]) => [scope, networks.map(ipaddr.parseCIDR)]),
-);
+let subnets: Record<string, [ipaddr.IPv4 | ipaddr.IPv6, number][]> | undefined; // `NETWORKS`, parsed when first asked for
 
 /**
  * The one spelling of an IP address that throttles, logs and people see: a socket that listens on `::` shows an IPv4
@@ -97,7 +95,10 @@ function wholeGroup(address: string): string {
 
 export function scopeOf(address: string): AddressScope {
   if (!ipaddr.isValid(address)) return "unusable";
-  return ipaddr.subnetMatch(ipaddr.process(address), SUBNETS, "public") as AddressScope;
+  subnets ??= Object.fromEntries(
+    Object.entries(NETWORKS).map(([scope, networks]) => [scope, networks.map(ipaddr.parseCIDR)]),
+  );
+  return ipaddr.subnetMatch(ipaddr.process(address), subnets, "public") as AddressScope;
 }
 
 /** Writes a host and a port as one: `chat.example.org:7667`, `[2001:db8::1]:7667`. */

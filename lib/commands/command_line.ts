@@ -7,9 +7,9 @@ import { describeBuild, VERSION } from "../version.ts";
 /** Narrowest column of descriptions that are wrapped: beside our longest flag there are 40 of 80. */
 const NARROWEST_TEXT = 20;
 
-/** Prepares a program, before anything is added to it: how it shows its help and its version, and `help [SUBCOMMAND]`. */
+/** Prepares a program, before anything is added to it: how it shows its help and its version. */
 export function prepareProgram(program: Command, args: readonly string[]): Command {
-  program
+  return program
     // Commander prints it as soon as it reads `--version`, so what stands behind that is looked up before.
     .version(
       args.includes("--json") ? describeBuild(program.name()) : VERSION,
@@ -21,13 +21,28 @@ export function prepareProgram(program: Command, args: readonly string[]): Comma
     .configureHelp({ minWidthToWrap: NARROWEST_TEXT })
     .enablePositionalOptions()
     .exitOverride();
+}
+
+/** Adds `help [SUBCOMMAND]`. */
+export function addHelpCommand(program: Command): void {
   program.command("help").description("explain the program, or a subcommand")
     .argument("[subcommand...]", "the subcommand to explain")
     .action(async (words: string[]) => {
       await checkFirstWord(program, words, () => Promise.resolve(false));
       await program.parseAsync([...words, "--help"], { from: "user" });
     });
-  return program;
+}
+
+/**
+ * Whether the arguments hold more than flags of the program itself: a subcommand, a word in its place, or a call for help. Most
+ * starts do not, and then its subcommands, which take 3 ms to add, need not be there.
+ * @throws {CommanderError} A flag is wrong, which was said, or the version was asked for and printed.
+ */
+export function holdMoreThanFlags(args: readonly string[], program: Command): boolean {
+  // Flags behind the first word are not the program's.
+  const { operands, unknown } = program.passThroughOptions().parseOptions([...args]);
+  program.passThroughOptions(false);
+  return operands.length + unknown.length > 0;
 }
 
 /** Checks that the first word of the arguments is a subcommand, or what may stand in its place. */
