@@ -2,8 +2,7 @@
 // They are told apart by ALPN during their TLS handshake. Nobody logs in on them: an address is told to whoever has it,
 // and a relay needs a ticket that a session was given.
 import type { DirectChats, Redeemed } from "../../chat/direct_chats.ts";
-import type { HouseRules } from "../../chat/moderation/house_rules.ts";
-import type { Log } from "../../chat/services.ts";
+import type { Log, Services } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
 import { normalizeAddress } from "../../addresses.ts";
 import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
@@ -23,7 +22,7 @@ export interface SideRequestsOptions {
   readonly tickets: Pick<DirectChats, "redeem">;
   readonly relay: Relay; // disposed of with these
   readonly log: Log;
-  readonly admit?: HouseRules["admit"]; // everybody by default
+  readonly admit?: Services["rules"]["admit"]; // everybody by default
   /** Connects to the side door of another server of the community; unset where there is none. */
   readonly reach?: (relayAddress: string, signal: AbortSignal) => Promise<ByteStream>;
   readonly requestWithinMs?: number; // for the caller's request; 5 s by default
