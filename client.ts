@@ -151,7 +151,10 @@ function emailSurroundings(options: ProgramOptions): EmailSurroundings {
   };
 }
 
-async function printError(line: string): Promise<void> {
+/** What it says may come from a server that wants to do something to the terminal. */
+async function printError(text: string): Promise<void> {
+  const { safeText } = await import("./lib/terminal/safe_text.ts");
+  const line = safeText(text, { multiline: true });
   // The exit code says it too, where nobody takes the words.
   await Deno.stderr.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
 }

@@ -32,6 +32,16 @@ Deno.test("a word that is no subcommand is not taken for a server", async () => 
   assert.match(server.stderr, /^Cannot find subcommand chekc: did you mean check\?/);
 });
 
+Deno.test("an error that quotes escape sequences does not send them to the terminal", async () => {
+  // The words of a refusal come from the server; those of this one come from the arguments, on the same way.
+  using folder = tempFolder();
+  const args = ["--profile", "/dev/null/\x1b]0;mine\x07\x9b31m\u202e", "whoami"];
+  const { stderr } = await new Person("nobody", folder.path).run(args);
+  assert.match(stderr, /^Cannot use \/dev\/null\/␛\]0;mine␇‹U\+009B›31m‹U\+202E›/);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(stderr, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+});
+
 Deno.test("--version prints the version of deno.json, with --json all that an executable knows of its making", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   const isCompiled = Deno.env.has("MINI_CHAT_TEST_DIST");
