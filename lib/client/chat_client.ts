@@ -21,7 +21,7 @@ import {
   type SignedIn,
   type UserEntry,
 } from "../protocol/requests.ts";
-import { type HistoryPage, type HistoryRange, newestFirst, oldestFirst } from "./history.ts";
+import { type HistoryPage, type HistoryRange, mustGetFurther, newestFirst, oldestFirst } from "./history.ts";
 import type { ServerLink } from "./server_link.ts";
 import { Unread } from "./unread.ts";
 import {
@@ -178,6 +178,7 @@ export class ChatClient implements Disposable {
     let after: string | null = null;
     do {
       const page: Result<"list_users"> = await this.call("list_users", after === null ? {} : { after });
+      if (page.next !== null && page.next <= (after ?? "")) throw mustGetFurther(page.next);
       yield* page.users;
       after = page.next;
     } while (after !== null);

@@ -1,4 +1,5 @@
 // Walks through a conversation page by page, wherever the pages come from: the server, or a copy of what was seen.
+import { ChatError } from "../errors.ts";
 import type { HistoryEntry, Result } from "../protocol/requests.ts";
 
 export type HistoryPage = Result<"fetch_history">;
@@ -22,6 +23,7 @@ export async function* newestFirst(
   let before: number | null = null;
   do {
     const page: HistoryPage = await fetch(before);
+    mustBeOlder(page, before);
     const wanted = page.messages.filter((message) => isIn(range, message));
     const messages = wanted.slice(Math.max(0, wanted.length - left));
     if (messages.length > 0) yield messages;
@@ -43,6 +45,7 @@ export async function* oldestFirst(
   while (ends.length > 0) {
     const end = ends.at(-1) ?? null;
     const page = await fetch(end);
+    mustBeOlder(page, end);
     const messages = page.messages.filter((message) => message.sequence >= doneBelow && isIn(range, message));
     if (isGoingBack) found += messages.length;
     // Also where the pages have shifted since the way back, as messages were added or have expired.
@@ -58,6 +61,18 @@ export async function* oldestFirst(
     doneBelow = end ?? Infinity;
     ends.pop();
   }
+}
+
+/** The error for a server whose pages never end: one would ask it for ever. */
+export function mustGetFurther(next: string | number): ChatError {
+  return new ChatError(
+    "internal",
+    `Cannot read on: the server gave ${next} as its next page, which is no further; tell its operator`,
+  );
+}
+
+function mustBeOlder({ next }: HistoryPage, before: number | null): void {
+  if (next !== null && next >= (before ?? Infinity)) throw mustGetFurther(next);
 }
 
 function isIn({ since = -Infinity, before = Infinity }: HistoryRange, { storedAt }: HistoryEntry): boolean {

@@ -33,12 +33,15 @@ export interface OutboxSenderOptions {
 }
 
 const RETRY_MS = 2_000;
+/** The shortest pause: a server that asks for none is not asked hundreds of times a second. */
+const SHORTEST_RETRY_MS = 50;
 /** How often the server may fail on one message (`internal`): with pauses that double, it holds up the others for 14 s at most. */
 const MAX_FAULTS = 4;
 
 /** Milliseconds to wait before asking again what was refused; undefined where waiting does not help. */
 export function retryAfterMs(error: unknown, pauseMs = RETRY_MS): number | undefined {
-  return error instanceof ChatError && isTemporary(error) ? error.retryAfterMs ?? pauseMs : undefined;
+  if (!(error instanceof ChatError && isTemporary(error))) return undefined;
+  return Math.max(SHORTEST_RETRY_MS, error.retryAfterMs ?? pauseMs);
 }
 
 export class OutboxSender implements Disposable {

@@ -334,3 +334,10 @@ Deno.test("historyFromStart() leaves nothing out and gives nothing twice when th
   }
   assert.deepEqual(given, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]);
 });
+
+Deno.test("ChatClient stops with an error when the server's list of users leads back to its start", async () => {
+  const link = new ScriptedLink(() => ({ users: [], next: "bob" }));
+  using client = new ChatClient(link, recordsAt(0), {});
+  await assert.rejects(Array.fromAsync(client.users()), /Cannot read on: .* bob .*tell its operator/);
+  assert.deepEqual(link.asked.map(({ params }) => params), [{}, { after: "bob" }]);
+});

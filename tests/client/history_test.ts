@@ -61,3 +61,12 @@ Deno.test("a history stops asking once it has what is wanted", async () => {
   assert.deepEqual((await timesOf(newestFirst(fetch, { since: 298 }))).flat(), [298, 299]);
   assert.equal(asked, 2); // the second is wholly too old
 });
+
+Deno.test("a history ends with an error when the server's next page is the same one again", async () => {
+  // Such a server once kept a client asking for ever.
+  const page = await conversation([1, 2, 3])(null);
+  const fetch: FetchPage = () => Promise.resolve({ ...page, next: 10 });
+  for (const walk of [oldestFirst, newestFirst]) {
+    await assert.rejects(timesOf(walk(fetch)), /Cannot read on: .* 10 .*tell its operator/);
+  }
+});

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { type Outbox, type OutboxMessage, OutboxSender } from "../../lib/client/outbox_sender.ts";
+import {
+  type Outbox,
+  type OutboxMessage,
+  OutboxSender,
+  retryAfterMs,
+} from "../../lib/client/outbox_sender.ts";
 import { ChatError, ConnectionError } from "../../lib/errors.ts";
 
 /** An outbox in memory. */
@@ -223,4 +228,10 @@ Deno.test("OutboxSender does not read back the only message in the outbox, unles
   isBroken = false;
   sender.resume();
   assert.deepEqual(await until(3), ["accepted a", "accepted b", "accepted c"]);
+});
+
+Deno.test("retryAfterMs() leaves a pause where the server asks for none: a client once sent hundreds of times a second", () => {
+  assert.equal(retryAfterMs(new ChatError("rate_limited", "too fast", { retryAfterMs: 0 })), 50);
+  assert.equal(retryAfterMs(new ChatError("rate_limited", "too fast", { retryAfterMs: 70 })), 70);
+  assert.equal(retryAfterMs(new ChatError("not_found", "nobody")), undefined);
 });
