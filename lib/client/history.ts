@@ -71,7 +71,8 @@ export function mustGetFurther(next: string | number): ChatError {
   );
 }
 
-function mustBeOlder({ next }: HistoryPage, before: number | null): void {
+/** Throws unless a page leads to older messages only. */
+export function mustBeOlder({ next }: HistoryPage, before: number | null): void {
   if (next !== null && next >= (before ?? Infinity)) throw mustGetFurther(next);
 }
 

@@ -1,5 +1,6 @@
 // `export`: everything of one's own account in a folder.
 import { ConnectionError, UsageError } from "../../errors.ts";
+import { mustBeOlder, mustGetFurther } from "../../client/history.ts";
 import { formatHostAndPort } from "../../addresses.ts";
 import type { ExportSource } from "../../export/export.ts";
 import { MAX_HISTORY_PER_PAGE } from "../../protocol/limits.ts";
@@ -52,12 +53,19 @@ function sourceOf(app: App): ExportSource {
       const { names: blocked } = await client.call("list_blocked", {});
       return { ...await client.call("update_settings", {}), blocked };
     },
-    conversations: (after) => client.call("list_conversations", after === null ? {} : { after }),
-    history: (other, before) =>
-      client.call("fetch_history", {
+    async conversations(after) {
+      const page = await client.call("list_conversations", after === null ? {} : { after });
+      if (page.next !== null && page.next <= (after ?? "")) throw mustGetFurther(page.next);
+      return page;
+    },
+    async history(other, before) {
+      const page = await client.call("fetch_history", {
         with: other,
         limit: MAX_HISTORY_PER_PAGE,
         ...(before === null ? {} : { before }),
-      }),
+      });
+      mustBeOlder(page, before);
+      return page;
+    },
   };
 }
