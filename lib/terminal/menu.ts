@@ -6,8 +6,8 @@ import { TypedLines, type TypedLinesStore } from "./typed_lines.ts";
 import { type Completion, Interrupt } from "./read_line.ts";
 import { nearestName } from "./nearest_name.ts";
 import { HELP, type Overviewed, overviewOf } from "./overview.ts";
-import { oneLine } from "./safe_text.ts";
-import { cyan, dim, red, withoutStyle } from "./style.ts";
+import { oneLine, safeText } from "./safe_text.ts";
+import { cyan, dim, red } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface CommandContext {
@@ -207,9 +207,10 @@ export function completeFirstWord(args: string, names: readonly string[]): Compl
 
 /** An error's message as a sentence, and when to try again where that helps. */
 export function sentenceOf(error: unknown): string {
-  const message = messageOf(error).trim() || "Something went wrong";
+  // The words may be the server's.
+  const message = safeText(messageOf(error).trim(), { multiline: true }) || "Something went wrong";
   const sentence = message[0]!.toUpperCase() + message.slice(1) +
-    (/[.!?…]$/.test(withoutStyle(message)) ? "" : ".");
+    (/[.!?…]$/.test(message) ? "" : ".");
   const waitMs = error instanceof ChatError ? error.retryAfterMs : undefined;
   if (waitMs === undefined) return sentence;
   return `${sentence} Try again in ${Math.max(1, Math.ceil(waitMs / 1000))} s.`;

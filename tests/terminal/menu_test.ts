@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { ChatError, UsageError } from "../../lib/errors.ts";
-import { completeFirstWord, Menu, type MenuCommand, type MenuOptions } from "../../lib/terminal/menu.ts";
+import {
+  completeFirstWord,
+  Menu,
+  type MenuCommand,
+  type MenuOptions,
+  sentenceOf,
+} from "../../lib/terminal/menu.ts";
 import { FakeTerminal, type FakeTerminalOptions } from "../helpers/fake_terminal.ts";
 
 /** A menu with a few commands, and what they were given. */
@@ -143,6 +149,8 @@ Deno.test("Menu prints a command's error as a sentence, and goes on", async () =
   assert.match(output, /✗ Too many attempts\. Try again in 2 s\.\n/);
   assert.match(output, /✗ Disk full!\n/);
   assert.deepEqual(runs, ["users"]);
+  // A server's words that reorder what stands around them.
+  assert.equal(sentenceOf(new ChatError("not_found", "\u202eno\x9b1m")), "‹U+202E›no‹U+009B›1m.");
 });
 
 Deno.test("Menu keeps the typed lines through its store, never a secret", async () => {
