@@ -96,6 +96,11 @@ export class ServerLink implements AsyncDisposable {
     return this.#state.kind === "online";
   }
 
+  /** Whether the server was reached and its key is good, signed in or not. */
+  get isConnected(): boolean {
+    return this.#rpc !== undefined;
+  }
+
   start(): void {
     this.#running ??= this.#run();
   }

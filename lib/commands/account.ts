@@ -1,6 +1,7 @@
 // One account signed in on one server: the link that keeps the connection, and the chat over it.
 import { ChatClient } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
+import { formatHostAndPort } from "../addresses.ts";
 import { ChatError, ConnectionError } from "../errors.ts";
 import { unlessAborted, within } from "../waiting.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
@@ -82,17 +83,24 @@ export class Account implements AsyncDisposable {
     return this.#link.isOnline;
   }
 
-  /** Waits for the first attempts: until it is online or refused, the first failure has lasted `ms`, or the signal is aborted. */
-  async firstOutcome(ms: number, signal?: AbortSignal): Promise<FirstOutcome> {
-    const deadline = performance.now() + ms;
+  /**
+   * Waits for the first attempts: until it is online or refused, `ms` have passed, or the signal is aborted. Once a server has been
+   * reached, signing in may take `reachedMs` more.
+   */
+  async firstOutcome(ms: number, signal?: AbortSignal, reachedMs = 0): Promise<FirstOutcome> {
+    const startedAt = performance.now();
     for (;;) {
       const { state } = this.#link;
       if (state.kind === "online") return { kind: "online" };
       if (state.kind === "stopped") return { kind: "ended", error: state.error };
       if (signal?.aborted) return { kind: "ended", error: signal.reason };
-      const left = deadline - performance.now();
+      const waitedMs = performance.now() - startedAt;
+      const isPatient = waitedMs >= ms && this.#link.isConnected;
+      const left = ms + (isPatient ? reachedMs : 0) - waitedMs;
       if (left <= 0) {
-        return { kind: "waiting", reason: state.kind === "waiting" ? state.reason : "no answer yet" };
+        const place = formatHostAndPort(this.server.host, this.server.port);
+        const reason = `Cannot reach ${place} in time: the network is slow, or the server is busy`;
+        return { kind: "waiting", reason: state.kind === "waiting" ? state.reason : reason };
       }
       await this.#change(left, signal);
     }

@@ -30,6 +30,8 @@ export interface ScriptOptions {
 
 /** How long a subcommand tries to reach the server, in milliseconds. */
 const REACH_WITHIN_MS = 15_000;
+/** How much longer it may sign in on a server that it has reached: where each answer takes 4 s, that is done after 16 s. */
+const SIGN_IN_WITHIN_MS = 30_000;
 
 /** Connects as the account that signed in before; `tellsNews` where somebody sits there. Throws `NotSignedInError` for none. */
 export async function openAccount(
@@ -41,7 +43,10 @@ export async function openAccount(
   const news = tellsNews ? newsOf(app) : null;
   const account = new Account({ profile: app.profile, server, name: login.name, news });
   const what = `Connecting to ${safeText(server.host)}`;
-  const outcome = await app.waitFor(what, (signal) => account.firstOutcome(REACH_WITHIN_MS, signal));
+  const outcome = await app.waitFor(
+    what,
+    (signal) => account.firstOutcome(REACH_WITHIN_MS, signal, SIGN_IN_WITHIN_MS),
+  );
   if (outcome.kind === "online") return app.enter(account);
   await account[Symbol.asyncDispose]();
   if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);

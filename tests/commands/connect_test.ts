@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { Account } from "../../lib/commands/account.ts";
 import { connect } from "../../lib/commands/chat/connect.ts";
 import { printInbox } from "../../lib/commands/chat/inbox.ts";
 import { openAccount } from "../../lib/commands/scripts.ts";
@@ -272,9 +273,28 @@ Deno.test("printInbox() fails with words when the connection breaks before all h
   });
 });
 
-/** A server that answers these requests, and nothing more. */
+Deno.test("an account on a slow network once failed while it was still signing in: a server that was reached gets more time", async () => {
+  const asked = Promise.withResolvers<void>();
+  const mayAnswer = Promise.withResolvers<void>();
+  await using server = await startMuteServer(["hello", "resume"], () => (asked.resolve(), mayAnswer.promise));
+  await using desk = new ChatDesk();
+  const known = desk.profile.saveServer({ ...server, host: "127.0.0.1" });
+  const login = { token: "token", deviceId: crypto.randomUUID() };
+  desk.profile.saveLogin({ serverId: known.serverId, name: "ana" }, login);
+  await using account = new Account({ profile: desk.profile, server: known, name: "ana", news: null });
+  await asked.promise;
+  const impatient = await account.firstOutcome(0);
+  assert.ok(impatient.kind === "waiting");
+  assert.match(impatient.reason, /^Cannot reach 127\.0\.0\.1:\d+ in time/);
+  const patient = account.firstOutcome(0, undefined, 60_000);
+  mayAnswer.resolve();
+  assert.deepEqual(await patient, { kind: "online" });
+});
+
+/** A server that answers these requests, once it may, and nothing more. */
 async function startMuteServer(
   answered: readonly ("hello" | "resume")[],
+  mayAnswer: () => Promise<void> = () => Promise.resolve(),
 ): Promise<AsyncDisposable & MuteServer> {
   const identity = await createEphemeralIdentity();
   const open = new Set<RpcConnection>();
@@ -286,7 +306,7 @@ async function startMuteServer(
       const rpc = new RpcConnection(connection, {
         onRequest: (method) =>
           answered.find((name) => name === method)
-            ? ANSWERS[method as "hello" | "resume"]
+            ? mayAnswer().then(() => ANSWERS[method as "hello" | "resume"])
             : new Promise(() => {}),
       });
       open.add(rpc);
