@@ -69,6 +69,12 @@ export async function identityFrom(
       `Cannot use certificate ${certificatePath} as ${keyPath} holds the key of another one`,
     );
   }
+  if (new X509Certificate(certificatePem).ca) {
+    throw new UsageError(
+      `Cannot use certificate ${certificatePath} as it is an authority's (basicConstraints CA:TRUE), which no client takes for ` +
+        "a server's: make it with CA:FALSE, as by openssl req -x509 -addext basicConstraints=critical,CA:FALSE",
+    );
+  }
   return { certificatePem, privateKeyPem, fingerprint: await fingerprintOf(certificatePem) };
 }
 

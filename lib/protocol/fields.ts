@@ -88,8 +88,11 @@ export const textField: z.ZodString = z.string()
 /** Position in a mailbox: a whole number from 0 up. */
 export const sequenceField: z.ZodInt = z.int().min(0);
 
+/** The last moment that a `Date` can hold (ECMA-262, Time Values): one beyond it has no day that could be shown. */
+const LAST_MS = 8.64e15;
+
 /** Milliseconds since 1970-01-01 UTC. */
-export const timeField: z.ZodInt = z.int();
+export const timeField: z.ZodInt = z.int().min(-LAST_MS).max(LAST_MS);
 
 /** E-mail address that a user publishes; its form is checked loosely, since only delivery proves it. */
 export const emailField: z.ZodString = z.string().max(254).regex(

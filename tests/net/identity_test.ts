@@ -13,6 +13,24 @@ import {
 } from "../../lib/net/identity.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
 
+/** What `openssl req -x509` makes when it is told no more; clients refuse it (`CaUsedAsEndEntity`). */
+async function makeAuthority(): Promise<{ certificate: string; key: string }> {
+  await import("reflect-metadata");
+  const x509 = await import("@peculiar/x509");
+  const keys = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+    "sign",
+    "verify",
+  ]);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=chat.example.org",
+    keys,
+    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+    extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
+  });
+  const key = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
+  return { certificate: certificate.toString("pem"), key: x509.PemConverter.encode(key, "PRIVATE KEY") };
+}
+
 /** Runs with a folder that is gone afterwards. */
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "mini-chat-identity-" });
@@ -72,6 +90,9 @@ Deno.test("loadIdentity() names the file that cannot be used", () =>
     await Deno.writeTextFile(path("own.key"), own.privateKeyPem);
     await Deno.writeTextFile(path("other.key"), other.privateKeyPem);
     await Deno.writeTextFile(path("junk"), "junk");
+    const authority = await makeAuthority();
+    await Deno.writeTextFile(path("authority.crt"), authority.certificate);
+    await Deno.writeTextFile(path("authority.key"), authority.key);
     assert.deepEqual(await loadIdentity(path("own.crt"), path("own.key")), own);
     const cases: [string, string, RegExp][] = [
       ["missing.crt", "own.key", /^Cannot read certificate file .*missing\.crt/],
@@ -85,6 +106,11 @@ Deno.test("loadIdentity() names the file that cannot be used", () =>
         /^Cannot use certificate .*own\.crt as .*other\.key holds the key of another one$/,
       ],
     ];
+    cases.push([
+      "authority.crt",
+      "authority.key",
+      /authority\.crt as it is an authority's .*: make it with CA:FALSE/,
+    ]);
     for (const [certificate, key, message] of cases) {
       await assert.rejects(loadIdentity(path(certificate), path(key)), (error: Error) => {
         assert.ok(error instanceof UsageError);
