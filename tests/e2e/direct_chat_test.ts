@@ -9,6 +9,7 @@ class Place implements AsyncDisposable {
   readonly folder: string;
   readonly server: TestServer;
   readonly #dispose: () => void;
+  readonly #started: Program[] = []; // since a step last ended
 
   private constructor(folder: ReturnType<typeof tempFolder>, server: TestServer) {
     this.folder = folder.path;
@@ -37,10 +38,21 @@ class Place implements AsyncDisposable {
   }
 
   start(name: string, ...args: string[]): Program {
-    return startClient([...this.#profile(name), ...args], {
+    const program = startClient([...this.#profile(name), ...args], {
       name,
       env: { XDG_DOWNLOAD_DIR: join(this.folder, "saved") },
     });
+    this.#started.push(program);
+    return program;
+  }
+
+  /** Ends, when disposed of, every program that was started and still runs. */
+  endWhatStarts(): AsyncDisposable {
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all(this.#started.splice(0).map((program) => program.kill()));
+      },
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -61,6 +73,12 @@ Deno.test("direct chat, with the real programs", async (context) => {
     "tells of invitations at the menu, announces third persons, and goes on",
     () => chatAtMenu(place),
   );
+  /** A step whose programs are gone when it is over, failed or not: a chat that went on would meet those of the next step. */
+  const step = (name: string, run: () => Promise<void>) =>
+    context.step(name, async () => {
+      await using _ = place.endWhatStarts();
+      await run();
+    });
   async function begin(): Promise<{ ana: Program; bob: Program; port: number }> {
     const ana = place.start("ana", "chat", "host", "bob");
     const [, port] = await ana.waitForLine(/Listening on port (\d+)/);
@@ -74,7 +92,7 @@ Deno.test("direct chat, with the real programs", async (context) => {
     await program.waitForLine(words);
     assert.equal((await program.waitForExit()).code, 0);
   }
-  await context.step("bye", async () => {
+  await step("bye", async () => {
     const { ana, bob, port } = await begin();
     await ana.writeLine("hello bob");
     await bob.waitForLine(/ana: hello bob/);
@@ -86,14 +104,14 @@ Deno.test("direct chat, with the real programs", async (context) => {
   });
   if (Deno.build.os === "windows") return;
   for (const [signal, words] of [["SIGINT", /said goodbye/], ["SIGTERM", /said goodbye/]] as const) {
-    await context.step(signal, async () => {
+    await step(signal, async () => {
       const { ana, bob } = await begin();
       ana.signal(signal);
       await ends(bob, words);
       await ana.waitForExit();
     });
   }
-  await context.step("SIGKILL, and a new chat afterwards", async () => {
+  await step("SIGKILL, and a new chat afterwards", async () => {
     const { ana, bob } = await begin();
     await ana.kill();
     await bob.waitForLine(/Connection to ana lost: .*Looking for a way back for 1 min 30 s/);
