@@ -38,8 +38,11 @@ const ACKNOWLEDGE_AFTER_MS = 20;
 
 /** What a chat client keeps on disk, for one account on one server. */
 export interface ChatRecords extends Outbox {
-  /** Puts a message at the end of the outbox; it is on disk when this returns. */
-  add(message: OutboxMessage): void;
+  /**
+   * Puts a message at the end of the outbox; it is on disk when this returns.
+   * @returns Whether no other message of the account waits there, whichever program wrote it.
+   */
+  add(message: OutboxMessage): boolean;
   /** Forgets a refused message, once its writer was told. */
   dismissRefused(id: string): void;
   /** Highest sequence that was shown on this device; 0 at first. */
@@ -154,10 +157,10 @@ export class ChatClient implements Disposable {
   send(to: string, text: string): Sending {
     const id = newMessageId();
     const message = checked(REQUESTS.send_message.params, { id, to, text }, "the message");
-    this.#records.add(message);
+    const isAlone = this.#records.add(message);
     const { promise: outcome, resolve } = Promise.withResolvers<SendOutcome>();
     this.#outcomes.set(id, resolve);
-    this.#sender.wake(message);
+    this.#sender.wake(isAlone ? message : undefined);
     return { id, outcome };
   }
 

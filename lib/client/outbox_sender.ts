@@ -48,7 +48,6 @@ export class OutboxSender implements Disposable {
   readonly #options: OutboxSenderOptions;
   readonly #retryMs: number;
   #faults = { id: "", count: 0 }; // how often the server has failed on the message that is first in the queue
-  #isEmpty = false; // the outbox, when it was last read
   #written: OutboxMessage | null = null; // the only message in the outbox, which need not be read back
   #hasFailed = false; // since the last success
   #isRunning = false;
@@ -68,13 +67,10 @@ export class OutboxSender implements Disposable {
     this.wake();
   }
 
-  /** Starts to send what waits, unless the server has asked for a pause. */
-  wake(added?: OutboxMessage): void {
+  /** Starts to send what waits, unless the server has asked for a pause. `only` is what was added, where nothing else waits. */
+  wake(only?: OutboxMessage): void {
     this.#isWoken = true;
-    if (added) {
-      this.#written = this.#isEmpty ? added : null;
-      this.#isEmpty = false;
-    }
+    this.#written = only ?? null;
     if (this.#isRunning || this.#isDisposed || this.#timer !== undefined) return;
     this.#isRunning = true;
     this.#run().catch((error) => {
@@ -111,7 +107,6 @@ export class OutboxSender implements Disposable {
   #next(): OutboxMessage | null {
     const message = this.#written ?? this.#options.outbox.first();
     this.#written = null;
-    this.#isEmpty = message === null;
     return message;
   }
 

@@ -46,8 +46,8 @@ export class AccountRecords {
     this.#waiting = database.prepare(() => this.#rows().where("rejected_code", "is", null));
   }
 
-  /** Puts a message at the end of the outbox, to be sent by this program. */
-  add({ id, to, text }: QueuedMessage): void {
+  /** Puts a message at the end of the outbox, to be sent by this program. @returns Whether no other one waits there, whoever wrote it. */
+  add({ id, to, text }: QueuedMessage): boolean {
     this.#database.run(
       this.#database.tables.insertInto("outbox").values({
         id,
@@ -59,6 +59,8 @@ export class AccountRecords {
         claimed_by: this.#marks.own,
       }),
     );
+    for (const oldest of this.#waiting.iterate({})) return oldest.id === id;
+    return false; // another program has taken it over and sent it
   }
 
   /** The oldest message that is this program's to send: one that it wrote, or whose writer has ended before it was sent. */

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { OutboxSender } from "../../lib/client/outbox_sender.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile, type Profile } from "../../lib/profile/profile.ts";
 import { Program } from "../helpers/program.ts";
@@ -53,6 +54,32 @@ Deno.test("first() gives each program what it wrote, and what a program that has
     two.recordsOf(ana).accepted(found.id);
   }
   deepEqual(left, ["first, by one", "third, by one"]);
+});
+
+Deno.test("what another program left behind once went out after a newer message", async () => {
+  using folder = tempFolder();
+  const one = openProfile(folder.path);
+  using two = openProfile(folder.path);
+  const records = two.recordsOf(accountIn(one));
+  const sent: string[] = [];
+  const both = Promise.withResolvers<void>();
+  using sender = new OutboxSender({
+    outbox: records,
+    send: ({ id, text }) => {
+      if (sent.push(text) === 2) both.resolve();
+      return Promise.resolve({ id, sequence: sent.length, storedAt: 1, duplicate: false });
+    },
+    onOutcome: ({ id }) => records.accepted(id),
+    onFault: both.reject,
+  });
+  write(one, "older");
+  sender.resume(); // finds nothing, as one is still running
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  one[Symbol.dispose]();
+  const newer = { id: newMessageId(), to: "bob", text: "newer" };
+  sender.wake(records.add(newer) ? newer : undefined);
+  await both.promise;
+  deepEqual(sent, ["older", "newer"]);
 });
 
 Deno.test("first() gives a message of before there were claims to the first program that asks", () => {

@@ -126,7 +126,7 @@ function memoryRecords(): ChatRecords {
     if (index >= 0) outbox.splice(index, 1);
   };
   return {
-    add: (message) => void outbox.push(message),
+    add: (message) => outbox.push(message) === 1,
     first: () => outbox[0] ?? null,
     accepted: take,
     refused: (_id, error) => {
