@@ -6,6 +6,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
+import { UsageError } from "../errors.ts";
 import { Database } from "../sqlite/database.ts";
 import { PROFILE_MIGRATIONS } from "./migrations.ts";
 import { People } from "./people.ts";
@@ -240,10 +241,16 @@ const TABLES_OF_ACCOUNTS = `
  * Opens the profile in a folder, and makes both if there is none: the folder for its owner only (0700), the file too (0600).
  * @param folder Where the profile lies.
  * @param options.now Clock in epoch milliseconds; `Date.now` by default.
- * @throws {UsageError} A newer program wrote the profile, it is damaged, or it may not be written.
+ * @throws {UsageError} The folder has no name, a newer program wrote the profile, it is damaged, or it may not be written.
  * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
  */
 export function openProfile(folder: string, options: { readonly now?: () => number } = {}): Profile {
+  // As a script gives it whose variable is not set.
+  if (folder === "") {
+    throw new UsageError(
+      'Cannot use a profile without a folder: received ""; give one with --profile DIR, or unset MINI_CHAT_PROFILE',
+    );
+  }
   const path = join(folder, PROFILE_FILE);
   try {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });

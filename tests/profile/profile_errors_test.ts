@@ -53,6 +53,14 @@ testWith(["unix"], "a profile where no folder can be made says so", () => {
   failsInWords(() => openProfile(join(file, "profile")), UsageError, /^Cannot use \S+: Not a directory.*$/);
 });
 
+Deno.test("a profile without the name of a folder says so, in place of a stack trace", () => {
+  failsInWords(
+    () => openProfile(""),
+    UsageError,
+    /^Cannot use a profile without a folder: .* MINI_CHAT_PROFILE$/,
+  );
+});
+
 Deno.test("a profile whose file may not be written says so", () => {
   using folder = tempFolder();
   using profile = openProfile(folder.path);
