@@ -76,17 +76,21 @@ function homeFolder(): string {
   return Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
 }
 
-/** The folder of the profile when none is given: where the system keeps the state of programs. */
+/**
+ * The folder of the profile when none is given: where the system keeps the state of programs. Empty where that is not known: in the
+ * folder that one happens to stand in, a login would be lost in the next one, or lie where others read it.
+ */
 function defaultProfileFolder(): string {
-  const home = homeFolder();
-  switch (Deno.build.os) {
-    case "windows":
-      return join(Deno.env.get("LOCALAPPDATA") ?? join(home, "AppData", "Local"), "mini-chat");
-    case "darwin":
-      return join(home, "Library", "Application Support", "mini-chat");
-    default:
-      return join(Deno.env.get("XDG_STATE_HOME") || join(home, ".local", "state"), "mini-chat");
-  }
+  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
+  const inHome = (...folders: string[]) => home && join(home, ...folders);
+  const states = {
+    windows: () => Deno.env.get("LOCALAPPDATA") || inHome("AppData", "Local"),
+    darwin: () => inHome("Library", "Application Support"),
+    others: () => Deno.env.get("XDG_STATE_HOME") || inHome(".local", "state"),
+  };
+  const { os } = Deno.build;
+  const state = states[os === "windows" || os === "darwin" ? os : "others"]();
+  return state ? join(state, "mini-chat") : "";
 }
 
 /** Makes the program's state, runs the work on it, and takes it down whatever happens. `greet` has the screen while the rest is loaded. */

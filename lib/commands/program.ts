@@ -1,5 +1,6 @@
 // The flags of the client's subcommands for scripts, which share the code of the menu's options.
 import { Argument, type Command, Option } from "commander";
+import { ConnectionError, UsageError } from "../errors.ts";
 import type { App } from "./app.ts";
 import type { RangeFlags } from "./chat/history.ts";
 import type { ScriptOptions } from "./scripts.ts";
@@ -24,14 +25,28 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   signedIn("send", "send a message; ends once it is on the server's disk")
     .argument("<user>", "the recipient")
     .argument("[text]", "the text; read from standard input when it is - or left out")
-    .action((to: string, text: string | undefined, options: ScriptOptions) =>
-      as(options, async (app, { sendOnce }) => {
+    .allowExcessArguments()
+    .action(async (to: string, text: string | undefined, options: ScriptOptions, { args }: Command) => {
+      if (args.length > 2) {
+        throw new UsageError(
+          `Cannot send ${args.length - 1} words: put the text in quotes, as in send bob "hello there"`,
+        );
+      }
+      let isConnected = false;
+      const sending = as(options, async (app, { sendOnce }) => {
+        isConnected = true;
         const isPiped = text === undefined || text === "-";
         // `echo hello` ends its line; the message need not.
         const body = isPiped ? (await app.readInput()).replace(/\r?\n$/, "") : text;
         await sendOnce(app, to.toLowerCase(), body, options);
-      })
-    );
+      });
+      await sending.catch((error) => {
+        if (isConnected || !(error instanceof ConnectionError)) throw error;
+        throw new ConnectionError(`${error.message}. The message was not kept: send it again`, {
+          cause: error,
+        });
+      });
+    });
   signedIn("inbox", "print new messages, and mark them as read")
     .option("--keep", "do not mark them as read", false)
     .action((options: ScriptOptions & { keep: boolean }) =>

@@ -245,10 +245,10 @@ const TABLES_OF_ACCOUNTS = `
  * @throws {ChatError} `unavailable` – the disk is full, or another program has held the file for 5 s.
  */
 export function openProfile(folder: string, options: { readonly now?: () => number } = {}): Profile {
-  // As a script gives it whose variable is not set.
+  // As a script gives it whose variable is not set, or a system service that has no home.
   if (folder === "") {
     throw new UsageError(
-      'Cannot use a profile without a folder: received ""; give one with --profile DIR, or unset MINI_CHAT_PROFILE',
+      "Cannot use a profile without a folder: give one with --profile DIR or MINI_CHAT_PROFILE, or set HOME",
     );
   }
   const path = join(folder, PROFILE_FILE);

@@ -20,6 +20,7 @@ Deno.test("a word that is no subcommand is not taken for a server", async () => 
     [["completion"], /did you mean completions\?/],
     [["1"], /^Cannot find subcommand 1: --help lists/],
     [["help", "userz"], /did you mean users\?/],
+    [["send", "bob", "hello", "there"], /^Cannot send 2 words: put the text in quotes/],
   ];
   for (const [args, said] of cases) {
     const { code, stdout, stderr } = await nobody.run(args);
@@ -40,6 +41,18 @@ Deno.test("an error that quotes escape sequences does not send them to the termi
   assert.match(stderr, /^Cannot use \/dev\/null\/␛\]0;mine␇‹U\+009B›31m‹U\+202E›/);
   // deno-lint-ignore no-control-regex
   assert.doesNotMatch(stderr, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+});
+
+Deno.test("without a home a login once went into the folder that one stood in", async () => {
+  using folder = tempFolder();
+  const env = { HOME: "", USERPROFILE: "", XDG_STATE_HOME: "", LOCALAPPDATA: "" };
+  const { code, stderr } = await runClient(["whoami"], { env, cwd: folder.path });
+  assert.equal(code, WRONG_USAGE);
+  assert.match(
+    stderr,
+    /^Cannot use a profile without a folder: give one with --profile DIR .*, or set HOME\n$/,
+  );
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
 });
 
 Deno.test("--version prints the version of deno.json, with --json all that an executable knows of its making", async () => {

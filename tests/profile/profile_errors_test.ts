@@ -57,7 +57,7 @@ Deno.test("a profile without the name of a folder says so, in place of a stack t
   failsInWords(
     () => openProfile(""),
     UsageError,
-    /^Cannot use a profile without a folder: .* MINI_CHAT_PROFILE$/,
+    /^Cannot use a profile without a folder: give one with --profile DIR .*$/,
   );
 });
 
