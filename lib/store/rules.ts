@@ -35,10 +35,10 @@ export function refusal(
     return new ChatError("blocked", `Cannot send as ${mailbox.name} takes no messages from you`);
   }
   if (!isFull(mailbox, bytes, limits) && !isTooMuch(mailbox, bytes, limits)) return null;
-  const waiting = `${mailbox.unreadMessages} messages, ${mailbox.unreadBytes} bytes unread`;
+  // How much they have not read is nobody else's business.
   return new ChatError(
     "mailbox_full",
-    `Cannot send as the mailbox of ${mailbox.name} is full: ${waiting}; it must be read first`,
+    `Cannot send as the mailbox of ${mailbox.name} is full: ${mailbox.name} must read messages first`,
   );
 }
 
