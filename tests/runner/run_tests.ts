@@ -22,7 +22,6 @@ const E2E_FILES_AT_ONCE = 6;
 const OTHER_HALF = [
   "tests/commands",
   "tests/client",
-  "tests/fuzz",
   "tests/peer",
   "tests/mail",
   "tests/terminal",
