@@ -72,8 +72,8 @@ interface ProgramOptions {
   readonly passwordCommand?: string;
 }
 
-function homeFolder(): string {
-  return Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
+function homeFolder(): string | undefined {
+  return Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || undefined;
 }
 
 /**
@@ -81,7 +81,7 @@ function homeFolder(): string {
  * folder that one happens to stand in, a login would be lost in the next one, or lie where others read it.
  */
 function defaultProfileFolder(): string {
-  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
+  const home = homeFolder();
   const inHome = (...folders: string[]) => home && join(home, ...folders);
   const states = {
     windows: () => Deno.env.get("LOCALAPPDATA") || inHome("AppData", "Local"),
@@ -127,8 +127,8 @@ async function withApp(
   await using app = new App(terminal, profile, {
     isScript,
     readInput: () => new Response(Deno.stdin.readable).text(),
-    homeFolder: homeFolder(),
-    downloadFolder: defaultDownloadFolder(homeFolder(), Deno.env.get("XDG_DOWNLOAD_DIR")),
+    homeFolder: homeFolder() ?? ".",
+    downloadFolder: defaultDownloadFolder(homeFolder() ?? ".", Deno.env.get("XDG_DOWNLOAD_DIR")),
     ...(isScript ? { warn: printWarning } : {}),
     // It may ask for something itself.
     ...(passwordCommand === undefined
@@ -147,7 +147,7 @@ async function withApp(
 function emailSurroundings(options: ProgramOptions): EmailSurroundings {
   return {
     profileFolder: options.profile,
-    homeFolder: Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"),
+    homeFolder: homeFolder(),
     openBrowser: browserOpener({
       isRemote: Deno.env.has("SSH_CONNECTION") || Deno.env.has("SSH_TTY"),
       hasDisplay: Deno.env.has("DISPLAY") || Deno.env.has("WAYLAND_DISPLAY"),
@@ -205,7 +205,7 @@ function menuProgram(args: readonly string[]): Command {
     )
     .addOption(
       new Option("--profile <dir>", "folder of your logins and unsent messages").env("MINI_CHAT_PROFILE")
-        .default(defaultProfileFolder(), defaultProfileFolder().replace(homeFolder(), "~")),
+        .default(defaultProfileFolder(), defaultProfileFolder().replace(homeFolder() ?? "~", "~")),
     )
     .addOption(
       new Option("--password-command <command>", "command that prints the password, instead of asking")

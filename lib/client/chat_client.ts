@@ -181,7 +181,7 @@ export class ChatClient implements Disposable {
     let after: string | null = null;
     do {
       const page: Result<"list_users"> = await this.call("list_users", after === null ? {} : { after });
-      if (page.next !== null && page.next <= (after ?? "")) throw mustGetFurther(page.next);
+      mustGetFurther(page.next, after);
       yield* page.users;
       after = page.next;
     } while (after !== null);

@@ -63,17 +63,21 @@ export async function* oldestFirst(
   }
 }
 
-/** The error for a server whose pages never end: one would ask it for ever. */
-export function mustGetFurther(next: string | number): ChatError {
-  return new ChatError(
-    "internal",
-    `Cannot read on: the server gave ${next} as its next page, which is no further; tell its operator`,
-  );
+/** Throws where pages by name never end: one would ask that server for ever. */
+export function mustGetFurther(next: string | null, after: string | null): void {
+  if (next !== null && next <= (after ?? "")) throw noFurther(next);
 }
 
 /** Throws unless a page leads to older messages only. */
 export function mustBeOlder({ next }: HistoryPage, before: number | null): void {
-  if (next !== null && next >= (before ?? Infinity)) throw mustGetFurther(next);
+  if (next !== null && next >= (before ?? Infinity)) throw noFurther(next);
+}
+
+function noFurther(next: string | number): ChatError {
+  return new ChatError(
+    "internal",
+    `Cannot read on: the server gave ${next} as its next page, which is no further; tell its operator`,
+  );
 }
 
 function isIn({ since = -Infinity, before = Infinity }: HistoryRange, { storedAt }: HistoryEntry): boolean {

@@ -32,19 +32,17 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
           `Cannot send ${args.length - 1} words: put the text in quotes, as in send bob "hello there"`,
         );
       }
-      let isConnected = false;
-      const sending = as(options, async (app, { sendOnce }) => {
-        isConnected = true;
+      await alone(async (app, { openAccount, sendOnce }) => {
+        await openAccount(app, options).catch((error) => {
+          if (!(error instanceof ConnectionError)) throw error;
+          throw new ConnectionError(`${error.message}. The message was not kept: send it again`, {
+            cause: error,
+          });
+        });
         const isPiped = text === undefined || text === "-";
         // `echo hello` ends its line; the message need not.
         const body = isPiped ? (await app.readInput()).replace(/\r?\n$/, "") : text;
         await sendOnce(app, to.toLowerCase(), body, options);
-      });
-      await sending.catch((error) => {
-        if (isConnected || !(error instanceof ConnectionError)) throw error;
-        throw new ConnectionError(`${error.message}. The message was not kept: send it again`, {
-          cause: error,
-        });
       });
     });
   signedIn("inbox", "print new messages, and mark them as read")

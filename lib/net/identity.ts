@@ -60,7 +60,10 @@ export async function identityFrom(
     readonly keyPath: string;
   },
 ): Promise<Identity> {
-  const certificateKey = parsePem(certificatePath, "certificate", () => publicKeyOf(certificatePem));
+  const { certificate, certificateKey } = parsePem(certificatePath, "certificate", () => {
+    const certificate = new X509Certificate(certificatePem);
+    return { certificate, certificateKey: publicKeyOf(certificate) };
+  });
   const privateKey = parsePem(keyPath, "private key", () => {
     return createPublicKey(createPrivateKey(privateKeyPem)).export({ type: "spki", format: "der" });
   });
@@ -69,7 +72,7 @@ export async function identityFrom(
       `Cannot use certificate ${certificatePath} as ${keyPath} holds the key of another one`,
     );
   }
-  if (new X509Certificate(certificatePem).ca) {
+  if (certificate.ca) {
     throw new UsageError(
       `Cannot use certificate ${certificatePath} as it is an authority's (basicConstraints CA:TRUE), which no client takes for ` +
         "a server's: make it with CA:FALSE, as by openssl req -x509 -addext basicConstraints=critical,CA:FALSE",
@@ -112,7 +115,7 @@ export async function createEphemeralIdentity(): Promise<Identity> {
 
 /** The fingerprint of a certificate's key, as `formatFingerprint` writes it; a renewed one with the same key has the same. */
 export async function fingerprintOf(certificate: string | Uint8Array): Promise<string> {
-  const spki = Uint8Array.from(publicKeyOf(certificate));
+  const spki = Uint8Array.from(publicKeyOf(new X509Certificate(certificate)));
   return formatFingerprint(new Uint8Array(await crypto.subtle.digest("SHA-256", spki)));
 }
 
@@ -122,8 +125,8 @@ export function certificateDates(certificatePem: string): { readonly from: numbe
   return { from: Date.parse(validFrom), to: Date.parse(validTo) };
 }
 
-function publicKeyOf(certificate: string | Uint8Array): Uint8Array & { equals(other: Uint8Array): boolean } {
-  return new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" });
+function publicKeyOf(certificate: X509Certificate): Uint8Array & { equals(other: Uint8Array): boolean } {
+  return certificate.publicKey.export({ type: "spki", format: "der" });
 }
 
 /** RFC 5280 §4.1.2.2: positive, at most 20 octets, and here random, so that no two certificates share one. */

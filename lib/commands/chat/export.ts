@@ -55,7 +55,7 @@ function sourceOf(app: App): ExportSource {
     },
     async conversations(after) {
       const page = await client.call("list_conversations", after === null ? {} : { after });
-      if (page.next !== null && page.next <= (after ?? "")) throw mustGetFurther(page.next);
+      mustGetFurther(page.next, after);
       return page;
     },
     async history(other, before) {
