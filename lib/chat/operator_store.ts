@@ -4,6 +4,7 @@
  * All that `store.ts` promises holds here too. They also work from another process while the server runs.
  * @module
  */
+import type { ChatError } from "../errors.ts";
 import type {
   AccountName,
   Ban,
@@ -117,6 +118,8 @@ export interface StoreFigures {
   readonly commitMs: number;
   /** Milliseconds of the last one; null before the first. */
   readonly lastCommitMs: number | null;
+  /** Why nothing can be stored: the disk is full, or the database is away; null once something was stored again. */
+  readonly trouble: ChatError | null;
 }
 
 /** What one call of `prune` took away. */

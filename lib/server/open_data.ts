@@ -1,7 +1,13 @@
 // Where a server keeps what it knows: a file of its own, or a database that it shares with other servers.
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { Identity } from "../net/identity.ts";
-import { type Community, type CommunityOptions, joinCommunity, openServerStore } from "../store/open.ts";
+import {
+  type Community,
+  type CommunityOptions,
+  joinCommunity,
+  openServerStore,
+  type ThreadedStoreOptions,
+} from "../store/open.ts";
 import type { DataPaths } from "./data_folder.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 
@@ -23,15 +29,19 @@ export interface DataOptions {
   readonly relayAddress: string;
 }
 
-/** When a shared database cannot be reached for long, and when it is back. */
-export interface AvailabilityListener {
+/** What becomes of the database meanwhile. */
+export interface DatabaseListener {
+  /** A shared one cannot be reached for long, */
   onAway(): void;
+  /** and is back. */
   onBack(): void;
+  /** The file takes nothing, and why; null once it has taken something. */
+  readonly onTrouble: NonNullable<ThreadedStoreOptions["onTrouble"]>;
 }
 
 export async function openData(
   { options, paths, identity, databaseUrl, relayAddress, leaseTimes = {} }: DataOptions,
-  listener: AvailabilityListener,
+  listener: DatabaseListener,
 ): Promise<OpenedData> {
   const limits = {
     mailboxMessages: options.mailboxMessages,
@@ -46,11 +56,12 @@ export async function openData(
       fingerprint,
       relayAddress,
       leaseTimes,
-      ...listener,
+      onAway: listener.onAway,
+      onBack: listener.onBack,
     });
     return { ...community, shared: community };
   }
-  const store = await openServerStore(paths.database, { limits });
+  const store = await openServerStore(paths.database, { limits, onTrouble: listener.onTrouble });
   return {
     store,
     exclusively: (work) => work(),

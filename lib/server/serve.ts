@@ -110,6 +110,10 @@ export async function serve(
       await door.reopen();
       log.info("the database is back: serving again", { port: door.port });
     },
+    onTrouble(error) {
+      if (error === null) log.info("the database takes messages again");
+      else log.error("the database takes nothing: messages are refused, and senders keep them", { error });
+    },
   });
   opened.defer(() => opening.then((data) => data[Symbol.asyncDispose](), () => {}));
   const showing = import("./live/show_live.ts");

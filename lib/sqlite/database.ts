@@ -10,6 +10,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { type Compilable, type Generated, Kysely, SqliteDialect } from "kysely";
 import { Prepared } from "../sql/prepared.ts";
 import { migrate, type Migration } from "./migrations.ts";
+import { OpenFiles } from "./open_files.ts";
 import { fileErrorFrom } from "./sqlite_errors.ts";
 import { StatementCache } from "./statement_cache.ts";
 
@@ -53,6 +54,7 @@ export class Database<Tables> implements Disposable {
   readonly tables: Kysely<Tables> = new Kysely<Tables>({ dialect: COMPILER });
   /** The connection itself, for the few things that Kysely has no word for. */
   readonly connection: DatabaseSync;
+  readonly #files: OpenFiles;
   readonly #statements: StatementCache;
   readonly #describe: (error: unknown) => unknown;
 
@@ -72,6 +74,7 @@ export class Database<Tables> implements Disposable {
     try {
       makePrivateFile(path);
       this.connection = openConnection(path, migrations);
+      this.#files = new OpenFiles(path);
     } catch (error) {
       throw fileErrorFrom(error, path);
     }
@@ -179,6 +182,11 @@ export class Database<Tables> implements Disposable {
       this.rollback();
       throw error;
     }
+  }
+
+  /** Path of a file of the database whose name leads to it no more: what is committed now is lost with the process. Else null. */
+  displacedFile(): string | null {
+    return this.#files.displaced();
   }
 
   /** A number that changes when another connection has changed the file. */

@@ -20,10 +20,23 @@ const RETRY_BUSY_MS = 1_000;
 
 /** The error `unavailable` for a failure that may pass, with the failure as its cause; null when waiting does not help. */
 export function unavailableFrom(error: unknown): ChatError | null {
+  if (error instanceof ChatError && error.code === "unavailable") return error;
   const code = primaryCode(error);
   return isForbidden(code)
     ? unavailable("Cannot store anything now: the database file may not be written", RETRY_DISK_MS, error)
     : passing(code, "Cannot store anything now", error);
+}
+
+/** The error `unavailable` for a database of which this file is not where it was opened. */
+export function displaced(path: string): ChatError {
+  const cause = new Error(
+    `${path} was moved, removed or replaced while it was in use: put it back, or stop the server and start it again`,
+  );
+  return unavailable(
+    "Cannot store anything now: the database file is not where it was",
+    RETRY_DISK_MS,
+    cause,
+  );
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import type { ServerStore } from "../chat/operator_store.ts";
 import type { StoreLimits } from "./limits.ts";
-import { queuedStore } from "./queue.ts";
+import { type OnTrouble, queuedStore } from "./queue.ts";
 import type { Community, CommunityOptions } from "./postgres/open.ts";
 import type { DatabaseFile } from "./sqlite/examine.ts";
 import { openThread } from "./sqlite/thread.ts";
@@ -25,6 +25,8 @@ export interface StoreOptions {
 export interface ThreadedStoreOptions extends StoreOptions {
   /** Starts the thread; for tests that need one that dies. The real one by default. */
   readonly startThread?: () => Worker;
+  /** Hears why nothing can be stored when that begins, and null when something was stored again. */
+  readonly onTrouble?: OnTrouble;
 }
 
 /**
@@ -37,7 +39,8 @@ export async function openServerStore(
   path: string,
   options: ThreadedStoreOptions = {},
 ): Promise<ServerStore> {
-  return queuedStore(await openThread(path, options.limits, options.startThread), options.now);
+  const thread = await openThread(path, options.limits, options.startThread);
+  return queuedStore(thread, options.now, options.onTrouble);
 }
 
 /**

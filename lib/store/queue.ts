@@ -48,9 +48,17 @@ interface WaitingCall extends Call {
   readonly answered: Promise<unknown>;
 }
 
+/** Hears why nothing can be stored, once; and null, once something was. */
+export type OnTrouble = (trouble: ChatError | null) => void;
+
 /** A {@linkcode ServerStore} whose calls leave in batches. */
-export function queuedStore(engine: Engine, now: () => number = Date.now): ServerStore {
-  const queues = engine.lanes.map((lane) => new CallQueue(lane, now));
+export function queuedStore(
+  engine: Engine,
+  now: () => number = Date.now,
+  onTrouble: OnTrouble = () => {},
+): ServerStore {
+  const trouble = new Trouble(engine.commits, onTrouble);
+  const queues = engine.lanes.map((lane) => new CallQueue(lane, now, trouble));
   engine.failed.catch((cause) => queues.forEach((queue) => queue.lose(cause)));
   const methods = queues.flatMap((queue) =>
     queue.verbs.map((verb) => [verb, (...args: unknown[]) => queue.call(verb, args)])
@@ -72,6 +80,7 @@ export function queuedStore(engine: Engine, now: () => number = Date.now): Serve
       commits: engine.commits.count,
       commitMs: engine.commits.totalMs,
       lastCommitMs: engine.commits.lastMs,
+      trouble: trouble.present,
     }),
     failed: engine.failed,
     settled,
@@ -80,20 +89,44 @@ export function queuedStore(engine: Engine, now: () => number = Date.now): Serve
   };
 }
 
+/** Whether writing fails. What only reads succeeds meanwhile, so only a commit ends it. */
+class Trouble {
+  present: ChatError | null = null;
+  readonly #commits: CommitTimes;
+  readonly #onChange: OnTrouble;
+  #commitsBefore = 0;
+
+  constructor(commits: CommitTimes, onChange: OnTrouble) {
+    this.#commits = commits;
+    this.#onChange = onChange;
+  }
+
+  /** @param refusal Of a batch, if one of its calls was refused as `unavailable`. */
+  noteBatch(refusal: ChatError | null): void {
+    const { present } = this;
+    if (refusal !== null) this.#commitsBefore = this.#commits.count;
+    else if (present === null || this.#commits.count === this.#commitsBefore) return;
+    this.present = refusal;
+    if (refusal?.message !== present?.message) this.#onChange(refusal);
+  }
+}
+
 class CallQueue {
   readonly verbs: readonly Verb[];
   readonly #lane: Lane;
   readonly #now: () => number;
+  readonly #trouble: Trouble;
   #waiting: WaitingCall[] = [];
   readonly #onTheWay = new Set<Promise<void>>();
   #leftCalls = 0; // in the batches on the way
   #isClosed = false;
   #lost: ChatError | null = null;
 
-  constructor(lane: Lane, now: () => number) {
+  constructor(lane: Lane, now: () => number, trouble: Trouble) {
     this.verbs = lane.verbs;
     this.#lane = lane;
     this.#now = now;
+    this.#trouble = trouble;
   }
 
   /** Calls that have not been answered. */
@@ -142,11 +175,15 @@ class CallQueue {
     try {
       const calls = batch.map(({ verb, args }) => ({ verb, args }));
       const outcomes = await this.#lane.run(calls, this.#now());
+      let refusal: ChatError | null = null;
       for (const [index, call] of batch.entries()) {
         const outcome = outcomes[index]!;
-        if ("error" in outcome) call.reject(outcome.error);
-        else call.resolve(outcome.result);
+        if ("error" in outcome) {
+          call.reject(outcome.error);
+          refusal ??= asUnavailable(outcome.error);
+        } else call.resolve(outcome.result);
       }
+      this.#trouble.noteBatch(refusal);
     } catch (cause) {
       this.lose(cause);
       for (const call of batch) call.reject(this.#lost);
@@ -173,6 +210,10 @@ function batchLength(waiting: readonly Call[]): number {
 function textBytesOf({ verb, args }: Call): number {
   if (verb !== "listMailbox" && verb !== "listHistory") return 0;
   return (args[0] as { readonly maxBytes: number }).maxBytes;
+}
+
+function asUnavailable(error: unknown): ChatError | null {
+  return error instanceof ChatError && error.code === "unavailable" ? error : null;
 }
 
 function closed(): ChatError {

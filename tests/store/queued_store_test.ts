@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import { ChatError } from "../../lib/errors.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
 import { CommitTimes } from "../../lib/store/commit_times.ts";
 import { type Call, type Outcome, queuedStore } from "../../lib/store/queue.ts";
@@ -48,4 +49,46 @@ Deno.test("queuedStore() lets a page that is over the limit leave alone, and kee
     ["listMailbox"],
     ["highestSequence"],
   ]);
+});
+
+Deno.test("queuedStore() says once that nothing can be stored, and once that something was", async () => {
+  const full = new ChatError("unavailable", "Cannot store anything now: the disk is full");
+  const notFound = new ChatError("not_found", "Cannot close report 1: there is none");
+  const commits = new CommitTimes();
+  const said: (string | undefined)[] = [];
+  let outcome: Outcome = { result: null };
+  const store = queuedStore(
+    {
+      lanes: [{
+        verbs: ["closeReport", "highestSequence"],
+        onTheWay: 1,
+        run: (calls) =>
+          Promise.resolve(calls.map(({ verb }) => verb === "closeReport" ? outcome : { result: 1 })),
+      }],
+      close: () => Promise.resolve(),
+      failed: new Promise<never>(() => {}),
+      commits,
+    },
+    Date.now,
+    (trouble) => said.push(trouble?.message),
+  );
+  const write = () => store.closeReport(1).catch(() => {});
+  commits.note(1);
+  await write();
+  outcome = { error: full };
+  await write();
+  await write();
+  await store.highestSequence(1);
+  outcome = { error: notFound };
+  await write();
+  deepEqual(
+    [said, store.figures().trouble],
+    [[full.message], full],
+    "what only reads, or is refused, ends no trouble",
+  );
+  outcome = { result: null };
+  commits.note(1);
+  await write();
+  await write();
+  deepEqual([said, store.figures().trouble], [[full.message, undefined], null]);
 });

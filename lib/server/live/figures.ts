@@ -20,6 +20,7 @@ export interface Figures {
   readonly commitMs: number; // of all of them together
   readonly lastCommitMs: number | null; // null before the first
   readonly meanCommitMs: number | null; // over the last minute; null when there was none
+  readonly trouble: string | null; // why nothing can be stored
   readonly survey: StoreSurvey | null;
   readonly diskFreeBytes: number | null; // where the data folder lies; null where the system does not say
   readonly memoryBytes: number;
@@ -75,7 +76,7 @@ export class LiveFigures implements AsyncDisposable {
       within(SURVEY_WAIT_MS, this.#lookOver()),
     ]);
     const { servers, isLeader, ...counted } = this.#work.counted();
-    const { waiting, lastCommitMs } = this.#work.store.figures();
+    const { waiting, lastCommitMs, trouble } = this.#work.store.figures();
     const sample = this.#sample();
     const before = this.#samples[0]!;
     const commits = sample.commits - before.commits;
@@ -90,6 +91,7 @@ export class LiveFigures implements AsyncDisposable {
       commitMs: sample.commitMs,
       lastCommitMs,
       meanCommitMs: commits === 0 ? null : (sample.commitMs - before.commitMs) / commits,
+      trouble: trouble === null ? null : trouble.message,
       survey: this.#survey,
       diskFreeBytes,
       memoryBytes: Deno.memoryUsage().rss,

@@ -107,6 +107,7 @@ function metricsOf(figures: Figures): Metric[] {
     ["gauge", "store_waiting_calls", "Calls of the store that are not answered yet.", figures.waitingCalls],
     ["counter", "store_commits", "Commits to the disk since the start.", figures.commits],
     ["counter", "store_commit_seconds", "Time that these commits took together.", figures.commitMs / 1000],
+    ["gauge", "store_refuses", "1 while nothing can be stored.", Number(figures.trouble !== null)],
     ["gauge", "stored_messages", "Messages in the store.", survey?.messages],
     ["gauge", "stored_text_bytes", "Text of the messages in the store.", survey?.textBytes],
     ["gauge", "unread_messages", "Messages that nobody has read yet.", survey?.unreadMessages],

@@ -129,7 +129,8 @@ function oneLine(figures: Figures): string {
   ].join("  ");
 }
 
-function commits({ lastCommitMs, meanCommitMs }: Figures): string {
+function commits({ trouble, lastCommitMs, meanCommitMs }: Figures): string {
+  if (trouble !== null) return trouble;
   if (lastCommitMs === null) return "nothing written yet";
   const mean = meanCommitMs === null ? "" : `, ${meanCommitMs.toFixed(1)} ms on average`;
   return `sync to disk ${lastCommitMs.toFixed(1)} ms${mean}`;

@@ -4,7 +4,7 @@
 // call runs once more on its own, so that none pays for another. No result leaves before its commit.
 import { ChatError, UsageError } from "../../errors.ts";
 import { Database } from "../../sqlite/database.ts";
-import { unavailableFrom } from "../../sqlite/sqlite_errors.ts";
+import { displaced, unavailableFrom } from "../../sqlite/sqlite_errors.ts";
 import { CommitTimes } from "../commit_times.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
@@ -29,6 +29,7 @@ export class SqliteEngine implements Engine, Lane {
   readonly #verbs: Readonly<Record<Verb, (...args: never[]) => unknown>>;
   readonly #reads: ReadonlySet<string>;
   #dataVersion = -1;
+  #isInPlace = true; // the files, when something was last written
   #changes = 0; // rows that were changed by all transactions
 
   /** @throws {UsageError} A newer program wrote the file. */
@@ -76,12 +77,17 @@ export class SqliteEngine implements Engine, Lane {
 
   #runTogether(calls: readonly Call[]): Outcome[] {
     const { database, cache } = this.#context;
+    const writes = calls.some((call) => !this.#reads.has(call.verb));
     try {
-      database.begin(calls.every((call) => this.#reads.has(call.verb)) ? "read" : "write");
+      if (writes && !this.#isInPlace) this.#checkPlace();
+      database.begin(writes ? "write" : "read");
       this.#noticeOthers();
       const outcomes = calls.map((call) => this.#runCall(call));
       cache.flush();
       this.#commit();
+      // Not before the commit: in between, the files could be taken away. What is refused now is stored if they come back, and
+      // known by its id when it is sent again.
+      if (writes) this.#checkPlace();
       return outcomes;
     } catch (error) {
       cache.forget();
@@ -98,6 +104,13 @@ export class SqliteEngine implements Engine, Lane {
     // A transaction that changed nothing asks nothing of the disk.
     if (changes !== this.#changes) this.commits.note(performance.now() - startedAt);
     this.#changes = changes;
+  }
+
+  /** Throws `unavailable` when what is committed would be lost with this process. */
+  #checkPlace(): void {
+    const file = this.#context.database.displacedFile();
+    this.#isInPlace = file === null;
+    if (file !== null) throw displaced(file);
   }
 
   #runCall(call: Call): Outcome {
