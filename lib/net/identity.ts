@@ -1,6 +1,7 @@
 // Makes, keeps and loads the key and the certificate of a listening side.
 // What others trust is the key, by its fingerprint; the certificate only carries it through TLS. So the certificate is
 // self-signed, no authority for others, under one name that is never looked up, and does not expire.
+import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
@@ -19,17 +20,24 @@ export const CERTIFICATE_NAME: string = "mini-chat.internal";
 export const KEY_FILE: string = "server.key";
 export const CERTIFICATE_FILE: string = "server.crt";
 
+const KEY_ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
+
 // Trust comes from the pin, so the dates only must not get in the way, whatever a caller's clock says.
 // RFC 5280 §4.1.2.5: 9999-12-31 is for certificates that have no expiry.
 const VALID_FROM = new Date("2000-01-01T00:00:00Z");
 const VALID_TO = new Date("9999-12-31T23:59:59Z");
 
 /**
- * The identity of a server whose operator brought none: loaded, or made on the first start.
+ * The identity of a server whose operator brought none: loaded, or made on the first start. A certificate that is gone is made
+ * anew for its key, which is what clients know.
+ * @param onMade Told which file was made. Of a key, its certificate is made with it, and not told of.
  * @returns The identity. Two starts with the same folder have the same fingerprint.
  * @throws {UsageError} When the files are there but cannot be used; they are never overwritten.
  */
-export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
+export async function loadOrCreateIdentity(
+  folder: string,
+  onMade: (file: typeof KEY_FILE | typeof CERTIFICATE_FILE) => void = () => {},
+): Promise<Identity> {
   const keyPath = join(folder, KEY_FILE);
   const certificatePath = join(folder, CERTIFICATE_FILE);
   if (!await exists(keyPath)) {
@@ -37,6 +45,12 @@ export async function loadOrCreateIdentity(folder: string): Promise<Identity> {
     // The key comes last: a start that dies in between leaves no key, and the next one makes a new pair.
     await writeIdentityFile(certificatePath, identity.certificatePem, 0o644);
     await writeIdentityFile(keyPath, identity.privateKeyPem, 0o600);
+    onMade(KEY_FILE);
+  }
+  if (!await exists(certificatePath)) {
+    const keys = await keyPairOf(await readPem(keyPath, "private key"), keyPath);
+    await writeIdentityFile(certificatePath, await certificateFor(keys), 0o644);
+    onMade(CERTIFICATE_FILE);
   }
   return await loadIdentity(certificatePath, keyPath);
 }
@@ -68,8 +82,9 @@ export async function identityFrom(
     return createPublicKey(createPrivateKey(privateKeyPem)).export({ type: "spki", format: "der" });
   });
   if (!certificateKey.equals(privateKey)) {
+    const [ofCertificate, ofKey] = await Promise.all([certificateKey, privateKey].map(fingerprintOfKey));
     throw new UsageError(
-      `Cannot use certificate ${certificatePath} as ${keyPath} holds the key of another one`,
+      `Cannot use certificate ${certificatePath}, which is for key ${ofCertificate}, as ${keyPath} holds another one: ${ofKey}`,
     );
   }
   if (certificate.ca) {
@@ -83,13 +98,22 @@ export async function identityFrom(
 
 /** A new key (P-256, ECDSA with SHA-256) and its self-signed certificate, in memory only: for a direct chat, or to be saved. */
 export async function createEphemeralIdentity(): Promise<Identity> {
+  const keys = await crypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);
+  const certificatePem = await certificateFor(keys);
+  const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
+  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  return {
+    certificatePem,
+    privateKeyPem: String(key.export({ type: "pkcs8", format: "pem" })),
+    fingerprint: await fingerprintOf(certificatePem),
+  };
+}
+
+/** A self-signed certificate in PEM. */
+async function certificateFor(keys: CryptoKeyPair): Promise<string> {
   // Loaded here since it takes 0.1 s, and most runs of the programs make no certificate.
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
-  const keys = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
-    "sign",
-    "verify",
-  ]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: makeSerialNumber(),
     name: `CN=${CERTIFICATE_NAME}`,
@@ -104,19 +128,34 @@ export async function createEphemeralIdentity(): Promise<Identity> {
       new x509.SubjectAlternativeNameExtension([{ type: "dns", value: CERTIFICATE_NAME }]),
     ],
   });
-  const pkcs8 = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
-  const certificatePem = certificate.toString("pem") + "\n";
-  return {
-    certificatePem,
-    privateKeyPem: x509.PemConverter.encode(pkcs8, "PRIVATE KEY") + "\n",
-    fingerprint: await fingerprintOf(certificatePem),
-  };
+  return certificate.toString("pem") + "\n";
+}
+
+/** The key of a file that we made, and its public half. */
+async function keyPairOf(privateKeyPem: string, path: string): Promise<CryptoKeyPair> {
+  const key = parsePem(path, "private key", () => createPrivateKey(privateKeyPem));
+  const pkcs8 = Uint8Array.from(key.export({ type: "pkcs8", format: "der" }));
+  const spki = Uint8Array.from(createPublicKey(key).export({ type: "spki", format: "der" }));
+  try {
+    const [privateKey, publicKey] = await Promise.all([
+      crypto.subtle.importKey("pkcs8", pkcs8, KEY_ALGORITHM, true, ["sign"]),
+      crypto.subtle.importKey("spki", spki, KEY_ALGORITHM, true, ["verify"]),
+    ]);
+    return { privateKey, publicKey };
+  } catch (cause) {
+    const words =
+      `Cannot make a certificate for ${path} as it is no P-256 key: put its certificate back beside it`;
+    throw new UsageError(words, { cause });
+  }
 }
 
 /** The fingerprint of a certificate's key, as `formatFingerprint` writes it; a renewed one with the same key has the same. */
 export async function fingerprintOf(certificate: string | Uint8Array): Promise<string> {
-  const spki = Uint8Array.from(publicKeyOf(new X509Certificate(certificate)));
-  return formatFingerprint(new Uint8Array(await crypto.subtle.digest("SHA-256", spki)));
+  return await fingerprintOfKey(publicKeyOf(new X509Certificate(certificate)));
+}
+
+async function fingerprintOfKey(spki: Uint8Array): Promise<string> {
+  return formatFingerprint(new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(spki))));
 }
 
 /** From when to when a certificate is good, in epoch milliseconds. */
@@ -158,7 +197,9 @@ async function readPem(path: string, what: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    throw new UsageError(`Cannot read ${what} file ${path}: ${messageOf(error)}`, { cause: error });
+    const isForbidden = error instanceof Deno.errors.PermissionDenied;
+    const reason = isForbidden ? "no permission; run this as the user that it belongs to" : messageOf(error);
+    throw new UsageError(`Cannot read ${what} file ${path}: ${reason}`, { cause: error });
   }
 }
 

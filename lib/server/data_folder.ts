@@ -1,7 +1,6 @@
 // The data folder: where it is, who may read it, and that only one server uses it.
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
-import { KEY_FILE } from "../net/identity.ts";
 
 export const DATABASE_FILE = "mini-chat.db";
 
@@ -43,7 +42,7 @@ export async function checkDatabaseIsThere(
   flag = "--data",
 ): Promise<void> {
   await refuseRootElsewhere(folder);
-  if (await Deno.lstat(restoring).then(() => true, () => false)) {
+  if (await isThere(restoring)) {
     throw new UsageError(
       `Cannot use ${database}: a restore was cut off; start the server, which brings it to its end`,
     );
@@ -53,18 +52,6 @@ export async function checkDatabaseIsThere(
   } catch (cause) {
     const words =
       `Cannot find a database at ${database}: start the server once, or name its folder with ${flag} DIR`;
-    throw new UsageError(words, { cause });
-  }
-}
-
-/** For what must not make a key: it would be another one than the clients know. @throws {UsageError} It is not there. */
-export async function checkKeyIsThere({ folder }: DataPaths): Promise<void> {
-  try {
-    await Deno.stat(join(folder, KEY_FILE));
-  } catch (cause) {
-    const words =
-      `Cannot find ${KEY_FILE} in ${folder}: copy server.key and server.crt of the community into it, or name ` +
-      "them with --cert and --key";
     throw new UsageError(words, { cause });
   }
 }
@@ -100,6 +87,11 @@ export async function lockDataFolder(paths: DataPaths, cannot = "Cannot start"):
   throw new UsageError(
     `${cannot}: another server uses data folder ${paths.folder}; stop it, or name another folder with --data DIR`,
   );
+}
+
+/** Whether there is something at a path. */
+export async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 function reason(error: unknown): string {

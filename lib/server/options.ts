@@ -24,6 +24,7 @@ export interface ServeOptions {
   readonly registration: Registration;
   readonly cert?: string; // PEM file; goes with `key`
   readonly key?: string;
+  readonly newKey?: boolean;
   readonly publicHost?: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -154,6 +155,8 @@ export function addServeOptions(command: Command): Command {
   const relayMib = DEFAULT_RELAY_LIMITS.bytesPerDay / MIB;
   const wholeOrNone = (text: string) => text === "0" ? 0 : wholeNumber(text);
   return addAll(addLinkOptions(addDataOption(command)), [
+    // No variable for it: it is for one start, and may not lie about until the key is lost another time.
+    new Option("--new-key", "make a new key for a database whose key is lost; every client is warned"),
     flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)"),
     flag("--relay-address <host:port>", "where the other servers of a shared database reach this one")
       .argParser((text) => hostAndPort(text, 1)),
@@ -178,11 +181,12 @@ export function addServeOptions(command: Command): Command {
   ]);
 }
 
-type TogetherOptions = KeyOptions & Pick<ServeOptions, "metrics" | "metricsPublic">;
+type TogetherOptions = KeyOptions & Pick<ServeOptions, "metrics" | "metricsPublic" | "newKey">;
 
 /**
  * Checks what the flags say together.
- * @throws {UsageError} `--cert` comes without `--key`, or the other way round; metrics would be shown to other machines.
+ * @throws {UsageError} `--cert` comes without `--key`, or the other way round, or with `--new-key`; metrics would be shown to
+ * other machines.
  */
 export function checkServeOptions<Options extends TogetherOptions>(options: Options): Options {
   const metrics = options.metrics === undefined ? null : parseHostAndPort(options.metrics, 0);
@@ -194,6 +198,9 @@ export function checkServeOptions<Options extends TogetherOptions>(options: Opti
   if ((options.cert === undefined) !== (options.key === undefined)) {
     const [given, missing] = options.cert === undefined ? ["--key", "--cert"] : ["--cert", "--key"];
     throw new UsageError(`Cannot use ${given} alone: give ${missing} too`);
+  }
+  if (options.newKey && options.cert !== undefined) {
+    throw new UsageError("Cannot use --new-key together with --cert and --key: the server has a key then");
   }
   return options;
 }

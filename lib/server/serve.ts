@@ -6,15 +6,15 @@ import { resolve } from "node:path";
 import { formatHostAndPort } from "../addresses.ts";
 import type { Passwords } from "../chat/passwords.ts";
 import type { Log } from "../chat/services.ts";
-import { type Identity, loadIdentity, loadOrCreateIdentity } from "../net/identity.ts";
 import { SIDE_ALPN } from "../protocol/limits.ts";
-import { type DataPaths, lockDataFolder, prepareDataFolder } from "./data_folder.ts";
+import { lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
 import { type DataOptions, openData } from "./open_data.ts";
 import type { ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
 import { finishRestore } from "./restoring.ts";
+import { identityForStart } from "./server_key.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -58,8 +58,8 @@ export interface ServeSurroundings {
 /**
  * Starts a server, which accepts when this returns.
  * @param options See `addServeOptions` for defaults.
- * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, a certificate is wrong, or the shared
- * database cannot be joined.
+ * @throws {UsageError} when the folder is in use or cannot be written, the port is taken, a certificate is wrong, the database has
+ * lost its key, or the shared one cannot be joined.
  */
 export async function serve(
   options: ServeOptions,
@@ -71,7 +71,7 @@ export async function serve(
   opened.use(await lockDataFolder(paths));
   const kept = await finishRestore(paths);
   if (kept !== null) log.warn("a restore that was cut off is done", { before: kept });
-  const identity = await loadServerIdentity(options, paths);
+  const identity = await identityForStart(options, paths, log);
   const refusedCallers = opened.use(new RefusedCallers(log));
   let isShutOut = (_address: string) => false; // nobody is, until the store is open
   // First of all: callers queue while the store's thread starts, in which this one stands still, and the rest is loaded.
@@ -171,16 +171,6 @@ export async function serve(
     failed: store.failed,
     [Symbol.asyncDispose]: () => stopping ??= stopServer(door, work, resources, log),
   };
-}
-
-/** The key and certificate that a server with these options shows to callers. Throws `UsageError`, as `serve` does. */
-export function loadServerIdentity(
-  options: Pick<ServeOptions, "cert" | "key">,
-  paths: DataPaths,
-): Promise<Identity> {
-  return options.cert !== undefined && options.key !== undefined
-    ? loadIdentity(options.cert, options.key)
-    : loadOrCreateIdentity(paths.folder);
 }
 
 async function stopServer(

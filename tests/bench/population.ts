@@ -43,11 +43,11 @@ export interface SharedHome {
   readonly database: string;
 }
 
-/** Opens the store of a home that no server uses. */
+/** Opens the store of a home that no server uses, and makes its key if there is none. */
 export async function openFolder(home: Home): Promise<ServerStore> {
   const paths = await prepareDataFolder(typeof home === "string" ? home : home.data);
+  const { fingerprint } = await loadOrCreateIdentity(paths.folder); // no server starts on a database without its key
   if (typeof home === "string") return openLocalStore(paths.database, { limits: LIMITS });
-  const { fingerprint } = await loadOrCreateIdentity(paths.folder);
   return openSharedStore(home.database, { limits: LIMITS, fingerprint });
 }
 

@@ -103,6 +103,9 @@ Deno.test("backup makes the folder of --keep, and says that a key which lies els
   assert.deepEqual(others, []);
   const check = await runServer(["check", join(backups, name)]);
   assert.match(check.stdout, /key: none/);
+  await Deno.rename(join(folder.path, "server.crt"), join(data, "server.crt"));
+  const lost = await runServer(["backup", join(folder.path, "copy.backup"), "--data", data]);
+  assert.match(lost.stdout, /without a key: .* holds server\.crt, but its server\.key is gone/);
 });
 
 testWith(

@@ -118,7 +118,9 @@ Deno.test("a database that a newer program wrote is one line that says so, also 
   using folder = tempFolder();
   using database = new DatabaseSync(join(folder.path, "mini-chat.db"));
   database.exec("PRAGMA user_version = 999");
-  const { code, stderr } = await runServer(["--data", folder.path, "--port", "0", "--log-level", "error"]);
+  const { code, stderr } = await runServer(
+    ["--data", folder.path, "--new-key", "--port", "0", "--log-level", "error"],
+  );
   assert.notEqual(code, 0);
   assert.match(stderr, /^Cannot open the database, as a newer version of Mini-Chat wrote it.*\n$/);
 });

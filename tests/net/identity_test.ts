@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
 import {
@@ -71,6 +71,29 @@ Deno.test("loadOrCreateIdentity() never overwrites a key that it cannot use", ()
     assert.equal(await Deno.readTextFile(join(folder, KEY_FILE)), "precious");
   }));
 
+Deno.test("loadOrCreateIdentity() makes a lost certificate anew for the same key, and says so", () =>
+  withFolder(async (folder) => {
+    const made: string[] = [];
+    const first = await loadOrCreateIdentity(folder, (file) => made.push(file));
+    await Deno.remove(join(folder, CERTIFICATE_FILE));
+    const again = await loadOrCreateIdentity(folder, (file) => made.push(file));
+    assert.deepEqual(made, [KEY_FILE, CERTIFICATE_FILE]);
+    assert.equal(again.fingerprint, first.fingerprint);
+    assert.equal(again.privateKeyPem, first.privateKeyPem);
+    assert.deepEqual(await loadOrCreateIdentity(folder), again);
+
+    await Deno.remove(join(folder, CERTIFICATE_FILE));
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+    await Deno.writeTextFile(
+      join(folder, KEY_FILE),
+      String(privateKey.export({ type: "pkcs8", format: "pem" })),
+    );
+    await assert.rejects(
+      loadOrCreateIdentity(folder),
+      /Cannot make a certificate for .*server\.key as it is no P-256 key/,
+    );
+  }));
+
 Deno.test("createEphemeralIdentity() makes a P-256 certificate for one name that is no authority and does not expire", async () => {
   const [one, two] = await Promise.all([createEphemeralIdentity(), createEphemeralIdentity()]);
   const certificate = new X509Certificate(one.certificatePem);
@@ -103,7 +126,7 @@ Deno.test("loadIdentity() names the file that cannot be used", () =>
       [
         "own.crt",
         "other.key",
-        /^Cannot use certificate .*own\.crt as .*other\.key holds the key of another one$/,
+        /^Cannot use certificate .*own\.crt, which is for key SHA256:\S+, as .*other\.key holds another one: SHA256:\S+$/,
       ],
     ];
     cases.push([

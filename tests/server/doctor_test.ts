@@ -150,7 +150,16 @@ Deno.test("doctor: says what is wrong with key and certificate", async () => {
     /another key/,
   );
   await Deno.writeTextFile(patient.certificatePath, other.certificatePem);
-  expect(await examineIdentity(patient), "key", "error", /holds the key of another one/);
+  expect(await examineIdentity(patient), "key", "error", /holds another one: SHA256:/);
+  await Deno.remove(patient.certificatePath);
+  expect(
+    await examineIdentity(patient),
+    "key",
+    "warning",
+    /server\.crt is gone; clients know the server by its key/,
+  );
+  await Deno.remove(patient.keyPath);
+  expect(await examineIdentity(patient), "key", "error", /Cannot read certificate file/);
 });
 
 Deno.test("doctor: says what is wrong with the database, and with the clock", async () => {

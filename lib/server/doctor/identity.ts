@@ -1,7 +1,10 @@
 // The key and the certificate: that they belong together, how long the certificate is good, and that it is the one shown.
+import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
-import { certificateDates, fingerprintOf, loadIdentity } from "../../net/identity.ts";
+import { CERTIFICATE_FILE, certificateDates, fingerprintOf, loadIdentity } from "../../net/identity.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
+import { isThere } from "../data_folder.ts";
+import { WHERE_KEYS_ARE } from "../server_key.ts";
 import type { Patient } from "./patient.ts";
 
 const DAY_MS = 86_400_000;
@@ -17,10 +20,19 @@ export async function examineIdentity(patient: Patient, now = Date.now()): Promi
     const seen = `Key and certificate belong together: ${identity.fingerprint}.`;
     return [ok("key", seen), dates(certificatePem, now), ...await shown(certificatePem, shownPem)];
   } catch (reason) {
-    const next =
-      "Put both back from a backup (mini-chat-server restore): with another key every client is warned.";
+    if (await isMadeAnew(patient)) {
+      const seen = `${certificatePath} is gone; clients know the server by its key, which is there.`;
+      return [warning("key", seen, "Restart the server: it makes the certificate anew for the same key.")];
+    }
+    const next = `Put both back: ${WHERE_KEYS_ARE}; with another key every client is warned.`;
     return [error("key", `${messageOf(reason)}.`, next)];
   }
+}
+
+/** Whether nothing is lost but what the next start makes. */
+async function isMadeAnew({ folder, certificatePath, keyPath }: Patient): Promise<boolean> {
+  const isOwn = certificatePath === join(folder, CERTIFICATE_FILE);
+  return isOwn && await isThere(keyPath) && !await isThere(certificatePath);
 }
 
 function dates(certificatePem: string, now: number): Finding {

@@ -2,11 +2,12 @@
 import type { Command } from "commander";
 import { join, resolve } from "node:path";
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
-import { CERTIFICATE_FILE, KEY_FILE, loadIdentity } from "../../net/identity.ts";
+import { CERTIFICATE_FILE, KEY_FILE } from "../../net/identity.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { VERSION } from "../../version.ts";
-import { checkDatabaseIsThere, type DataPaths, dataPaths } from "../data_folder.ts";
+import { checkDatabaseIsThere, type DataPaths, dataPaths, isThere } from "../data_folder.ts";
 import { addDataOption, databaseUrlOf, wholeNumber } from "../options.ts";
+import { loadServerIdentity } from "../server_key.ts";
 import { fileStamp } from "../restoring.ts";
 import { noteBackup } from "./last_backup.ts";
 
@@ -56,7 +57,7 @@ async function backUp(
   await noteBackup(paths, { at: now.toISOString(), file, bytes: size });
   await terminal.print(
     key === null
-      ? `Wrote ${file} without a key, as ${KEY_FILE} is not in ${paths.folder}: keep copies of your --cert and --key files too.`
+      ? `Wrote ${file} ${await withoutKey(paths)}`
       : `Wrote ${file}. It holds all messages and the server's private key: keep it where only you can read it.`,
   );
   if (keep === undefined) return;
@@ -67,11 +68,15 @@ async function backUp(
   );
 }
 
-/** The key of a data folder; null where the operator keeps it elsewhere. */
-async function keyIn({ folder }: DataPaths) {
-  const keyPath = join(folder, KEY_FILE);
-  const isThere = await Deno.lstat(keyPath).then(() => true, () => false);
-  return isThere ? await loadIdentity(join(folder, CERTIFICATE_FILE), keyPath) : null;
+/** The key of a data folder; null where the operator keeps it elsewhere, or it is lost. */
+async function keyIn(paths: DataPaths) {
+  return await isThere(join(paths.folder, KEY_FILE)) ? await loadServerIdentity({}, paths) : null;
+}
+
+async function withoutKey({ folder }: DataPaths): Promise<string> {
+  return await isThere(join(folder, CERTIFICATE_FILE))
+    ? `without a key: ${folder} holds ${CERTIFICATE_FILE}, but its ${KEY_FILE} is gone; put that back, or no client will know the server.`
+    : `without a key, as ${KEY_FILE} is not in ${folder}: keep copies of your --cert and --key files too.`;
 }
 
 async function isFolderAt(path: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 // `invite`: the join codes, and the links that carry them.
 import type { Command } from "commander";
-import { checkKeyIsThere, dataPaths } from "../data_folder.ts";
+import { dataPaths } from "../data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "../invites.ts";
 import {
   addDataOption,
@@ -9,7 +9,7 @@ import {
   type LinkOptions,
   wholeNumber,
 } from "../options.ts";
-import { loadServerIdentity } from "../serve.ts";
+import { checkKeyIsThere, loadServerIdentity } from "../server_key.ts";
 import type { OnStore } from "./desk.ts";
 
 const DAY_MS = 24 * 3_600_000;

@@ -2,13 +2,7 @@
 import type { Command } from "commander";
 import { UsageError } from "../../errors.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import {
-  checkDatabaseIsThere,
-  checkKeyIsThere,
-  dataPaths,
-  lockDataFolder,
-  prepareDataFolder,
-} from "../data_folder.ts";
+import { checkDatabaseIsThere, dataPaths, lockDataFolder, prepareDataFolder } from "../data_folder.ts";
 import {
   addDatabaseOptions,
   addKeyOptions,
@@ -17,7 +11,7 @@ import {
   type KeyOptions,
   withoutPassword,
 } from "../options.ts";
-import { loadServerIdentity } from "../serve.ts";
+import { checkKeyIsThere, loadServerIdentity } from "../server_key.ts";
 
 const ROWS_PER_LINE = 100_000;
 

@@ -65,7 +65,7 @@ async function restore(
   if (key === null && fingerprint === null) {
     await terminal.print(
       `The backup has no key: before the server starts, copy its ${KEY_FILE} and ${CERTIFICATE_FILE} into ${paths.folder}, ` +
-        "or start it with the --cert and --key that it had; with a new key all clients will be warned.",
+        "or start it with the --cert and --key that it had; with a new key (--new-key) all clients will be warned.",
     );
   }
   await terminal.print(
