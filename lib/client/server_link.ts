@@ -46,6 +46,7 @@ export interface ServerLinkOptions {
   readonly firstPauseMs?: number; // the longest before the first new try, doubled with each failure; 1 s by default
   readonly longestPauseMs?: number; // before any try; 30 s by default
   readonly watchMs?: number; // how often this machine is looked at: has it slept, has it moved; 1 s by default
+  readonly patienceMs?: number; // of `check()`, at least: for a sign of life, for an attempt; 3 s by default
   readonly listAddresses?: () => readonly string[]; // those of its interfaces by default
   readonly random?: () => number; // a number from 0 to below 1; `Math.random` by default
   readonly now?: () => number;
@@ -56,13 +57,16 @@ const LONGEST_PAUSE_MS = 30_000;
 const WATCH_MS = 1_000;
 /** A timer that comes this late means that the machine was suspended, and not only busy. */
 const SUSPENDED_MS = 10_000;
-/** How long one attempt goes on when {@linkcode ServerLink.check} asks for news: packets that were lost are sent again ever later. */
-const STALE_ATTEMPT_MS = 3_000;
+/**
+ * What {@linkcode ServerLink.check} allows at least. A sign of life may take three round trips where the greeting has shown that
+ * those are slow. An attempt is begun anew, as packets that were lost are sent again ever later; each next one gets twice as long,
+ * or a slow network would never be through.
+ */
+const PATIENCE_MS = 3_000;
+const PROBE_ROUND_TRIPS = 3;
 /** A connection that held this long was a good one: the next failure starts counting anew. */
 const GOOD_AFTER_MS = 10_000;
-/** How long the greeting may take, and after a suspension the sign of life. */
 const HELLO_TIMEOUT_MS = 15_000;
-const PROBE_TIMEOUT_MS = 3_000;
 const BYE_TIMEOUT_MS = 1_000;
 
 export class ServerLink implements AsyncDisposable {
@@ -70,6 +74,7 @@ export class ServerLink implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #random: () => number;
   readonly #now: () => number;
+  readonly #patienceMs: number;
   #state: LinkState = { kind: "connecting", attempt: 1 };
   #rpc: RpcConnection | undefined; // set from connected to lost, signed in or not
   #running: Promise<void> | undefined; // set by start()
@@ -79,13 +84,16 @@ export class ServerLink implements AsyncDisposable {
   #isStopping = false; // it said so on the connection in use
   #attempt: { readonly startedAt: number; readonly limit: Limit } | undefined; // set until it is online
   #isHurried = false; // the next try follows without a pause
+  #staleAttempts = 0; // begun anew since it was last online
   #isChecking = false;
+  #roundTripMs = 0; // what the greeting on the connection in use has taken
   #endPause: (() => void) | undefined; // set while waiting
 
   constructor(options: ServerLinkOptions) {
     this.#options = options;
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? Date.now;
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
   get state(): LinkState {
@@ -120,14 +128,17 @@ export class ServerLink implements AsyncDisposable {
   }
 
   /**
-   * Looks whether the network has changed: what seems connected must show a sign of life within 3 s, what hangs is begun
-   * anew, and what waits is tried at once unless the server asked for patience.
+   * Looks whether the network has changed: what seems connected must show a sign of life within 3 s, or three round trips of a slow
+   * network; what hangs is begun anew, and what waits is tried at once unless the server asked for patience.
    */
   check(): void {
     if (this.#state.kind === "waiting") {
       if (this.#now() >= this.#noSoonerThan) this.#endPause?.();
     } else if (this.#state.kind === "connecting") {
-      if (performance.now() - (this.#attempt?.startedAt ?? Infinity) > STALE_ATTEMPT_MS) this.#startOver();
+      const hungMs = performance.now() - (this.#attempt?.startedAt ?? Infinity);
+      if (hungMs <= this.#patienceMs * 2 ** this.#staleAttempts) return;
+      this.#staleAttempts += 1;
+      this.#startOver();
     } else if (this.#state.kind === "online") {
       this.#probe();
     }
@@ -184,7 +195,9 @@ export class ServerLink implements AsyncDisposable {
     this.#rpc = rpc;
     let onlineAt: number | undefined;
     try {
+      const askedAt = performance.now();
       parseResult("hello", await rpc.request("hello", HELLO, { timeoutMs: HELLO_TIMEOUT_MS }));
+      this.#roundTripMs = performance.now() - askedAt;
       await authenticate(rpc);
       this.#stop.signal.throwIfAborted();
       // Signing in may have been the last thing that the server did.
@@ -192,6 +205,7 @@ export class ServerLink implements AsyncDisposable {
         onlineAt = this.#now();
         this.#attempt = undefined;
         this.#isHurried = false;
+        this.#staleAttempts = 0;
         this.#stopsForMs = null;
         this.#enter({ kind: "online" });
       }
@@ -287,8 +301,12 @@ export class ServerLink implements AsyncDisposable {
     const rpc = this.#rpc;
     if (!rpc || this.#isChecking) return;
     this.#isChecking = true;
-    rpc.request("ping", undefined, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => {
-      if (rpc !== this.#rpc || this.#state.kind !== "online") return;
+    const askedAt = performance.now();
+    const timeoutMs = Math.max(this.#patienceMs, PROBE_ROUND_TRIPS * this.#roundTripMs);
+    rpc.request("ping", undefined, { timeoutMs }).catch(() => {
+      // Whatever arrives is a sign of life: on a slow network the answer stands in line behind the mailbox.
+      const isAlive = rpc.connection.heardAt > askedAt;
+      if (isAlive || rpc !== this.#rpc || this.#state.kind !== "online") return;
       this.#failures = 0;
       this.#startOver("the server does not answer any more");
     }).finally(() => this.#isChecking = false);

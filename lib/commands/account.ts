@@ -84,10 +84,10 @@ export class Account implements AsyncDisposable {
   }
 
   /**
-   * Waits for the first attempts: until it is online or refused, `ms` have passed, or the signal is aborted. Once a server has been
-   * reached, signing in may take `reachedMs` more.
+   * Waits for the first attempts: until it is online or refused, `ms` have passed, or the signal is aborted. While the first of them
+   * is still under way, and once a server has been reached, it may take `moreMs` more.
    */
-  async firstOutcome(ms: number, signal?: AbortSignal, reachedMs = 0): Promise<FirstOutcome> {
+  async firstOutcome(ms: number, signal?: AbortSignal, moreMs = 0): Promise<FirstOutcome> {
     const startedAt = performance.now();
     for (;;) {
       const { state } = this.#link;
@@ -95,8 +95,8 @@ export class Account implements AsyncDisposable {
       if (state.kind === "stopped") return { kind: "ended", error: state.error };
       if (signal?.aborted) return { kind: "ended", error: signal.reason };
       const waitedMs = performance.now() - startedAt;
-      const isPatient = waitedMs >= ms && this.#link.isConnected;
-      const left = ms + (isPatient ? reachedMs : 0) - waitedMs;
+      const isHopeful = this.#link.isConnected || (state.kind === "connecting" && state.attempt === 1);
+      const left = ms + (waitedMs >= ms && isHopeful ? moreMs : 0) - waitedMs;
       if (left <= 0) {
         const place = formatHostAndPort(this.server.host, this.server.port);
         const reason = `Cannot reach ${place} in time: the network is slow, or the server is busy`;

@@ -11,6 +11,7 @@ import { yellow } from "../terminal/style.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { within } from "../waiting.ts";
 import type { Account } from "./account.ts";
+import { waitLine } from "./format.ts";
 import { Notifier } from "./notify/notifier.ts";
 
 /** How often a new password may fail to meet the rules before the question is given up. */
@@ -19,7 +20,7 @@ const PASSWORD_ATTEMPTS = 3;
 /** How long a script waits for the server's answer to a message, in milliseconds, through reconnects. */
 const SCRIPT_OUTCOME_WITHIN_MS = 30_000;
 
-/** Waits shorter than this, in milliseconds, show no line: people do not notice them. */
+/** Waits shorter than this, in milliseconds, show no line: people do not notice them. Longer ones are looked at this often. */
 const SHOWN_AFTER_MS = 300;
 
 interface AppOptions {
@@ -31,6 +32,7 @@ interface AppOptions {
   readonly homeFolder: string;
   /** Says a line beside the output, which a script may read; above the prompt by default. */
   readonly warn?: (line: string) => void;
+  readonly now?: () => number; // the clock of `performance.now()` by default
 }
 
 export class App implements AsyncDisposable {
@@ -170,7 +172,8 @@ export class App implements AsyncDisposable {
   }
 
   /**
-   * Waits for work that may take long, or for ever, and shows a line about it, but not in a script whose output a program reads.
+   * Waits for work that may take long, or for ever, and shows a line about it, after a while with the seconds it has taken; but not
+   * in a script whose output a program reads.
    * @param what Name of the work, such as `Connecting to chat.example.org`; made safe by the caller.
    * @param work Does it, and rejects with the signal's reason soon after that is aborted.
    * @throws {Interrupt} at Ctrl+C, if the work rejects with the signal's reason.
@@ -179,11 +182,17 @@ export class App implements AsyncDisposable {
     const stop = new AbortController();
     if (this.#options.isScript && !this.terminal.isInteractive) return await work(stop.signal);
     using _interrupt = this.terminal.onInterrupt(() => stop.abort(new Interrupt()));
-    const timer = setTimeout(() => this.terminal.status(`${what}… (Ctrl+C stops)`), SHOWN_AFTER_MS);
+    const { now = () => performance.now() } = this.#options;
+    const startedAt = now();
+    const timer = setInterval(() => {
+      // Where each text is another line, one is enough.
+      const waitedMs = this.terminal.isInteractive ? now() - startedAt : 0;
+      this.terminal.status(waitLine(what, waitedMs));
+    }, SHOWN_AFTER_MS);
     try {
       return await work(stop.signal);
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
       this.terminal.status("");
     }
   }

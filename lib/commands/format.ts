@@ -29,6 +29,12 @@ export function moment(at: number, now: number): string {
   return `${DAYS[date.getDay()]} ${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${time}`;
 }
 
+/** What is shown while something takes long: from 5 s on also for how long it has, so that nobody thinks that it hangs. */
+export function waitLine(what: string, waitedMs: number): string {
+  const seconds = Math.floor(waitedMs / 1_000);
+  return `${what}… ${seconds < 5 ? "" : `${seconds} s so far `}(Ctrl+C stops)`;
+}
+
 export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }

@@ -28,10 +28,13 @@ export interface ScriptOptions {
   readonly user?: string;
 }
 
-/** How long a subcommand tries to reach the server, in milliseconds. */
+/** How long a subcommand tries again to reach a server that cannot be reached, in milliseconds. */
 const REACH_WITHIN_MS = 15_000;
-/** How much longer it may sign in on a server that it has reached: where each answer takes 4 s, that is done after 16 s. */
-const SIGN_IN_WITHIN_MS = 30_000;
+/**
+ * How much longer its first attempt may take, which gives up by itself, and signing in on a server that it has reached: where each
+ * answer takes 4 s, that is done after 16 s.
+ */
+const MORE_MS = 30_000;
 
 /** Connects as the account that signed in before; `tellsNews` where somebody sits there. Throws `NotSignedInError` for none. */
 export async function openAccount(
@@ -45,7 +48,7 @@ export async function openAccount(
   const what = `Connecting to ${safeText(server.host)}`;
   const outcome = await app.waitFor(
     what,
-    (signal) => account.firstOutcome(REACH_WITHIN_MS, signal, SIGN_IN_WITHIN_MS),
+    (signal) => account.firstOutcome(REACH_WITHIN_MS, signal, MORE_MS),
   );
   if (outcome.kind === "online") return app.enter(account);
   await account[Symbol.asyncDispose]();

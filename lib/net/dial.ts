@@ -8,11 +8,15 @@ import { formatHostAndPort } from "../addresses.ts";
 export interface DialOptions {
   readonly host: string; // a name, or an IP address without brackets
   readonly port: number;
-  readonly timeoutMs?: number; // for all of it; 10 s by default
+  readonly timeoutMs?: number; // for all of it, name, TCP and TLS; 30 s by default
   readonly signal?: AbortSignal; // calls it off; the promise rejects with its reason
 }
 
-export const DIAL_TIMEOUT_MS: number = 10_000;
+/**
+ * Enough for a name server that answers at its second try, round trips of 4 s, and a firewall that holds a call up until it has
+ * looked at it; whoever waits is told how long it has taken, and can stop it.
+ */
+export const DIAL_TIMEOUT_MS: number = 30_000;
 /** Head start of each address over the next one, in milliseconds (RFC 8305 §5, "Connection Attempt Delay"). */
 const ATTEMPT_DELAY_MS = 250;
 
@@ -44,13 +48,22 @@ export function describeDialFailure(error: unknown, options: DialOptions): unkno
   if (signal?.aborted) return signal.reason;
   if (error instanceof ConnectionError) return error;
   const place = formatHostAndPort(host, port);
-  const seconds = Math.round((options.timeoutMs ?? DIAL_TIMEOUT_MS) / 100) / 10;
-  return new ConnectionError(`Cannot reach ${place}: ${describeCause(error, seconds)}`, { cause: error });
+  return new ConnectionError(`Cannot reach ${place}: ${describeCause(error, options)}`, { cause: error });
 }
 
-function describeCause(error: unknown, seconds: number): string {
+/** Whether a {@linkcode Limit} has ended it. */
+export function isTimeUp(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
+/** `no answer within 30 s`. */
+export function noAnswerWithin({ timeoutMs = DIAL_TIMEOUT_MS }: DialOptions): string {
+  return `no answer within ${Math.round(timeoutMs / 100) / 10} s`;
+}
+
+function describeCause(error: unknown, options: DialOptions): string {
   const code = (error as { code?: unknown } | null)?.code;
-  if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${seconds} s`;
+  if (isTimeUp(error)) return noAnswerWithin(options);
   if (error instanceof Deno.errors.ConnectionRefused) {
     return "nothing listens there; check the port, or start the server";
   }

@@ -32,7 +32,7 @@ export interface ListenerOptions {
   readonly maxConnections?: number;
   /** Connections at once from one address (IPv6: one /64), handshakes included; 100 by default. */
   readonly maxConnectionsPerAddress?: number;
-  /** How long a TLS handshake may take, in milliseconds; 10 s by default. */
+  /** How long a TLS handshake may take, in milliseconds; 30 s by default. */
   readonly handshakeTimeoutMs?: number;
   /** Sockets in the middle of a TLS handshake at either entrance; 256 by default. */
   readonly maxUnfinished?: number;
@@ -71,7 +71,8 @@ export interface SideDoor {
 
 const MAX_CONNECTIONS = 10_000;
 const MAX_CONNECTIONS_PER_ADDRESS = 100;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** As long as a client of ours waits for it: a network may hold it up, and many at once have another limit. */
+const HANDSHAKE_TIMEOUT_MS = 30_000;
 /** Twice this fits with ease where a process may have 1,024 files open; an honest handshake holds its place for 0.1 s. */
 const MAX_UNFINISHED = 256;
 const QUIET_MS = 60_000;

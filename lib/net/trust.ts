@@ -10,7 +10,14 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { formatHostAndPort } from "../addresses.ts";
 import { ConnectionError, messageOf, TrustError } from "../errors.ts";
 import { Limit, unlessAborted } from "../waiting.ts";
-import { describeDialFailure, dial, DIAL_TIMEOUT_MS, type DialOptions } from "./dial.ts";
+import {
+  describeDialFailure,
+  dial,
+  DIAL_TIMEOUT_MS,
+  type DialOptions,
+  isTimeUp,
+  noAnswerWithin,
+} from "./dial.ts";
 import { CERTIFICATE_NAME, fingerprintOf } from "./identity.ts";
 
 /** Where to call, and which certificate is pinned. */
@@ -31,11 +38,11 @@ export interface PinnedOptions extends DialOptions {
  * @throws {ConnectionError} When it cannot be reached, or does not speak TLS.
  */
 export async function fetchCertificate(options: DialOptions): Promise<string> {
+  using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
   // The first call finds the address that works, and the words for it when none does.
   const probe = await dial(options);
   const address = probe.remoteAddr.hostname;
   probe.close();
-  using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
   let socket: TLSSocket | undefined;
   try {
     const der = await unlessAborted(
@@ -221,14 +228,22 @@ function tidy(error: unknown): string {
   return messageOf(error).replace(/^invalid peer certificate: /, "");
 }
 
+/** What it means that TLS did not come about; that TCP did not is a `ConnectionError` already. */
 function describeTlsFailure(error: unknown, options: DialOptions): unknown {
+  const place = formatHostAndPort(options.host, options.port);
+  if (isTimeUp(error) && !options.signal?.aborted) {
+    return new ConnectionError(
+      `Cannot talk to ${place}: it takes calls, but there was ${noAnswerWithin(options)}; ` +
+        "something on the way may hold it up, such as a firewall or a network that wants you to sign in",
+      { cause: error },
+    );
+  }
   const isTlsFault = error instanceof Deno.errors.InvalidData ||
     /ssl|tls|record|wrong version|corrupt message/i.test(messageOf(error)) ||
     error instanceof Deno.errors.UnexpectedEof || error instanceof Deno.errors.ConnectionReset;
   if (options.signal?.aborted || error instanceof ConnectionError || !isTlsFault) {
     return describeDialFailure(error, options);
   }
-  const place = formatHostAndPort(options.host, options.port);
   return new ConnectionError(
     `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; check the port`,
     { cause: error },

@@ -9,6 +9,7 @@ import { connectPinned } from "../../lib/net/trust.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
+import { sleep } from "../../lib/waiting.ts";
 
 const HELLO = {
   protocol: 1,
@@ -383,6 +384,76 @@ Deno.test("ServerLink.check() replaces a connection that answers nothing, and tr
   cable.leadTo(server.port);
   link.check();
   await ready(link);
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink.check() once dropped a good connection whose answers take longer than its patience", async () => {
+  const server = await TestServer.start();
+  await using cable = new CuttableProxy(server.port);
+  server.answer = (method) => method === "hello" ? sleep(400).then(() => HELLO) : {};
+  const { link } = await openLink(server, { patienceMs: 20 }, cable.port);
+  await ready(link);
+  cable.clog();
+  link.check();
+  await sleep(60);
+  cable.unclog();
+  await link.request("list_users");
+  assert.equal(server.sessions.length, 1);
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink.check() takes whatever arrives for a sign of life: the answer may stand behind a long mailbox", async () => {
+  const identity = await testIdentity();
+  let calls = 0;
+  const asked = Promise.withResolvers<void>();
+  /** Answers everything but a ping, in whose place something else arrives. */
+  async function serve(connection: Connection): Promise<void> {
+    calls += 1;
+    for (let lines = await connection.readLines(); lines; lines = await connection.readLines()) {
+      for (const { id, method } of lines.map((line) => JSON.parse(line))) {
+        const reply = method === "ping"
+          ? { jsonrpc: "2.0", method: "message_received", params: {} }
+          : { jsonrpc: "2.0", id, result: method === "hello" ? HELLO : {} };
+        connection.send(`${JSON.stringify(reply)}\n`);
+        if (method === "ping") asked.resolve();
+      }
+    }
+    await connection.close();
+  }
+  await using listener = Listener.listen({ host: "127.0.0.1", port: 0, identity, onConnection: serve });
+  const heard = Promise.withResolvers<void>();
+  const server = await TestServer.start();
+  const { link } = await openLink(
+    server,
+    { patienceMs: 100, onEvent: () => heard.resolve() },
+    listener.port,
+  );
+  await ready(link);
+  link.check();
+  await Promise.all([asked.promise, heard.promise]);
+  await sleep(150);
+  await link.request("list_users");
+  assert.equal(calls, 1);
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("ServerLink gets through a network on which an attempt takes longer than check() waits, however often it is asked", async () => {
+  const server = await TestServer.start();
+  const { certificatePem } = await testIdentity();
+  const { link } = await openLink(server, {
+    patienceMs: 10,
+    connect: async (rpc, signal) => {
+      await sleep(150, signal);
+      const { port } = server;
+      const stream = await connectPinned({ host: "127.0.0.1", port, certificatePem, signal });
+      return new RpcConnection(new Connection(stream), rpc);
+    },
+  });
+  const checking = setInterval(() => link.check(), 5);
+  await ready(link).finally(() => clearInterval(checking));
   await link.close();
   await server.stop();
 });

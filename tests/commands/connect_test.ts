@@ -291,6 +291,25 @@ Deno.test("an account on a slow network once failed while it was still signing i
   assert.deepEqual(await patient, { kind: "online" });
 });
 
+Deno.test("a first attempt that something on the way holds up is waited for, and the line that is shown counts the seconds", async () => {
+  await using server = await startMuteServer(["hello", "resume"]);
+  await using cable = new CuttableProxy(server.port);
+  let laterMs = 0;
+  await using desk = new ChatDesk({ now: () => performance.now() + laterMs });
+  const known = desk.profile.saveServer({ ...server, port: cable.port, host: "127.0.0.1" });
+  const login = { token: "token", deviceId: crypto.randomUUID() };
+  desk.profile.saveLogin({ serverId: known.serverId, name: "ana" }, login);
+  cable.clog();
+  await using account = new Account({ profile: desk.profile, server: known, name: "ana", news: null });
+  const waiting = desk.app.waitFor("Connecting", (signal) => account.firstOutcome(0, signal, 60_000));
+  await desk.screen.sees("Connecting… (Ctrl+C stops)");
+  laterMs = 12_000;
+  await desk.screen.sees("12 s so far (Ctrl+C stops)");
+  cable.unclog();
+  assert.deepEqual(await waiting, { kind: "online" });
+  server.cut(); // else its silence holds up the goodbye
+});
+
 /** A server that answers these requests, once it may, and nothing more. */
 async function startMuteServer(
   answered: readonly ("hello" | "resume")[],

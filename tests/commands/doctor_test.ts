@@ -4,6 +4,7 @@ import { ChatError, NotSignedInError } from "../../lib/errors.ts";
 import type { Finding } from "../../lib/findings/finding.ts";
 import { ProfileMailStore } from "../../lib/profile/mail_store.ts";
 import { Interrupt } from "../../lib/terminal/read_line.ts";
+import { Addresses } from "../helpers/addresses.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { TestMailServer } from "../helpers/mail_server.ts";
@@ -138,3 +139,21 @@ Deno.test("doctor ends in time where a server stays silent, and at once by Ctrl+
   ana.tty.signal("SIGINT");
   assert.ok((await stopped).failure instanceof Interrupt);
 });
+
+testWith(
+  ["linux"],
+  "doctor calls an address that answers late slow, with the time it took, and no error",
+  async () => {
+    using addresses = await Addresses.open(["slow"]);
+    await using desk = new ChatDesk();
+    const examining = examine(desk, `${addresses.list[0]}:${addresses.port}`);
+    await addresses.waitForCalls(1);
+    await addresses.drain(addresses.list[0]!);
+    await desk.screen.sees("answers, but slowly");
+    desk.tty.signal("SIGINT");
+    const { findings } = await examining;
+    const { level, seen } = findings.find(({ about }) => about === "address")!;
+    assert.equal(level, "warning");
+    assert.match(seen, /\((1\d{3} ms|\d\.\d s)\)\.$/);
+  },
+);

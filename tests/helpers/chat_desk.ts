@@ -45,8 +45,11 @@ export class ChatDesk implements AsyncDisposable {
   readonly profileFolder: string;
   readonly #folder = tempFolder();
 
-  /** @param options.isPipe Whether nobody sits here. */
-  constructor(options: { readonly isPipe?: boolean } = {}) {
+  /**
+   * @param options.isPipe Whether nobody sits here.
+   * @param options.now The clock that long waits are shown by.
+   */
+  constructor(options: { readonly isPipe?: boolean; readonly now?: () => number } = {}) {
     const isThere = options.isPipe !== true;
     this.tty = new FakeTerminal({
       columns: 200,
@@ -63,6 +66,7 @@ export class ChatDesk implements AsyncDisposable {
       readInput: () => Promise.resolve(""),
       downloadFolder: this.#folder.path,
       homeFolder: this.#folder.path,
+      ...(options.now && { now: options.now }),
     });
   }
 

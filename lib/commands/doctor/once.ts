@@ -10,7 +10,7 @@ import { examineOutlook, searchRouter } from "./network.ts";
 import { examineServer, type Target } from "./server.ts";
 
 /** How long all of it may take, in milliseconds. */
-const ALL_WITHIN_MS = 20_000;
+const ALL_WITHIN_MS = 45_000;
 
 /** What the program has to tell it. */
 export interface DoctorOptions {
@@ -18,7 +18,7 @@ export interface DoctorOptions {
   readonly profileFolder: string;
   /** Finds the account that is examined: with a server given, the one there. Throws `NotSignedInError` for none. */
   readonly findTarget: () => Pick<Target, "known" | "login">;
-  /** How long all of it may take, in milliseconds; 20 s by default. */
+  /** How long all of it may take, in milliseconds; 45 s by default. */
   readonly withinMs?: number;
 }
 

@@ -18,12 +18,17 @@ import { unlessAborted } from "../../waiting.ts";
 import type { App } from "../app.ts";
 import { reachServer } from "../guest.ts";
 
-/** How long one address may take to answer, in milliseconds. */
-const ADDRESS_MS = 4_000;
+/** How long one address may take to answer, in milliseconds: room for a round trip of 4 s whose first packet is lost. */
+const ADDRESS_MS = 8_000;
 /** Round trips of which the shortest counts. */
 const ROUND_TRIPS = 3;
 /** A round trip that people notice, in milliseconds. */
 const SLOW_MS = 500;
+/** What takes longer is not asked again, in milliseconds. */
+const VERY_SLOW_MS = 2_000;
+/** TCP and TLS take two round trips. */
+const SLOW_KEY_MS = 2 * SLOW_MS;
+const WHEN_SLOW = "Messages get through all the same; try another network if it stays so slow.";
 /** Clocks that differ by more make the times of messages look wrong, in milliseconds. */
 const CLOCK_MS = 60_000;
 
@@ -45,6 +50,7 @@ export async function* examineServer(
   const server = yield* examineKey(target, signal);
   if (!server) return null;
   let rpc: RpcConnection;
+  const startedAt = performance.now();
   try {
     rpc = await reachServer(server, app.profile, {}, signal);
   } catch (failure) {
@@ -54,7 +60,10 @@ export async function* examineServer(
       : error("key", `${messageOf(failure)}.`, "Ask the operator whether the server is well.");
     return null;
   }
-  yield ok("key", keyWords(server));
+  const tookMs = performance.now() - startedAt;
+  yield tookMs < SLOW_KEY_MS
+    ? ok("key", keyWords(server))
+    : warning("key", `${keyWords(server)} To connect took ${inWords(tookMs)}.`, WHEN_SLOW);
   const door: ServerDoor = {
     address: rpc.connection.remoteAddress,
     port,
@@ -92,9 +101,17 @@ async function* examineAddresses(
     return false;
   }
   const isName = addresses.length !== 1 || addresses[0] !== host;
-  if (isName) yield ok("name", `${shown} is ${addresses.join(", ")} (${since(startedAt)}).`);
+  const tookMs = performance.now() - startedAt;
+  const found = `${shown} is ${addresses.join(", ")} (${inWords(tookMs)}).`;
+  if (tookMs > VERY_SLOW_MS) {
+    yield warning(
+      "name",
+      found,
+      "A name server that this machine asks does not answer: look at its network settings.",
+    );
+  } else if (isName) yield ok("name", found);
   const findings = await Promise.all(addresses.map((address) => examineAddress(address, port, signal)));
-  const working = findings.filter(({ level }) => level === "ok");
+  const working = findings.filter(({ level }) => level !== "error");
   for (const finding of findings) {
     // One address that is away costs a moment at each connection, no more.
     yield finding.level === "error" && working.length > 0 ? { ...finding, level: "warning" } : finding;
@@ -106,7 +123,11 @@ async function examineAddress(address: string, port: number, signal: AbortSignal
   const startedAt = performance.now();
   try {
     (await dial({ host: address, port, timeoutMs: ADDRESS_MS, signal })).close();
-    return ok("address", `${formatHostAndPort(address, port)} answers (${since(startedAt)}).`);
+    const place = formatHostAndPort(address, port);
+    const tookMs = performance.now() - startedAt;
+    return tookMs < SLOW_MS
+      ? ok("address", `${place} answers (${inWords(tookMs)}).`)
+      : warning("address", `${place} answers, but slowly (${inWords(tookMs)}).`, WHEN_SLOW);
   } catch (failure) {
     signal.throwIfAborted();
     const next = address.includes(":")
@@ -194,11 +215,10 @@ async function examineRoundTrip(rpc: RpcConnection, signal: AbortSignal): Promis
     const startedAt = performance.now();
     await rpc.request("ping", undefined, { signal });
     shortest = Math.min(shortest, performance.now() - startedAt);
+    if (shortest > VERY_SLOW_MS) break;
   }
-  const words = `A question and its answer take ${Math.max(1, Math.round(shortest))} ms.`;
-  return shortest < SLOW_MS
-    ? ok("speed", words)
-    : warning("speed", words, "Messages get through all the same; try another network if it stays so slow.");
+  const words = `A question and its answer take ${inWords(shortest)}.`;
+  return shortest < SLOW_MS ? ok("speed", words) : warning("speed", words, WHEN_SLOW);
 }
 
 /** @param differenceMs How far the server's clock is ahead, give or take the time that the question took. */
@@ -246,6 +266,6 @@ async function* examineLogin(
   }
 }
 
-function since(startedAt: number): string {
-  return `${Math.max(1, Math.round(performance.now() - startedAt))} ms`;
+function inWords(ms: number): string {
+  return ms < 2_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
