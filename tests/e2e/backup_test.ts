@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { registerAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith, whyNot } from "../helpers/needs.ts";
@@ -81,6 +81,22 @@ Deno.test("backup --keep removes the oldest of this server, and nothing else", a
   assert.match(made, DATED);
   assert.deepEqual(others, []);
   assert.equal(names.length, kept.length + 1);
+});
+
+Deno.test("backup --keep once removed the backup that it had just made, where the clock had been set back", async () => {
+  using folder = tempFolder();
+  const data = join(folder.path, "data");
+  const backups = join(folder.path, "backups");
+  {
+    await using _server = await startServer({ data });
+  }
+  await Deno.mkdir(backups);
+  await backUpAsOf("2999-01-01", data, backups);
+  const later = await backUpAsOf("2999-01-02", data, backups);
+  const { code, stdout, stderr } = await runServer(["backup", backups, "--keep", "2", "--data", data]);
+  assert.equal(code, 0, stderr);
+  const [, made = ""] = /^Wrote (\S+)\. /.exec(stdout) ?? [];
+  assert.deepEqual(await namesIn(backups), [basename(made), later]);
 });
 
 Deno.test("backup makes the folder of --keep, and says that a key which lies elsewhere is not in it", async () => {

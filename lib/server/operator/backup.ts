@@ -1,6 +1,6 @@
 // `backup`: the whole community in one file, made while the server runs; of dated ones in a folder, as many are kept as one likes.
 import type { Command } from "commander";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
 import { CERTIFICATE_FILE, KEY_FILE } from "../../net/identity.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
@@ -62,7 +62,7 @@ async function backUp(
   );
   if (keep === undefined) return;
   const fingerprint = key?.fingerprint ?? null;
-  const removed = await removeOld(path, keep, (old) => peekIntoBackup(old) === fingerprint);
+  const removed = await removeOld(file, keep, (old) => peekIntoBackup(old) === fingerprint);
   await terminal.print(
     `Kept the newest ${keep} in ${path}${removed === 0 ? "" : `, removed ${removed} older`}.`,
   );
@@ -91,15 +91,20 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes the oldest dated backups beyond `keep`. Others' backups and damaged ones are left alone, and do not count. */
-async function removeOld(folder: string, keep: number, isOurs: (path: string) => boolean): Promise<number> {
+/**
+ * Removes the oldest dated backups beyond `keep` from the folder of the one that was just made. That one is the newest, whatever a
+ * clock that was set back has named it. Others' backups and damaged ones are left alone, and do not count.
+ */
+async function removeOld(made: string, keep: number, isOurs: (path: string) => boolean): Promise<number> {
+  const folder = dirname(made);
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
   for (const path of names.filter((name) => UNFINISHED.test(name)).map((name) => join(folder, name))) {
     const { mtime } = await Deno.stat(path);
     if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED_AFTER_MS) await Deno.remove(path);
   }
-  const ours = names.filter((name) => DATED.test(name)).map((name) => join(folder, name)).filter(isOurs);
-  const old = ours.slice(0, -keep);
+  const before = names.filter((name) => DATED.test(name)).map((name) => join(folder, name))
+    .filter((path) => path !== made && isOurs(path));
+  const old = before.slice(0, Math.max(0, before.length - (keep - 1)));
   for (const path of old) await Deno.remove(path);
   return old.length;
 }
