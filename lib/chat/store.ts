@@ -274,7 +274,7 @@ export interface ChatWrites {
    * @param message.id The sender's id for it; letters' case matters.
    * @param message.text Checked by the caller for length and content.
    * @throws {ChatError} `not_found` – no such recipient; `blocked` – it takes nothing from this sender; `mailbox_full` –
-   * it must read first; `conflict` – this id was sent before with another text or recipient.
+   * it must read before it takes more from this sender; `conflict` – this id was sent before with another text or recipient.
    */
   sendMessage(message: { senderId: number; id: string; to: string; text: string }): Promise<SentMessage>;
 

@@ -1,6 +1,6 @@
 /** How much the server keeps. Bytes are UTF-8 bytes of message text. */
 export interface StoreLimits {
-  readonly mailboxMessages: number; // unread ones an account may have waiting; one more is refused with `mailbox_full`
+  readonly mailboxMessages: number; // unread ones an account may have waiting; `rules.ts` shares them out among senders
   readonly mailboxBytes: number; // of unread text that an account may have waiting
   readonly historyDays: number; // that a message is kept after it was stored, once every active device has read it
   readonly historyBytes: number; // of read text kept for each account; the oldest go first

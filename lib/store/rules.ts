@@ -10,35 +10,57 @@ export interface Totals {
   readonly keptBytes: number; // of all text that has not been pruned
 }
 
-function isFull(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
-  return mailbox.unreadMessages >= limits.mailboxMessages ||
-    mailbox.unreadBytes + bytes > limits.mailboxBytes;
+/** What a sender is to a mailbox. */
+export interface Standing {
+  readonly unreadMessages: number; // its own, among those of the mailbox
+  readonly unreadBytes: number;
+  readonly isKnown: boolean; // the owner has written to it
+}
+
+/** Of the owner, who needs no protection from itself. */
+export const OWNER: Standing = { unreadMessages: 0, unreadBytes: 0, isKnown: true };
+
+/** How much of a mailbox strangers may fill together: the rest is for those to whom its owner has written. */
+const STRANGERS_PART = 0.5;
+
+/** What a sender has unread counts twice for it: nobody gets more than half of what all others leave, so nobody shuts them out. */
+function isFull(mailbox: Totals, sender: Standing, bytes: number, limits: StoreLimits): boolean {
+  const part = sender.isKnown ? 1 : STRANGERS_PART;
+  return mailbox.unreadMessages + sender.unreadMessages >= part * limits.mailboxMessages ||
+    mailbox.unreadBytes + bytes + sender.unreadBytes > part * limits.mailboxBytes;
 }
 
 function isTooMuch(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
   return mailbox.keptBytes + bytes > limits.mailboxBytes + limits.historyBytes;
 }
 
-/** Whether a mailbox would take so many bytes more if history that it need not keep were taken away. */
-export function needsRoom(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
-  return !isFull(mailbox, bytes, limits) && isTooMuch(mailbox, bytes, limits);
+/** Whether a mailbox takes so many bytes more whoever sends them: then nobody has to ask what the sender is to it. */
+export function takesFromAll(mailbox: Totals, bytes: number, limits: StoreLimits): boolean {
+  const worst = { ...mailbox, isKnown: false };
+  return !isFull(mailbox, worst, bytes, limits) && !isTooMuch(mailbox, bytes, limits);
 }
 
-/** Why a mailbox takes no message of so many bytes; null when it does. */
+/** Whether a mailbox would take so many bytes more if history that it need not keep were taken away. */
+export function needsRoom(mailbox: Totals, sender: Standing, bytes: number, limits: StoreLimits): boolean {
+  return !isFull(mailbox, sender, bytes, limits) && isTooMuch(mailbox, bytes, limits);
+}
+
+export function isBlockedBy(name: string): ChatError {
+  return new ChatError("blocked", `Cannot send as ${name} takes no messages from you`);
+}
+
+/** Why a mailbox takes no message of so many bytes from a sender; null when it does. */
 export function refusal(
   mailbox: Totals & { readonly name: string },
-  isBlocked: boolean,
+  sender: Standing,
   bytes: number,
   limits: StoreLimits,
 ): ChatError | null {
-  if (isBlocked) {
-    return new ChatError("blocked", `Cannot send as ${mailbox.name} takes no messages from you`);
-  }
-  if (!isFull(mailbox, bytes, limits) && !isTooMuch(mailbox, bytes, limits)) return null;
-  // How much they have not read is nobody else's business.
+  if (!isFull(mailbox, sender, bytes, limits) && !isTooMuch(mailbox, bytes, limits)) return null;
+  // How much they have not read, and of whom, is nobody else's business.
   return new ChatError(
     "mailbox_full",
-    `Cannot send as the mailbox of ${mailbox.name} is full: ${mailbox.name} must read messages first`,
+    `Cannot send as the mailbox of ${mailbox.name} has no more room for you: ${mailbox.name} must read messages first`,
   );
 }
 

@@ -34,7 +34,7 @@ storeTest(
 storeTest(
   "acknowledge() takes as long in a full mailbox as in an empty one: it once walked through all of it",
   async (newStore) => {
-    await using s = await newStore();
+    await using s = await newStore({ mailboxMessages: 100_000 });
     const ana = await addPerson(s.store, "ana");
     const [newcomer, collector] = [
       await addPerson(s.store, "newcomer"),

@@ -7,6 +7,7 @@ import { CommitTimes } from "../commit_times.ts";
 import { DEFAULT_STORE_LIMITS, type StoreLimits } from "../limits.ts";
 import type { Call, Engine, Lane, Outcome, Verb } from "../queue.ts";
 import { coldVerbs } from "../verbs/cold.ts";
+import { UnreadParts } from "../unread_parts.ts";
 import type { Steps, VerbContext } from "../verbs/steps.ts";
 import { type Acknowledgement } from "./hot/acknowledgements.ts";
 import { AccountsByName } from "./hot/accounts_by_name.ts";
@@ -67,6 +68,7 @@ export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}
         limits: context.limits,
         accounts: new AccountsByName(),
         commits,
+        unreadParts: new UnreadParts(),
         pruneMailbox: verbs.pruneMailbox,
       }),
       coldLane(cold, context, verbs.writes),

@@ -17,6 +17,14 @@ export function cursorVerbs(context: ServerContext) {
       .where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
       .groupBy(sql`+sender_id`)
   );
+  const amountsBySender = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
+    tables.selectFrom("messages").select([
+      "sender_id",
+      sql<number>`count(*)`.as("messages"),
+      sql<number>`sum(octet_length(text))`.as("bytes"),
+    ]).where("recipient_id", "=", p.accountId).where("sequence", ">", p.above).where("sequence", "<=", p.upTo)
+      .groupBy(sql`+sender_id`)
+  );
   const amounts = database.prepare((p: { accountId: number; above: number; upTo: number }) =>
     tables.selectFrom("messages").select([
       sql<number>`count(*)`.as("messages"),
@@ -41,6 +49,10 @@ export function cursorVerbs(context: ServerContext) {
     if (upTo <= mailbox.readSequence) return new Map();
     const above = mailbox.readSequence;
     const read = amounts.get({ accountId: mailbox.accountId, above, upTo })!;
+    if (cache.parts.has(mailbox)) {
+      const rows = amountsBySender.all({ accountId: mailbox.accountId, above, upTo });
+      cache.parts.read(mailbox, upTo, new Map(rows.map((row) => [row.sender_id, row])));
+    }
     mailbox.unreadMessages -= read.messages;
     mailbox.unreadBytes -= read.bytes;
     mailbox.readSequence = upTo;

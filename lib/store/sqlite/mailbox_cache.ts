@@ -5,6 +5,7 @@
 // process has changed the file.
 import { noUser } from "../rules.ts";
 import type { Database } from "../../sqlite/database.ts";
+import { UnreadParts } from "../unread_parts.ts";
 import type { ServerTables } from "../verbs/schema.ts";
 
 /** Accounts and devices kept at most; some 20 MiB. Beyond it everything is read again, which costs 20 µs each. */
@@ -35,6 +36,8 @@ export interface DeviceCursors {
 }
 
 export class MailboxCache {
+  /** Forgotten with the rest. */
+  readonly parts: UnreadParts = new UnreadParts();
   readonly #mailboxes = new Map<number, Mailbox>();
   readonly #idsByName = new Map<string, number>();
   readonly #devices = new Map<string, DeviceCursors>();
@@ -110,6 +113,7 @@ export class MailboxCache {
 
   /** Drops everything, with unwritten changes; it is read again when needed. */
   forget(): void {
+    this.parts.forget();
     this.#mailboxes.clear();
     this.#idsByName.clear();
     this.#devices.clear();

@@ -1,9 +1,11 @@
 import { Buffer } from "node:buffer";
+import { sql } from "kysely";
+import type { ChatError } from "../../errors.ts";
 import type { Mailbox } from "./mailbox_cache.ts";
 import type { HotVerbs, ServerContext } from "./context.ts";
 import type { SentMessage, StoredMessage } from "../../chat/store.ts";
 import { takePage } from "../page.ts";
-import { idIsUsed, needsRoom, refusal } from "../rules.ts";
+import { idIsUsed, isBlockedBy, needsRoom, OWNER, refusal, type Standing, takesFromAll } from "../rules.ts";
 import { textBytes, wholeTextReader } from "./whole_text.ts";
 
 /** @param makeRoom Takes away history that a mailbox need not keep, oldest first. */
@@ -49,6 +51,19 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
       .orderBy("sequence").limit(p.limit)
   );
 
+  const standing = database.prepare((p: { accountId: number; senderId: number; above: number }) =>
+    tables.selectFrom("messages").select((select) => [
+      select.fn.countAll<number>().as("messages"),
+      sql<number>`coalesce(sum(${textBytes}), 0)`.as("bytes"),
+      select.exists(
+        select.selectFrom("messages as answers").select("sequence")
+          .where("recipient_id", "=", p.senderId).where("sender_id", "=", p.accountId),
+      ).as("isKnown"),
+    ])
+      .where("recipient_id", "=", p.accountId).where("sender_id", "=", p.senderId)
+      .where("sequence", ">", p.above)
+  );
+
   /** The acknowledgement of a message that is stored already; null when this (sender, id) is new. */
   function findDuplicate(senderId: number, id: string, recipient: Mailbox, text: string): SentMessage | null {
     const row = byId.get({ id, senderId });
@@ -60,11 +75,29 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
     return { sequence, previous: recipient.highestSequence, storedAt, isDuplicate: true, recipientId };
   }
 
-  /** The mailbox, after history that it need not keep has made room for a message where that is needed. */
-  function withRoom(mailbox: Mailbox, bytes: number): Mailbox {
-    if (!needsRoom(mailbox, bytes, limits)) return mailbox;
+  function standingOf(mailbox: Mailbox, senderId: number): Standing {
+    const { accountId } = mailbox;
+    if (accountId === senderId) return OWNER;
+    const above = cache.parts.countAbove(mailbox, senderId);
+    const { isKnown, ...counted } = standing.get({ accountId, senderId, above })!;
+    const { messages, bytes } = cache.parts.add(mailbox, senderId, counted);
+    return { unreadMessages: messages, unreadBytes: bytes, isKnown: Boolean(isKnown) };
+  }
+
+  /**
+   * The mailbox, with why it refuses a message (null when it takes it), after history that it need not keep has made room where
+   * that is needed. Room is made for those alone who may write here.
+   */
+  function receive(mailbox: Mailbox, senderId: number, bytes: number): [Mailbox, ChatError | null] {
+    if (mailbox.blocked.has(senderId)) return [mailbox, isBlockedBy(mailbox.name)];
+    if (takesFromAll(mailbox, bytes, limits)) return [mailbox, null];
+    const sender = standingOf(mailbox, senderId);
+    if (!needsRoom(mailbox, sender, bytes, limits)) {
+      return [mailbox, refusal(mailbox, sender, bytes, limits)];
+    }
     makeRoom(mailbox.accountId);
-    return cache.find(mailbox.accountId)!;
+    const roomy = cache.find(mailbox.accountId)!;
+    return [roomy, refusal(roomy, sender, bytes, limits)];
   }
 
   return {
@@ -89,10 +122,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
     writes: {
       sendMessage({ senderId, id, to, text }) {
         const bytes = Buffer.byteLength(text);
-        const named = cache.getByName(to);
-        const isBlocked = named.blocked.has(senderId);
-        const recipient = isBlocked ? named : withRoom(named, bytes);
-        const refused = refusal(recipient, isBlocked, bytes, limits);
+        const [recipient, refused] = receive(cache.getByName(to), senderId, bytes);
         if (refused !== null) {
           // What was taken once stays taken, so a client that sends it again must learn just that.
           const duplicate = findDuplicate(senderId, id, recipient, text);

@@ -2,6 +2,7 @@
 import type { ChatWrites, ReceiptNews } from "../../../chat/store.ts";
 import { USE_PRECISION_MS } from "../../limits.ts";
 import { type Cursors, cursorsAfter, newsFor } from "../../rules.ts";
+import type { Amount, UnreadParts } from "../../unread_parts.ts";
 import type { Query } from "../connection.ts";
 import type { Held, HeldMailbox } from "./held_rows.ts";
 
@@ -20,9 +21,11 @@ export interface Moves {
   readonly queries: readonly Query[]; // empty when nothing moves
   /** News for each acknowledgement, from the rows of the first query. */
   newsFrom(rows: readonly StretchRow[]): ReceiptNews[][];
+  /** Takes away from the counts what was read, likewise. */
+  noteRead(rows: readonly StretchRow[], parts: UnreadParts): void;
 }
 
-interface StretchRow {
+interface StretchRow extends Amount {
   readonly place: number; // of its stretch, from 1 on
   readonly sender_id: number;
   readonly newest: number;
@@ -52,7 +55,7 @@ const MOVE_MAILBOXES = `
       unread_bytes = unread_bytes - sums.bytes
     FROM sums WHERE mailboxes.account_id = sums.account_id
   )
-  SELECT place::int AS place, sender_id, newest FROM found`;
+  SELECT place::int AS place, sender_id, newest, messages, bytes FROM found`;
 
 const MOVE_DEVICES = `
   UPDATE devices SET delivered_sequence = moved.delivered_sequence, read_sequence = moved.read_sequence,
@@ -95,7 +98,14 @@ export function movesOf(acknowledgements: readonly Acknowledgement[], held: Held
       return newsFor(news.delivered, news.read);
     });
   };
-  if (moved.size === 0) return { queries: [], newsFrom };
+  const noteRead = (rows: readonly StretchRow[], parts: UnreadParts) => {
+    for (const [index, { mailbox, kind, above, upTo }] of stretches.entries()) {
+      if (kind !== "read" || !parts.has(mailbox)) continue;
+      const read = rows.filter(({ place }) => place === index + 1);
+      parts.read({ ...mailbox, readSequence: above }, upTo, new Map(read.map((row) => [row.sender_id, row])));
+    }
+  };
+  if (moved.size === 0) return { queries: [], newsFrom, noteRead };
   const mailboxes = {
     sql: MOVE_MAILBOXES,
     values: [
@@ -115,5 +125,5 @@ export function movesOf(acknowledgements: readonly Acknowledgement[], held: Held
       now,
     ],
   };
-  return { queries: [mailboxes, devices], newsFrom };
+  return { queries: [mailboxes, devices], newsFrom, noteRead };
 }

@@ -4,32 +4,25 @@ import type { CommitTimes } from "../../commit_times.ts";
 import type { StoreLimits } from "../../limits.ts";
 import type { Call, Outcome } from "../../queue.ts";
 import type { Steps } from "../../verbs/steps.ts";
-import { needsRoom } from "../../rules.ts";
+import type { UnreadParts } from "../../unread_parts.ts";
 import type { AccountsByName } from "./accounts_by_name.ts";
 import { type Acknowledgement, movesOf } from "./acknowledgements.ts";
 import type { Connection } from "../connection.ts";
 import { type Held, hold } from "./held_rows.ts";
 import { runSteps } from "./run_steps.ts";
-import {
-  findEarlier,
-  insertOf,
-  isTight,
-  type NewMessage,
-  refusalOf,
-  type Sending,
-  sendingOf,
-  sentOf,
-} from "./sends.ts";
+import { findEarlier, insertOf, type NewMessage, type Sending, sendingOf, sentOf } from "./sends.ts";
+import { readStandings, refusalsOf } from "./standings.ts";
 
 export interface HotContext {
   readonly limits: StoreLimits;
   readonly accounts: AccountsByName;
   readonly commits: CommitTimes;
+  readonly unreadParts: UnreadParts;
   /** Takes away history that a mailbox need not keep. */
   readonly pruneMailbox: (accountId: number) => Steps<number>;
 }
 
-/** The batch has to run call by call: a mailbox is near its limits, so each message decides over the next. */
+/** The batch has to run call by call: a mailbox is near its limits, so that each message decides over the next. */
 class TightBatch extends Error {}
 
 interface Parts {
@@ -71,22 +64,23 @@ async function runTogether(
     senderIds: [...new Set(messages.map(([, { senderId }]) => senderId))],
     deviceIds: [...new Set(acknowledgements.map(([, { deviceId }]) => deviceId))],
   };
+  const { unreadParts, limits } = context;
   let held = await hold(connection, wanted);
   let sendings = sendingsOf(parts, held);
-  if (isTight(sendings, context.limits)) {
+  let standings = await readStandings(connection, sendings, unreadParts, limits);
+  let refusals = refusalsOf(sendings, standings, limits, true);
+  if (refusals === null) {
     if (messages.length > 1) throw new TightBatch("a mailbox is near its limits");
-    const [{ recipient, senderId, bytes }] = sendings as [Sending];
-    // Room is made for those alone who may write here.
-    if (!recipient!.blocked.has(senderId) && needsRoom(recipient!, bytes, context.limits)) {
-      await runSteps(connection, context.pruneMailbox(recipient!.accountId));
-      held = await hold(connection, wanted);
-      sendings = sendingsOf(parts, held);
-    }
+    await runSteps(connection, context.pruneMailbox(sendings[0]!.recipient!.accountId));
+    held = await hold(connection, wanted);
+    sendings = sendingsOf(parts, held);
+    standings = await readStandings(connection, sendings, unreadParts, limits);
+    refusals = refusalsOf(sendings, standings, limits, false)!;
   }
   const taken: Sending[] = [];
   const refused: { sending: Sending; refused: Error | null }[] = [];
-  for (const sending of sendings) {
-    const reason = refusalOf(sending, context.limits);
+  for (const [index, sending] of sendings.entries()) {
+    const reason = refusals[index]!;
     if (reason === null) taken.push(sending);
     else refused.push({ sending, refused: reason });
   }
@@ -101,9 +95,9 @@ async function runTogether(
   const answers = await connection.commit(writes);
   if (writes.length > 0) context.commits.note(performance.now() - startedAt);
   const inserted = taken.length > 0 ? answers.at(-1) as Parameters<typeof sentOf>[1] : [];
-  const news = moves.newsFrom(
-    moves.queries.length > 0 ? answers[0] as Parameters<typeof moves.newsFrom>[0] : [],
-  );
+  const stretches = moves.queries.length > 0 ? answers[0] as Parameters<typeof moves.newsFrom>[0] : [];
+  const news = moves.newsFrom(stretches);
+  moves.noteRead(stretches, unreadParts);
   for (const [index, [place]] of acknowledgements.entries()) outcomes.set(place, { result: news[index] });
   const earlier: { sending: Sending; refused: null }[] = [];
   for (const [index, sent] of sentOf(taken, inserted).entries()) {

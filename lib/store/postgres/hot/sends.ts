@@ -1,9 +1,8 @@
 // Messages of a batch: who is refused, what is stored, and what was stored before.
 import { Buffer } from "node:buffer";
 import type { ChatWrites, SentMessage } from "../../../chat/store.ts";
-import type { StoreLimits } from "../../limits.ts";
 import type { Outcome } from "../../queue.ts";
-import { idIsUsed, needsRoom, noUser, refusal } from "../../rules.ts";
+import { idIsUsed } from "../../rules.ts";
 import type { Connection, Query } from "../connection.ts";
 import type { HeldMailbox } from "./held_rows.ts";
 import { placesAsText, type StoredText, storedText, wholeText } from "./texts.ts";
@@ -62,28 +61,6 @@ export function sendingOf(
     recipient: isThere ? recipient : null,
     bytes: Buffer.byteLength(message.text),
   };
-}
-
-/** Whether the batch has to be taken apart: a mailbox is near its limits, so that each message decides over the next. */
-export function isTight(sendings: readonly Sending[], limits: StoreLimits): boolean {
-  const added = new Map<HeldMailbox, { messages: number; bytes: number }>();
-  for (const { recipient, bytes } of sendings) {
-    if (recipient === null) continue;
-    const sum = added.get(recipient) ?? { messages: 0, bytes: 0 };
-    sum.messages += 1;
-    sum.bytes += bytes;
-    added.set(recipient, sum);
-  }
-  return added.entries().some(([mailbox, { messages, bytes }]) => {
-    const full = { ...mailbox, unreadMessages: mailbox.unreadMessages + messages - 1 };
-    return needsRoom(full, bytes, limits) || refusal(full, false, bytes, limits) !== null;
-  });
-}
-
-/** Why a message is refused, were it not stored already; null when it is taken. */
-export function refusalOf({ recipient, to, senderId, bytes }: Sending, limits: StoreLimits): Error | null {
-  if (recipient === null) return noUser(to);
-  return refusal(recipient, recipient.blocked.has(senderId), bytes, limits);
 }
 
 /** The insert of those that are taken. */
