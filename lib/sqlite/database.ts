@@ -73,8 +73,7 @@ export class Database<Tables> implements Disposable {
   ) {
     try {
       makePrivateFile(path);
-      this.connection = openConnection(path, migrations);
-      this.#files = new OpenFiles(path);
+      [this.connection, this.#files] = openConnection(path, migrations);
     } catch (error) {
       throw fileErrorFrom(error, path);
     }
@@ -216,12 +215,12 @@ function makePrivateFile(path: string): void {
   Deno.openSync(path, { create: true, write: true, mode: 0o600 }).close();
 }
 
-function openConnection(path: string, migrations: readonly Migration[]): DatabaseSync {
+function openConnection(path: string, migrations: readonly Migration[]): [DatabaseSync, OpenFiles] {
   const connection = new DatabaseSync(path);
   try {
     setPragmas(connection);
     migrate(connection, migrations);
-    return connection;
+    return [connection, new OpenFiles(path)];
   } catch (error) {
     connection.close();
     throw error;

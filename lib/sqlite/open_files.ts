@@ -9,7 +9,10 @@ type Identity = Pick<Deno.FileInfo, "dev" | "ino">;
 export class OpenFiles {
   readonly #opened: ReadonlyMap<string, Identity>;
 
-  /** @param path Of a database in WAL mode that was just opened and read; `:memory:` is never displaced. */
+  /**
+   * @param path Of a database in WAL mode that was just opened and read; `:memory:` is never displaced.
+   * @throws {Deno.errors.NotFound} A file was taken away already.
+   */
   constructor(path: string) {
     const paths = path === ":memory:" ? [] : ENDINGS.map((ending) => `${path}${ending}`);
     this.#opened = new Map(paths.map((name) => [name, Deno.statSync(name)]));
