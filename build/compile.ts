@@ -8,6 +8,7 @@
  * `DENORT_BIN_LINUX_ARM64` and so on one for another.
  * @module
  */
+import { cp } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Build, BUILD_NAME, VERSION } from "../lib/version.ts";
@@ -52,10 +53,12 @@ export function baseVariableOf(target: string): string {
 const WRITTEN_AT = new Date("2000-01-01T00:00:00Z");
 
 /**
- * What CommonJS packages find as `require` once they are bundled: they ask for nothing but Node's own modules then. (That of
- * `node:module` would do too, but loads hundreds of them.)
+ * How the bundler gives CommonJS packages their `require`: that of `node:module`, which loads hundreds of modules at each start. Once
+ * they are bundled, they ask for nothing but Node's own.
  */
-const REQUIRE = "globalThis.require = (name) => globalThis.process.getBuiltinModule(name);\n";
+const BUNDLED_REQUIRE =
+  /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
+const REQUIRE = "var __require = (name) => globalThis.process.getBuiltinModule(name);";
 
 /**
  * Node's modules that commander names and no start of ours needs: loading them takes 6 ms. They are found when they are used.
@@ -131,16 +134,18 @@ async function bundleProgram(
   build: Build,
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly entry: string; readonly included: readonly string[] }> {
+  const source = join(folder, "source");
+  await copySource(source);
   // Two folders down, since a package (@achingbrain/ssdp) reads `../../package.json` to say in its requests who it is.
   const code = join(folder, "dist", "src");
   const about = join(folder, "package.json");
   await Deno.mkdir(code, { recursive: true });
   await Deno.writeTextFile(about, JSON.stringify({ name: "mini-chat", version: VERSION }));
-  const first = `globalThis.${BUILD_NAME} = ${JSON.stringify(build)};\n${REQUIRE}`;
+  const first = `globalThis.${BUILD_NAME} = ${JSON.stringify(build)};\n`;
   const bundle = async (entry: string, outputFolder: string) => {
     // Never `--minify`: it puts a `using` variable that is used once in place, and then nobody disposes of it.
-    const flags = ["--quiet", "--code-splitting", "--outdir", outputFolder];
-    const { success, stderr } = await runDeno(["bundle", ...flags, entry], env);
+    const flags = ["--quiet", "--node-modules-dir=auto", "--code-splitting", "--outdir", outputFolder];
+    const { success, stderr } = await runDeno(["bundle", ...flags, entry], env, source);
     if (!success) throw new Error(explainFailure(program, stderr, env.DENORT_BIN));
     const name = basename(entry).replace(/\.ts$/, ".js");
     const path = join(outputFolder, name);
@@ -148,7 +153,10 @@ async function bundleProgram(
       if (!file.isFile) continue;
       const written = join(outputFolder, file.name);
       const code = await Deno.readTextFile(written);
-      await Deno.writeTextFile(written, code.replaceAll(LAZY_MODULES, LAZY_MODULE));
+      await Deno.writeTextFile(
+        written,
+        code.replaceAll(LAZY_MODULES, LAZY_MODULE).replace(BUNDLED_REQUIRE, REQUIRE),
+      );
     }
     await Deno.writeTextFile(join(outputFolder, "first.js"), first);
     await Deno.writeTextFile(path, `import "./first.js";${await Deno.readTextFile(path)}`);
@@ -163,8 +171,21 @@ async function bundleProgram(
     await Deno.writeTextFile(worker, `import "./thread/${thread}";\n`);
     included.push(worker);
   }
+  await Deno.remove(source, { recursive: true });
   await setTimes(folder);
   return { entry, included };
+}
+
+/** What a bundle is made of. */
+const SOURCE = ["client.ts", "server.ts", "lib", "deno.json", "deno.lock"];
+
+/**
+ * Copies the source. The bundler writes into its chunks, and into their names, the way from the current folder to each module, those of
+ * packages in Deno's cache as well: a clone deeper down, or another home, would make other bytes. From a copy with packages beside it
+ * the ways are the same everywhere.
+ */
+async function copySource(folder: string): Promise<void> {
+  for (const name of SOURCE) await cp(join(PROJECT_FOLDER, name), join(folder, name), { recursive: true });
 }
 
 /** Deno writes into the executable when each file was last written. */
@@ -196,10 +217,11 @@ export async function commitOfSource(): Promise<string | null> {
 async function runDeno(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  cwd = PROJECT_FOLDER,
 ): Promise<{ readonly success: boolean; readonly stderr: string }> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
-    cwd: PROJECT_FOLDER,
+    cwd,
     clearEnv: true,
     env: { ...env, NO_COLOR: "1" },
     stdin: "null",

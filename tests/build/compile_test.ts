@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
+import { denoCache } from "../helpers/deno_cache.ts";
 import { testWith, whyNot } from "../helpers/needs.ts";
 import { freePort } from "../helpers/ports.ts";
 import { runProgram } from "../helpers/program.ts";
@@ -50,10 +51,12 @@ Deno.test("compileProgram() says what DENORT_BIN is for when the base executable
     join(folder.path, "bundled"),
     program.entry,
   ]);
-  cpSync(join(await denoCache(), "dl"), join(cache, "dl"), {
+  const real = await denoCache();
+  cpSync(join(real, "dl"), join(cache, "dl"), {
     recursive: true,
     filter: (path) => !path.includes("denort"),
   });
+  await Deno.symlink(join(real, "npm"), join(cache, "npm"));
   const env = {
     DENO_DIR: cache,
     DENORT_BIN: "",
@@ -66,12 +69,6 @@ Deno.test("compileProgram() says what DENORT_BIN is for when the base executable
     /base executable \(denort\) cannot be downloaded: .* set DENORT_BIN to its path/,
   );
 });
-
-/** Deno's own cache folder. */
-async function denoCache(): Promise<string> {
-  const { stdout } = await runProgram(Deno.execPath(), ["info", "--json"]);
-  return (JSON.parse(stdout) as { denoDir: string }).denoDir;
-}
 
 const reason = whyNot("linux") ?? whyNoBaseExecutable() ??
   (Deno.env.has("DENORT_BIN") ? undefined : "needs DENORT_BIN, which .ci/run sets");

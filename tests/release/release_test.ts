@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { commitOfSource, PROGRAMS, TARGETS } from "../../build/compile.ts";
 import { fetchBaseExecutables, whyNoBaseExecutable } from "../../build/denort.ts";
@@ -18,7 +19,9 @@ import {
 } from "../../build/release/manifest.ts";
 import { makeRelease } from "../../build/release/release.ts";
 import type { Signer } from "../../build/release/signing.ts";
+import { PROJECT_FOLDER } from "../../build/tool.ts";
 import { VERSION } from "../../lib/version.ts";
+import { denoCache } from "../helpers/deno_cache.ts";
 import { type Need, testWith, whyNot } from "../helpers/needs.ts";
 import { Program, runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -159,6 +162,19 @@ testWith(
         assert.ok(installed.stdout.includes("\nThe signature is right.\n"), installed.stdout);
         const said = await runProgram(join(home, ".local/bin/mini-chat-client"), ["--version", "--json"]);
         assert.equal(JSON.parse(said.stdout).commit, commit);
+      },
+    );
+
+    await t.step(
+      "nothing in an executable says where it was made, so that it can be made again elsewhere",
+      async () => {
+        for (const { name } of PROGRAMS) {
+          const bytes = await readFile(join(scratch.path, archiveName(name, "linux-x64"), name));
+          assert.ok(bytes.includes("// node_modules/.deno/kysely@"), "packages lie beside the source");
+          for (const folder of [PROJECT_FOLDER, await denoCache()]) {
+            assert.ok(!bytes.includes(folder.slice(1)), `${name} names ${folder}`);
+          }
+        }
       },
     );
 
