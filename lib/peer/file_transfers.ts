@@ -1,12 +1,16 @@
-import { basename } from "node:path";
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { FILE_CHUNK_BYTES, type FileFailure, type PeerMessage } from "../protocol/peer_messages.ts";
-import { hashFile, IncomingFile } from "./files/incoming_file.ts";
+import { IncomingFile, isDiskFull } from "./files/incoming_file.ts";
+import { OutgoingFile } from "./files/outgoing_file.ts";
 import { safeFileName } from "./files/file_names.ts";
 import type { PeerChannel } from "./channel.ts";
 
 /** Pieces sent and not answered: enough for good speed, and typed lines do not wait long behind them. */
 const CHUNKS_UNDER_WAY = 8;
+/** How long an offer must stand before it is shown when the one before it was withdrawn, so that a flood of them shows little. */
+const STANDS_MS = 1_000;
+/** Offers turned down on the way, of which the other side has not said that it heard it. */
+const MAX_UNHEARD_REFUSALS = 16;
 
 export type Direction = "sending" | "receiving";
 
@@ -14,6 +18,11 @@ export interface TransferNews {
   readonly direction: Direction;
   readonly name: string; // safe name, fit for a terminal
   readonly totalBytes: number;
+}
+
+export interface FileOffer extends TransferNews {
+  /** What `accept` must be told; unset where no other file can be meant. */
+  readonly number?: number;
 }
 
 export interface TransferProgress extends TransferNews {
@@ -29,7 +38,7 @@ export interface TransferFailure extends TransferNews {
 
 export interface TransferListener {
   /** The other side wants to send; answer with `accept` or `refuse`. */
-  onFileOffered(news: TransferNews): void;
+  onFileOffered(offer: FileOffer): void;
   onFileProgress(progress: TransferProgress): void;
   onFileDone(news: TransferNews & { readonly path?: string }): void; // `path`: where this side has saved it
   onFileFailed(failure: TransferFailure): void;
@@ -37,10 +46,10 @@ export interface TransferListener {
 
 interface Outgoing {
   readonly file: string;
-  readonly source: Deno.FsFile;
+  readonly source: OutgoingFile;
   readonly news: TransferNews;
   isAccepted: boolean;
-  offset: number; // where the other side wanted it to begin
+  isSaved: boolean; // the other side says so
   isOver: boolean;
 }
 
@@ -48,6 +57,8 @@ interface Incoming {
   readonly file: string;
   readonly sha256: string;
   readonly news: TransferNews;
+  readonly number: number; // counted in this chat
+  isShown: boolean;
   isAccepted: boolean;
   target?: IncomingFile; // set once there is a place for it
 }
@@ -65,6 +76,10 @@ export class FileTransfers {
   readonly #downloadFolder: string;
   #outgoing: Outgoing | undefined;
   #incoming: Incoming | undefined;
+  #offers = 0; // that came in
+  #isReplacing = false; // an offer that was shown has been withdrawn, and the person has answered none since
+  #standing: ReturnType<typeof setTimeout> | undefined; // set while an offer must stand before it is shown
+  #unheardRefusals = 0;
   #cleaning: Promise<unknown> = Promise.resolve(); // ends when no part file is being removed
 
   constructor(channel: PeerChannel, listener: TransferListener, downloadFolder: string) {
@@ -73,44 +88,46 @@ export class FileTransfers {
     this.#downloadFolder = downloadFolder;
   }
 
-  /** The file that the person has been asked about; undefined when none waits for an answer. */
-  get offered(): TransferNews | undefined {
-    return this.#incoming && !this.#incoming.isAccepted ? this.#incoming.news : undefined;
-  }
-
   async offer(path: string): Promise<void> {
     if (this.#outgoing) {
       throw new UsageError(
         `Cannot send ${path} yet: ${this.#outgoing.news.name} is on its way, /cancel ends that`,
       );
     }
-    const source = await openToRead(path);
-    const name = safeFileName(basename(path));
-    const { size } = await source.stat();
+    const source = await OutgoingFile.open(path);
+    const { name, totalBytes } = source;
     const outgoing: Outgoing = {
       file: crypto.randomUUID(),
       source,
-      news: { direction: "sending", name, totalBytes: size },
+      news: { direction: "sending", name, totalBytes },
       isAccepted: false,
-      offset: 0,
+      isSaved: false,
       isOver: false,
     };
     this.#outgoing = outgoing;
     try {
-      const { sha256, bytes } = await hashFile(source);
+      const sha256 = await source.hash();
       if (outgoing.isOver) return;
-      this.#post("file_offer", { file: outgoing.file, name, bytes, sha256 });
+      this.#post("file_offer", { file: outgoing.file, name, bytes: totalBytes, sha256 });
     } catch (error) {
       this.#closeOutgoing();
       throw new UsageError(`Cannot send ${path}: ${messageOf(error)}`, { cause: error });
     }
   }
 
-  async accept(): Promise<void> {
-    const incoming = this.#incoming;
-    if (!incoming || incoming.isAccepted) throw new UsageError("Cannot accept: no file is offered");
-    incoming.isAccepted = true;
+  /** @param number What the offer said, where it said one: the other side may exchange a file while the person answers. */
+  async accept(number?: number): Promise<void> {
+    const incoming = this.#asked();
+    if (!incoming) throw new UsageError("Cannot accept: no file is offered");
     const { name, totalBytes } = incoming.news;
+    if (number === undefined ? this.#isReplacing : number !== incoming.number) {
+      const which = number === undefined ? "without a number" : `file ${number}`;
+      throw new UsageError(
+        `Cannot accept ${which}: what is offered now is ${name}, and "/accept ${incoming.number}" takes that`,
+      );
+    }
+    incoming.isAccepted = true;
+    this.#isReplacing = false;
     let target: IncomingFile;
     try {
       target = await IncomingFile.open(this.#downloadFolder, { name, totalBytes, sha256: incoming.sha256 });
@@ -129,8 +146,9 @@ export class FileTransfers {
   }
 
   refuse(): void {
-    const incoming = this.#incoming;
-    if (!incoming || incoming.isAccepted) throw new UsageError("Cannot refuse: no file is offered");
+    const incoming = this.#asked();
+    if (!incoming) throw new UsageError("Cannot refuse: no file is offered");
+    this.#isReplacing = false;
     this.#fail(incoming, "refused");
   }
 
@@ -157,6 +175,7 @@ export class FileTransfers {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#standing);
     this.#closeOutgoing();
     const incoming = this.#incoming;
     this.#incoming = undefined;
@@ -165,10 +184,33 @@ export class FileTransfers {
   }
 
   #offered({ file, name, bytes, sha256 }: (PeerMessage & { method: "file_offer" })["content"]): void {
-    if (this.#incoming) return this.#post("file_failed", { file, reason: "busy" });
+    if (this.#incoming) return this.#turnDown(file);
     const news: TransferNews = { direction: "receiving", name: safeFileName(name), totalBytes: bytes };
-    this.#incoming = { file, sha256, news, isAccepted: false };
-    this.#listener.onFileOffered(news);
+    const number = ++this.#offers;
+    const incoming = this.#incoming = { file, sha256, news, number, isShown: false, isAccepted: false };
+    if (this.#isReplacing) this.#standing = setTimeout(() => this.#show(incoming), STANDS_MS);
+    else this.#show(incoming);
+  }
+
+  #show(incoming: Incoming): void {
+    incoming.isShown = true;
+    const { news, number } = incoming;
+    this.#listener.onFileOffered(this.#isReplacing ? { ...news, number } : news);
+  }
+
+  /** The one that the person was asked about and has not answered. */
+  #asked(): Incoming | undefined {
+    const incoming = this.#incoming;
+    return incoming?.isShown && !incoming.isAccepted ? incoming : undefined;
+  }
+
+  #turnDown(file: string): void {
+    if (this.#unheardRefusals === MAX_UNHEARD_REFUSALS) {
+      throw new ChatError("invalid", "the other side offers files and hears no answer");
+    }
+    this.#unheardRefusals += 1;
+    this.#channel.send("file_failed", { file, reason: "busy" })
+      .then(() => this.#unheardRefusals -= 1, () => {}); // the chat is over
   }
 
   #accepted({ file, offset }: { file: string; offset: number }): void {
@@ -178,7 +220,6 @@ export class FileTransfers {
       throw new ChatError("invalid", "the other side asked for more of a file than there is");
     }
     outgoing.isAccepted = true;
-    outgoing.offset = offset;
     // Not awaited: the channel answers while the file is on its way.
     this.#sendFrom(outgoing, offset).catch((error) =>
       this.#failSending(outgoing, "damaged", messageOf(error))
@@ -188,18 +229,16 @@ export class FileTransfers {
   async #sendFrom(outgoing: Outgoing, offset: number): Promise<void> {
     const { source, news, file } = outgoing;
     const underWay = new Set<Promise<void>>();
-    let confirmedBytes = offset;
     this.#report(news, offset, offset);
-    await source.seek(offset, Deno.SeekMode.Start);
-    for (let sentBytes = offset; sentBytes < news.totalBytes && !outgoing.isOver;) {
-      const chunk = new Uint8Array(Math.min(FILE_CHUNK_BYTES, news.totalBytes - sentBytes));
-      const count = await source.read(chunk);
-      if (count === null) throw new Error("the file has become shorter");
-      sentBytes += count;
-      const confirmed = this.#channel.send("file_chunk", { file, data: chunk.subarray(0, count).toBase64() })
+    await source.beginAt(offset);
+    while (!source.isGiven && !outgoing.isOver) {
+      const piece = await source.next();
+      const confirmed = this.#channel.send("file_chunk", { file, data: piece.toBase64() })
         .then(() => {
-          confirmedBytes += count;
-          if (!outgoing.isOver) this.#report(news, confirmedBytes, offset);
+          source.confirmedBytes += piece.length;
+          if (outgoing.isOver) return;
+          this.#report(news, source.confirmedBytes, offset);
+          this.#finishOutgoing(outgoing);
         }, () => this.#failSending(outgoing, "stuck")); // a piece that was taken back
       underWay.add(confirmed);
       confirmed.finally(() => underWay.delete(confirmed));
@@ -244,16 +283,27 @@ export class FileTransfers {
   #saved(file: string): void {
     const outgoing = this.#outgoing;
     if (outgoing?.file !== file) return;
+    if (!outgoing.isAccepted || !outgoing.source.isGiven) {
+      throw new ChatError("invalid", "the other side said that it has a file that was not sent yet");
+    }
+    outgoing.isSaved = true;
+    this.#finishOutgoing(outgoing);
+  }
+
+  /** The word that it is saved can be faster than the answers to the last pieces. */
+  #finishOutgoing(outgoing: Outgoing): void {
+    const { news, source, isSaved } = outgoing;
+    if (!isSaved || !source.isConfirmed) return;
     this.sentCount += 1;
     this.#closeOutgoing();
-    // This word can be faster than the answers to the last pieces.
-    this.#report(outgoing.news, outgoing.news.totalBytes, outgoing.offset);
-    this.#listener.onFileDone(outgoing.news);
+    this.#listener.onFileDone(news);
   }
 
   #failed(file: string, reason: FileFailure): void {
     const transfer = [this.#outgoing, this.#incoming].find((one) => one?.file === file);
     if (!transfer) return;
+    if ("isShown" in transfer && !transfer.isShown) return this.#drop(transfer);
+    if (transfer === this.#asked()) this.#isReplacing = true;
     this.#drop(transfer);
     this.#listener.onFileFailed({ ...transfer.news, reason, isOurs: false });
   }
@@ -276,6 +326,7 @@ export class FileTransfers {
   #drop(transfer: Outgoing | Incoming): void {
     if ("source" in transfer) return this.#closeOutgoing();
     this.#incoming = undefined;
+    clearTimeout(this.#standing);
     if (transfer.target) this.#cleaning = Promise.all([this.#cleaning, transfer.target.discard()]);
   }
 
@@ -295,24 +346,4 @@ export class FileTransfers {
   #report(news: TransferNews, doneBytes: number, resumedBytes: number): void {
     this.#listener.onFileProgress({ ...news, doneBytes, resumedBytes });
   }
-}
-
-async function openToRead(path: string): Promise<Deno.FsFile> {
-  try {
-    // Looked at first: opening a pipe would wait for its other end.
-    if (!(await Deno.stat(path)).isFile) throw new UsageError("it is not a file");
-    return await Deno.open(path);
-  } catch (error) {
-    const why = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Deno.errors.PermissionDenied
-      ? "you may not read it"
-      : messageOf(error);
-    throw new UsageError(`Cannot send ${path}: ${why}`, { cause: error });
-  }
-}
-
-function isDiskFull(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
 }

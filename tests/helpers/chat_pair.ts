@@ -5,7 +5,7 @@
 import { HostedChat, type HostOptions } from "../../lib/peer/host.ts";
 import type { DirectChat } from "../../lib/peer/direct_chat.ts";
 import { joinChat, type JoinListener, type JoinOptions } from "../../lib/peer/joiner.ts";
-import type { Direction, TransferNews } from "../../lib/peer/file_transfers.ts";
+import type { Direction, FileOffer, TransferNews } from "../../lib/peer/file_transfers.ts";
 import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import type { Route } from "../../lib/protocol/peer_messages.ts";
@@ -18,7 +18,7 @@ type Shown =
   | { readonly kind: "linked"; readonly route: string; readonly isFirst: boolean; readonly wasLost: boolean }
   | { readonly kind: "lost"; readonly why: string }
   | { readonly kind: "trying"; readonly what: string }
-  | ({ readonly kind: "offered" } & TransferNews)
+  | ({ readonly kind: "offered" } & FileOffer)
   | ({ readonly kind: "progress"; readonly doneBytes: number; readonly resumedBytes: number } & TransferNews)
   | ({ readonly kind: "done"; readonly path?: string } & TransferNews)
   | ({ readonly kind: "failed"; readonly reason: string; readonly isOurs: boolean } & TransferNews);
@@ -79,8 +79,8 @@ export class Recorder implements JoinListener {
   onTrying(what: string): void {
     this.#show({ kind: "trying", what });
   }
-  onFileOffered(news: TransferNews): void {
-    this.#show({ kind: "offered", ...news });
+  onFileOffered(offer: FileOffer): void {
+    this.#show({ kind: "offered", ...offer });
   }
   onFileProgress(news: TransferNews & { doneBytes: number; resumedBytes: number }): void {
     this.#show({ kind: "progress", ...news });

@@ -221,6 +221,40 @@ Deno.test("FileTransfers refuse a second file at once, and more bytes than were 
   assert.match(end.message, /more of a file than it said/);
 });
 
+Deno.test("FileTransfers take no answer to a file that was withdrawn for one that stands in its place", async () => {
+  await using pair = await ChatPair.link();
+  const { channel } = pair.hosted.chat;
+  const { files } = pair.joined.chat;
+  const sha256 = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"; // of nothing
+  await channel.send("file_offer", { file: "one", name: "photo.jpg", bytes: 0, sha256 });
+  await channel.send("file_failed", { file: "one", reason: "cancelled" });
+  await channel.send("file_offer", { file: "two", name: "evil.exe", bytes: 0, sha256 });
+  await assert.rejects(files.accept(), /no file is offered/);
+  const { number } = await pair.atBob.until("offered", ({ name }) => name === "evil.exe");
+  await assert.rejects(files.accept(), /what is offered now is evil\.exe, and "\/accept 2" takes that/);
+  await assert.rejects(files.accept(1), /Cannot accept file 1: what is offered now is evil\.exe/);
+  assert.deepEqual(await namesIn(pair.folderOf("bob")), []);
+  await files.accept(number);
+  await pair.atBob.until("done", ({ name }) => name === "evil.exe");
+  await channel.send("file_offer", { file: "three", name: "next", bytes: 0, sha256 });
+  await pair.atBob.until("offered", ({ name }) => name === "next");
+  await files.accept();
+  await pair.atBob.until("done", ({ name }) => name === "next");
+});
+
+Deno.test("FileTransfers show little of a flood of offers that are withdrawn at once", async () => {
+  await using pair = await ChatPair.link();
+  const { channel } = pair.hosted.chat;
+  for (let index = 0; index < 500; index++) {
+    const file = `f${index}`;
+    channel.send("file_offer", { file, name: file, bytes: 3, sha256: "A".repeat(43) });
+    await channel.send("file_failed", { file, reason: "cancelled" });
+  }
+  const { length } = pair.atBob.shown.filter(({ kind }) => kind === "offered" || kind === "failed");
+  assert.ok(length >= 2 && length <= 10, `${length} lines were shown`);
+  await pair.joined.chat.say("the chat goes on");
+});
+
 testWith(
   ["linux", "root", { command: "mount" }],
   "FileTransfers say so when the disk is full, and free it again",

@@ -4,7 +4,9 @@ import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { proveToHost, takeLink } from "../../lib/peer/link/joiner_link.ts";
 import type { LinkServer, PeerLink } from "../../lib/peer/link/peer_link.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
+import { within } from "../../lib/waiting.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
 
 /** Bob with a program of his own, which has proven the secret. */
 async function joinByHand(
@@ -70,4 +72,51 @@ Deno.test("PeerChannel sends little to a friend's program that answers nothing, 
   assert.equal(chat.tally.linesUndelivered, 100);
   assert.ok(taken <= 24, `${taken} were sent`);
   connection.abort("the test is over");
+});
+
+for (
+  const [when, isAccepting] of [["before it was accepted", false], ["after its first piece", true]] as const
+) {
+  Deno.test(`FileTransfers do not believe that a file is saved ${when}`, async () => {
+    await using pair = await ChatPair.invite();
+    const offered = Promise.withResolvers<string>();
+    const began = Promise.withResolvers<void>();
+    const { link } = await joinByHand(pair, (method, params) => {
+      if (method === "file_offer") offered.resolve((params as { file: string }).file);
+      if (method === "file_chunk") began.resolve();
+      return {};
+    });
+    using folder = tempFolder();
+    await Deno.writeFile(`${folder.path}/a.bin`, new Uint8Array(3_000_000));
+    await pair.hosted.chat.files.offer(`${folder.path}/a.bin`);
+    const file = await offered.promise;
+    if (isAccepting) {
+      await link.rpc.request("file_accept", { seq: 1, file, offset: 0 });
+      await began.promise;
+    }
+    await assert.rejects(link.rpc.request("file_saved", { seq: isAccepting ? 2 : 1, file }));
+    const end = await pair.hosted.chat.ended;
+    assert.match(end.message, /a file that was not sent yet/);
+    assert.equal(end.kind, "protocol");
+    assert.equal(pair.hosted.chat.tally.filesSent, 0);
+    assert.deepEqual(pair.atAna.shown.filter(({ kind }) => kind === "done"), []);
+  });
+}
+
+Deno.test("FileTransfers end a chat in which files are offered without end and no answer is taken", async () => {
+  await using pair = await ChatPair.invite();
+  const { link } = await joinByHand(pair, () => new Promise(() => {}));
+  const offers = [...Array(60).keys()].map((index) =>
+    link.rpc.request("file_offer", {
+      seq: index + 1,
+      file: `f${index}`,
+      name: "a",
+      bytes: 3,
+      sha256: "A".repeat(43),
+    })
+  );
+  const outcomes = Promise.allSettled(offers);
+  const end = await within(8_000, pair.hosted.chat.ended);
+  assert.match(`${end?.kind}: ${end?.message}`, /protocol: .*offers files and hears no answer/);
+  await outcomes;
 });

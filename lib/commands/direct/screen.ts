@@ -1,9 +1,14 @@
 import { join } from "node:path";
 import { scopeOf } from "../../addresses.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf, UsageError } from "../../errors.ts";
 import type { DirectChat, Tally } from "../../peer/direct_chat.ts";
 import type { JoinListener } from "../../peer/joiner.ts";
-import type { TransferFailure, TransferNews, TransferProgress } from "../../peer/file_transfers.ts";
+import type {
+  FileOffer,
+  TransferFailure,
+  TransferNews,
+  TransferProgress,
+} from "../../peer/file_transfers.ts";
 import { COME_BACK_WITHIN_MS } from "../../peer/channel.ts";
 import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
 import { utf8Bytes } from "../../protocol/fields.ts";
@@ -23,7 +28,7 @@ const MAX_WAITING_LINES = 5;
 
 const COMMANDS = [
   ["/send FILE", "send a file; your friend is asked first"],
-  ["/accept", "take the file that is offered"],
+  ["/accept", "take the file that is offered; with its number, where one took the place of another"],
   ["/refuse", "do not take it"],
   ["/cancel", "stop the file that is on its way"],
   ["/who", "who is at the other end, and the code to compare"],
@@ -95,11 +100,12 @@ export class ChatScreen implements JoinListener {
     this.#terminal.printAbove(yellow(`Connection to ${this.#friend} lost: ${safeText(why)}. ${next}`));
   }
 
-  onFileOffered(news: TransferNews): void {
+  onFileOffered(offer: FileOffer): void {
     const { downloadFolder } = this.#options.folders;
+    const accept = offer.number === undefined ? "/accept" : `/accept ${offer.number}`;
     this.#terminal.printAbove(
-      `${yellow("?")} ${bold(this.#friend)} wants to send you ${cyan(fileAndSize(news))}. ` +
-        `${cyan("/accept")} saves it in ${downloadFolder}, ${cyan("/refuse")} does not.`,
+      `${yellow("?")} ${bold(this.#friend)} wants to send you ${cyan(fileAndSize(offer))}. ` +
+        `${cyan(accept)} saves it in ${downloadFolder}, ${cyan("/refuse")} does not.`,
     );
   }
 
@@ -203,7 +209,7 @@ export class ChatScreen implements JoinListener {
         case "send":
           return await this.#send(chat, rest);
         case "accept":
-          return await chat.files.accept();
+          return await chat.files.accept(numberIn(rest));
         case "refuse":
           return chat.files.refuse();
         case "cancel":
@@ -282,6 +288,14 @@ function completeCommand(before: string): Completion {
   if (!before.startsWith("/") || /\s/.test(before)) return { from: 0, candidates: [] };
   const names = COMMANDS.map(([usage]) => usage.split(" ")[0]!).filter((name) => name.startsWith("/"));
   return { from: 0, candidates: names.filter((name) => name.startsWith(before)).map((name) => `${name} `) };
+}
+
+function numberIn(text: string): number | undefined {
+  if (text === "") return undefined;
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new UsageError(
+    `Cannot accept ${text}: write /accept, or /accept with the number that the offer names`,
+  );
 }
 
 function unquote(path: string): string {

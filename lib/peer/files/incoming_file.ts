@@ -97,6 +97,11 @@ export class IncomingFile {
   }
 }
 
+export function isDiskFull(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
+}
+
 /** Reads a file from its start to its end; the SHA-256 is in base64url. */
 export async function hashFile(file: Deno.FsFile): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash("sha256");
