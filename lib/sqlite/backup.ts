@@ -92,12 +92,21 @@ export function inspectDatabase<Result>(
 
 function openToRead(path: string, isShut = false): DatabaseSync {
   try {
-    Deno.openSync(path).close(); // whose words are better than SQLite's
+    Deno.statSync(path); // SQLite might make a file that is not there; not opened, for the reason that `database.ts` gives
     const database = new DatabaseSync(path, { readOnly: !isShut });
     database.exec("PRAGMA query_only = ON");
     return database;
   } catch (error) {
-    throw new UsageError(`Cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    throw new UsageError(`Cannot read ${path}: ${whyNotRead(path) ?? messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The system's words, which are better than SQLite's; undefined where it can be read. */
+function whyNotRead(path: string): string | undefined {
+  try {
+    Deno.openSync(path).close();
+  } catch (error) {
+    return messageOf(error);
   }
 }
 

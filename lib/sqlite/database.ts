@@ -209,10 +209,18 @@ export class Database<Tables> implements Disposable {
   }
 }
 
-/** SQLite gives its log and lock files the mode of the database, so it has to be right before they exist. */
+/**
+ * SQLite gives its log and lock files the mode of the database, so it has to be right before they exist. A file that is there is not
+ * opened: with a descriptor of it that is closed, POSIX takes away every lock that this process has on it, those of other connections
+ * too, and the next program that closes the database takes itself for the last one and removes the log under them.
+ */
 function makePrivateFile(path: string): void {
   if (path === ":memory:") return;
-  Deno.openSync(path, { create: true, write: true, mode: 0o600 }).close();
+  try {
+    Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }
 
 function openConnection(path: string, migrations: readonly Migration[]): [DatabaseSync, OpenFiles] {

@@ -1,7 +1,11 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { inspectDatabase } from "../../lib/sqlite/backup.ts";
 import { Database } from "../../lib/sqlite/database.ts";
 import { StatementCache } from "../../lib/sqlite/statement_cache.ts";
+import { runProgram } from "../helpers/program.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
 
 const PEOPLE = [{ title: "people", sql: "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT) STRICT;" }];
 
@@ -52,4 +56,26 @@ Deno.test("StatementCache keeps no more statements than asked, the longest unuse
   statements.prepare("SELECT 2");
   statements.prepare("SELECT 3");
   equal(statements.prepare("SELECT 1") === one, false);
+});
+
+Deno.test("Database keeps its log when its program opens the file once more, and another program then closes it", async () => {
+  // `status`, then any other subcommand: the server wrote into a log that had been removed.
+  using folder = tempFolder();
+  const path = join(folder.path, "people.db");
+  const opens = {
+    "a second time": () => new Database(path, PEOPLE)[Symbol.dispose](),
+    "to look into it": () =>
+      inspectDatabase(path, (database) => database.prepare("SELECT * FROM people").all()),
+  };
+  for (const [how, open] of Object.entries(opens)) {
+    using database = new Database<{ people: { id: number; name: string } }>(path, PEOPLE);
+    open();
+    const visit = `import { DatabaseSync } from "node:sqlite";
+      const visitor = new DatabaseSync(${JSON.stringify(path)});
+      visitor.exec("DELETE FROM people");
+      visitor.close();`;
+    const { code, stderr } = await runProgram(Deno.execPath(), ["eval", visit]);
+    equal(code, 0, stderr);
+    equal(database.displacedFile(), null, how);
+  }
 });
