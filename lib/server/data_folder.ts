@@ -1,6 +1,7 @@
 // The data folder: where it is, who may read it, and that only one server uses it.
 import { join, resolve } from "node:path";
 import { messageOf, UsageError } from "../errors.ts";
+import { readRunFile } from "./live/run_file.ts";
 
 export const DATABASE_FILE = "mini-chat.db";
 
@@ -35,12 +36,11 @@ export async function prepareDataFolder(folder: string): Promise<DataPaths> {
 
 /**
  * @param flag By which the folder is named.
- * @throws {UsageError} No server has made a database in it, a restore of it was cut off, or it is not for root.
+ * @throws {UsageError} No server has made a database in it, a restore of it was cut off, it is not for root, or as by
+ * {@linkcode checkLogIsThere}.
  */
-export async function checkDatabaseIsThere(
-  { folder, database, restoring }: DataPaths,
-  flag = "--data",
-): Promise<void> {
+export async function checkDatabaseIsThere(paths: DataPaths, flag = "--data"): Promise<void> {
+  const { folder, database, restoring } = paths;
   await refuseRootElsewhere(folder);
   if (await isThere(restoring)) {
     throw new UsageError(
@@ -54,6 +54,29 @@ export async function checkDatabaseIsThere(
       `Cannot find a database at ${database}: start the server once, or name its folder with ${flag} DIR`;
     throw new UsageError(words, { cause });
   }
+  await checkLogIsThere(paths);
+}
+
+/**
+ * For what opens the database beside a running server. Were the log or its index gone, it would make others, of which that server
+ * knows nothing: it would not see what is written, and write over it.
+ * @throws {UsageError} One of them is gone while a server uses it.
+ */
+export async function checkLogIsThere(
+  { folder, database }: Pick<DataPaths, "folder" | "database">,
+): Promise<void> {
+  const files = ["-wal", "-shm"].map((ending) => `${database}${ending}`);
+  const isGone = await Promise.all(files.map(async (file) => !await isThere(file)));
+  const gone = files.find((_, index) => isGone[index]);
+  if (gone === undefined) return; // after a crash, too
+  const running = await readRunFile(folder);
+  if (running === null || running.isShared) return;
+  const { askServer } = await import("./live/control.ts");
+  const answers = await askServer(folder, "status").then(() => true, () => false);
+  if (!answers) return;
+  throw new UsageError(
+    `Cannot use ${database}: ${gone} is gone, which the running server needs; stop that server, and start it again`,
+  );
 }
 
 /**
@@ -95,6 +118,7 @@ export async function isThere(path: string): Promise<boolean> {
 }
 
 function reason(error: unknown): string {
+  if ((error as { code?: unknown }).code === "EROFS") return "its disk is read-only";
   if (error instanceof Deno.errors.PermissionDenied) return "no permission";
   if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
     return "it is a file";

@@ -2,10 +2,13 @@
 import { backup, DatabaseSync } from "node:sqlite";
 import { ChatError, messageOf, UsageError } from "../errors.ts";
 import { fileProblems } from "./file_check.ts";
-import { fileErrorFrom, isDamage } from "./sqlite_errors.ts";
+import { fileErrorFrom, isDamage, isDiskFailure, isRefusal } from "./sqlite_errors.ts";
 
 /** What a copy is changed, and looked at, through. */
 export type Connection = DatabaseSync;
+
+/** How long a look waits for a program that is just opening or closing the file. */
+const BUSY_TIMEOUT_MS = 5_000;
 
 /** More pages than any file has: the copy is made in one step. In several, every commit meanwhile would start it anew. */
 const ALL_PAGES = 2_000_000_000;
@@ -31,7 +34,7 @@ export async function copyDatabase(
   }
   try {
     await copyPages(path, target);
-    changeAndCheck(target, change);
+    changeAndCheck(path, target, change);
     using file = await Deno.open(target, { read: true, write: true });
     await file.sync();
   } catch (error) {
@@ -43,17 +46,35 @@ export async function copyDatabase(
 }
 
 async function copyPages(path: string, target: string): Promise<void> {
-  const source = openToRead(path);
+  let source: DatabaseSync;
+  try {
+    source = openToRead(path);
+  } catch (error) {
+    if (!lacksLog(error) || !hasEmptyLog(path)) throw error;
+    return await copyFile(path, target);
+  }
   try {
     await backup(source, target, { rate: ALL_PAGES });
   } catch (error) {
-    throw cannotWrite(target, error);
+    throw isDamage(error) ? wordsFor(error, path) : cannotCopy(path, target, error);
   } finally {
     source.close();
   }
 }
 
-function changeAndCheck(target: string, change: (copy: Connection) => void): void {
+/** Of a database without a log, on a disk where none can be made, by others neither, the file is all there is. */
+async function copyFile(path: string, target: string): Promise<void> {
+  try {
+    using source = await Deno.open(path);
+    using copy = await Deno.open(target, { write: true });
+    await source.readable.pipeTo(copy.writable);
+  } catch (error) {
+    throw cannotCopy(path, target, error);
+  }
+}
+
+/** What is damaged in a copy was so in its source. */
+function changeAndCheck(path: string, target: string, change: (copy: Connection) => void): void {
   const copy = new DatabaseSync(target);
   try {
     // The copy says of itself that it has a write-ahead log, as its source does; without one it is a single file.
@@ -61,9 +82,9 @@ function changeAndCheck(target: string, change: (copy: Connection) => void): voi
     copy.exec("PRAGMA synchronous = FULL");
     copy.exec("PRAGMA secure_delete = ON");
     change(copy);
-    refuseDamaged(copy, target);
+    refuseDamaged(copy, path);
   } catch (error) {
-    throw wordsFor(error, target);
+    throw isDamage(error) ? wordsFor(error, path) : fileErrorFrom(error, target);
   } finally {
     copy.close();
   }
@@ -93,20 +114,46 @@ export function inspectDatabase<Result>(
 function openToRead(path: string, isShut = false): DatabaseSync {
   try {
     Deno.statSync(path); // SQLite might make a file that is not there; not opened, for the reason that `database.ts` gives
-    const database = new DatabaseSync(path, { readOnly: !isShut });
+  } catch (error) {
+    throw new UsageError(`Cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  const database = new DatabaseSync(path, { readOnly: !isShut, timeout: BUSY_TIMEOUT_MS });
+  try {
     database.exec("PRAGMA query_only = ON");
+    database.prepare("SELECT 1 FROM sqlite_schema").get(); // SQLite opens nothing before the first look
     return database;
   } catch (error) {
-    throw new UsageError(`Cannot read ${path}: ${whyNotRead(path) ?? messageOf(error)}`, { cause: error });
+    database.close();
+    if (!lacksLog(error)) throw wordsFor(error, path);
+    const reason = whyNotRead(path);
+    if (reason !== null) throw new UsageError(`Cannot read ${path}: ${reason}`, { cause: error });
+    throw unavailable(
+      `Cannot read ${path} as its log cannot be made beside it: its disk is full or read-only, or its folder may not be written`,
+      error,
+    );
   }
 }
 
-/** The system's words, which are better than SQLite's; undefined where it can be read. */
-function whyNotRead(path: string): string | undefined {
+/** The system's words, which are better than SQLite's; null where it can be read. */
+function whyNotRead(path: string): string | null {
   try {
     Deno.openSync(path).close();
+    return null;
   } catch (error) {
     return messageOf(error);
+  }
+}
+
+/** Whether a file may have failed to open for no more than that its log and the log's index could not be made. */
+function lacksLog(error: unknown): boolean {
+  return isRefusal(error instanceof ChatError ? error.cause : error);
+}
+
+function hasEmptyLog(path: string): boolean {
+  try {
+    return Deno.statSync(`${path}-wal`).size === 0;
+  } catch {
+    return true;
   }
 }
 
@@ -123,6 +170,17 @@ function wordsFor(error: unknown, path: string): unknown {
   return new UsageError(`Cannot use ${path} as it is damaged, or no database`, { cause: error });
 }
 
+function cannotCopy(path: string, target: string, cause: unknown): ChatError {
+  if (!isDiskFailure(cause)) return cannotWrite(target, cause);
+  // Which of the two, SQLite does not say.
+  const words = `Cannot copy ${path} to ${target}: one of their disks could not be read or written`;
+  return unavailable(words, cause);
+}
+
 function cannotWrite(target: string, cause: unknown): ChatError {
-  return new ChatError("unavailable", `Cannot write ${target}: ${messageOf(cause)}`, { cause });
+  return unavailable(`Cannot write ${target}: ${messageOf(cause)}`, cause);
+}
+
+function unavailable(message: string, cause: unknown): ChatError {
+  return new ChatError("unavailable", message, { cause });
 }

@@ -46,7 +46,18 @@ export function displaced(path: string): ChatError {
 export function fileErrorFrom(error: unknown, path: string): unknown {
   const cannotUse = (reason: string) => new UsageError(`Cannot use ${path}: ${reason}`, { cause: error });
   const code = primaryCode(error);
-  if (isForbidden(code)) return cannotUse("it may not be written; check who owns it and its folder");
+  switch (systemCode(error)) {
+    case "EROFS":
+      return cannotUse("its disk is read-only; look into the system's log for why (dmesg)");
+    case "ENOSPC":
+    case "EDQUOT":
+      return passing(SQLITE_FULL, `Cannot use ${path} now`, error);
+  }
+  if (isForbidden(code)) {
+    return cannotUse(
+      "it may not be written; check who owns it and its folder, and whether its disk is read-only",
+    );
+  }
   if (isDamage(error)) {
     return cannotUse(
       "it is damaged, or no database; put a backup in its place, or move it away to begin anew",
@@ -62,6 +73,17 @@ export function isDamage(error: unknown): boolean {
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }
 
+/** Whether a disk failed to read or write, for whatever reason. */
+export function isDiskFailure(error: unknown): boolean {
+  return primaryCode(error) === SQLITE_IOERR;
+}
+
+/** Whether a disk, or the rights on it, kept a file from being opened or written. */
+export function isRefusal(error: unknown): boolean {
+  const code = primaryCode(error);
+  return isForbidden(code) || code === SQLITE_IOERR || code === SQLITE_FULL;
+}
+
 function isForbidden(code: number | null): boolean {
   return code === SQLITE_PERM || code === SQLITE_READONLY || code === SQLITE_CANTOPEN;
 }
@@ -71,7 +93,11 @@ function passing(code: number | null, failure: string, cause: unknown): ChatErro
     case SQLITE_FULL:
       return unavailable(`${failure}: the disk is full`, RETRY_DISK_MS, cause);
     case SQLITE_IOERR:
-      return unavailable(`${failure}: the disk could not be read or written`, RETRY_DISK_MS, cause);
+      return unavailable(
+        `${failure}: the disk is full, or could not be read or written`,
+        RETRY_DISK_MS,
+        cause,
+      );
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return unavailable(`${failure}: another program is using the database`, RETRY_BUSY_MS, cause);
@@ -96,6 +122,11 @@ const CODES_BY_WORDS: readonly [words: string, code: number][] = [
   ["unable to open database file", SQLITE_CANTOPEN],
   ["file is not a database", SQLITE_NOTADB],
 ];
+
+/** The code of a failure of the operating system, such as `ENOSPC`; for some, Deno has no class. */
+function systemCode(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
 
 /** The low byte is the primary code; the rest tells more about it. */
 function primaryCode(error: unknown): number | null {

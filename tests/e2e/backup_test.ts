@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
+import { loadOrCreateIdentity } from "../../lib/net/identity.ts";
+import { openLocalStore } from "../../lib/store/open.ts";
 import { registerAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith, whyNot } from "../helpers/needs.ts";
@@ -165,10 +167,12 @@ testWith(
   },
 );
 
+function run(command: string, ...args: string[]): boolean {
+  return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
+}
+
 /** A disk of 1 MiB, gone at the end of the scope; null where mounting is not permitted. */
 function mountTinyDisk(path: string): Disposable | null {
-  const run = (command: string, ...args: string[]) =>
-    new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
   if (!run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path)) return null;
   return { [Symbol.dispose]: () => void run("umount", path) };
 }
@@ -180,8 +184,49 @@ function canMount(): boolean {
   return disk !== null;
 }
 
+const MOUNTS = canMount() ? [] : [{ because: "needs root on Linux, and the right to mount a tmpfs" }];
+
 testWith(
-  canMount() ? [] : [{ because: "needs root on Linux, and the right to mount a tmpfs" }],
+  MOUNTS,
+  "a full or read-only disk can be backed up to another one; else each subcommand says so in a line",
+  async () => {
+    using folder = tempFolder();
+    const data = join(folder.path, "data");
+    const backups = join(folder.path, "backups");
+    await Deno.mkdir(data);
+    using _disk = mountTinyDisk(data);
+    await loadOrCreateIdentity(data);
+    {
+      await using _store = await openLocalStore(join(data, "mini-chat.db"));
+    }
+    const remount = (as: string) => run("mount", "-o", `remount,${as}`, data);
+    const fill = () => !run("dd", "if=/dev/zero", `of=${join(data, "ballast")}`, "bs=4096");
+    const states: [string, () => boolean, RegExp][] = [
+      ["read-only", () => remount("ro"), /^Cannot use .*whether its disk is read-only\n$/],
+      [
+        "full",
+        () => remount("rw") && fill(),
+        /^Cannot use .* now: the disk is full, or could not be read or written\n$/,
+      ],
+    ];
+    for (const [state, bring, words] of states) {
+      assert.ok(bring(), state);
+      const backup = await runServer(["backup", backups, "--keep", "1", "--data", data]);
+      assert.equal(backup.code, 0, backup.stderr);
+      assert.match(
+        backup.stdout,
+        /^Wrote .*\nThe backup is whole, but doctor will not know of it: .*\nKept the newest 1 /,
+      );
+      const [made = "", ...others] = await namesIn(backups);
+      assert.deepEqual(others, []);
+      assert.match((await runServer(["check", join(backups, made)])).stdout, /The backup is not damaged/);
+      assert.match((await runServer(["user", "list", "--data", data])).stderr, words, state);
+    }
+  },
+);
+
+testWith(
+  MOUNTS,
   "a backup that does not fit leaves the older ones and no half one, and says why",
   async () => {
     using folder = tempFolder();

@@ -38,6 +38,23 @@ Deno.test("writeBackup() writes a whole copy while messages come in, and never o
   await refused(writeBackup(path, join(folder.path, "no", "folder"), FACTS), "unavailable");
 });
 
+Deno.test("writeBackup() once named the backup when the database itself was damaged", async () => {
+  await using it = await newStore();
+  const ana = await addPerson(it.store, "ana");
+  for (let index = 0; index < 100; index++) await send(it.store, ana, "ana", "x".repeat(500));
+  await it.store[Symbol.asyncDispose]();
+  const bytes = await Deno.readFile(it.path);
+  const target = join(it.folder.path, "copy.backup");
+  for (const [from, to] of [[0, 100], [bytes.length / 2, bytes.length / 2 + 8192], [4096, 8192]] as const) {
+    await Deno.writeFile(it.path, bytes.slice().fill(0xff, from, to));
+    const error = await writeBackup(it.path, target, FACTS).then(() => null, (error) => error);
+    ok(error instanceof UsageError, String(error));
+    ok(error.message.startsWith(`Cannot use ${it.path} as it is damaged`), error.message);
+  }
+  const names = await Array.fromAsync(Deno.readDir(it.folder.path), ({ name }) => name);
+  deepEqual(names.filter((name) => name.startsWith("copy")), []);
+});
+
 Deno.test("a backup is no store: a server refuses to open it, and says what to do", async () => {
   await using it = await newStore();
   const target = join(it.folder.path, "copy.backup");

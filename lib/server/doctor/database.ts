@@ -1,5 +1,6 @@
 // The database, and the clock, which is held against what the database and the folder have seen.
-import { messageOf } from "../../errors.ts";
+import { ChatError, messageOf } from "../../errors.ts";
+import { checkLogIsThere } from "../data_folder.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
 import type { Patient } from "./patient.ts";
 import { newestFile } from "./folder.ts";
@@ -19,8 +20,9 @@ export async function examineDatabase(patient: Patient): Promise<Finding[]> {
   return [finding, await clock(patient.folder, newestStoredAt)];
 }
 
-async function ofFile({ database, isShared }: Patient): Promise<Seen> {
-  if (isShared) {
+async function ofFile(patient: Patient): Promise<Seen> {
+  const { database } = patient;
+  if (patient.isShared) {
     const seen = "The server uses a shared database, which was not looked at.";
     return {
       finding: warning("database", seen, "Give --database-file FILE, as the server was."),
@@ -29,10 +31,13 @@ async function ofFile({ database, isShared }: Patient): Promise<Seen> {
   }
   const { examineDatabaseFile } = await import("../../store/open.ts");
   try {
+    await checkLogIsThere(patient);
     const { schema, knownSchema, problems, newestStoredAt } = await examineDatabaseFile(database);
     return { finding: ofSchema(schema, knownSchema, problems), newestStoredAt };
   } catch (reason) {
-    const next = "Look at the path and its rights; if the file is gone, mini-chat-server restore BACKUP.";
+    const next = reason instanceof ChatError
+      ? "Mend that, and run this again; a backup to another disk is possible all the same."
+      : "Look at the path and its rights; if the file is gone, mini-chat-server restore BACKUP.";
     return { finding: error("database", `${messageOf(reason)}.`, next), newestStoredAt: null };
   }
 }

@@ -14,6 +14,7 @@ const PROBE_BYTES = 4 * 1024; // a page, as a small commit writes
 const SLOW_SYNC_MS = 20; // with one client at a time, 50 messages a second
 const LITTLE_BYTES = 1e9;
 const TOO_LITTLE_BYTES = 1e8;
+const LOG_BYTES = 64 * 1024 * 1024; // before it is cut back
 const OLD_BACKUP_DAYS = 8; // a weekly one that is late
 /** Linux's number of a file system in memory (statfs(2)). */
 const TMPFS = 0x01021994;
@@ -75,11 +76,7 @@ async function sync(folder: string): Promise<Finding> {
     }
   } catch (reason) {
     const seen = `Nothing can be written to ${folder}: ${messageOf(reason)}.`;
-    return error(
-      "sync",
-      seen,
-      "Run this as the server's user, and look at the disk and the rights of the folder.",
-    );
+    return error("sync", seen, whatToDo(reason));
   } finally {
     await Deno.remove(path).catch(() => {});
   }
@@ -101,16 +98,31 @@ async function sync(folder: string): Promise<Finding> {
   );
 }
 
+function whatToDo(reason: unknown): string {
+  switch ((reason as { code?: unknown }).code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return "Make room on its disk: nobody can send until then.";
+    case "EROFS":
+      return "Its disk is read-only: make a backup to another one, and look into the system's log for why (dmesg).";
+    default:
+      return "Run this as the server's user, and look at the disk and the rights of the folder.";
+  }
+}
+
 async function space(folder: string): Promise<Finding> {
   let free: number;
+  let size: number;
   try {
-    const { bavail, bsize } = await statfs(folder);
-    free = bavail * bsize;
+    const { bavail, bsize, blocks } = await statfs(folder);
+    [free, size] = [bavail * bsize, blocks * bsize];
   } catch (reason) {
     return ok("disk", `How much of the disk is free cannot be known here: ${messageOf(reason)}.`);
   }
-  const seen = `${formatBytes(free)} of the disk are free.`;
-  const next = "Make room: on a full disk nobody can send.";
+  const seen = `${formatBytes(free)} of the disk's ${formatBytes(size)} are free.`;
+  const next = `${
+    size < LITTLE_BYTES ? "Use a larger disk" : "Make room"
+  }: the database's log alone may take ${formatBytes(LOG_BYTES)}, and on a full disk nobody can send.`;
   if (free < TOO_LITTLE_BYTES) return error("disk", seen, next);
   return free < LITTLE_BYTES ? warning("disk", seen, next) : ok("disk", seen);
 }

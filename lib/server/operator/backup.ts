@@ -54,12 +54,19 @@ async function backUp(
   const file = isFolder ? join(path, `mini-chat-${fileStamp(now)}.backup`) : path;
   await writeBackup(paths.database, file, { madeAt: now.getTime(), version: VERSION, key });
   const { size } = await Deno.stat(file);
-  await noteBackup(paths, { at: now.toISOString(), file, bytes: size });
+  const noted = await noteBackup(paths, { at: now.toISOString(), file, bytes: size }).then(
+    () => null,
+    (error) =>
+      `The backup is whole, but doctor will not know of it: cannot note it in ${paths.folder}: ${
+        messageOf(error)
+      }`,
+  );
   await terminal.print(
     key === null
       ? `Wrote ${file} ${await withoutKey(paths)}`
       : `Wrote ${file}. It holds all messages and the server's private key: keep it where only you can read it.`,
   );
+  if (noted !== null) await terminal.print(noted);
   if (keep === undefined) return;
   const fingerprint = key?.fingerprint ?? null;
   const removed = await removeOld(file, keep, (old) => peekIntoBackup(old) === fingerprint);
@@ -99,12 +106,22 @@ async function removeOld(made: string, keep: number, isOurs: (path: string) => b
   const folder = dirname(made);
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
   for (const path of names.filter((name) => UNFINISHED.test(name)).map((name) => join(folder, name))) {
-    const { mtime } = await Deno.stat(path);
-    if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED_AFTER_MS) await Deno.remove(path);
+    const mtime = await Deno.stat(path).then(({ mtime }) => mtime, () => null); // it may be whole by now
+    if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED_AFTER_MS) await remove(path);
   }
   const before = names.filter((name) => DATED.test(name)).map((name) => join(folder, name))
     .filter((path) => path !== made && isOurs(path));
   const old = before.slice(0, Math.max(0, before.length - (keep - 1)));
-  for (const path of old) await Deno.remove(path);
+  for (const path of old) await remove(path);
   return old.length;
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return; // another backup was faster
+    const words = `The new backup is whole, but an older one cannot be removed: ${messageOf(cause)}`;
+    throw new ChatError("unavailable", words, { cause });
+  }
 }
