@@ -1,5 +1,5 @@
 /**
- * IP addresses, ports, and how a host and a port are written.
+ * IP addresses, those of this machine, ports, and how a host and a port are written.
  * @module
  */
 import ipaddr from "ipaddr.js";
@@ -99,6 +99,21 @@ export function scopeOf(address: string): AddressScope {
     Object.entries(NETWORKS).map(([scope, networks]) => [scope, networks.map(ipaddr.parseCIDR)]),
   );
   return ipaddr.subnetMatch(ipaddr.process(address), subnets, "public") as AddressScope;
+}
+
+let knownInterfaces: readonly Deno.NetworkInterfaceInfo[] = [];
+
+/**
+ * The network interfaces of this machine. Where the system does not say, as while no more files may be opened, it is what it last
+ * said: nobody takes that for a change of network. None where it never did.
+ */
+export function networkInterfaces(): readonly Deno.NetworkInterfaceInfo[] {
+  try {
+    knownInterfaces = Deno.networkInterfaces();
+  } catch {
+    // As before.
+  }
+  return knownInterfaces;
 }
 
 /** Writes a host and a port as one: `chat.example.org:7667`, `[2001:db8::1]:7667`. */

@@ -4,6 +4,7 @@ import {
   formatHostAndPort,
   isPort,
   Network,
+  networkInterfaces,
   normalizeAddress,
   parsePort,
   scopeOf,
@@ -93,4 +94,18 @@ Deno.test("a host and a port are written as one, and a port is read within its b
   }
   assert.equal(isPort("0", 0), true);
   assert.equal(isPort("0"), false);
+});
+
+Deno.test("networkInterfaces() once ended the client where the system did not say: it goes on with what it knew", () => {
+  const before = networkInterfaces();
+  const ask = Deno.networkInterfaces;
+  Deno.networkInterfaces = () => {
+    throw new Error("Too many open files (os error 24)");
+  };
+  try {
+    assert.equal(networkInterfaces(), before);
+  } finally {
+    Deno.networkInterfaces = ask;
+  }
+  assert.deepEqual(networkInterfaces(), ask());
 });

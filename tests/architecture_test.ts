@@ -103,6 +103,7 @@ const ANYWHERE = [
 const HOME_OF_CALL: readonly { call: RegExp; home: readonly string[] }[] = [
   { call: /\bDeno\.rename(Sync)?\b/, home: ["sync_folder.ts"] }, // a name that is not synced may be lost
   { call: /\bDeno\.(listen|listenTls|connect|connectTls|startTls)\b/, home: ["net", "peer"] },
+  { call: /\bDeno\.networkInterfaces\b/, home: ["addresses.ts"] }, // it may throw
   { call: /\bDeno\.serve\b/, home: ["server", "mail"] }, // metrics; the browser on its way back from signing in
   { call: /\bDeno\.(stdin|stdout|consoleSize)\b/, home: ["terminal", ...ENTRY_POINTS] },
   { call: /\bDeno\.stderr\b/, home: ["terminal", "server", ...ENTRY_POINTS] }, // server: its log

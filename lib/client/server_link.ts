@@ -2,6 +2,7 @@
 // Knows when to try again and when to stop for good; nothing of messages. How to connect and how to sign in are the
 // owner's, since they take a pin, a token or a person. Tries are spread by exponential backoff with full jitter, so
 // that the clients of a server that restarts do not come back all at once.
+import { networkInterfaces } from "../addresses.ts";
 import { ChatError, ConnectionError, isTemporary, messageOf } from "../errors.ts";
 import type { RequestOptions, RpcConnection, RpcOptions } from "../net/rpc_connection.ts";
 import { VERSION } from "../version.ts";
@@ -330,5 +331,5 @@ function isFinal(error: unknown): boolean {
 }
 
 function listOwnAddresses(): string[] {
-  return Deno.networkInterfaces().map(({ address }) => address);
+  return networkInterfaces().map(({ address }) => address);
 }

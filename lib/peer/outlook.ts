@@ -1,5 +1,6 @@
 // What a direct chat from this machine has to expect, found out without one: what stands between it and the server, and whether
 // a router would forward a port on request.
+import { networkInterfaces } from "../addresses.ts";
 import { closeQuietly } from "../net/byte_stream.ts";
 import type { Endpoint } from "../protocol/chat_messages.ts";
 import type { ServerDoor } from "./rendezvous.ts";
@@ -22,6 +23,6 @@ export async function findOutlook(server: ServerDoor, signal: AbortSignal): Prom
   const seen = answers[0]?.seen ?? null;
   if (seen === null || answers.some((answer) => answer === undefined)) return { between: "unknown", seen };
   const isKept = answers.every((answer, index) => answer!.seen.port === ports[index]);
-  const isOwn = Deno.networkInterfaces().some(({ address }) => address === seen.address);
+  const isOwn = networkInterfaces().some(({ address }) => address === seen.address);
   return { between: !isKept ? "changes_ports" : isOwn ? "none" : "keeps_ports", seen };
 }

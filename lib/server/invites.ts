@@ -1,6 +1,6 @@
 // Join codes, the one that the server prints at its start among them, and the links around them.
 import { randomBytes, X509Certificate } from "node:crypto";
-import { scopeOf } from "../addresses.ts";
+import { networkInterfaces, scopeOf } from "../addresses.ts";
 import type { OperatorStore } from "../chat/operator_store.ts";
 import type { Identity } from "../net/identity.ts";
 import { formatInviteLink } from "../protocol/invite_link.ts";
@@ -49,7 +49,7 @@ export function inviteLink(
  */
 export function reachableAddresses(bound: string): string[] {
   if (bound !== "::" && bound !== "0.0.0.0") return [bound];
-  const all = Deno.networkInterfaces()
+  const all = networkInterfaces()
     .filter(({ family }) => bound === "::" || family === "IPv4")
     .map(({ address }) => address);
   const useful = all.filter((address) => !["loopback", "link"].includes(scopeOf(address)));

@@ -1,5 +1,5 @@
 // What `doctor` says of direct chats: which way they will probably take.
-import { scopeOf } from "../../addresses.ts";
+import { networkInterfaces, scopeOf } from "../../addresses.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
 import { findOutlook } from "../../peer/outlook.ts";
 import { findRouter, type FoundRouter } from "../../peer/port_mapping.ts";
@@ -64,7 +64,7 @@ export async function* examineOutlook(
 
 /** Looks for a router that forwards ports, without changing anything there. */
 export function searchRouter(signal: AbortSignal): Promise<FoundRouter | null> {
-  return findRouter(Deno.networkInterfaces().map(({ address }) => address), signal);
+  return findRouter(networkInterfaces().map(({ address }) => address), signal);
 }
 
 function describeRouter({ by, outside }: FoundRouter): Finding {

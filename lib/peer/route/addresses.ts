@@ -1,12 +1,12 @@
 import { BlockList } from "node:net";
-import { scopeOf } from "../../addresses.ts";
+import { networkInterfaces, scopeOf } from "../../addresses.ts";
 import { type Endpoint, MAX_CHAT_ADDRESSES, type Place } from "../../protocol/chat_messages.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 
 type Interface = Pick<Deno.NetworkInterfaceInfo, "address" | "cidr">;
 
 /** Addresses of this machine that others can reach, in the order of its interfaces. */
-export function ownAddresses(interfaces: readonly Interface[] = Deno.networkInterfaces()): string[] {
+export function ownAddresses(interfaces: readonly Interface[] = networkInterfaces()): string[] {
   const usable = interfaces.map(({ address }) => address).filter((address) => reachesFar(address));
   return [...new Set(usable)].slice(0, MAX_CHAT_ADDRESSES - 2);
 }
@@ -27,7 +27,7 @@ export function usableEndpoints<E extends Endpoint>(endpoints: readonly E[], ser
   }).slice(0, MAX_CHAT_ADDRESSES + 1);
 }
 
-export function routeTo(place: Place, interfaces: readonly Interface[] = Deno.networkInterfaces()): Route {
+export function routeTo(place: Place, interfaces: readonly Interface[] = networkInterfaces()): Route {
   const isNear = interfaces.some(({ cidr }) => isInside(place.address, cidr));
   if (isNear || scopeOf(place.address) !== "public") return "direct, LAN";
   if (place.kind === "mapped") return "direct, mapped";
