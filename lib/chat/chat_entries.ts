@@ -79,6 +79,9 @@ export interface ChatEntries {
   /** Ids of the chats in which this session is host or joiner. */
   heldBy(party: ChatParty): Promise<string[]>;
 
+  /** Ids of the chats whose host or friend is this account. */
+  ofAccount(accountId: number): Promise<string[]>;
+
   /** Ids of the chats whose host has gone or come back with its server, which is not noted yet, or whose time is over. */
   neglected(): Promise<string[]>;
 

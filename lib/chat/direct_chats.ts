@@ -12,7 +12,19 @@ import type {
 } from "../protocol/chat_messages.ts";
 import type { ChatEntries, ChatNews, ChatParty, Step } from "./chat_entries.ts";
 import type { SessionAddress } from "./cluster.ts";
-import { close, giveUp, invitationOf, join, leave, lookAfter, offerPunch, open } from "./direct/steps.ts";
+import type { AccountName } from "./store.ts";
+import {
+  close,
+  decline,
+  forsake,
+  giveUp,
+  invitationOf,
+  join,
+  leave,
+  lookAfter,
+  offerPunch,
+  open,
+} from "./direct/steps.ts";
 
 export interface ChatSession {
   readonly address: SessionAddress;
@@ -20,6 +32,7 @@ export interface ChatSession {
   readonly identity: { readonly name: string; readonly deviceId: string };
   readonly peer: { readonly connection: { readonly remoteAddress: string } };
   readonly hasEnded: boolean;
+  readonly isOut: boolean; // it has ended, or will, and does not come back: its login has ended, or a ban shuts it out
 }
 
 export interface DirectChatsOptions {
@@ -120,9 +133,23 @@ export class DirectChats implements Disposable {
     return { half: { pair, accountId, name }, owner: server === this.#server ? "here" : { relayAddress } };
   }
 
-  /** Must be called when a session has ended. Its chats wait a while for it to come back. Never rejects. */
+  /** Ends the invitations of a host whom their friend has blocked; a chat that the friend has joined goes on. */
+  async decline(friend: AccountName, hostName: string): Promise<void> {
+    const chatIds = await this.#entries.ofAccount(friend.accountId);
+    await Promise.all(chatIds.map((chatId) => this.#change(chatId, decline(friend, hostName))));
+  }
+
+  /** Ends all chats and invitations of an account that is gone. */
+  async forsake(gone: AccountName): Promise<void> {
+    const chatIds = await this.#entries.ofAccount(gone.accountId);
+    await Promise.all(chatIds.map((chatId) => this.#change(chatId, forsake(gone))));
+  }
+
+  /**
+   * Must be called when a session has ended. Its chats end, or wait a while for it where it may come back. Never rejects.
+   */
   async left(session: ChatSession): Promise<void> {
-    if (this.#holders.delete(session.address.session)) await this.#leave(partyOf(session));
+    if (this.#holders.delete(session.address.session)) await this.#leave(partyOf(session), session.isOut);
   }
 
   /** Sees to the chats whose host's server has gone. One server of a community does it now and then. */
@@ -145,7 +172,7 @@ export class DirectChats implements Disposable {
     } finally {
       if (session.hasEnded) {
         this.#holders.delete(session.address.session);
-        await this.#leave(partyOf(session));
+        await this.#leave(partyOf(session), session.isOut);
       }
     }
   }
@@ -161,15 +188,19 @@ export class DirectChats implements Disposable {
     else this.#hub.tell(to, event, content);
   }
 
-  async #leave(party: ChatParty): Promise<void> {
+  async #leave(party: ChatParty, isForGood: boolean): Promise<void> {
     try {
       for (const chatId of await this.#entries.heldBy(party)) {
+        if (isForGood) {
+          await this.#change(chatId, close(party));
+          continue;
+        }
         const awayUntil = await this.#change(chatId, leave(party, this.#awayMs));
         // Where this fails, or this server is gone by then, another one looks after the chat.
         if (awayUntil !== null) this.#later(this.#awayMs, () => this.#change(chatId, giveUp(awayUntil)));
       }
     } catch {
-      this.#later(this.#leaveAgainMs, () => this.#leave(party));
+      this.#later(this.#leaveAgainMs, () => this.#leave(party, isForGood));
     }
   }
 

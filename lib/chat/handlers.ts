@@ -157,7 +157,11 @@ const HANDLERS: Handlers = {
   update_settings: (session, changes) => session.services.store.updateSettings(session.accountId, changes),
 
   async block_user(session, { name }) {
-    await session.services.store.blockUser(session.accountId, name);
+    const { identity, services: { store, directChats, log } } = session;
+    await store.blockUser(identity.accountId, name);
+    // What fails here is left out of the list below all the same.
+    await directChats.decline(identity, name)
+      .catch((error) => log.warn("invitations of a blocked host not ended", { error }));
     return {};
   },
 
@@ -199,7 +203,12 @@ const HANDLERS: Handlers = {
   },
 
   async list_chats(session) {
-    return { chats: await session.services.directChats.invitationsFor(session.accountId) };
+    const { accountId, services: { store, directChats } } = session;
+    const chats = await directChats.invitationsFor(accountId);
+    if (chats.length === 0) return { chats };
+    // One that was joined once and left is open again, whatever has happened since.
+    const blocked = await store.listBlocked(accountId);
+    return { chats: chats.filter(({ from }) => !blocked.includes(from)) };
   },
 
   join_chat: (session, chat) => session.services.directChats.join(session, chat),

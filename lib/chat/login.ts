@@ -94,11 +94,15 @@ export const LOGIN_HANDLERS: Pick<
 
   async delete_account(session, { password }) {
     const { accountId, name, deviceId } = session.identity;
-    const { store, hub, log } = session.services;
+    const { store, hub, log, directChats } = session.services;
     const account = await checkPassword(session, name, { password, deviceId });
     if (!account) throw new ChatError("unauthenticated", "Cannot delete the account: the password is wrong");
     await store.deleteAccount(accountId, account.passwordHash);
     hub.endSessions(accountId, "revoked", session);
+    session.isOut = true;
+    // What fails here ends when its host has been away for long enough.
+    await directChats.forsake({ accountId, name })
+      .catch((error) => log.warn("direct chats of a deleted account not ended", { error }));
     session.closeSoon("the account was deleted");
     log.info("account deleted", { connection: session.peer.id, name });
     return {};

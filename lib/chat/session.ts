@@ -25,6 +25,7 @@ export class Session implements PresentSession, TurnTaker {
   readonly services: Services;
   delivery: Delivery | null = null;
   asking: Promise<void> | null = null; // see `HouseRules.contact`
+  isOut = false; // does not come back: its login has ended, or a ban shuts it out
   isIdle = false; // the client says that its person is away from the keys
   readonly #signInTimer: ReturnType<typeof setTimeout>;
   #stage: Stage = "greeting";
@@ -120,6 +121,7 @@ export class Session implements PresentSession, TurnTaker {
   }
 
   end(reason: Event<"session_ended">["reason"]): void {
+    this.isOut = reason === "revoked"; // with a new password the same program may go on
     this.notify("session_ended", { reason });
     this.peer.close(`session ended: ${reason}`);
   }
@@ -130,6 +132,7 @@ export class Session implements PresentSession, TurnTaker {
   }
 
   turnOut(): void {
+    this.isOut = true;
     this.peer.close("banned by the operator");
   }
 

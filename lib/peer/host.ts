@@ -1,6 +1,6 @@
 import { ChatError, ConnectionError, messageOf } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
-import type { ChatJoined, Endpoint, Place } from "../protocol/chat_messages.ts";
+import type { ChatClosed, ChatJoined, Endpoint, Place } from "../protocol/chat_messages.ts";
 import { Limit } from "../waiting.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
 import type { ChatTerms, LinkSecrets, PeerLink } from "./link/peer_link.ts";
@@ -100,7 +100,7 @@ export class HostedChat implements AsyncDisposable {
     this.#cleanup.defer(rendezvous.onEvent(({ name, content }) => {
       if (content.chatId !== this.#chatId) return;
       if (name === "chat_joined") this.#rounds = Promise.all([this.#rounds, this.#meet(content)]);
-      else if (name === "chat_closed") this.#closedElsewhere(content.by);
+      else if (name === "chat_closed") this.#closedElsewhere(content);
     }));
     this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
       this.#register().catch(() => {}); // it is sent again at the next login, and the chat goes on without it
@@ -188,10 +188,14 @@ export class HostedChat implements AsyncDisposable {
     this.#doorway.admit(await openRelay(this.#options.rendezvous.server, relayTicket, signal));
   }
 
-  /** The friend has left, says the server; a link that lives knows better. */
-  #closedElsewhere(by: string): void {
+  /** The friend has left, or does not want to come, says the server; a link that lives knows better. */
+  #closedElsewhere({ by, reason }: ChatClosed): void {
     const { channel, terms } = this.chat;
-    if (terms && !channel.isLinked) channel.close({ kind: "closed", message: `${by} has ended the chat` });
+    if (channel.isLinked) return;
+    if (terms) channel.close({ kind: "closed", message: `${by} has ended the chat` });
+    else if (reason === "declined") {
+      channel.close({ kind: "closed", message: `${by} takes no invitation from you any more` });
+    }
   }
 
   async #tidy(): Promise<void> {

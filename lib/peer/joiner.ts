@@ -1,5 +1,5 @@
 import { ChatError, ConnectionError, messageOf } from "../errors.ts";
-import type { JoinedChat } from "../protocol/chat_messages.ts";
+import type { ChatClosed, JoinedChat } from "../protocol/chat_messages.ts";
 import type { Route } from "../protocol/peer_messages.ts";
 import { unlessAborted, within } from "../waiting.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
@@ -205,9 +205,9 @@ class Joiner {
   }
 
   /** The host has ended the chat, says the server; a link that lives knows better, and a host that was away may come back. */
-  #closedElsewhere(reason: "closed" | "gone"): void {
+  #closedElsewhere(reason: ChatClosed["reason"]): void {
     const { channel, terms } = this.chat;
-    if (!channel.isLinked && (reason === "closed" || !terms)) this.#hostHasEnded();
+    if (!channel.isLinked && (reason !== "gone" || !terms)) this.#hostHasEnded();
   }
 
   #hostHasEnded(): void {

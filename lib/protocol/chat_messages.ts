@@ -105,8 +105,15 @@ export const CHAT_REQUESTS = {
 export const CHAT_EVENTS = {
   /** A friend holds a chat open; sent to all signed-in devices at once; others ask with `list_chats` after login. */
   chat_invited: invitation,
-  /** A chat is over: `by` has closed it, or has been disconnected from the server for too long. */
-  chat_closed: z.object({ chatId: chatIdField, by: nameField, reason: z.enum(["closed", "gone"]) }),
+  /**
+   * A chat is over: `by` has closed it, or has been disconnected from the server for too long; or, to the host, takes no invitation
+   * of the host any more.
+   */
+  chat_closed: z.object({
+    chatId: chatIdField,
+    by: nameField,
+    reason: z.enum(["closed", "gone", "declined"]),
+  }),
   /** To the host: the friend begins a round of attempts. */
   chat_joined: z.object({
     chatId: chatIdField,
@@ -155,5 +162,7 @@ export type JoinedChat = z.output<typeof CHAT_REQUESTS.join_chat.result>;
 export type ChatEvents = { readonly [E in keyof typeof CHAT_EVENTS]: z.output<(typeof CHAT_EVENTS)[E]> };
 /** Parameters of `join_chat`. */
 export type JoinChat = z.output<typeof CHAT_REQUESTS.join_chat.params>;
+/** Content of `chat_closed`. */
+export type ChatClosed = z.output<typeof CHAT_EVENTS.chat_closed>;
 /** Content of `chat_joined`. */
 export type ChatJoined = z.output<typeof CHAT_EVENTS.chat_joined>;

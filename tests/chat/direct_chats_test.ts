@@ -23,6 +23,7 @@ class Party implements ChatSession {
   readonly peer: { readonly connection: { readonly remoteAddress: string } };
   readonly accountId: number;
   hasEnded = false;
+  isOut = false;
 
   constructor(name: string, accountId: number, deviceId: string = crypto.randomUUID(), server = "first") {
     this.address = { server, session: crypto.randomUUID() };
@@ -327,6 +328,58 @@ test("DirectChats wait for a host whose connection broke, and give up after a wh
   assert.deepEqual(bob.events.at(-1)!.content, { chatId: chat.chatId, by: "ana", reason: "gone" });
 });
 
+test("DirectChats end the invitations of a host whom the friend has blocked, at any server", async (open) => {
+  await using world = await open();
+  const { ana, bob, eve, chats } = world;
+  const joined = await openJoined(world);
+  const ofEve = details();
+  await chats.open(eve, 2, ofEve);
+  const chat = details();
+  await chats.open(ana, 2, chat);
+  const other = await world.start("second");
+  await other.decline({ accountId: 2, name: "bob" }, "ana");
+  assert.deepEqual((await chats.invitationsFor(2)).map(({ chatId }) => chatId), [ofEve.chatId]);
+  const { chatId } = chat;
+  assert.deepEqual(bob.events.at(-1)!.content, { chatId, by: "ana", reason: "closed" });
+  assert.deepEqual(ana.told, ["chat_joined", "chat_closed"]);
+  assert.deepEqual(ana.events.at(-1)!.content, { chatId, by: "bob", reason: "declined" });
+  assert.deepEqual(eve.told, []);
+  assert.equal(await codeOf(chats.join(bob, { chatId })), "not_found");
+  assert.equal(
+    (await chats.join(bob, { chatId: joined.chatId })).round,
+    2,
+    "the chat that he has joined goes on",
+  );
+});
+
+test("DirectChats end all chats of an account that is gone, and tell the other side", async (open) => {
+  await using world = await open();
+  const { ana, bob, eve, chats } = world;
+  const [hosted, invited] = [details(), details()];
+  await chats.open(bob, 3, hosted);
+  await chats.open(ana, 2, invited);
+  const joined = await openJoined(world);
+  await chats.forsake({ accountId: 2, name: "bob" });
+  assert.equal(await chats.count(), 0);
+  assert.deepEqual(eve.events.at(-1)!.content, { chatId: hosted.chatId, by: "bob", reason: "closed" });
+  const told = ana.events.filter(({ name }) => name === "chat_closed").map(({ content }) => content);
+  const expected = [invited, joined].map(({ chatId }) => ({ chatId, by: "bob", reason: "declined" }));
+  assert.deepEqual(new Set(told), new Set(expected));
+});
+
+test("DirectChats wait for nobody who does not come back", async (open) => {
+  await using world = await open();
+  const { ana, bob, chats } = world;
+  const joined = await openJoined(world);
+  bob.isOut = true;
+  await chats.left(bob);
+  assert.deepEqual(ana.events.at(-1)!.content, { chatId: joined.chatId, by: "bob", reason: "closed" });
+  ana.isOut = true;
+  await chats.left(ana);
+  assert.deepEqual(bob.events.at(-1)!.content, { chatId: joined.chatId, by: "ana", reason: "closed" });
+  assert.equal(await chats.count(), 0);
+});
+
 test("DirectChats let another device of the friend in only when the first has gone", async (open) => {
   await using world = await open();
   const { ana, bob, chats } = world;
@@ -530,6 +583,7 @@ Deno.test("DirectChats note later that a session has ended when the entries coul
     change: (chatId, step) => entries.change(chatId, step),
     waitingFor: (friendId, limit) => entries.waitingFor(friendId, limit),
     count: () => entries.count(),
+    ofAccount: (accountId) => entries.ofAccount(accountId),
     neglected: () => entries.neglected(),
     redeem: (ticket, here) => entries.redeem(ticket, here),
   };

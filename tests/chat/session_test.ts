@@ -3,6 +3,7 @@ import { MAX_TEXT_BYTES, PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
 import { REQUESTS } from "../../lib/protocol/requests.ts";
 import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 async function sendText(from: Caller, to: string, text: string): Promise<{ sequence: number }> {
   return await from.call("send_message", { id: newMessageId(), to, text });
@@ -405,4 +406,54 @@ Deno.test("delete_account() needs the password, ends every session, and nobody g
     "not_found",
   );
   assert.deepEqual((await bob.call("list_users")).users.map(({ name }: { name: string }) => name), ["bob"]);
+});
+
+/** Somebody invites somebody to a direct chat. */
+async function invite(host: Caller, to: string): Promise<string> {
+  const chatId = crypto.randomUUID();
+  const secret = "s".repeat(21) + "A";
+  await host.call("open_chat", { chatId, to, places: [], port: 4000, certificate: "x".repeat(43), secret });
+  return chatId;
+}
+
+Deno.test("an invitation to a direct chat once outlived a block of its host", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const chatId = await invite(ana, "bob");
+  const joined = await invite(ana, "bob");
+  await bob.call("join_chat", { chatId: joined });
+  await bob.call("block_user", { name: "ana" });
+  assert.deepEqual((await bob.call("list_chats")).chats, []);
+  assert.deepEqual(bob.received("chat_closed"), [{ chatId, by: "ana", reason: "closed" }]);
+  assert.deepEqual(ana.received("chat_closed"), [{ chatId, by: "bob", reason: "declined" }]);
+  await bob.call("close_chat", { chatId: joined });
+  assert.deepEqual(
+    (await bob.call("list_chats")).chats,
+    [],
+    "what he has left is open again, but not for him",
+  );
+  await bob.call("unblock_user", { name: "ana" });
+  assert.equal((await bob.call("list_chats")).chats.length, 1);
+});
+
+Deno.test("a deleted or banned account leaves no direct chat behind", async () => {
+  await using world = await ChatWorld.start();
+  const { store, services: { rules } } = world;
+  const [ana, bob, eve] = [
+    await world.connectAs("ana"),
+    await world.connectAs("bob"),
+    await world.connectAs("eve"),
+  ];
+  const ofBob = await invite(bob, "ana");
+  const forBob = await invite(ana, "bob");
+  await bob.call("delete_account", { password: PASSWORD });
+  assert.deepEqual(ana.received("chat_closed"), [
+    { chatId: ofBob, by: "bob", reason: "closed" },
+    { chatId: forBob, by: "bob", reason: "declined" },
+  ]);
+  const ofEve = await invite(eve, "ana");
+  await store.ban({ kind: "account", subject: "eve", endsAt: Date.UTC(2100, 0, 1), reason: "spam" });
+  await rules.refresh();
+  await waitUntil("ana is told", () => Promise.resolve(ana.received("chat_closed").length === 3));
+  assert.deepEqual(ana.received("chat_closed").at(-1), { chatId: ofEve, by: "eve", reason: "closed" });
 });

@@ -275,6 +275,7 @@ function partyOf(name: string, deviceId: string, rpc: RpcConnection): Party {
     get hasEnded() {
       return rpc.connection.isClosing;
     },
+    isOut: false,
     accountId: accountIdOf(name),
     identity: { name, deviceId },
     peer: rpc,

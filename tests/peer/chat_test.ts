@@ -263,3 +263,13 @@ async function assertNothingListens({ hosted }: ChatPair): Promise<void> {
   const { port } = hosted;
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port }), Deno.errors.ConnectionRefused);
 }
+
+Deno.test("HostedChat waits no longer for a friend who takes no invitation any more", async () => {
+  await using pair = await ChatPair.invite();
+  const { chatId } = pair.bob.events[0]!.content;
+  pair.ana.hear({ name: "chat_closed", content: { chatId, by: "bob", reason: "closed" } });
+  assert.equal(pair.hosted.chat.channel.isEnded, false, "one attempt of his has ended");
+  pair.ana.hear({ name: "chat_closed", content: { chatId, by: "bob", reason: "declined" } });
+  await assert.rejects(pair.hosted.linked, /bob takes no invitation from you any more/);
+  await pair.hosted.chat.ended;
+});

@@ -343,6 +343,7 @@ class TwoServers implements AsyncDisposable {
       identity: { name: `user${accountId}`, deviceId: crypto.randomUUID() },
       peer: { connection: { remoteAddress: "192.0.2.1" } },
       hasEnded: false,
+      isOut: false,
     });
     const chatId = crypto.randomUUID();
     const secret = "s".repeat(22);

@@ -64,6 +64,10 @@ export class MemoryEntries implements ChatEntries {
     return Promise.resolve([...hosted, ...joined].map(({ chatId }) => chatId));
   }
 
+  ofAccount(accountId: number): Promise<string[]> {
+    return Promise.resolve([...this.#byHost.of(accountId), ...this.#byFriend.of(accountId)]);
+  }
+
   neglected(): Promise<string[]> {
     const now = this.#now();
     const neglected = this.#entries.values().filter(({ host, awayUntil }) => {

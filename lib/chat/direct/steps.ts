@@ -11,6 +11,7 @@ import type {
 } from "../../protocol/chat_messages.ts";
 import type { ChatEntry, ChatNews, ChatParty, Moment, RelayTicket, Step } from "../chat_entries.ts";
 import type { SessionAddress } from "../cluster.ts";
+import type { AccountName } from "../store.ts";
 
 const MAX_OPEN_PER_ACCOUNT = 8; // at once
 const MAX_OPEN = 20_000; // in a community at once, of 8 KiB at most
@@ -71,6 +72,30 @@ export function close(party: ChatParty): Step<void> {
       tickets: [],
     };
   };
+}
+
+/** Ends an invitation to this account from a host that it has blocked. Does nothing to any other, nor once it has joined. */
+export function decline(friend: AccountName, hostName: string): Step<void> {
+  return (entry) => {
+    const isMeant = entry && !entry.isJoined && entry.friendId === friend.accountId &&
+      entry.hostName === hostName;
+    if (!isMeant) return { entry, result: undefined, news: [] };
+    const over = end(entry, "closed");
+    return { ...over, news: [...over.news, ...declined(entry, friend)] };
+  };
+}
+
+/** Ends a chat whose host or friend is this account, which is gone. */
+export function forsake(gone: AccountName): Step<void> {
+  return (entry) => {
+    if (entry?.hostId === gone.accountId) return end(entry, "closed");
+    if (entry?.friendId !== gone.accountId) return { entry, result: undefined, news: [] };
+    return { entry: null, result: undefined, news: declined(entry, gone) };
+  };
+}
+
+function declined({ chatId, host }: ChatEntry, friend: AccountName): ChatNews[] {
+  return host ? [tell(host.at, "chat_closed", { chatId, by: friend.name, reason: "declined" })] : [];
 }
 
 /**

@@ -57,6 +57,7 @@ const HELD = `
   SELECT chat_id FROM open_chats
   WHERE (host_id = $1 AND host_server = $2 AND host_session = $3)
     OR (friend_id = $1 AND joiner_server = $2 AND joiner_session = $3)`;
+const OF_ACCOUNT = "SELECT chat_id FROM open_chats WHERE host_id = $1 OR friend_id = $1";
 const OPEN = "SELECT count(*) AS chats FROM open_chats";
 const NEGLECTED = `
   SELECT c.chat_id FROM open_chats c LEFT JOIN servers s ON s.id = c.host_server AND ${IS_ALIVE}
@@ -111,6 +112,10 @@ export class PostgresChatEntries implements ChatEntries {
   async heldBy({ accountId, at: { server, session } }: ChatParty): Promise<string[]> {
     const rows = await this.#rows<{ chat_id: string }>(HELD, [accountId, server, session]);
     return rows.map(({ chat_id }) => chat_id);
+  }
+
+  async ofAccount(accountId: number): Promise<string[]> {
+    return (await this.#rows<{ chat_id: string }>(OF_ACCOUNT, [accountId])).map(({ chat_id }) => chat_id);
   }
 
   async neglected(): Promise<string[]> {
