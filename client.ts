@@ -55,7 +55,7 @@ export const EXIT_STATUS: readonly {
     code: 3,
     kinds: [ConnectionError],
     meaning:
-      "no connection to the server; or an e-mail is kept in the outbox, as it could not be sent to all now",
+      "no connection to the server, or it does not take a message now, which is kept; or an e-mail is kept in the outbox, as it could not be sent to all now",
   },
   {
     code: 4,

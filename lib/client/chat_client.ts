@@ -7,7 +7,6 @@
  */
 import { ChatError, ConnectionError } from "../errors.ts";
 import type { RequestOptions } from "../net/rpc_connection.ts";
-import { sleep } from "../waiting.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
 import {
@@ -23,6 +22,7 @@ import {
 } from "../protocol/requests.ts";
 import { type HistoryPage, type HistoryRange, mustGetFurther, newestFirst, oldestFirst } from "./history.ts";
 import type { ServerLink } from "./server_link.ts";
+import { Subscription } from "./subscription.ts";
 import { Unread } from "./unread.ts";
 import {
   type Acknowledgement,
@@ -67,6 +67,12 @@ export interface ChatListener {
   onAccepted?(message: OutboxMessage, acknowledgement: Acknowledgement): void;
   /** A message from the outbox will never be taken. Returns whether its writer is told by this, so that it can be forgotten. */
   onRefused?(message: OutboxMessage, error: ChatError): boolean;
+  /** The server does not take a message now; it is sent again. Told once, until the server answers for one. */
+  onHeldUp?(message: OutboxMessage, error: ChatError): void;
+  /** The server refuses to deliver messages; it is asked again. Told once, until it delivers. */
+  onUndelivered?(error: ChatError): void;
+  /** It delivers them again. */
+  onDelivered?(): void;
   /** Something failed that nobody waits for. */
   onFault?(error: unknown): void;
 }
@@ -87,10 +93,9 @@ export class ChatClient implements Disposable {
   readonly #sender: OutboxSender;
   readonly #outcomes = new Map<string, (outcome: SendOutcome) => void>();
   readonly #unread: Unread;
+  readonly #subscription: Subscription;
   #acknowledgeTimer: ReturnType<typeof setTimeout> | undefined; // set while it waits to be told
-  #deliveryChanged: Promise<void> = Promise.resolve(); // resolves when the last change is done
   #isDisposed = false;
-  #connections = 0; // that were signed in, up to the present one
   /** What the server knows of this device: all up to here was delivered, and shown. Another object for each time it is told. */
   #told: Readonly<{ delivered: number; read: number }> = { delivered: 0, read: 0 };
   #shown: number; // the highest sequence
@@ -107,10 +112,18 @@ export class ChatClient implements Disposable {
     this.#listener = listener;
     this.#shown = records.readCursor();
     this.#unread = new Unread(this.#shown, maxHeldBytes);
+    this.#subscription = new Subscription({
+      unread: this.#unread,
+      subscribe: async (after) => (await this.call("subscribe", { after })).upTo,
+      onRefused: (error) => listener.onUndelivered?.(error),
+      onDelivered: () => listener.onDelivered?.(),
+      onFault: (error) => listener.onFault?.(error),
+    });
     this.#sender = new OutboxSender({
       outbox: records,
       send: ({ id, to, text }) => this.call("send_message", { id, to, text }),
       onOutcome: (message, outcome) => this.#settle(message, outcome),
+      onHeldUp: (message, error) => listener.onHeldUp?.(message, error),
       onFault: (error) => listener.onFault?.(error),
     });
   }
@@ -130,16 +143,29 @@ export class ChatClient implements Disposable {
     return this.#unread.caughtUp;
   }
 
+  /** How far messages have arrived: all up to this sequence, or were shown before. */
+  get received(): number {
+    return this.#unread.received;
+  }
+
+  /** Why the server delivers no messages now; null when it does, as far as is known. */
+  get undelivered(): ChatError | null {
+    return this.#subscription.refusal;
+  }
+
+  /** See {@linkcode OutboxSender.heldUp}. */
+  get heldUp(): ChatError | null {
+    return this.#sender.heldUp;
+  }
+
   /** Must be called each time the link has signed in: goes on with the mailbox, and empties the outbox. */
   async signedIn(signedIn: Pick<SignedIn, "readSequence">): Promise<void> {
-    this.#connections += 1;
     if (signedIn.readSequence > this.#shown) this.#noteShown(signedIn.readSequence);
     this.#sender.resume();
     // What was said before a connection broke may not have been heard.
     this.#told = { delivered: 0, read: signedIn.readSequence };
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
-    this.#unread.startedAnew();
-    await this.#subscribe();
+    await this.#subscription.begin();
   }
 
   /** Must be given every event that comes over the link; what is of other parts of the program (direct chat) does nothing here. */
@@ -173,7 +199,7 @@ export class ChatClient implements Disposable {
   /** Forgets everything up to a sequence here, without noting it as read: the next program gets it again. */
   passOver(upTo: number): void {
     this.#unread.shown(upTo);
-    this.#askForRest();
+    this.#subscription.askForRest();
   }
 
   /** Every user, by name, page by page. */
@@ -220,6 +246,7 @@ export class ChatClient implements Disposable {
     this.#isDisposed = true;
     clearTimeout(this.#acknowledgeTimer);
     this.#sender[Symbol.dispose]();
+    this.#subscription[Symbol.dispose]();
   }
 
   /** A page from the server; the records learn of it. */
@@ -244,7 +271,7 @@ export class ChatClient implements Disposable {
         this.#noteShown(this.#shown);
         this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
       }
-      if (this.hasMore && !hadMore) this.#stopDelivery();
+      if (this.hasMore && !hadMore) this.#subscription.pause();
       return;
     }
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
@@ -277,59 +304,11 @@ export class ChatClient implements Disposable {
     }
   }
 
-  async #subscribe(): Promise<void> {
-    this.#unread.expect(await this.#deliverAfter(() => Math.max(this.#unread.received, this.#shown)));
-  }
-
-  /**
-   * Has the server send what it has above a sequence, and returns the highest. A server whose database is away is asked until
-   * it can look: the connection stays, and nobody else would ask it again.
-   */
-  async #deliverAfter(after: () => number): Promise<number> {
-    const connection = this.#connections;
-    for (;;) {
-      try {
-        return (await this.call("subscribe", { after: after() })).upTo;
-      } catch (error) {
-        const againMs = retryAfterMs(error);
-        if (againMs === undefined || this.#isDisposed) throw error;
-        await sleep(againMs);
-        if (connection !== this.#connections || this.#isDisposed) {
-          throw new ConnectionError("Cannot ask again as the connection was lost meanwhile", {
-            cause: error,
-          });
-        }
-      }
-    }
-  }
-
-  /** Has the server send nothing more of what waits, since there is no room for it. */
-  #stopDelivery(): void {
-    this.#changeDelivery(async () => {
-      if (!this.hasMore) return;
-      this.#unread.stopped(await this.#deliverAfter(() => Number.MAX_SAFE_INTEGER));
-    });
-  }
-
-  /** Asks for what was left with the server, if there is room now. */
-  #askForRest(): void {
-    if (!this.#unread.wantsMore) return;
-    this.#unread.askedAgain();
-    this.#changeDelivery(() => this.#subscribe());
-  }
-
-  /** One after the other: to start before the server has stopped would leave something out. A new connection starts anew anyway. */
-  #changeDelivery(change: () => Promise<void>): void {
-    this.#deliveryChanged = this.#deliveryChanged.then(change).catch((error) => {
-      if (!(error instanceof ConnectionError) && !this.#isDisposed) this.#listener.onFault?.(error);
-    });
-  }
-
   #noteShown(shown: number): void {
     const upTo = this.#unread.reach(shown);
     const seen = this.#unread.waiting.filter(({ sequence }) => sequence <= upTo);
     this.#unread.shown(upTo);
-    this.#askForRest();
+    this.#subscription.askForRest();
     if (upTo <= this.#shown) return;
     this.#shown = upTo;
     this.#records.saveReadCursor(upTo);

@@ -27,6 +27,8 @@ export interface OutboxSenderOptions {
   readonly outbox: Outbox;
   readonly send: (message: OutboxMessage) => Promise<Acknowledgement>;
   readonly onOutcome: (message: OutboxMessage, outcome: SendOutcome) => void;
+  /** The server does not take a message now; it is sent again. Told once, until the server answers for one. */
+  readonly onHeldUp?: (message: OutboxMessage, error: ChatError) => void;
   /** Told of a fault that stopped the sender: until the next {@linkcode OutboxSender.wake}, or for a while where it may pass. */
   readonly onFault: (error: unknown) => void;
   readonly retryMs?: number; // pause before a temporary refusal is tried again where the server names none; 2 s by default
@@ -35,7 +37,10 @@ export interface OutboxSenderOptions {
 const RETRY_MS = 2_000;
 /** The shortest pause: a server that asks for none is not asked hundreds of times a second. */
 const SHORTEST_RETRY_MS = 50;
-/** How often the server may fail on one message (`internal`): with pauses that double, it holds up the others for 14 s at most. */
+/**
+ * How often the server may fail on one message (`internal`), or not answer for it (`timeout`). With pauses that double, the first
+ * holds up the others for 14 s at most; waiting for answers comes on top.
+ */
 const MAX_FAULTS = 4;
 
 /** Milliseconds to wait before asking again what was refused; undefined where waiting does not help. */
@@ -50,6 +55,7 @@ export class OutboxSender implements Disposable {
   #faults = { id: "", count: 0 }; // how often the server has failed on the message that is first in the queue
   #written: OutboxMessage | null = null; // the only message in the outbox, which need not be read back
   #hasFailed = false; // since the last success
+  #heldUp: ChatError | null = null;
   #isRunning = false;
   #isWoken = false;
   #isDisposed = false;
@@ -58,6 +64,11 @@ export class OutboxSender implements Disposable {
   constructor(options: OutboxSenderOptions) {
     this.#options = options;
     this.#retryMs = options.retryMs ?? RETRY_MS;
+  }
+
+  /** Why the server took no message when it was last asked; null when it answered for it, or was not reached. */
+  get heldUp(): ChatError | null {
+    return this.#heldUp;
   }
 
   /** Starts to send what waits, and ends any pause: call it when there is a connection again. */
@@ -118,35 +129,55 @@ export class OutboxSender implements Disposable {
       acknowledgement = await send(message);
     } catch (error) {
       const hasLostSession = error instanceof ChatError && error.code === "unauthenticated";
-      if (error instanceof ConnectionError || hasLostSession) return false;
+      if (error instanceof ConnectionError || hasLostSession) {
+        this.#heldUp = null;
+        return false;
+      }
       if (!(error instanceof ChatError)) throw error;
       const againMs = this.#pauseAfter(message, error);
       if (againMs !== null) {
+        const isNews = this.#heldUp === null;
+        this.#heldUp = error;
+        if (isNews) this.#options.onHeldUp?.(message, error);
         this.#wakeIn(againMs);
         return false;
       }
-      const refusal = error.code === "internal" ? neverTaken(error) : error;
+      const refusal = givenUp(message, error);
+      this.#heldUp = null;
       outbox.refused(message.id, refusal);
       onOutcome(message, { kind: "refused", error: refusal });
       return true;
     }
     outbox.accepted(message.id, message, acknowledgement);
     this.#hasFailed = false;
+    this.#heldUp = null;
     onOutcome(message, { kind: "stored", acknowledgement });
     return true;
   }
 
   /** How long to wait before a refused message is sent again, in milliseconds; null when it will never be taken. */
   #pauseAfter({ id }: OutboxMessage, error: ChatError): number | null {
-    if (error.code !== "internal") return retryAfterMs(error, this.#retryMs) ?? null;
+    if (error.code !== "internal" && error.code !== "timeout") {
+      return retryAfterMs(error, this.#retryMs) ?? null;
+    }
     this.#faults = { id, count: this.#faults.id === id ? this.#faults.count + 1 : 1 };
     return this.#faults.count < MAX_FAULTS ? this.#retryMs * 2 ** (this.#faults.count - 1) : null;
   }
 }
 
-function neverTaken(error: ChatError): ChatError {
+/** What is told of a message that is not sent again. */
+function givenUp({ to }: OutboxMessage, error: ChatError): ChatError {
+  const { code } = error;
+  if (code === "timeout") {
+    return new ChatError(
+      code,
+      `Cannot tell whether the message was stored: the server gave no answer ${MAX_FAULTS} times, so it will not be sent again. It may have arrived: history ${to} shows it then`,
+      { cause: error },
+    );
+  }
+  if (code !== "internal") return error;
   return new ChatError(
-    "internal",
+    code,
     `Cannot store the message: the server failed on it ${MAX_FAULTS} times, so it will not be sent again. Its last error: ${error.message}`,
     { cause: error },
   );

@@ -1,8 +1,8 @@
 // One account signed in on one server: the link that keeps the connection, and the chat over it.
-import { ChatClient } from "../client/chat_client.ts";
+import { ChatClient, type ChatListener } from "../client/chat_client.ts";
 import { type LinkState, ServerLink } from "../client/server_link.ts";
 import { formatHostAndPort } from "../addresses.ts";
-import { ChatError, ConnectionError } from "../errors.ts";
+import { ChatError, ConnectionError, isTemporary } from "../errors.ts";
 import { unlessAborted, within } from "../waiting.ts";
 import { parseResult, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
@@ -43,6 +43,7 @@ export class Account implements AsyncDisposable {
   #isIdle = false;
   #wasOnline = false;
   #outage: Outage | null;
+  #teller: OutageTeller | null;
 
   constructor({ profile, server, name, news }: AccountOptions) {
     this.server = server;
@@ -50,6 +51,7 @@ export class Account implements AsyncDisposable {
     this.key = { serverId: server.serverId, name };
     this.news = news;
     this.#outage = news === null ? null : new Outage(news);
+    this.#teller = news;
     this.ended = this.#ended.signal;
     this.#profile = profile;
     this.#link = new ServerLink({
@@ -75,7 +77,7 @@ export class Account implements AsyncDisposable {
       onState: (state) => this.#become(state),
     });
     this.records = profile.recordsOf(this.key);
-    this.client = new ChatClient(this.#link, this.records, news ?? {});
+    this.client = new ChatClient(this.#link, this.records, this.#listener());
     this.#link.start();
   }
 
@@ -106,8 +108,11 @@ export class Account implements AsyncDisposable {
     }
   }
 
-  /** Waits until what waited on the server has arrived; false when the connection, or the signal, ends before. */
-  async caughtUp(signal?: AbortSignal): Promise<boolean> {
+  /**
+   * Waits until what waited on the server has arrived; false when the connection, or the signal, ends before, when the server refuses
+   * to deliver for good, or when nothing arrives for so long.
+   */
+  async caughtUp(silentMs: number, signal?: AbortSignal): Promise<boolean> {
     let isCaughtUp = false;
     this.client.caughtUp.then(() => {
       isCaughtUp = true;
@@ -115,7 +120,19 @@ export class Account implements AsyncDisposable {
     });
     // One turn, in which a mailbox that has arrived already says so.
     await Promise.resolve();
-    while (!isCaughtUp && this.isOnline && !signal?.aborted) await this.#change(Infinity, signal);
+    let { received } = this.client;
+    let heardAt = performance.now();
+    while (!isCaughtUp && this.isOnline && !signal?.aborted) {
+      const { undelivered } = this.client;
+      if (undelivered !== null && !isTemporary(undelivered)) break;
+      if (this.client.received > received) {
+        received = this.client.received;
+        heardAt = performance.now();
+      }
+      const leftMs = silentMs - (performance.now() - heardAt);
+      if (leftMs <= 0) break;
+      await this.#change(leftMs, signal);
+    }
     return isCaughtUp;
   }
 
@@ -153,6 +170,8 @@ export class Account implements AsyncDisposable {
   /** Tells of breaks of the connection beside the output of a script: of restarts, and of what takes long. */
   tellOutagesTo(teller: OutageTeller): void {
     this.#outage = new Outage(teller, true);
+    this.#teller = teller;
+    if (this.client.undelivered !== null) teller.undelivered(this.client.undelivered.message);
   }
 
   checkConnection(): void {
@@ -162,6 +181,23 @@ export class Account implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.client[Symbol.dispose]();
     await this.#link.close();
+  }
+
+  #listener(): ChatListener {
+    const { news } = this;
+    return {
+      onMessage: (message) => news?.onMessage(message),
+      onReceipt: (receipt) => news?.onReceipt(receipt),
+      onAccepted: (message, acknowledgement) => news?.onAccepted(message, acknowledgement),
+      onRefused: (message, error) => news?.onRefused(message, error) ?? false,
+      onHeldUp: (message, error) => news?.onHeldUp(message, error),
+      onFault: (error) => news?.onFault(error),
+      onUndelivered: (error) => {
+        this.#teller?.undelivered(error.message);
+        this.#wake();
+      },
+      onDelivered: () => this.#teller?.delivered(),
+    };
   }
 
   #become(state: LinkState): void {

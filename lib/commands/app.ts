@@ -1,7 +1,7 @@
 // The state of the client program: terminal, profile, and the account that is connected. Every option works on one of these.
 import type { ChatClient, Sending } from "../client/chat_client.ts";
 import type { SendOutcome } from "../client/outbox_sender.ts";
-import { ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
+import { type ChatError, ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
 import { checked } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
 import type { Acquaintance } from "../profile/people.ts";
@@ -162,13 +162,27 @@ export class App implements AsyncDisposable {
     return outcome;
   }
 
-  /** The outcome of a script's message. Throws `ConnectionError` when the server has not answered in time: the message stays queued. */
-  async outcomeOrDisconnect(sending: Sending): Promise<SendOutcome> {
-    const outcome = await this.outcomeWithin(sending, SCRIPT_OUTCOME_WITHIN_MS);
+  /** The outcome of a script's message. Throws `ConnectionError` when the server has not taken it in time: the message stays queued. */
+  async outcomeOrDisconnect(
+    sending: Sending,
+    withinMs: number = SCRIPT_OUTCOME_WITHIN_MS,
+  ): Promise<SendOutcome> {
+    const outcome = await this.outcomeWithin(sending, withinMs);
     if (outcome) return outcome;
+    const { cause, words } = this.whyQueued();
     throw new ConnectionError(
-      "Cannot tell whether the message was stored: the connection was lost. It is saved here and will be sent, only once, at the next connection",
+      `${words}. The message is saved here and will be sent, only once, at the next connection`,
+      { cause },
     );
+  }
+
+  /** Why a message has not been taken yet. */
+  whyQueued(): { readonly words: string; readonly cause: ChatError | null } {
+    const cause = this.#account?.client.heldUp ?? null;
+    const uncertain = "Cannot tell whether the message was stored";
+    if (!this.isOnline) return { words: `${uncertain}: the connection was lost`, cause };
+    if (cause !== null && cause.code !== "timeout") return { words: cause.message, cause };
+    return { words: `${uncertain}: the server has not answered yet`, cause };
   }
 
   /**

@@ -13,6 +13,10 @@ export interface OutageTeller {
   reconnected(hasRestarted: boolean): void;
   /** Nobody tries to connect any more. */
   stopped(): void;
+  /** The server delivers no messages over the connection; it is asked again. */
+  undelivered(reason: string): void;
+  /** It does again. */
+  delivered(): void;
 }
 
 export function connectedAgain(hasRestarted: boolean): string {

@@ -145,6 +145,50 @@ Deno.test("OutboxSender gives up a message on which the server fails each time, 
   assert.equal(tries, 4);
 });
 
+Deno.test("OutboxSender gives up a message that is never answered for, says that it may have arrived, and goes on", async () => {
+  const outbox = new FakeOutbox();
+  let tries = 0;
+  const { sender, until } = senderOf(outbox, ({ id }) => {
+    if (id !== "a") return null;
+    tries++;
+    return new ChatError("timeout", "no answer");
+  });
+  using _ = sender;
+  outbox.add("a", "b");
+  sender.wake();
+  const [refused, accepted] = await until(2);
+  assert.match(
+    refused!,
+    /^refused a timeout: Cannot tell .* no answer 4 times.* may have arrived: history bob/,
+  );
+  assert.equal(accepted, "accepted b");
+  assert.equal(tries, 4);
+});
+
+Deno.test("OutboxSender tells once why a message waits, and knows it until the server answers for one", async () => {
+  const outbox = new FakeOutbox();
+  const held: string[] = [];
+  const stored = Promise.withResolvers<void>();
+  let refusals = 3;
+  using sender: OutboxSender = new OutboxSender({
+    outbox,
+    send: ({ id }) => {
+      if (refusals-- > 0) return Promise.reject(new ChatError("unavailable", "the disk is full"));
+      assert.equal(sender.heldUp?.message, "the disk is full");
+      return Promise.resolve({ id, sequence: 1, storedAt: 1, duplicate: false });
+    },
+    onOutcome: () => stored.resolve(),
+    onHeldUp: ({ id }, { message }) => held.push(`${id}: ${message}`),
+    onFault: () => {},
+    retryMs: 1,
+  });
+  outbox.add("a");
+  sender.wake();
+  await stored.promise;
+  assert.deepEqual(held, ["a: the disk is full"]);
+  assert.equal(sender.heldUp, null);
+});
+
 Deno.test("OutboxSender does not cut a pause short for a message that is added, but for a new connection", async () => {
   const outbox = new FakeOutbox();
   let asked = Promise.withResolvers<void>();

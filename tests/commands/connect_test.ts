@@ -6,11 +6,8 @@ import { printInbox } from "../../lib/commands/chat/inbox.ts";
 import { openAccount } from "../../lib/commands/scripts.ts";
 import { isServerName } from "../../lib/commands/chat/servers.ts";
 import { ConnectionError, TrustError, UsageError } from "../../lib/errors.ts";
-import { createEphemeralIdentity } from "../../lib/net/identity.ts";
-import { Listener } from "../../lib/net/listener.ts";
-import { RpcConnection } from "../../lib/net/rpc_connection.ts";
-import type { Result } from "../../lib/protocol/requests.ts";
 import { Interrupt } from "../../lib/terminal/read_line.ts";
+import { type OddServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -311,55 +308,11 @@ Deno.test("a first attempt that something on the way holds up is waited for, and
 });
 
 /** A server that answers these requests, once it may, and nothing more. */
-async function startMuteServer(
-  answered: readonly ("hello" | "resume")[],
+function startMuteServer(
+  answered: readonly (keyof typeof SIGNS_IN)[],
   mayAnswer: () => Promise<void> = () => Promise.resolve(),
-): Promise<AsyncDisposable & MuteServer> {
-  const identity = await createEphemeralIdentity();
-  const open = new Set<RpcConnection>();
-  const listener = Listener.listen({
-    port: 0,
-    host: "127.0.0.1",
-    identity,
-    onConnection: (connection) => {
-      const rpc = new RpcConnection(connection, {
-        onRequest: (method) =>
-          answered.find((name) => name === method)
-            ? mayAnswer().then(() => ANSWERS[method as "hello" | "resume"])
-            : new Promise(() => {}),
-      });
-      open.add(rpc);
-    },
-  });
-  const cut = () => open.forEach((rpc) => rpc.abort());
-  return {
-    port: listener.port,
-    certificate: identity.certificatePem,
-    fingerprint: null,
-    cut,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      cut();
-      await listener.finished;
-    },
-  };
+): Promise<OddServer> {
+  return startOddServer(
+    Object.fromEntries(answered.map((method) => [method, () => mayAnswer().then(() => SIGNS_IN[method]())])),
+  );
 }
-
-interface MuteServer {
-  readonly port: number;
-  readonly certificate: string;
-  readonly fingerprint: null;
-  /** Breaks every connection. */
-  cut(): void;
-}
-
-const ANSWERS: { hello: Result<"hello">; resume: Result<"resume"> } = {
-  hello: {
-    protocol: 1,
-    server: { name: "mute", version: "0" },
-    time: 0,
-    registration: "closed",
-    limits: { frameBytes: 0, textBytes: 0, nameChars: 0, pendingRequests: 0, pingAfterMs: 0, deadAfterMs: 0 },
-  },
-  resume: { name: "ana", token: "token", deviceId: "device", readSequence: 0, shareRead: false, email: null },
-};

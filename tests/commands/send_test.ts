@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { connect } from "../../lib/commands/chat/connect.ts";
 import { sendOption } from "../../lib/commands/chat/send.ts";
-import { ChatError } from "../../lib/errors.ts";
+import { ChatError, ConnectionError } from "../../lib/errors.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
+import { enterOddServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
@@ -57,4 +58,37 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
   await desk.app.leave();
   await connect(desk.app, `127.0.0.1:${server.port}`);
   assert.equal(countOf(desk, "Not sent to"), 0);
+});
+
+Deno.test("send says why the server has not taken a message, and that it is kept: it once spoke of a lost connection", async () => {
+  const full = () => {
+    throw new ChatError("unavailable", "Cannot store anything now: the disk is full", {
+      retryAfterMs: 60_000,
+    });
+  };
+  for (
+    const [answer, words] of [
+      [full, /^Cannot store anything now: the disk is full\. The message is saved here and will be sent/],
+      [
+        () => new Promise(() => {}),
+        /^Cannot tell whether .* stored: the server has not answered yet\. The mess/,
+      ],
+    ] as const
+  ) {
+    await using server = await startOddServer({
+      ...SIGNS_IN,
+      subscribe: () => ({ upTo: 0 }),
+      send_message: answer,
+    });
+    await using desk = new ChatDesk();
+    await enterOddServer(desk.app, server);
+    const sending = desk.app.client().send("bob", "hello");
+    await assert.rejects(desk.app.outcomeOrDisconnect(sending, 300), (error: Error) => {
+      assert.ok(error instanceof ConnectionError);
+      assert.match(error.message, words);
+      return true;
+    });
+    assert.equal(desk.app.account!.records.first()?.text, "hello");
+    server.cut();
+  }
 });

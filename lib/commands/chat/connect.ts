@@ -187,6 +187,9 @@ export async function signInAs(
   app.profile.saveLogin(key, signedIn);
 }
 
+/** How long nothing may arrive, in milliseconds, before the menu opens without the messages that wait. */
+const SILENT_MS = 10_000;
+
 /** Tells the person what happens, on the screen and by notifications. */
 export function newsOf(app: App): News {
   app.terminal.alerts.watchFocus();
@@ -217,7 +220,8 @@ async function welcome(app: App, account: Account): Promise<void> {
     account.news?.refused(refused.to, refused.text, refused.reason);
     account.records.dismissRefused(refused.id);
   }
-  if (!await app.waitFor("Fetching your messages", (signal) => account.caughtUp(signal))) {
+  if (!await app.waitFor("Fetching your messages", (signal) => account.caughtUp(SILENT_MS, signal))) {
+    if (account.client.undelivered !== null) return; // the news has told it
     return await terminal.print("Your messages are still arriving; 3 shows those that have arrived.");
   }
   const { unread: { length: unread }, hasMore } = account.client;

@@ -9,6 +9,9 @@ import { count, messageLines } from "../format.ts";
 import { mustBeAbleToNotify } from "../notify/once.ts";
 import { connectedAgain } from "../outage.ts";
 
+/** How long the server may send nothing while messages are awaited, in milliseconds. */
+const SILENT_MS = 30_000;
+
 export function inboxOption(app: App): MenuCommand {
   return {
     ...OPTIONS.inbox,
@@ -39,23 +42,43 @@ export function inboxOption(app: App): MenuCommand {
 export async function printInbox(
   app: App,
   options: { readonly json: boolean; readonly keep: boolean },
+  silentMs: number = SILENT_MS,
 ): Promise<void> {
   if (!options.keep) mustBeSeen(app);
   const client = app.client();
-  await catchUp(app);
-  const last = await client.caughtUp;
+  const isWhole = await catchUp(app, silentMs);
+  const last = isWhole ? await client.caughtUp : Infinity;
   for (;;) {
     const messages = client.unread.slice(0, NOTED_AT_ONCE).filter(({ sequence }) => sequence <= last);
-    if (messages.length === 0) return;
+    if (messages.length === 0) break;
     await printMessages(app, messages, options);
     // Of a very large mailbox, the rest comes as room is made.
-    await catchUp(app);
+    if (isWhole) await catchUp(app, silentMs);
   }
+  if (isWhole) return;
+  throw new ConnectionError(
+    `Cannot tell whether these are all messages: the server has more, as it says, but sent none for ${
+      silentMs / 1000
+    } s; try again`,
+  );
 }
 
-/** Waits until all unread messages have arrived, or as many as are held at once. */
-async function catchUp(app: App): Promise<void> {
-  if (await app.account!.caughtUp()) return;
+/**
+ * Waits until all unread messages have arrived, or as many as are held at once; false when the server falls silent before.
+ * @throws {ConnectionError} The connection was lost.
+ * @throws {ChatError} The server does not deliver.
+ */
+async function catchUp(app: App, silentMs: number): Promise<boolean> {
+  if (await app.account!.caughtUp(silentMs)) return true;
+  const { undelivered } = app.client();
+  if (undelivered !== null) {
+    throw new ChatError(
+      undelivered.code,
+      `Cannot fetch the messages: ${undelivered.message}. They stay unread; try again`,
+      { cause: undelivered },
+    );
+  }
+  if (app.isOnline) return false;
   throw new ConnectionError(
     "Cannot fetch the messages: the connection was lost. They stay unread; try again",
   );
@@ -82,6 +105,8 @@ export async function followInbox(
     disconnected: (reason) => app.warn(`Connection lost: ${safeText(reason)}. Reconnecting.`),
     reconnected: (hasRestarted) => app.warn(connectedAgain(hasRestarted)),
     stopped: () => {},
+    undelivered: (reason) => app.warn(`Messages do not arrive: ${safeText(reason)}. Trying again.`),
+    delivered: () => app.warn("Messages arrive again."),
   });
   while (!signal.aborted) {
     const messages = client.unread.slice(0, NOTED_AT_ONCE);

@@ -90,6 +90,13 @@ export class News implements ChatListener, OutageTeller {
     return true;
   }
 
+  /** Tells that messages have to wait, unless an option does. */
+  onHeldUp(message: OutboxMessage, error: ChatError): void {
+    if (this.#awaited.has(message.id)) return;
+    const words = `Your messages wait: ${safeText(error.message)}.`;
+    this.#tell(yellow(`${words} They are saved here and sent, each once, as soon as the server takes them.`));
+  }
+
   refused(to: string, text: string, reason: string): void {
     this.#tell(
       red(`Not sent to ${safeText(to)}: ${safeText(reason)}. It began: ${oneLine(text, 40)}`),
@@ -121,6 +128,14 @@ export class News implements ChatListener, OutageTeller {
     this.#restart.commit(line);
     this.#restart = null;
     this.#terminal.refresh();
+  }
+
+  undelivered(reason: string): void {
+    this.#tell(yellow(`Your messages do not arrive: ${safeText(reason)}. Trying again.`));
+  }
+
+  delivered(): void {
+    this.#tell(green("Your messages arrive again."));
   }
 
   ended(error: unknown): void {

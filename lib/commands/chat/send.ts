@@ -40,7 +40,7 @@ export function sendOption(app: App): MenuCommand {
       const sending = await client.send(recipient, message);
       app.learnName(recipient);
       const outcome = await app.outcomeWithin(sending, app.isOnline ? ANSWER_WITHIN_MS : 0);
-      await terminal.print(outcome ? sentence(recipient, outcome) : yellow(queued(recipient)));
+      await terminal.print(outcome ? sentence(recipient, outcome) : yellow(queued(app, recipient)));
     },
   };
 }
@@ -51,10 +51,10 @@ function sentence(to: string, outcome: SendOutcome): string {
   return green(`Sent: it is in ${safeText(to)}'s mailbox.`);
 }
 
-function queued(to: string): string {
-  return `Queued for ${
-    safeText(to)
-  }: it is saved here and will be sent, only once, when the connection is back.`;
+function queued(app: App, to: string): string {
+  const kept = `Queued for ${safeText(to)}: it is saved here and will be sent, only once,`;
+  if (!app.isOnline) return `${kept} when the connection is back.`;
+  return `${kept} as soon as the server takes it. ${safeText(app.whyQueued().words)}.`;
 }
 
 export async function sendOnce(
