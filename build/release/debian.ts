@@ -17,6 +17,8 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { "linux-x64": "amd64", 
 /** What lies in our folder, and where a package has it. All of it is the server's. */
 const SERVER_FILES: Readonly<Record<string, string>> = {
   "mini-chat-server.service": "lib/systemd/system/mini-chat-server.service",
+  "mini-chat-backup.service": "lib/systemd/system/mini-chat-backup.service",
+  "mini-chat-backup.timer": "lib/systemd/system/mini-chat-backup.timer",
   "mini-chat-server.sysusers": "usr/lib/sysusers.d/mini-chat-server.conf",
   "mini-chat-server.default": "etc/default/mini-chat-server",
   "mini-chat-admin": "usr/sbin/mini-chat-admin",

@@ -18,7 +18,10 @@ import { TARGET } from "./release_folder.ts";
 const PROGRAMS = ["mini-chat-client", "mini-chat-server"];
 const MAINTAINER = "Mini-Chat maintainers <maintainers@mini-chat.example>";
 const SERVICE = "mini-chat-server.service";
+const BACKUP = "mini-chat-backup.service";
+const TIMER = "mini-chat-backup.timer";
 const DATA = "/var/lib/mini-chat";
+const BACKUPS = "/var/backups/mini-chat-server";
 const LINTIAN_TIMEOUT_MS = 300_000; // it reads every word of both executables
 const LIMIT = 1.5; // of systemd-analyze security, whose scale ends with 10
 
@@ -124,8 +127,8 @@ testWith(
       await client(machine, "ana", ["send", "bob", "hello"]);
       assert.match(await client(machine, "bob", ["inbox"]), /hello/);
       await machine.must("mini-chat-admin", ["healthcheck"]);
-      await machine.must("mini-chat-admin", ["backup", "--keep", "2", "/var/backups/mini-chat-server"]);
-      assert.match(await machine.must("ls", ["/var/backups/mini-chat-server"]), /./);
+      await machine.must("mini-chat-admin", ["backup", "--keep", "2", BACKUPS]);
+      assert.match(await machine.must("ls", [BACKUPS]), /./);
       await machine.must("mini-chat-admin", ["status"]);
       assert.match(
         await machine.must("mini-chat-admin", ["doctor", "--json"]),
@@ -144,6 +147,21 @@ testWith(
       const refused = await machine.run("mini-chat-admin", ["user", "list"], { user: "nobody" });
       assert.equal(refused.code, 2);
       assert.match(refused.stderr, /run this as root, as in sudo mini-chat-admin user/);
+    });
+
+    await step("the timer makes backups once it is enabled, without a way to the network", async () => {
+      const isEnabled = () => machine.run("systemctl", ["is-enabled", TIMER]);
+      assert.equal((await isEnabled()).stdout.trim(), "disabled");
+      await machine.must("systemctl", ["enable", "--now", TIMER]);
+      await machine.must("systemd-analyze", ["verify", "--man=no", TIMER, BACKUP]);
+      const report = await machine.must("systemd-analyze", ["security", "--no-pager", BACKUP]);
+      const [, exposure] = /Overall exposure level for \S+: ([\d.]+)/.exec(report) ?? [];
+      assert.ok(Number(exposure) <= LIMIT, report);
+      const count = async () => (await machine.must("ls", [BACKUPS])).split("\n").filter(Boolean).length;
+      const before = await count();
+      await machine.must("systemctl", ["start", BACKUP]);
+      assert.equal(await count(), before + 1);
+      assert.equal(await strangers(machine), "");
     });
 
     await step("a server that stands still is started anew", async () => {
@@ -167,6 +185,7 @@ testWith(
       await machine.must("dpkg", ["--install", `/mnt/next/${debianName("mini-chat-server", TARGET)}`]);
       assert.equal(await state(machine), "active");
       assert.notEqual(await mainPid(machine), before);
+      assert.equal(await machine.must("systemctl", ["is-active", TIMER]), "active");
       assert.match(
         await machine.must("cat", [`/proc/${await mainPid(machine)}/environ`]),
         /MINI_CHAT_HISTORY_DAYS=30/,
@@ -200,11 +219,12 @@ testWith(
           DATA,
           "/etc/default/mini-chat-server",
           `/etc/systemd/system/multi-user.target.wants/${SERVICE}`,
+          `/etc/systemd/system/timers.target.wants/${TIMER}`,
         ]
       ) {
         assert.notEqual((await machine.run("stat", [path])).code, 0, path);
       }
-      assert.match(await machine.must("ls", ["/var/backups/mini-chat-server"]), /./);
+      assert.match(await machine.must("ls", [BACKUPS]), /./);
     });
   },
 );
