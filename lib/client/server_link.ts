@@ -15,20 +15,23 @@ export const HELLO: Params<"hello"> = {
   client: { name: "mini-chat", version: VERSION },
 };
 
+/** Why a server lets nobody stay: it stops, mostly to start again, or it has lost the database that it shares. */
+export type Announcement = "restart" | "no_database";
+
 export type LinkState =
   /** Connecting, greeting or signing in; `attempt` counts from 1 since it was last online for a while. */
   | { readonly kind: "connecting"; readonly attempt: number }
   | { readonly kind: "online" }
   /**
    * Not connected; the next try is at `retryAtMs`, in epoch milliseconds. `reason` is one sentence for people. The server may have
-   * said that it stops, and when to come back.
+   * announced why it lets nobody stay, and when to come back; else that is null.
    */
   | {
     readonly kind: "waiting";
     readonly retryAtMs: number;
     readonly reason: string;
     readonly error: unknown;
-    readonly isAnnounced: boolean;
+    readonly announced: Announcement | null;
   }
   /** Given up, or closed; `error` is unset when the owner closed it. */
   | { readonly kind: "stopped"; readonly reason: string; readonly error?: unknown };
@@ -82,6 +85,7 @@ export class ServerLink implements AsyncDisposable {
   #failures = 0; // tries in a row that led to nothing
   #noSoonerThan = 0; // epoch milliseconds; the server said to stay away until then
   #stopsForMs: number | null = null; // a stopping server said to come back after this; null once connected again
+  #hasNoDatabase = false; // that is why
   #isStopping = false; // it said so on the connection in use
   #attempt: { readonly startedAt: number; readonly limit: Limit } | undefined; // set until it is online
   #isHurried = false; // the next try follows without a pause
@@ -224,7 +228,9 @@ export class ServerLink implements AsyncDisposable {
     return {
       onNotification: (method, params) => {
         if (method === "server_stopping") {
-          this.#stopsForMs = this.#stayAway((params as { retryAfterMs?: unknown })?.retryAfterMs);
+          const { retryAfterMs, reason } = (params ?? {}) as { retryAfterMs?: unknown; reason?: unknown };
+          this.#stopsForMs = this.#stayAway(retryAfterMs);
+          this.#hasNoDatabase = reason === "no_database";
           this.#isStopping = this.#stopsForMs !== null;
         }
         this.#options.onEvent?.(method, params);
@@ -250,8 +256,8 @@ export class ServerLink implements AsyncDisposable {
     this.#isStopping = false;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     this.#endPause = resolve;
-    const isAnnounced = this.#stopsForMs !== null;
-    this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error, isAnnounced });
+    const announced = this.#stopsForMs === null ? null : this.#hasNoDatabase ? "no_database" : "restart";
+    this.#enter({ kind: "waiting", retryAtMs, reason: messageOf(error), error, announced });
     await within(retryAtMs - now, ended);
     this.#endPause = undefined;
   }

@@ -22,7 +22,8 @@ export const EVENTS = {
     delivered: sequenceField.exactOptional(),
     read: sequenceField.exactOptional(),
   }),
-  server_stopping: z.object({ retryAfterMs: z.int() }), // the server is going down; connect again after this time
+  /** The server lets nobody stay: it goes down, or has lost the database that it shares. Connect again after this time. */
+  server_stopping: z.object({ retryAfterMs: z.int(), reason: z.enum(["no_database"]).exactOptional() }),
   /** This session ends, and trying again with its token does not help: the user must log in again. */
   session_ended: z.object({ reason: z.enum(["revoked", "password_changed"]) }),
   ...CHAT_EVENTS,

@@ -104,7 +104,10 @@ export async function serve(
     async onAway() {
       log.warn("the database is away: callers are sent to other servers");
       await door.shut();
-      await working.then((work) => work.sendAway("the server has lost its database"), () => {});
+      await working.then(
+        (work) => work.sendAway("the server has lost its database", "no_database"),
+        () => {},
+      );
     },
     async onBack() {
       await door.reopen();

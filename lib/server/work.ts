@@ -13,6 +13,7 @@ import { type Log, Services } from "../chat/services.ts";
 import { Session } from "../chat/session.ts";
 import type { Connection } from "../net/connection.ts";
 import { RpcConnection } from "../net/rpc_connection.ts";
+import type { Event } from "../protocol/events.ts";
 import { within } from "../waiting.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 import { DEFAULT_RELAY_LIMITS } from "./relay/limits.ts";
@@ -146,12 +147,13 @@ export class Work implements AsyncDisposable {
   }
 
   /** Asks all callers to come back later, here or at another server, and hangs up once what they sent is answered. */
-  async sendAway(reason: string): Promise<void> {
+  async sendAway(reason: string, why?: Event<"server_stopping">["reason"]): Promise<void> {
     const { least, spread, spreadPerCaller } = RETRY_AFTER_MS;
     const leaving = [...this.connections];
     const apartMs = spread / leaving.length + spreadPerCaller;
     for (const [index, rpc] of leaving.entries()) {
-      rpc.notify("server_stopping", { retryAfterMs: Math.round(least + index * apartMs) });
+      const retryAfterMs = Math.round(least + index * apartMs);
+      rpc.notify("server_stopping", why === undefined ? { retryAfterMs } : { retryAfterMs, reason: why });
     }
     // What was received is stored and acknowledged first.
     const closing = this.store.settled().then(() => Promise.all(leaving.map((rpc) => rpc.close(reason))));

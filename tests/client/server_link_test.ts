@@ -250,9 +250,21 @@ Deno.test("ServerLink stays away for as long as a stopping server asks, unless a
   const waiting = next("waiting");
   server.sessions[0]!.notify("server_stopping", { retryAfterMs: 60_000 });
   await server.sessions[0]!.close();
-  assert.ok((await waiting).retryAtMs >= Date.now() + 50_000);
+  const { retryAtMs, announced } = await waiting;
+  assert.ok(retryAtMs >= Date.now() + 50_000);
+  assert.equal(announced, "restart");
   link.retryNow();
   await ready(link);
+  for (
+    const [reason, expected] of [["no_database", "no_database"], ["of a later version", "restart"]] as const
+  ) {
+    const waitingAgain = next("waiting");
+    server.sessions.at(-1)!.notify("server_stopping", { retryAfterMs: 60_000, reason });
+    await server.sessions.at(-1)!.close();
+    assert.equal((await waitingAgain).announced, expected);
+    link.retryNow();
+    await ready(link);
+  }
   await link.close();
   await server.stop();
 });

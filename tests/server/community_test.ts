@@ -6,7 +6,7 @@ import type { RunningServer } from "../../lib/server/serve.ts";
 import { openSharedStore } from "../../lib/store/open.ts";
 import { RelaySide } from "../fuzz/relay_side.ts";
 import { joinCodeOf, PASSWORD } from "../helpers/accounts.ts";
-import { startLocalServer } from "../helpers/chat_desk.ts";
+import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { testWith } from "../helpers/needs.ts";
 import { lookAt, newDatabase, POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
 import { type TempFolder, tempFolder } from "../helpers/temp_folder.ts";
@@ -73,10 +73,14 @@ testWith(
     await using ana = await Wire.greet(server.port);
     const joinCode = joinCodeOf(server.inviteLink);
     const { token } = await ana.ask("register", { name: "ana", password: PASSWORD, joinCode });
+    await using bob = new ChatDesk();
+    await bob.register(server.inviteLink, "bob");
 
     await cluster.kill();
-    const { retryAfterMs } = await ana.event("server_stopping");
+    const { retryAfterMs, reason } = await ana.event("server_stopping");
     assert.ok((retryAfterMs as number) >= 250);
+    assert.equal(reason, "no_database");
+    await bob.screen.sees("The server has lost its database"); // it once said that the server restarts
     await ana.closed;
     await assert.rejects(Wire.connect(server.port), /ECONNREFUSED/);
     const away = await statusOf(server.dataFolder);

@@ -101,9 +101,9 @@ export async function followInbox(
   if (options.notify) mustBeAbleToNotify(app);
   const client = app.client();
   app.account?.tellOutagesTo({
-    restarting: () => {},
+    announced: () => {},
     disconnected: (reason) => app.warn(`Connection lost: ${safeText(reason)}. Reconnecting.`),
-    reconnected: (hasRestarted) => app.warn(connectedAgain(hasRestarted)),
+    reconnected: (why) => app.warn(connectedAgain(why)),
     stopped: () => {},
     undelivered: (reason) => app.warn(`Messages do not arrive: ${safeText(reason)}. Trying again.`),
     delivered: () => app.warn("Messages arrive again."),

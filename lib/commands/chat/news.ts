@@ -1,5 +1,6 @@
 // News: what happens while somebody sits at the menu, one line each, above the line being typed.
 import type { ChatListener } from "../../client/chat_client.ts";
+import type { Announcement } from "../../client/server_link.ts";
 import type { OutboxMessage } from "../../client/outbox_sender.ts";
 import { type ChatError, messageOf } from "../../errors.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
@@ -8,7 +9,7 @@ import type { LiveLine } from "../../terminal/live_line.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { DELETED } from "../format.ts";
 import type { Notice } from "../notify/notifier.ts";
-import { connectedAgain, type OutageTeller } from "../outage.ts";
+import { ANNOUNCED, connectedAgain, type OutageTeller } from "../outage.ts";
 
 /** Room that a preview leaves for sender and hint, in columns. */
 const PREVIEW_MARGIN = 24;
@@ -24,7 +25,7 @@ export class News implements ChatListener, OutageTeller {
   readonly #awaited = new Set<string>();
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
-  #restart: LiveLine | null = null; // there while the server restarts
+  #announced: LiveLine | null = null; // there while the server may be back at once
 
   constructor(
     terminal: Terminal,
@@ -108,25 +109,25 @@ export class News implements ChatListener, OutageTeller {
     this.#tellOfBreak(yellow(`Connection lost: ${safeText(reason)}. ${meanwhile}`));
   }
 
-  restarting(): void {
-    this.#restart ??= this.#terminal.liveLine(yellow("The server restarts…"));
+  announced(why: Announcement): void {
+    this.#announced ??= this.#terminal.liveLine(yellow(ANNOUNCED[why].first));
     this.#terminal.refresh();
   }
 
-  reconnected(hasRestarted: boolean): void {
-    this.#tellOfBreak(green(connectedAgain(hasRestarted)));
+  reconnected(why: Announcement | null): void {
+    this.#tellOfBreak(green(connectedAgain(why)));
   }
 
   stopped(): void {
-    this.#restart?.remove();
-    this.#restart = null;
+    this.#announced?.remove();
+    this.#announced = null;
   }
 
-  /** In place of the line that says that the server restarts, where that is there. */
+  /** In place of the line that says why the server lets nobody stay, where that is there. */
   #tellOfBreak(line: string): void {
-    if (this.#restart === null) return this.#tell(line);
-    this.#restart.commit(line);
-    this.#restart = null;
+    if (this.#announced === null) return this.#tell(line);
+    this.#announced.commit(line);
+    this.#announced = null;
     this.#terminal.refresh();
   }
 
