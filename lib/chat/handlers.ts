@@ -229,7 +229,19 @@ export function answer(session: Session, method: string, params: unknown): unkno
   }
   checkStage(session, method, STAGES[method] ?? "signed_in");
   const handle = HANDLERS[method] as (session: Session, params: unknown) => unknown;
-  return handle(session, parseParams(method, params));
+  const answered = handle(session, parseParams(method, params));
+  return answered instanceof Promise ? answered.catch(throwFromHere) : answered;
+}
+
+/** What keeps the store from its work is told to people elsewhere, who would look for a full disk at their own machine. */
+function throwFromHere(error: unknown): never {
+  const isOurs = error instanceof ChatError && error.code === "unavailable" && error.cause !== undefined;
+  if (!isOurs || !error.message.startsWith("C")) throw error;
+  const { retryAfterMs } = error;
+  throw new ChatError("unavailable", `The server c${error.message.slice(1)}`, {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    cause: error,
+  });
 }
 
 function checkStage(session: Session, method: RequestName, wanted: Stage | "any"): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MAX_TEXT_BYTES, PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
 import { REQUESTS } from "../../lib/protocol/requests.ts";
 import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
+import { ChatError } from "../../lib/errors.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
@@ -218,6 +219,33 @@ Deno.test("send_message() says why it cannot", async () => {
   assert.equal(await ana.refused("send_message", { id: newMessageId(), to: "bob", text: "x" }), "blocked");
   assert.deepEqual(await bob.call("list_blocked"), { names: ["ana"] });
   await bob.call("unblock_user", { name: "ana" });
+});
+
+Deno.test("a store that cannot take anything is said to be the server's, not the caller's own", async () => {
+  let isFull = false;
+  const cause = new Error("SQLITE_FULL");
+  const full = new ChatError("unavailable", "Cannot store anything now: the disk is full", {
+    retryAfterMs: 5_000,
+    cause,
+  });
+  await using world = await ChatWorld.start({
+    gate: () => isFull ? Promise.reject(full) : Promise.resolve(),
+  });
+  const ana = await world.connectAs("ana");
+  for (
+    const [method, params] of [
+      ["send_message", { id: newMessageId(), to: "ana", text: "x" }],
+      ["block_user", { name: "bob" }],
+    ] as const
+  ) {
+    isFull = true;
+    await assert.rejects(ana.call(method, params), (error: ChatError) => {
+      assert.equal(error.message, "The server cannot store anything now: the disk is full");
+      assert.deepEqual([error.code, error.retryAfterMs], ["unavailable", 5_000]);
+      return true;
+    });
+    isFull = false;
+  }
 });
 
 Deno.test("subscribe() delivers what waits, then what comes, to every device, and goes on from its cursor", async () => {

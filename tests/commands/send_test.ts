@@ -62,13 +62,16 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
 
 Deno.test("send says why the server has not taken a message, and that it is kept: it once spoke of a lost connection", async () => {
   const full = () => {
-    throw new ChatError("unavailable", "Cannot store anything now: the disk is full", {
+    throw new ChatError("unavailable", "The server cannot store anything now: the disk is full", {
       retryAfterMs: 60_000,
     });
   };
   for (
     const [answer, words] of [
-      [full, /^Cannot store anything now: the disk is full\. The message is saved here and will be sent/],
+      [
+        full,
+        /^The server cannot store anything now: the disk is full\. The message is saved here and will be sent/,
+      ],
       [
         () => new Promise(() => {}),
         /^Cannot tell whether .* stored: the server has not answered yet\. The mess/,
