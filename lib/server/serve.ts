@@ -114,7 +114,7 @@ export async function serve(
       log.info("the database is back: serving again", { port: door.port });
     },
     onTrouble(error) {
-      if (error === null) log.info("the database takes messages again");
+      if (error === null) log.warn("the database takes messages again");
       else log.error("the database takes nothing: messages are refused, and senders keep them", { error });
     },
   });

@@ -8,6 +8,7 @@ import { LoadConnection } from "../bench/load.ts";
 import { databaseOf } from "../bench/population.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { HostileConnection } from "../fuzz/hostile_connection.ts";
+import { runServer } from "../helpers/mini_chat.ts";
 import { countDescriptors } from "../helpers/program.ts";
 import { loopbackAddress, SilentCallers } from "../helpers/silent_callers.ts";
 import { type Fault, pause, within } from "./fault.ts";
@@ -25,6 +26,16 @@ const FLOCK_BACK_MS = 30_000;
 
 /** Callers who are silent in their handshake. */
 const SILENT_CALLERS = 3_000;
+
+/** What an operator types beside a running server; each opens the database once more, and some have the server open it too. */
+const SUBCOMMANDS: readonly (readonly string[])[] = [
+  ["status", "--json"],
+  ["user", "list"],
+  ["check"],
+  ["invite", "new"],
+  ["audit"],
+  ["lockdown", "off"],
+];
 
 /** Descriptors by which the server's may differ from one moment to the other while people come and go. */
 const SPARE_DESCRIPTORS = 60;
@@ -182,6 +193,30 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "database moved away, and back",
+    whyNot: needsFile,
+    async inject(world, holdMs) {
+      const server = world.anyServer();
+      const database = databaseOf(server.data);
+      const isKilled = world.random.chance(0.5);
+      await Deno.rename(database, `${database}.aside`);
+      await pause(holdMs);
+      if (isKilled) await server.kill();
+      await Deno.rename(`${database}.aside`, database);
+      if (isKilled) await server.startAgain();
+    },
+  },
+  {
+    name: "operator at work, then killed",
+    whyNot: needsFile,
+    async inject(world) {
+      const server = world.anyServer();
+      for (let times = 0; times < 3; times++) await runSubcommand(world.random.pick(SUBCOMMANDS), server);
+      await server.kill();
+      await server.startAgain();
+    },
+  },
+  {
     name: "fsync takes 20 ms",
     whyNot: (world) => needsFile(world) ?? needsShim(world),
     inject: (world, holdMs) => slowDisk(world, holdMs, 20),
@@ -269,6 +304,12 @@ export const FAULTS: readonly Fault[] = [
     },
   },
 ];
+
+/** As an operator: it must work, whatever the server is doing. */
+async function runSubcommand(args: readonly string[], { data }: ServerProcess): Promise<void> {
+  const { code, stderr } = await runServer([...args, "--data", data]);
+  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${stderr}`);
+}
 
 async function slowDisk(world: World, holdMs: number, fsyncMs: number): Promise<void> {
   const { control } = world.anyServer();

@@ -44,6 +44,10 @@ const COUNT_EVERY_MS = 20;
 /** How long all that waits may take to arrive once nothing is wrong any more, in milliseconds. */
 const REST_WITHIN_MS = 90_000;
 
+/** What a server logs when a disk is full or its database is away, and when that is over. */
+const REFUSES = / the database takes nothing: /;
+const STORES_AGAIN = / the database takes messages again| serving /;
+
 /** What a run is told. */
 export interface RunOptions {
   /** How long faults are injected, in milliseconds. */
@@ -154,11 +158,14 @@ async function findTroubles(world: World): Promise<string[]> {
   for (const server of world.servers) {
     const code = await server.stop();
     if (code !== 0) troubles.push(`a server ended with ${code}`);
-    for (const line of server.log.split("\n")) {
-      if (/ (error|fatal) |panicked|Uncaught/.test(line)) {
+    const lines = server.log.split("\n");
+    for (const line of lines) {
+      if (/ (error|fatal) |panicked|Uncaught/.test(line) && !REFUSES.test(line)) {
         troubles.push(`a server's log: ${line.slice(0, 300)}`);
       }
     }
+    const last = lines.findLast((line) => REFUSES.test(line) || STORES_AGAIN.test(line));
+    if (last !== undefined && REFUSES.test(last)) troubles.push("a server has not said that it stores again");
   }
   for (const device of world.devices) {
     if (device.complaints !== "" && device.options.runs.kind === "talker") {
