@@ -10,9 +10,17 @@ import { POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
 import { type BenchServer, startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { timeToArrive } from "./latency.ts";
-import { atPace, IdMaker, LoadConnection, openAll, pump, TEXT } from "./load.ts";
+import { IdMaker } from "../helpers/message_ids.ts";
+import { atPace, LoadConnection, openAll, pump, TEXT } from "./load.ts";
 import { drain } from "./mailboxes.ts";
-import { addMessages, addPeople, copyKey, openFolder, type Person, type SharedHome } from "./population.ts";
+import {
+  addMessages,
+  addPeople,
+  copyKey,
+  openFolder,
+  type Person,
+  type SharedHome,
+} from "../helpers/population.ts";
 import { processorMs } from "./proc.ts";
 import { percentile } from "./report.ts";
 import { MESSAGE_START } from "./sends.ts";
@@ -57,7 +65,7 @@ export async function measureCluster(context: BenchContext): Promise<void> {
   const recipients = await addPeople(home, "r", MOST);
   const others = await addPeople(home, "o", MOST);
   const readers = await addPeople(home, "w", context.rounds + 1);
-  for (const reader of readers) await addMessages(home, senders, [reader], WAITING);
+  for (const reader of readers) await addMessages(home, senders, [reader], WAITING, TEXT);
   await copyKey(data, other);
   const env = { MINI_CHAT_DATABASE: home.database };
   await using first = await startBenchServer(data, env);

@@ -14,8 +14,9 @@ import { whyNot } from "../helpers/needs.ts";
 import { lookAt, POSTGRES, PostgresCluster } from "../helpers/postgres.ts";
 import { type BenchServer, startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
-import { IdMaker, LoadConnection, TEXT } from "./load.ts";
-import { addPeople, copyKey, type Person } from "./population.ts";
+import { IdMaker } from "../helpers/message_ids.ts";
+import { LoadConnection, TEXT } from "./load.ts";
+import { addPeople, copyKey, type Person } from "../helpers/population.ts";
 import { percentile } from "./report.ts";
 
 const CALLERS = 200;

@@ -5,8 +5,9 @@
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { measureFsync, startRawServer } from "./limits.ts";
-import { atPace, IdMaker, LoadConnection, openAll, pump, sendFrame, type Target } from "./load.ts";
-import { addPeople, type Person } from "./population.ts";
+import { IdMaker } from "../helpers/message_ids.ts";
+import { atPace, LoadConnection, openAll, pump, sendFrame, type Target } from "./load.ts";
+import { addPeople, type Person } from "../helpers/population.ts";
 import { median, percentile } from "./report.ts";
 import { MESSAGE_START } from "./sends.ts";
 import { startScreen } from "./screen.ts";

@@ -10,7 +10,8 @@ import { DEFAULT_COST } from "../../lib/chat/passwords.ts";
 import { SERVER_MIGRATIONS } from "../../lib/store/sqlite/migrations.ts";
 import { Program } from "../helpers/program.ts";
 import { PROJECT_FOLDER } from "../../build/tool.ts";
-import { atPace, IdMaker, type Target, TEXT } from "./load.ts";
+import { IdMaker } from "../helpers/message_ids.ts";
+import { atPace, type Target, TEXT } from "./load.ts";
 import { median } from "./report.ts";
 
 /** Senders, and as many recipients, of the raw inserts: those of 64 connections. */

@@ -7,7 +7,8 @@
  */
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { Connection } from "../../lib/net/connection.ts";
-import type { Person } from "./population.ts";
+import { IdMaker } from "../helpers/message_ids.ts";
+import type { Person } from "../helpers/population.ts";
 
 /** Where to connect to. */
 export interface Target {
@@ -141,21 +142,6 @@ export async function openAll<T>(
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
   return connections;
-}
-
-/** Ids that grow with time (UUID version 7), made faster than the library makes them. */
-export class IdMaker {
-  readonly #tail = crypto.randomUUID().slice(18); // -xxxx-xxxxxxxxxxxx, variant included
-  #count = 0;
-
-  /** The next id. */
-  next(): string {
-    const time = Date.now().toString(16).padStart(12, "0");
-    const count = (this.#count++).toString(16).padStart(7, "0");
-    // Time, the version and 3 digits of the counter; then the variant and random digits; then the rest of the counter.
-    const head = `${time.slice(0, 8)}-${time.slice(8)}-7${count.slice(0, 3)}`;
-    return head + this.#tail.slice(0, 14) + count.slice(3);
-  }
 }
 
 /** One connection that has work to do: whom it writes to. */

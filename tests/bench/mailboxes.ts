@@ -5,8 +5,8 @@
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { startRawServer } from "./limits.ts";
-import { LoadConnection, openAll, pump, type Target } from "./load.ts";
-import { addMessages, addPeople, databaseOf, type Person } from "./population.ts";
+import { LoadConnection, openAll, pump, type Target, TEXT } from "./load.ts";
+import { addMessages, addPeople, databaseOf, type Person } from "../helpers/population.ts";
 import { median } from "./report.ts";
 
 /** Messages that wait in the mailbox of `drain_ms.10000`. */
@@ -36,7 +36,7 @@ export async function measureDrain(context: BenchContext): Promise<void> {
   const folder = await context.newFolder();
   const senders = await addPeople(folder, "s", 16);
   const readers = await addPeople(folder, "r", rounds + 1);
-  for (const reader of readers) await addMessages(folder, senders, [reader], WAITING);
+  for (const reader of readers) await addMessages(folder, senders, [reader], WAITING, TEXT);
   const database = databaseOf(folder);
   await using server = await startBenchServer(folder);
   // The first one warms both up: nobody's server has just been started when they come back from holiday.
@@ -126,10 +126,10 @@ export async function measureGrowth(context: BenchContext): Promise<void> {
   const drainKey = (size: number) => `drain_ms.1000.${size}`;
   let stored = 0;
   for (const size of sizes) {
-    await addMessages(folder, senders, others, Math.max(0, size - stored));
+    await addMessages(folder, senders, others, Math.max(0, size - stored), TEXT);
     stored = size;
     const readers = await addPeople(folder, `r${size}.`, context.rounds + 1);
-    for (const reader of readers) await addMessages(folder, senders, [reader], GROWTH_WAITING);
+    for (const reader of readers) await addMessages(folder, senders, [reader], GROWTH_WAITING, TEXT);
     stored += readers.length * GROWTH_WAITING;
     await using server = await startBenchServer(folder);
     const connections = await openAll(

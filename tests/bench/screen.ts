@@ -5,7 +5,7 @@
 import { clientCommand } from "../helpers/mini_chat.ts";
 import type { BenchContext } from "./context.ts";
 import type { Target } from "./load.ts";
-import { makeProfile, type Person } from "./population.ts";
+import { makeProfile, type Person } from "../helpers/population.ts";
 
 /** A client that prints what arrives. */
 export interface Screen extends AsyncDisposable {

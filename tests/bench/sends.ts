@@ -6,7 +6,7 @@ import type { BenchContext } from "./context.ts";
 import { type BenchServer, startBenchServer } from "./bench_server.ts";
 import { rawInserts, startRawServer } from "./limits.ts";
 import { type Lane, LoadConnection, openAll, pump } from "./load.ts";
-import { addPeople, type Person } from "./population.ts";
+import { addPeople, type Person } from "../helpers/population.ts";
 import { processorMs } from "./proc.ts";
 import { percentile } from "./report.ts";
 import { measureThreadHops } from "./thread_hops.ts";

@@ -12,7 +12,7 @@ import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
 import { hashesPerSecond, startRawServer } from "./limits.ts";
 import { LoadConnection, openAll, type Target } from "./load.ts";
-import { addPeople, PASSWORD, type Person } from "./population.ts";
+import { addPeople, PASSWORD, type Person } from "../helpers/population.ts";
 import { residentKib } from "./proc.ts";
 import { median } from "./report.ts";
 

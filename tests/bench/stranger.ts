@@ -8,7 +8,7 @@ import { createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { Program, runProgram } from "../helpers/program.ts";
 import { startBenchServer } from "./bench_server.ts";
 import type { BenchContext } from "./context.ts";
-import { addPeople, type Person } from "./population.ts";
+import { addPeople, type Person } from "../helpers/population.ts";
 import { median, percentile } from "./report.ts";
 import { measureThreadHops } from "./thread_hops.ts";
 

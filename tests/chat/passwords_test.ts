@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { TurnTaker } from "../../lib/chat/throttles/fair_line.ts";
 import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { ChatError } from "../../lib/errors.ts";
+import { PASSWORD, PASSWORD_HASH } from "../helpers/population.ts";
 
 const LOW = { logN: 4, r: 8, p: 1 };
 
@@ -35,9 +36,14 @@ Deno.test("Passwords take composed and decomposed letters for the same", async (
 Deno.test("Passwords store their parameters, and are made at full cost by default", async () => {
   assert.deepEqual(DEFAULT_COST, { logN: 17, r: 8, p: 1 });
   assert.match(
-    await new Passwords().hash("correct horse"),
+    await new Passwords().hash(PASSWORD),
     /^\$scrypt\$ln=17,r=8,p=1\$[\w+/]{22}\$[\w+/]{43}$/,
   );
+  // What the people of the other tests have is such a one.
+  assert.deepEqual(await new Passwords().check(PASSWORD, PASSWORD_HASH), {
+    isRight: true,
+    needsRehash: false,
+  });
 });
 
 /** Somebody who notes in a list when it is their turn. */

@@ -16,7 +16,7 @@ Deno.test("block, unblock and settings do what the menu does, and are quiet wher
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   const [ana, bob] = [new Person("ana", folder.path), new Person("bob", folder.path)];
-  for (const person of [ana, bob]) await person.register(server.inviteLink);
+  for (const person of [ana, bob]) await person.settleIn(server);
 
   assert.equal(await ana.must(["block"]), "");
   assert.equal(await ana.must(["block", "Bob"]), "");
@@ -52,7 +52,7 @@ Deno.test("password takes the old one and the new one from standard input, and l
   await using server = await startServer({ data: `${folder.path}/data` });
   const ana = new Person("ana", folder.path);
   const elsewhere = new Person("ana", `${folder.path}/elsewhere`);
-  await ana.register(server.inviteLink);
+  await ana.settleIn(server);
   // `connect` is the menu's name for it.
   await elsewhere.must(["connect", server.inviteLink, "ana"], `${PASSWORD}\n`);
 
@@ -76,7 +76,7 @@ testWith(["unix"], "password takes each of the two from a command", async () => 
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   const ana = new Person("ana", folder.path);
-  await ana.register(server.inviteLink);
+  await ana.settleIn(server);
   const old = ["--password-command", `echo '${PASSWORD}'`];
   const neu = ["--new-password-command", `echo '${NEW_PASSWORD}'`];
   await ana.must([...old, "password", ...neu]);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { basename, join } from "node:path";
 import { loadOrCreateIdentity } from "../../lib/net/identity.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith, whyNot } from "../helpers/needs.ts";
 import { Program } from "../helpers/program.ts";
@@ -32,7 +32,7 @@ Deno.test("backup copies a running server with its key, for its owner alone, and
   const data = join(folder.path, "data");
   const copy = join(folder.path, "copy.backup");
   await using server = await startServer({ data });
-  await using ana = await registerAs(server, "ana");
+  await using ana = await connectAs(server, "ana");
   await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "before the copy" });
 
   const backup = await runServer(["backup", copy, "--data", data]);
@@ -134,7 +134,7 @@ testWith(
     const data = join(folder.path, "data");
     const backups = join(folder.path, "backups");
     await using server = await startServer({ data, args: ["--sends-per-second", "100000"] });
-    await using ana = await registerAs(server, "ana");
+    await using ana = await connectAs(server, "ana");
     for (let sent = 0; sent < 2_000; sent += 100) {
       await Promise.all(
         Array.from(
@@ -235,7 +235,7 @@ testWith(
     await Deno.mkdir(backups);
     using _disk = mountTinyDisk(backups);
     await using server = await startServer({ data });
-    await using ana = await registerAs(server, "ana");
+    await using ana = await connectAs(server, "ana");
     const old = await backUpAsOf("2026-01-01", data, backups);
     for (let sent = 0; sent < 150; sent++) {
       await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "x".repeat(8_000) });

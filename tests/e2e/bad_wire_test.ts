@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { joinCodeOf, PASSWORD, registerAs } from "../helpers/accounts.ts";
+import { connectAs, joinCodeOf, PASSWORD } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { type Frame, Wire } from "../helpers/wire.ts";
@@ -38,7 +38,7 @@ const NOT_THE_PROTOCOL: readonly (readonly [what: string, bytes: string | Uint8A
 Deno.test("what is not the protocol gets one error with id null, and ends its own connection only", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
-  await using witness = await registerAs(server, "witness");
+  await using witness = await connectAs(server, "witness");
   for (const [what, bytes, code] of NOT_THE_PROTOCOL) {
     await using wire = await Wire.greet(server.port);
     wire.send(bytes);
@@ -136,10 +136,10 @@ const REFUSED: Record<"fresh" | "greeted" | "signedIn", readonly (readonly [stri
 Deno.test("a request that breaks a rule is refused with its code, and its session goes on", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
-  await using witness = await registerAs(server, "witness");
+  await using witness = await connectAs(server, "witness");
   await using fresh = await Wire.connect(server.port);
   await using greeted = await Wire.greet(server.port);
-  await using signedIn = await registerAs(server, "ana");
+  await using signedIn = await connectAs(server, "ana");
   const wires = { fresh, greeted, signedIn };
   for (const stage of ["fresh", "greeted", "signedIn"] as const) {
     for (const [method, params, code] of REFUSED[stage]) {
@@ -158,7 +158,7 @@ Deno.test("a request that breaks a rule is refused with its code, and its sessio
 Deno.test("the same message id with another text or recipient is a conflict, and nothing is stored", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
-  await using witness = await registerAs(server, "witness");
+  await using witness = await connectAs(server, "witness");
   const first = await witness.ask("send_message", MESSAGE);
   assert.equal(await witness.refused("send_message", { ...MESSAGE, text: "another" }), "conflict");
   const again = await witness.ask("send_message", MESSAGE);
@@ -170,8 +170,8 @@ Deno.test("failed logins are throttled with a time to come back, and others log 
   using folder = tempFolder();
   const args = ["--failed-logins", "3"];
   await using server = await startServer({ data: folder.path, args });
-  await using _ana = await registerAs(server, "ana");
-  await using _bob = await registerAs(server, "bob");
+  await using _ana = await connectAs(server, "ana");
+  await using _bob = await connectAs(server, "bob");
   await using wire = await Wire.greet(server.port);
   const wrong = { name: "ana", password: "not the password" };
   for (let attempt = 0; attempt < 3; attempt++) {

@@ -46,6 +46,11 @@ testWith(
     await ana.register(server.inviteLink);
     await bob.register(server.inviteLink);
 
+    await using watcher = bob.start();
+    const isAna = async (presence: string) => {
+      await watcher.writeLine("users");
+      return (await watcher.waitForLine(/^ +ana +(.*)$/))[1]!.startsWith(presence);
+    };
     await using client = ana.start();
     await client.waitForLine(/^Connected to /);
     await bob.must(["send", "ana", "before the cut"]);
@@ -56,11 +61,10 @@ testWith(
     await bob.must(["send", "ana", "during the cut"]);
     await elsewhere.login(server.inviteLink);
     assert.deepEqual(await elsewhere.inbox(), ["before the cut", "during the cut"]);
-    const isGone = async () => (await bob.users()).ana === "offline";
-    await waitUntil("the cut client counts as gone", isGone, GONE_WITHIN_MS);
+    await waitUntil("the cut client counts as gone", () => isAna("last seen"), GONE_WITHIN_MS);
 
     await setCable(laptop, "up");
-    await waitUntil("ana is back", async () => (await bob.users()).ana === "online", 60_000);
+    await waitUntil("ana is back", () => isAna("online"), 60_000);
     await bob.must(["send", "ana", "after the cut"]);
     await client.waitForText(/after the cut/);
     await client.closeInput();

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
@@ -35,8 +35,8 @@ interface Scene extends AsyncDisposable {
 async function openScene(folder: string, texts: readonly string[]): Promise<Scene> {
   const server = await startServer({ data: `${folder}/data` });
   const bob = new Person("bob", folder);
-  await bob.register(server.inviteLink);
-  await using ana = await registerAs(server, "ana");
+  await bob.settleIn(server);
+  await using ana = await connectAs(server, "ana");
   for (const text of texts) await ana.ask("send_message", { id: crypto.randomUUID(), to: "bob", text });
   return {
     server,
@@ -112,7 +112,7 @@ testWith(["linux"], "the server's subcommands fail with words when their output 
   using folder = tempFolder();
   const data = `${folder.path}/data`;
   await using server = await startServer({ data });
-  await registerAs(server, "ana").then((wire) => wire[Symbol.asyncDispose]());
+  await connectAs(server, "ana").then((wire) => wire[Symbol.asyncDispose]());
   const { command, args: first } = serverCommand();
   for (
     const args of [["user", "list", "--data", data], ["check", "--data", data], [

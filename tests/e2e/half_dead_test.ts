@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { loginAs, registerAs } from "../helpers/accounts.ts";
+import { connectAs, loginAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
@@ -16,10 +16,10 @@ testWith(
   async () => {
     using folder = tempFolder();
     await using server = await startServer({ data: `${folder.path}/data` });
-    await using bob = await registerAs(server, "bob");
+    await using bob = await connectAs(server, "bob");
     const { deadAfterMs } = bob.greeting.limits as { deadAfterMs: number };
     const ana = new Person("ana", folder.path);
-    await ana.register(server.inviteLink);
+    await ana.settleIn(server);
     const presence = async () =>
       (await bob.ask("list_users", { name: "ana" }) as { users: { presence: string }[] })
         .users[0]?.presence;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { Person } from "../helpers/person.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -11,8 +11,8 @@ Deno.test("history in scripts: a limit and times, and without the server the cop
     lines.split("\n").filter(Boolean).map((line) => (JSON.parse(line) as { text: string }).text);
   {
     await using server = await startServer({ data: `${folder.path}/data` });
-    await ana.register(server.inviteLink);
-    await using bob = await registerAs(server, "bob");
+    await ana.settleIn(server);
+    await using bob = await connectAs(server, "bob");
     for (const text of ["one", "two", "three"]) {
       await bob.ask("send_message", { id: crypto.randomUUID(), to: "ana", text });
     }

@@ -20,7 +20,7 @@ Deno.test("inbox prints a mailbox that is larger than a client holds, whole and 
   {
     await using server = await startServer({ data });
     port = server.port;
-    await bob.register(server.inviteLink);
+    await bob.settleIn(server);
   }
   const texts = Array.from({ length: MESSAGES }, (_, index) => `${index} ${"x".repeat(16_000)}`);
   {

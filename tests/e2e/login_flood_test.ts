@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { addPeople, PASSWORD, type Person } from "../bench/population.ts";
+import { addPeople, PASSWORD, type Person } from "../helpers/population.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { PASSWORD, registerAs } from "../helpers/accounts.ts";
+import { connectAs, PASSWORD } from "../helpers/accounts.ts";
 import { clientCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
@@ -93,9 +93,9 @@ testWith(
   async () => {
     using folder = tempFolder();
     await using server = await startServer({ data: `${folder.path}/data` });
-    await using bob = await registerAs(server, "bob");
+    await using bob = await connectAs(server, "bob");
     const ana = new Person("ana", folder.path);
-    await ana.register(server.inviteLink);
+    await ana.settleIn(server);
     const text = "The quick brown fox jumps over the lazy dog.";
     await bob.ask("send_message", { id: crypto.randomUUID(), to: "ana", text });
     const argv = clientArgv("--profile", ana.profile, server.inviteLink);
@@ -125,7 +125,7 @@ testWith(
     using folder = tempFolder();
     await using server = await startServer({ data: `${folder.path}/data` });
     const ana = new Person("ana", folder.path);
-    await ana.register(server.inviteLink);
+    await ana.settleIn(server);
     const argv = clientArgv("--profile", ana.profile);
     const { output, code } = await runOnPty(argv, [
       { wait: "Connected to 127.0.0.1 as ana." },
@@ -154,10 +154,10 @@ testWith(
 Deno.test("in a pipe: text travels untouched, wrong lines are answered, the end of input leaves", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
-  await using bob = await registerAs(server, "bob");
+  await using bob = await connectAs(server, "bob");
   await bob.ask("subscribe", {});
   const ana = new Person("ana", folder.path);
-  await ana.register(server.inviteLink);
+  await ana.settleIn(server);
   await using client = ana.start();
   await client.waitForLine(/^Connected to /);
 
@@ -189,9 +189,9 @@ Deno.test("in a pipe: text travels untouched, wrong lines are answered, the end 
 Deno.test("what others write never reaches the terminal as an escape sequence", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
-  await using bob = await registerAs(server, "bob");
+  await using bob = await connectAs(server, "bob");
   const ana = new Person("ana", folder.path);
-  await ana.register(server.inviteLink);
+  await ana.settleIn(server);
   await using client = ana.start();
   await client.waitForLine(/^Connected to /);
   const text = "\x1b]0;title\x07\x1b[2J\x9b31mred\u202Eback\r\x08over\x00";

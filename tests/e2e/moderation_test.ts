@@ -29,8 +29,8 @@ Deno.test("a banned person is disconnected within seconds and told until when; a
   const data = `${folder.path}/data`;
   await using server = await startServer({ data });
   const [ana, eve] = [new Person("ana", folder.path), new Person("eve", folder.path)];
-  await ana.register(server.inviteLink);
-  await eve.register(server.inviteLink);
+  await ana.settleIn(server);
+  await eve.settleIn(server);
   await using tail = eve.start(["tail"]);
   await waitUntil("eve is there", async () => (await ana.users()).eve === "online");
 
@@ -64,7 +64,7 @@ Deno.test("a banned address is refused at hello, and this machine's own only whe
   const data = `${folder.path}/data`;
   await using server = await startServer({ data });
   const eve = new Person("eve", folder.path);
-  await eve.register(server.inviteLink);
+  await eve.settleIn(server);
   for (const [kind, what] of [["address", "127.0.0.1"], ["prefix", "::/0"]]) {
     assert.match(
       await refusedTo(data, "ban", kind!, what!, "--for", "1h"),
@@ -107,7 +107,7 @@ Deno.test("a locked server refuses strangers in plain words, across a restart; t
     Person,
     Person,
   ];
-  for (const person of [ana, bob, eve]) await person.register(server.inviteLink);
+  for (const person of [ana, bob, eve]) await person.settleIn(server);
   await ana.must(["send", "bob", "before"]);
   assert.equal(await operate(data, "lockdown"), "The server is not locked.\n");
   assert.match(await refusedTo(data, "lockdown", "off", "--for", "1h"), /lockdown on --for 2h/);
@@ -144,8 +144,8 @@ Deno.test("a person takes their messages along, and deletes the account for good
   const data = `${folder.path}/data`;
   await using server = await startServer({ data });
   const [ana, eve] = [new Person("ana", folder.path), new Person("eve", folder.path)];
-  await ana.register(server.inviteLink);
-  await eve.register(server.inviteLink);
+  await ana.settleIn(server);
+  await eve.settleIn(server);
   await eve.must(["send", "ana", "a word too many"]);
   const own = `${folder.path}/own`;
   assert.equal(await eve.must(["export", own]), `Exported 1 message with 1 person to ${own}.\n`);

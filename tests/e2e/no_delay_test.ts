@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { runProgram } from "../helpers/program.ts";
@@ -23,8 +23,8 @@ testWith(
         host,
         args: ["--public-host", "127.0.0.1"],
       });
-      await using _ana = await registerAs(server, "ana");
-      await using _ben = await registerAs(server, "ben");
+      await using _ana = await connectAs(server, "ana");
+      await using _ben = await connectAs(server, "ben");
       const args = [SCRIPT, String(server.program.pid), String(server.port)];
       const { code, stdout, stderr } = await runProgram("python3", args);
       assert.equal(code, 0, stderr);

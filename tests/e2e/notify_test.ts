@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { clientCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
@@ -21,8 +21,8 @@ testWith(
     using folder = tempFolder();
     await using server = await startServer({ data: `${folder.path}/data` });
     const ana = new Person("ana", folder.path);
-    await ana.register(server.inviteLink);
-    await using bob = await registerAs(server, "bob");
+    await ana.settleIn(server);
+    await using bob = await connectAs(server, "bob");
     const { command, args } = clientCommand();
     let isOver = false;
     const screen = runOnPty([command, ...args, "--profile", ana.profile], [
@@ -59,8 +59,8 @@ testWith(
     using folder = tempFolder();
     await using server = await startServer({ data: `${folder.path}/data` });
     const ana = new Person("ana", folder.path);
-    await ana.register(server.inviteLink);
-    await using bob = await registerAs(server, "bob");
+    await ana.settleIn(server);
+    await using bob = await connectAs(server, "bob");
     const refused = await ana.run(["tail", "--notify"]);
     assert.deepEqual([refused.code, refused.stderr.includes("no terminal")], [2, true]);
     const log = join(folder.path, "log");

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { addDevice, addPeople, makeProfile, type Person } from "../bench/population.ts";
+import { addDevice, addPeople, makeProfile, type Person } from "../helpers/population.ts";
 import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs, registerAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { newDatabase, POSTGRES } from "../helpers/postgres.ts";
@@ -23,7 +23,7 @@ async function backUp(data: string, file: string): Promise<string> {
 }
 
 async function sendToSelf(server: TestServer, name: string, count: number, text: string): Promise<void> {
-  await using wire = await registerAs(server, name);
+  await using wire = await connectAs(server, name);
   for (let sent = 0; sent < count; sent += 50) {
     await Promise.all(
       Array.from(

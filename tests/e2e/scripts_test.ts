@@ -60,7 +60,7 @@ Deno.test("programs that send at once on one profile send each message once, eac
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   const [ana, bob] = [new Person("ana", folder.path), new Person("bob", folder.path)];
-  for (const person of [ana, bob]) await person.register(server.inviteLink);
+  for (const person of [ana, bob]) await person.settleIn(server);
   const texts = Array.from({ length: 24 }, (_, index) => `message ${index}`);
   const waiting = texts.values();
   const sent: { duplicate: boolean }[] = [];
@@ -75,8 +75,8 @@ Deno.test("tail prints what waits, then what arrives, and each is read once it w
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   const [ana, bob] = [new Person("ana", folder.path), new Person("bob", folder.path)];
-  await ana.register(server.inviteLink);
-  await bob.register(server.inviteLink);
+  await ana.settleIn(server);
+  await bob.settleIn(server);
   await ana.must(["send", "bob", "before"]);
   await using tail = bob.start(["tail", "--json"]);
   await tail.waitForLine(/"text":"before"/);
@@ -92,7 +92,7 @@ Deno.test("subcommands end with the code that tells what to do, and one clear li
   await using server = await startServer({ data: `${folder.path}/data` });
   const ana = new Person("ana", folder.path);
   const stranger = new Person("stranger", folder.path);
-  await ana.register(server.inviteLink);
+  await ana.settleIn(server);
   const nowhere = `mini-chat://127.0.0.1:${freePort()}/code#SHA256:${"A".repeat(43)}`;
   const otherKey = server.inviteLink.replace(/#.*/, "#SHA256:" + "A".repeat(43));
   const cases: readonly [Person, args: string[], input: string, code: number, said: RegExp][] = [
@@ -126,7 +126,7 @@ Deno.test("after logout the token is worth nothing, and nobody is signed in", as
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   const ana = new Person("ana", folder.path);
-  await ana.register(server.inviteLink);
+  await ana.settleIn(server);
   await ana.must(["logout"]);
   assert.equal((await ana.run(["users"])).code, NOT_SIGNED_IN);
   await ana.login(server.inviteLink);

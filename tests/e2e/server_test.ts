@@ -9,7 +9,7 @@ import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { occupiedPort } from "../helpers/ports.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
-import { joinCodeOf, registerAs } from "../helpers/accounts.ts";
+import { connectAs, joinCodeOf, registerAs } from "../helpers/accounts.ts";
 import { Wire } from "../helpers/wire.ts";
 
 /** Every flag of a serving server, and the default that `--help` shows; null where there is none to show. */
@@ -132,7 +132,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     async () => {
       using folder = tempFolder();
       await using server = await startServer({ data: folder.path });
-      await using wire = await registerAs(server, "ana");
+      await using wire = await connectAs(server, "ana");
       // These have not even said hello.
       await using first = await Wire.connect(server.port);
       await using second = await Wire.connect(server.port);
@@ -157,7 +157,7 @@ testWith(["unix"], "SIGTERM: what the server had received by then is stored and 
   const count = 200;
   {
     await using server = await startServer({ data: folder.path });
-    await using ana = await registerAs(server, "ana");
+    await using ana = await connectAs(server, "ana");
     const replies = Array.from(
       { length: count },
       (_, index) =>
@@ -190,7 +190,7 @@ testWith(["unix"], "the data folder and its files can be read by their owner alo
 Deno.test("check says so, and fails, when the database is damaged", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
-  await using wire = await registerAs(server, "ana");
+  await using wire = await connectAs(server, "ana");
   for (let index = 0; index < 100; index++) {
     await wire.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "x".repeat(500) });
   }
@@ -207,7 +207,7 @@ Deno.test("check says so, and fails, when the database is damaged", async () => 
 Deno.test("user disable ends the account's live session within seconds; user enable lets it in again", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
-  await using wire = await registerAs(server, "ana");
+  await using wire = await connectAs(server, "ana");
   const disable = await runServer(["user", "disable", "ana", "--data", folder.path]);
   assert.equal(disable.code, 0, disable.stderr);
   assert.equal((await wire.event("session_ended")).reason, "revoked");

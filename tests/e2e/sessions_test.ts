@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
@@ -32,9 +32,9 @@ for (const { signal, how } of ENDINGS) {
     async () => {
       using folder = tempFolder();
       await using server = await startServer({ data: `${folder.path}/data` });
-      await using bob = await registerAs(server, "bob");
+      await using bob = await connectAs(server, "bob");
       const ana = new Person("ana", folder.path);
-      await ana.register(server.inviteLink);
+      await ana.settleIn(server);
       let sent = 0;
       const sendToAna = () =>
         bob.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: `note ${++sent}` });

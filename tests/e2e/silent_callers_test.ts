@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { loginAs, registerAs } from "../helpers/accounts.ts";
+import { connectAs, loginAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { countDescriptors } from "../helpers/program.ts";
@@ -29,7 +29,7 @@ for (const addresses of [1, CALLERS]) {
         args: ["--log-level", "warning"],
         wrapper: ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh"],
       });
-      await using ana = await registerAs(server, "ana");
+      await using ana = await connectAs(server, "ana");
       const before = await countDescriptors(server.program.pid);
       const silent = await SilentCallers.call(
         server.port,

@@ -4,17 +4,51 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { PASSWORD, registerAs } from "../helpers/accounts.ts";
+import { connectAs, PASSWORD } from "../helpers/accounts.ts";
 import { serverCommand, startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Program, runProgram } from "../helpers/program.ts";
+import { addNamed } from "../helpers/population.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 const SCRIPT = fileURLToPath(new URL("../python/stranger.py", import.meta.url));
 const RULES = fileURLToPath(new URL("../python/stranger_rules.py", import.meta.url));
-/** The rules take half a minute: silence before a ping, and many passwords. */
+/** The rules take half a minute: silence before a ping, and a handshake that is not begun. */
 const RULES_WITHIN_MS = 180_000;
 const STRANGER_PASSWORD = "a stranger's password";
+/** People with an account, for the rules that are not about registering. */
+const MEMBERS = [
+  ...[
+    "absent",
+    "bob",
+    "busy",
+    "carol",
+    "changer",
+    "cursor",
+    "device",
+    "ended",
+    "eve",
+    "full",
+    "ids",
+    "leaver",
+    "mallory",
+  ],
+  ...[
+    "numbers",
+    "one",
+    "open",
+    "reader",
+    "settings",
+    "shut",
+    "shy",
+    "someone",
+    "texts",
+    "two",
+    "ursula",
+    "victor",
+    "writer",
+  ],
+];
 
 function startStranger(
   server: TestServer,
@@ -31,7 +65,7 @@ testWith(
   async () => {
     using folder = tempFolder();
     await using server = await startServer({ data: folder.path });
-    await using ana = await registerAs(server, "ana");
+    await using ana = await connectAs(server, "ana");
     await ana.ask("subscribe", {});
 
     let device = "";
@@ -121,10 +155,15 @@ testWith(
       "--log-level",
       "error",
     ];
+    const members = await addNamed(folder.path, MEMBERS);
     await using server = await startServer({ data: folder.path, args });
     const { command, args: first } = serverCommand();
     const operator = JSON.stringify([command, ...first, "--data", folder.path]);
-    await using rules = new Program("python3", [RULES, server.inviteLink, operator], { name: "rules" });
+    const tokens = JSON.stringify(Object.fromEntries(members.map(({ name, token }) => [name, token])));
+    await using rules = new Program("python3", [RULES, server.inviteLink, operator, tokens], {
+      name: "rules",
+      env: { STRANGER_PASSWORD: PASSWORD },
+    });
     await rules.waitForLine(/^stop the server$/, RULES_WITHIN_MS);
     assert.equal(await server.stop(), 0);
     assert.equal((await rules.waitForExit()).code, 0, rules.transcript);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Person } from "../helpers/person.ts";
@@ -11,8 +11,8 @@ Deno.test("tail prints every message of a burst, without another one to wake it"
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   const bob = new Person("bob", folder.path);
-  await bob.register(server.inviteLink);
-  await using ana = await registerAs(server, "ana");
+  await bob.settleIn(server);
+  await using ana = await connectAs(server, "ana");
   await using tail = bob.start(["tail", "--json"]);
   const texts = Array.from({ length: 30 }, (_, index) => `message ${index}`);
   const send = (text: string) => ana.ask("send_message", { id: crypto.randomUUID(), to: "bob", text });
@@ -34,7 +34,7 @@ testWith(
     const bob = new Person("bob", folder.path);
     let server = servers.use(await startServer({ data }));
     const { port } = server;
-    await bob.register(server.inviteLink);
+    await bob.settleIn(server);
     await using tail = bob.start(["tail", "--json"]);
     const send = async (text: string) => {
       const { code, stderr } = await bob.run(["send", "bob", text]);

@@ -2,7 +2,7 @@
  * Two ordinary people on a server that is under attack: they write to each other, and everything has to work.
  * @module
  */
-import type { Person } from "../bench/population.ts";
+import type { Person } from "../helpers/population.ts";
 import { type FuzzTarget, HostileConnection } from "./hostile_connection.ts";
 
 /** Pause between two requests, in milliseconds. */

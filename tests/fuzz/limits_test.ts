@@ -8,7 +8,7 @@ import {
 } from "../../lib/protocol/limits.ts";
 import { Relay } from "../../lib/server/relay/relay.ts";
 import { residentKib } from "../bench/proc.ts";
-import { addMessages, addPeople, openFolder, type Person } from "../bench/population.ts";
+import { addMessages, addPeople, openFolder, type Person } from "../helpers/population.ts";
 import { startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { openTcpPair } from "../helpers/socket_pair.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { joinCodeOf, registerAs } from "../helpers/accounts.ts";
-import { addPeople, type Person } from "../bench/population.ts";
+import { addPeople, type Person } from "../helpers/population.ts";
 import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { Wire } from "../helpers/wire.ts";

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- the long form prints its ratio
 import assert from "node:assert/strict";
-import { addPeople } from "../bench/population.ts";
+import { addPeople } from "../helpers/population.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { Wire } from "../helpers/wire.ts";

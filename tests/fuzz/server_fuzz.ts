@@ -6,7 +6,7 @@
  * @module
  */
 import { residentKib } from "../bench/proc.ts";
-import type { Person } from "../bench/population.ts";
+import type { Person } from "../helpers/population.ts";
 import { Bystanders } from "./bystanders.ts";
 import { type FuzzTarget, HostileConnection } from "./hostile_connection.ts";
 import { HostileFrames } from "./hostile_frames.ts";

@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console -- the long form prints its tally
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { addPeople } from "../bench/population.ts";
+import { addPeople } from "../helpers/population.ts";
 import { startServer } from "../helpers/mini_chat.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { FUZZ_SCALE, FUZZ_SEED } from "./fuzz.ts";

@@ -1,12 +1,12 @@
 /**
- * Accounts of tests, made over the wire.
+ * Accounts of tests, spoken for over the wire.
  * @module
  */
 import type { TestServer } from "./mini_chat.ts";
+import { addBeside, PASSWORD } from "./population.ts";
 import { Wire } from "./wire.ts";
 
-/** The password of every account that {@linkcode registerAs} makes. */
-export const PASSWORD = "correct horse";
+export { PASSWORD };
 
 /** The join code of an invite link. */
 export function joinCodeOf(link: string): string {
@@ -15,7 +15,15 @@ export function joinCodeOf(link: string): string {
   return code;
 }
 
-/** Registers a new account and returns its signed-in connection. */
+/** Makes an account, without the work of registering, and returns its signed-in connection. */
+export async function connectAs(server: TestServer, name: string): Promise<Wire> {
+  const { token } = await addBeside(server.data, name);
+  const wire = await Wire.greet(server.port);
+  await wire.ask("resume", { token });
+  return wire;
+}
+
+/** Registers a new account with a password and returns its signed-in connection. */
 export async function registerAs(server: TestServer, name: string): Promise<Wire> {
   const wire = await Wire.greet(server.port);
   await wire.ask("register", { name, password: PASSWORD, joinCode: joinCodeOf(server.inviteLink) });

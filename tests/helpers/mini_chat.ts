@@ -85,6 +85,8 @@ export interface TestServerOptions extends ProgramOptions {
 /** A running server process that accepts connections. Killed when its scope ends. */
 export interface TestServer extends AsyncDisposable {
   readonly program: Program;
+  /** Its data folder. */
+  readonly data: string;
   readonly port: number;
   /** Link to register with. */
   readonly inviteLink: string;
@@ -113,6 +115,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     const [, inviteLink = "", seenPort] = await program.waitForLine(/(mini-chat:\/\/\S+?:(\d+)\S*)/);
     return {
       program,
+      data,
       port: Number(seenPort),
       inviteLink,
       fingerprint,

@@ -3,8 +3,8 @@
  * @module
  */
 import { join } from "node:path";
-import { PASSWORD } from "./accounts.ts";
-import { clientCommand } from "./mini_chat.ts";
+import { clientCommand, type TestServer } from "./mini_chat.ts";
+import { addBeside, certificateOf, makeProfile, PASSWORD } from "./population.ts";
 import { Program, type ProgramOptions, type ProgramResult, runProgram } from "./program.ts";
 
 /** One person at one machine. */
@@ -39,6 +39,13 @@ export class Person {
       throw new Error(`${this.name}: ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
     }
     return stdout;
+  }
+
+  /** Makes the account, and a profile that is signed in, as `register` does, without a program and the work of a hash. */
+  async settleIn({ data, port, inviteLink, fingerprint }: TestServer): Promise<void> {
+    this.#link = inviteLink;
+    const account = await addBeside(data, this.name);
+    makeProfile(this.profile, port, await certificateOf(data), account, fingerprint);
   }
 
   /** Makes the account with an invite link. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { runServer, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { occupiedPort } from "../helpers/ports.ts";
@@ -38,7 +38,7 @@ testWith(
   async () => {
     using folder = tempFolder();
     await using server = await startServer({ data: folder.path, args: ["--metrics", "127.0.0.1:0"] });
-    await using ana = await registerAs(server, "ana");
+    await using ana = await connectAs(server, "ana");
     for (let index = 0; index < 5; index++) {
       await ana.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "four" });
     }
@@ -80,7 +80,7 @@ Deno.test("--metrics: GET and HEAD alone, two pages alone, many and slow readers
   );
   assert.deepEqual(await ask("/metrics", "POST"), [405, false]);
 
-  await using ana = await registerAs(server, "ana");
+  await using ana = await connectAs(server, "ana");
   const slow = await Promise.all(Array.from({ length: 20 }, () => Deno.connect({ port: Number(port) })));
   for (const socket of slow) {
     await socket.write(new TextEncoder().encode("GET /metrics HTTP/1.1\r\nHost: x\r\n"));

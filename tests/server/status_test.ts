@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Figures } from "../../lib/server/live/figures.ts";
-import { registerAs } from "../helpers/accounts.ts";
+import { connectAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Program } from "../helpers/program.ts";
@@ -22,8 +22,8 @@ testWith(["unix"], "status tells what a server with known traffic does, and no n
   assert.match(nobody.stderr, /^Cannot find a server that runs on data folder .+: start it, .+--data DIR\n$/);
 
   await using server = await startServer({ data });
-  await using ana = await registerAs(server, "ana");
-  await using _bob = await registerAs(server, "bob");
+  await using ana = await connectAs(server, "ana");
+  await using _bob = await connectAs(server, "bob");
   await using guest = await Wire.greet(server.port);
   for (let index = 0; index < 20; index++) {
     await ana.ask("send_message", { id: crypto.randomUUID(), to: "bob", text: "four" });

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LoadConnection } from "../bench/load.ts";
-import { databaseOf } from "../bench/population.ts";
+import { databaseOf } from "../helpers/population.ts";
 import { CERTIFICATE_NAME } from "../../lib/net/identity.ts";
 import { HostileConnection } from "../fuzz/hostile_connection.ts";
 import { runServer } from "../helpers/mini_chat.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Target } from "../bench/load.ts";
-import type { Person } from "../bench/population.ts";
+import type { Person } from "../helpers/population.ts";
 import { ChatClient, type ChatRecords } from "../../lib/client/chat_client.ts";
 import type { OutboxMessage } from "../../lib/client/outbox_sender.ts";
 import { ServerLink } from "../../lib/client/server_link.ts";

@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import { percentile } from "../bench/report.ts";
-import { addPeople, type Person } from "../bench/population.ts";
+import { addPeople, type Person } from "../helpers/population.ts";
 import { startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import { makeNextRelease } from "./next_release.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { LoadConnection, type Target } from "../bench/load.ts";
-import type { Person } from "../bench/population.ts";
+import type { Person } from "../helpers/population.ts";
 
 /** Pause between two pings, and before a new try, in milliseconds. */
 const PAUSE_MS = 20;

@@ -11,7 +11,7 @@ import {
   type Home,
   makeProfile,
   type Person,
-} from "../bench/population.ts";
+} from "../helpers/population.ts";
 import type { Random } from "../fuzz/random.ts";
 import { Device } from "./device.ts";
 import { FaultProxy } from "./fault_proxy.ts";

@@ -2,8 +2,9 @@
  * Our own protocol, in the same driver.
  * @module
  */
-import { IdMaker, sendFrame } from "../load.ts";
-import type { Person } from "../population.ts";
+import { IdMaker } from "../../helpers/message_ids.ts";
+import { sendFrame } from "../load.ts";
+import type { Person } from "../../helpers/population.ts";
 import type { Dialect, DialectConnection, Wire } from "./driver.ts";
 
 const encoder = new TextEncoder();

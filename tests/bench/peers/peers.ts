@@ -6,7 +6,7 @@
  */
 import type { BenchContext } from "../context.ts";
 import { TEXT } from "../load.ts";
-import { nameOf } from "../population.ts";
+import { nameOf } from "../../helpers/population.ts";
 import { median } from "../report.ts";
 import { drive } from "./driver.ts";
 import { type Peer, PEERS } from "./servers.ts";

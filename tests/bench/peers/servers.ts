@@ -12,7 +12,7 @@ import { freePort } from "../../helpers/ports.ts";
 import { Program, runProgram } from "../../helpers/program.ts";
 import { startBenchServer } from "../bench_server.ts";
 import type { Target } from "../load.ts";
-import { addNamed } from "../population.ts";
+import { addNamed } from "../../helpers/population.ts";
 import { type Dialect, Wire } from "./driver.ts";
 import { miniChat } from "./mini_chat.ts";
 import { mqtt } from "./mqtt.ts";

@@ -1,16 +1,15 @@
 /**
- * A community with people in it, made without a server: accounts, and a session token for each.
+ * A community with people in it, made without registering: accounts, and a session token for each.
  * @module
  */
 import { join } from "node:path";
-import { DEFAULT_COST, Passwords } from "../../lib/chat/passwords.ts";
 import { hashToken, newToken } from "../../lib/chat/login.ts";
 import { dataPaths, prepareDataFolder } from "../../lib/server/data_folder.ts";
 import { CERTIFICATE_FILE, KEY_FILE, loadOrCreateIdentity } from "../../lib/net/identity.ts";
 import { openLocalStore, openSharedStore } from "../../lib/store/open.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
-import { IdMaker, TEXT } from "./load.ts";
+import { IdMaker } from "./message_ids.ts";
 
 /** Somebody with an account. */
 export interface Person {
@@ -22,9 +21,11 @@ export interface Person {
 }
 
 /** The password of every {@linkcode Person}. */
-export const PASSWORD = "correct horse battery staple";
+export const PASSWORD = "correct horse";
 
-let sharedHash: Promise<string> | undefined; // of the one password, since a hash takes half a second
+/** What the store keeps of {@linkcode PASSWORD}, at the cost of a real one: to make it anew takes half a second of a core. */
+export const PASSWORD_HASH =
+  "$scrypt$ln=17,r=8,p=1$rZFzuDhwGbhsvSWk+7Nrag$LfRwfam7AUgmDWvztVfhfwoZSO6eyMYjc6zzWMTcU54";
 
 /** Calls that share a transaction while the folder is filled. */
 const GROUP = 1_000;
@@ -64,29 +65,30 @@ export function addPeople(home: Home, prefix: string, amount: number): Promise<P
 /** Adds people with these names. */
 export async function addNamed(home: Home, names: readonly string[]): Promise<Person[]> {
   await using store = await openFolder(home);
-  const passwordHash = await hashOfAll();
-  return await inGroups(names.length, async (index) => {
-    const name = names[index]!;
-    const token = newToken();
-    const device = { tokenHash: hashToken(token), deviceName: "bench" };
-    const { accountId, deviceId } = await store.registerAccount({
-      name,
-      passwordHash,
-      joinCode: null,
-      ...device,
-    });
-    return { accountId, name, token, deviceId };
+  return await inGroups(names.length, (index) => addTo(store, names[index]!));
+}
+
+/** Adds somebody with this name, beside the server that runs on a data folder. */
+export async function addBeside(data: string, name: string): Promise<Person> {
+  await using store = await openLocalStore(databaseOf(data));
+  return await addTo(store, name);
+}
+
+async function addTo(store: ServerStore, name: string): Promise<Person> {
+  const token = newToken();
+  const { accountId, deviceId } = await store.registerAccount({
+    name,
+    passwordHash: PASSWORD_HASH,
+    joinCode: null,
+    tokenHash: hashToken(token),
+    deviceName: "one",
   });
+  return { accountId, name, token, deviceId };
 }
 
 /** The name of one of {@linkcode addPeople}'s. */
 export function nameOf(prefix: string, index: number): string {
   return `${prefix}${String(index).padStart(6, "0")}`;
-}
-
-/** One hash for everybody: each costs a third of a second. */
-function hashOfAll(): Promise<string> {
-  return sharedHash ??= new Passwords(DEFAULT_COST).hash(PASSWORD);
 }
 
 /** Gives a folder the key that another one has, for one more server of the same community. */
@@ -100,7 +102,7 @@ export async function addDevice(home: Home, { accountId, name }: Person): Promis
   const token = newToken();
   const { deviceId } = await store.openLogin({
     accountId,
-    passwordHash: await hashOfAll(),
+    passwordHash: PASSWORD_HASH,
     newPasswordHash: null,
     connectedDeviceIds: [],
     tokenHash: hashToken(token),
@@ -111,10 +113,21 @@ export async function addDevice(home: Home, { accountId, name }: Person): Promis
 }
 
 /** Makes a client's profile in which somebody trusts the server at a port of this machine, and is signed in. */
-export function makeProfile(folder: string, port: number, certificate: string, person: Person): void {
+export function makeProfile(
+  folder: string,
+  port: number,
+  certificate: string,
+  person: Person,
+  fingerprint: string | null = null,
+): void {
   using profile = openProfile(folder);
-  const server = profile.saveServer({ host: "127.0.0.1", port, certificate, fingerprint: null });
-  profile.saveLogin({ serverId: server.serverId, name: person.name }, person);
+  const { serverId } = profile.saveServer({ host: "127.0.0.1", port, certificate, fingerprint });
+  profile.saveLogin({ serverId, name: person.name }, person);
+}
+
+/** The certificate that the server of a data folder shows, in PEM. */
+export function certificateOf(folder: string): Promise<string> {
+  return Deno.readTextFile(join(folder, CERTIFICATE_FILE));
 }
 
 /** Stores messages as their senders would have, sender by sender to the recipient at the same place. */
@@ -123,7 +136,7 @@ export async function addMessages(
   senders: readonly Person[],
   recipients: readonly Person[],
   amount: number,
-  text = TEXT,
+  text: string,
 ): Promise<void> {
   await using store = await openFolder(home);
   const ids = new IdMaker();
@@ -134,19 +147,6 @@ export async function addMessages(
       to: recipients[index % recipients.length]!.name,
       text,
     }));
-}
-
-/** Size of a data folder's database with its log, in bytes. */
-export function databaseBytes(folder: string): number {
-  let bytes = 0;
-  for (const name of ["mini-chat.db", "mini-chat.db-wal"]) {
-    try {
-      bytes += Deno.statSync(join(folder, name)).size;
-    } catch {
-      // The log is not there while nobody has the database open.
-    }
-  }
-  return bytes;
 }
 
 async function inGroups<T>(amount: number, make: (index: number) => Promise<T>): Promise<T[]> {
