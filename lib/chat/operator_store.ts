@@ -228,6 +228,9 @@ export interface OperatorWrites {
    */
   operate(act: Act, verb: OperatorAct, args: readonly unknown[]): Promise<unknown>;
 
+  /** Notes in the audit log what was done by other means than a verb. */
+  noteAct(act: Act): Promise<void>;
+
   /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */
   noteDevicesUsed(devices: readonly { accountId: number; deviceId: string }[]): Promise<void>;
 

@@ -36,7 +36,7 @@ export function addAdminCommands(
   addBackupCommand(program, openTerminal);
   addCheckCommand(program, openTerminal);
   addRestoreCommand(program, openTerminal, actor);
-  addMoveCommand(program.command("move"), openTerminal);
+  addMoveCommand(program.command("move"), openTerminal, actor);
   addStatusCommand(program.command("status"), openTerminal);
   addDoctorCommand(program.command("doctor"), openTerminal);
   addHealthcheckCommand(program.command("healthcheck"), openTerminal);

@@ -81,6 +81,12 @@ testWith(
 
     const back = await runServer(["move", "--to", third], { env });
     assert.equal(back.code, 0, back.stderr);
+    const audit = await runServer(["audit", "--data", third]);
+    assert.deepEqual(audit.stdout.trim().split("\n").map((line) => line.split("  ")[2]), [
+      `move from ${first} to PostgreSQL`,
+      "user disable bob",
+      `move from PostgreSQL to ${third}`,
+    ]);
     await using alone = await startServer({ data: third });
     assert.equal(joinCodeOf(alone.inviteLink), code);
     await using ana = await Wire.greet(alone.port);

@@ -28,5 +28,6 @@ storeTest("what an operator does is noted with it, and what is refused is not", 
   deepEqual(await acts({ from: 0, after: first[0]!.id, limit: 1 }), ["user add"]);
   clock.at += 730 * DAY_MS;
   await store.operate(by("lockdown", "off"), "endLockdown", []);
-  deepEqual(await acts({ from: 0, after: 0, limit: 10 }), ["user enable", "lockdown"]);
+  await store.noteAct(by("move", "from data to PostgreSQL"));
+  deepEqual(await acts({ from: 0, after: 0, limit: 10 }), ["user enable", "lockdown", "move"]);
 });

@@ -1,6 +1,7 @@
 // The operator's subcommand `move`: from a data folder to a database that several servers share, or back, while no server runs.
 import type { Command } from "commander";
-import { UsageError } from "../../errors.ts";
+import type { Act, ServerStore } from "../../chat/operator_store.ts";
+import { messageOf, UsageError } from "../../errors.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { checkDatabaseIsThere, dataPaths, lockDataFolder, prepareDataFolder } from "../data_folder.ts";
 import {
@@ -23,7 +24,12 @@ interface Ends {
 
 type MoveOptions = KeyOptions & { readonly from?: string; readonly to?: string };
 
-export function addMoveCommand(command: Command, openTerminal: () => Promise<Terminal>): void {
+/** @param actor Who is at it, for the audit log. */
+export function addMoveCommand(
+  command: Command,
+  openTerminal: () => Promise<Terminal>,
+  actor: () => string,
+): void {
   addKeyOptions(addDatabaseOptions(command))
     .description("move everything from a data folder to PostgreSQL or back, while no server runs")
     .option("--from <place>", "data folder or postgres:// URL (default: --database)")
@@ -31,7 +37,7 @@ export function addMoveCommand(command: Command, openTerminal: () => Promise<Ter
     .action(async (options: MoveOptions) => {
       const ends = await endsOf(options, command);
       const terminal = await openTerminal();
-      await move(ends, checkServeOptions(options), terminal);
+      await move(ends, { ...checkServeOptions(options), actor: actor() }, terminal);
       await terminal.flush();
     });
 }
@@ -55,7 +61,7 @@ async function endsOf({ from, to }: MoveOptions, command: Command): Promise<Ends
 
 async function move(
   { folder, url, isToFolder }: Ends,
-  options: MoveOptions,
+  options: KeyOptions & { readonly actor: string },
   terminal: Terminal,
 ): Promise<void> {
   const paths = isToFolder ? await prepareDataFolder(folder) : dataPaths(folder);
@@ -64,6 +70,7 @@ async function move(
   using _lock = await lockDataFolder(paths);
   const { fingerprint } = await loadServerIdentity(options, paths);
   const { moveStore } = await import("../../store/move.ts");
+  const { openLocalStore, openSharedStore } = await import("../../store/open.ts");
   const direction = isToFolder ? "to_sqlite" : "to_postgres";
   const moved = await moveStore(
     { path: paths.database, url, direction, fingerprint },
@@ -72,11 +79,22 @@ async function move(
     },
   );
   for (const [table, rows] of moved) await terminal.print(`${table}: ${rows}`);
+  const subject = isToFolder ? `from PostgreSQL to ${paths.folder}` : `from ${paths.folder} to PostgreSQL`;
+  const act = { actor: options.actor, act: "move", subject };
+  await note(act, () => isToFolder ? openLocalStore(paths.database) : openSharedStore(url))
+    .catch((error) =>
+      terminal.print(`All is moved, but that cannot be noted in the audit log: ${messageOf(error)}`)
+    );
   await terminal.print(
     `Moved and compared. Start servers ${
       isToFolder ? `with --data ${folder}` : "with --database, each with these server.key and server.crt"
     }, and none where it was any more: that stays as it is, and may be removed.`,
   );
+}
+
+async function note(act: Act, open: () => Promise<ServerStore>): Promise<void> {
+  await using store = await open();
+  await store.noteAct(act);
 }
 
 function isUrl(place: string): boolean {

@@ -23,18 +23,26 @@ export function auditVerbs(context: VerbContext, acts: Acts) {
       .where("id", ">", p.after).where("at", ">=", p.from).orderBy("id").limit(p.limit)
   );
 
+  function* note({ actor, act, subject }: Act) {
+    const { now } = context;
+    yield* removeOld.run({ before: now - KEPT_DAYS * DAY_MS });
+    yield* insert.run({ at: now, actor, act, subject });
+  }
+
   return {
     reads: {
       listAudit: (wanted) => page.all(wanted),
     },
     writes: {
-      *operate({ actor, act, subject }, verb, args) {
+      *operate(act, verb, args) {
         // First the act: one that is refused is not noted.
         const result = yield* acts[verb](...args as never[]);
-        const { now } = context;
-        yield* removeOld.run({ before: now - KEPT_DAYS * DAY_MS });
-        yield* insert.run({ at: now, actor, act, subject });
+        yield* note(act);
         return result;
+      },
+
+      *noteAct(act) {
+        yield* note(act);
       },
     },
   } satisfies VerbSteps;
