@@ -50,6 +50,8 @@ export interface ListenerOptions {
   readonly isShutOut?: (address: string) => boolean;
   /** Told of each caller that got no connection, for the log. */
   readonly onRefused?: (refused: RefusedCaller) => void;
+  /** Told, for the log, when it listens and small frames may wait up to 40 ms, as the system does not let them go (`no_delay.ts`). */
+  readonly onDelayed?: () => void;
   /** Told, for the log, when the guarded entrance is opened as too many callers are stuck, and when it is closed again. */
   readonly onGuarded?: (isGuarded: boolean) => void;
 }
@@ -286,7 +288,7 @@ export class Listener implements AsyncDisposable {
 }
 
 function openSocket(hostname: string, port: number, options: ListenerOptions): Deno.Listener<Deno.Conn> {
-  const { identity, sideDoor } = options;
+  const { identity, sideDoor, onDelayed } = options;
   if (!identity) return Deno.listen({ hostname, port });
   const socket = Deno.listenTls({
     hostname,
@@ -295,7 +297,7 @@ function openSocket(hostname: string, port: number, options: ListenerOptions): D
     key: identity.privateKeyPem,
     ...(sideDoor ? { alpnProtocols: [sideDoor.alpnProtocol] } : {}),
   });
-  setNoDelay((socket.addr as Deno.NetAddr).port);
+  if (!setNoDelay((socket.addr as Deno.NetAddr).port)) onDelayed?.();
   return socket;
 }
 

@@ -18,7 +18,8 @@ export class Door {
   constructor(options: ListenerOptions, log: Log) {
     this.#listener = Listener.listen(options);
     const { port } = this.#listener;
-    this.#options = { ...options, port };
+    const { onDelayed: _, ...again } = options; // told once
+    this.#options = { ...again, port };
     this.#log = log;
   }
 

@@ -90,6 +90,10 @@ export async function serve(
     },
     isShutOut: (address) => isShutOut(address),
     onRefused: refusedCallers.note,
+    onDelayed: () =>
+      log.warn(
+        "small frames may wait up to 40 ms: the system's library cannot be asked to let them go at once",
+      ),
     onGuarded: (isGuarded) =>
       log.warn(
         isGuarded
