@@ -10,12 +10,11 @@ import type { RequestOptions } from "../net/rpc_connection.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
 import {
-  checked,
+  checkedRequest,
   type HistoryEntry,
   type Params,
   parseResult,
   type RequestName,
-  REQUESTS,
   type Result,
   type SignedIn,
   type UserEntry,
@@ -182,7 +181,7 @@ export class ChatClient implements Disposable {
    */
   send(to: string, text: string): Sending {
     const id = newMessageId();
-    const message = checked(REQUESTS.send_message.params, { id, to, text }, "the message");
+    const message = checkedRequest("send_message", { id, to, text }, "Cannot send");
     const isAlone = this.#records.add(message);
     const { promise: outcome, resolve } = Promise.withResolvers<SendOutcome>();
     this.#outcomes.set(id, resolve);
@@ -238,7 +237,8 @@ export class ChatClient implements Disposable {
     params: Params<M>,
     options?: RequestOptions,
   ): Promise<Result<M>> {
-    return parseResult(method, await this.#link.request(method, params, options));
+    const given = checkedRequest(method, params, "Cannot do that");
+    return parseResult(method, await this.#link.request(method, given, options));
   }
 
   /** Stops sending and acknowledging. What waits stays on disk. */

@@ -4,7 +4,7 @@ import { type LinkState, ServerLink } from "../client/server_link.ts";
 import { formatHostAndPort } from "../addresses.ts";
 import { ChatError, ConnectionError, isTemporary } from "../errors.ts";
 import { unlessAborted, within } from "../waiting.ts";
-import { parseResult, type SignedIn } from "../protocol/requests.ts";
+import { checkedRequest, parseResult, type RequestName, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 import type { AccountKey, AccountRecords } from "../profile/account_records.ts";
 import { reachServer } from "./guest.ts";
@@ -141,8 +141,9 @@ export class Account implements AsyncDisposable {
     if (!this.ended.aborted) await this.#change(Infinity, signal);
   }
 
-  request(method: string, params?: unknown): Promise<unknown> {
-    return this.#link.request(method, params);
+  /** Asks for what is no part of {@linkcode Account.client}, such as a direct chat; the result is unchecked. */
+  async request(method: RequestName, params: unknown): Promise<unknown> {
+    return await this.#link.request(method, checkedRequest(method, params, "Cannot do that"));
   }
 
   /** IP address that the present or last connection to the server goes to; empty before the first. */

@@ -3,7 +3,7 @@ import { HELLO } from "../client/server_link.ts";
 import { Connection } from "../net/connection.ts";
 import { RpcConnection, type RpcOptions } from "../net/rpc_connection.ts";
 import { connectPinned, connectVerified } from "../net/trust.ts";
-import { parseResult, type Result, type SignedIn } from "../protocol/requests.ts";
+import { checkedRequest, parseResult, type Result, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 
 const DEVICE_NAME = Deno.hostname().slice(0, 64) || "unnamed";
@@ -74,7 +74,8 @@ export class Guest implements AsyncDisposable {
     };
     const method = registration ? "register" : "login";
     try {
-      return parseResult(method, await this.#rpc.request(method, params, { signal }));
+      const given = checkedRequest(method, params, registration ? "Cannot register" : "Cannot log in");
+      return parseResult(method, await this.#rpc.request(method, given, { signal }));
     } catch (error) {
       if (signal.aborted) this.#rpc.abort(); // nobody knows whether the server has done it
       throw error;

@@ -29,10 +29,23 @@ export function utf8Bytes(text: string): number {
   return utf8.encode(text).length;
 }
 
-function fitsText(text: string): boolean {
-  if (text.length <= SURELY_SHORT_UNITS) return true;
-  if (text.length > MAX_TEXT_BYTES || utf8Bytes(text) > MAX_TEXT_BYTES) return false;
-  return JSON.stringify(text).length <= MAX_ESCAPED_TEXT_UNITS;
+/** How a text is too long, in words; null when it is not. */
+function excessOf(text: string): string | null {
+  if (text.length <= SURELY_SHORT_UNITS) return null;
+  const bytes = utf8Bytes(text);
+  if (bytes > MAX_TEXT_BYTES) return `at most ${MAX_TEXT_BYTES} bytes of UTF-8: received ${bytes}`;
+  const units = JSON.stringify(text).length;
+  return units > MAX_ESCAPED_TEXT_UNITS
+    ? `at most ${MAX_ESCAPED_TEXT_UNITS} characters when control characters are escaped: received ${units}`
+    : null;
+}
+
+/** Something that is seen: no white space, and nothing that takes no room; the blank of Braille is neither by its properties. */
+const SEEN = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]/u;
+
+/** Whether a text shows nothing: it is empty, or has only white space and invisible characters. */
+export function isBlank(text: string): boolean {
+  return !SEEN.test(text);
 }
 
 /** A UUID in lower case; `what` names it in the refusal. */
@@ -73,17 +86,21 @@ export function newMessageId(now: number = Date.now()): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`;
 }
 
-/** Message text: not empty, well-formed Unicode, at most 16 KiB of UTF-8. */
+/** Text that a person wrote: not empty, well-formed Unicode, at most 16 KiB of UTF-8. */
 export const textField: z.ZodString = z.string()
   .min(1, "a text holds at least one character")
   .refine((text) => text.isWellFormed(), "a text is well-formed Unicode: received a lone surrogate")
-  .refine(fitsText, {
-    error: (issue) =>
-      `a text has at most ${MAX_TEXT_BYTES} bytes of UTF-8: received ${
-        typeof issue.input === "string" ? utf8Bytes(issue.input) : "no string"
-      }`,
+  .refine((text) => excessOf(text) === null, {
+    error: ({ input }) =>
+      `a text has ${excessOf(String(input))}; send it in several messages, or as a file in a direct chat`,
     params: { code: "too_large" },
   });
+
+/** Text of a message, which shows something. */
+export const messageTextField: z.ZodString = textField.refine(
+  (text) => !isBlank(text),
+  "a message shows something: received only spaces or invisible characters",
+);
 
 /** Position in a mailbox: a whole number from 0 up. */
 export const sequenceField: z.ZodInt = z.int().min(0);
@@ -95,15 +112,20 @@ const LAST_MS = 8.64e15;
 export const timeField: z.ZodInt = z.int().min(-LAST_MS).max(LAST_MS);
 
 /** E-mail address that a user publishes; its form is checked loosely, since only delivery proves it. */
-export const emailField: z.ZodString = z.string().max(254).regex(
-  /^[^\s<>@,;:"]+@[^\s<>@,;:"]+$/,
-  "an e-mail address looks like ann@example.org",
-);
+export const emailField: z.ZodString = z.string().max(254, "an e-mail address has at most 254 characters")
+  .regex(
+    /^[^\s<>@,;:"]+@[^\s<>@,;:"]+$/,
+    "an e-mail address looks like ann@example.org",
+  );
 
 /** Why somebody is reported, in the reporter's words. */
 export const reasonField: z.ZodString = z.string().min(1, "a reason holds at least one character")
   .max(MAX_REASON_CHARS, `a reason has at most ${MAX_REASON_CHARS} characters`)
-  .refine((text) => text.isWellFormed(), "a reason is well-formed Unicode");
+  .refine((text) => text.isWellFormed(), "a reason is well-formed Unicode")
+  .refine((text) => !isBlank(text), "a reason shows something: received only spaces or invisible characters");
+
+/** Code that lets somebody register. */
+export const joinCodeField: z.ZodString = z.string().max(64, "a join code has at most 64 characters");
 
 /** Free short text such as the name of a device. */
 export const labelField: z.ZodString = z.string().min(1).max(64).refine(

@@ -12,13 +12,14 @@ import { CHAT_REQUESTS } from "./chat_messages.ts";
 import {
   anyPasswordField,
   emailField,
+  joinCodeField,
   labelField,
   messageIdField,
+  messageTextField,
   nameField,
   passwordField,
   reasonField,
   sequenceField,
-  textField,
   timeField,
 } from "./fields.ts";
 import { MAX_HISTORY_PER_PAGE, MAX_REPORTED_MESSAGES, MAX_USERS_PER_PAGE } from "./limits.ts";
@@ -87,7 +88,7 @@ export const REQUESTS = {
     params: z.strictObject({
       name: nameField,
       password: passwordField,
-      joinCode: z.string().max(64).exactOptional(),
+      joinCode: joinCodeField.exactOptional(),
       ...device,
     }),
     result: signedIn,
@@ -108,7 +109,7 @@ export const REQUESTS = {
     result: z.object({ users: z.array(userEntry), next: nameField.nullable() }),
   },
   send_message: {
-    params: z.strictObject({ id: messageIdField, to: nameField, text: textField }),
+    params: z.strictObject({ id: messageIdField, to: nameField, text: messageTextField }),
     result: z.object({
       id: messageIdField,
       sequence: sequenceField,
@@ -217,18 +218,34 @@ export function parseResult<M extends RequestName>(method: M, result: unknown): 
 export function checked<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
   const outcome = schema.safeParse(value);
   if (outcome.success) return outcome.data;
-  const first = outcome.error.issues[0];
-  const isTooLarge = first?.code === "custom" && first.params?.["code"] === "too_large";
-  throw new ChatError(
-    isTooLarge ? "too_large" : "invalid",
-    `Cannot take ${what}: ${sentence(outcome.error)}`,
-  );
+  throw new ChatError(codeOf(outcome.error), `Cannot take ${what}: ${sentence(outcome.error)}`);
+}
+
+/**
+ * Checks what a person gave for a request before it is sent, so that they read what is wrong and no names of the wire.
+ * @param failure What cannot be done, such as `Cannot send`.
+ * @throws {ChatError} `invalid` or `too_large`, as the server would.
+ */
+export function checkedRequest<M extends RequestName>(
+  method: M,
+  params: unknown,
+  failure: string,
+): Params<M> {
+  const outcome = REQUESTS[method].params.safeParse(params);
+  if (outcome.success) return outcome.data as Params<M>;
+  throw new ChatError(codeOf(outcome.error), `${failure}: ${wordsOf(outcome.error)}`);
+}
+
+function codeOf({ issues: [first] }: z.ZodError): "invalid" | "too_large" {
+  return first?.code === "custom" && first.params?.["code"] === "too_large" ? "too_large" : "invalid";
 }
 
 function sentence(error: z.ZodError): string {
-  const issue = error.issues[0];
-  if (!issue) return "unknown reason";
-  const path = issue.path.join(".").slice(0, 60);
-  const text = issue.message.length > 200 ? `${issue.message.slice(0, 200)}…` : issue.message;
-  return path ? `${path}: ${text}` : text;
+  const path = error.issues[0]?.path.join(".").slice(0, 60);
+  return path ? `${path}: ${wordsOf(error)}` : wordsOf(error);
+}
+
+function wordsOf({ issues: [first] }: z.ZodError): string {
+  const text = first?.message ?? "unknown reason";
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -356,6 +356,23 @@ def _():
         same(probe.refused("send_message", {"id": NEVER, "to": "texts", "text": text}), "invalid")
 
 
+@rule(6, "the text of a message shows something")
+def _():
+    probe = registered("shown")
+    for text in ("\x00", "\u200bx", "\u00a0.", "\u0301", "\U0001f642"):
+        sent(probe, "shown", text)
+    for text in (" ", "\r\n\t", "\u00a0\u3000\u0085", "\u200b\u2060\ufeff\u00ad", "\u3164", "\u2800", "\U000e0041"):
+        same(probe.refused("send_message", {"id": NEVER, "to": "shown", "text": text}), "invalid")
+
+
+@rule(6, "odd names are names like any other")
+def _():
+    for name in ("-", "--help", ".", "..", "con", "__proto__", "constructor"):
+        odd = registered(name)
+        sent(odd, name)
+        same([user["name"] for user in odd.ask("list_users", {"name": name})["users"]], [name])
+
+
 @rule(6, "sequences are whole numbers from 0 up")
 def _():
     probe = member("numbers")

@@ -2,6 +2,7 @@
 import { OPTIONS } from "../options.ts";
 import type { SendOutcome } from "../../client/outbox_sender.ts";
 import { ChatError } from "../../errors.ts";
+import { isBlank } from "../../protocol/fields.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { green, yellow } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
@@ -33,8 +34,8 @@ export function sendOption(app: App): MenuCommand {
         );
       }
       const message = text || await terminal.readLine({ prompt: "Text: " });
-      if (!message?.trim()) {
-        await terminal.print("Nothing was sent: the text is empty.");
+      if (message === null || isBlank(message)) {
+        await terminal.print("Nothing was sent: the text is empty, or nobody would see anything of it.");
         return;
       }
       const sending = await client.send(recipient, message);

@@ -11,7 +11,7 @@ import type {
 } from "../../peer/file_transfers.ts";
 import { COME_BACK_WITHIN_MS } from "../../peer/channel.ts";
 import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
-import { utf8Bytes } from "../../protocol/fields.ts";
+import { isBlank, utf8Bytes } from "../../protocol/fields.ts";
 import type { Route } from "../../protocol/peer_messages.ts";
 import { TypedLines } from "../../terminal/typed_lines.ts";
 import { type Completion, Interrupt } from "../../terminal/read_line.ts";
@@ -171,7 +171,7 @@ export class ChatScreen implements JoinListener {
         return await chat.bye();
       }
       if (line === null) return await chat.bye();
-      if (line.trim() === "") continue;
+      if (isBlank(line)) continue;
       typedLines.add(line);
       if (/^bye[.!]?$/i.test(line.trim())) return await chat.bye();
       if (line.startsWith("/") && !line.startsWith("//")) await this.#command(chat, line.trim());
