@@ -38,6 +38,9 @@ export const EXIT_STATUS: readonly { readonly code: number; readonly meaning: st
   { code: EXIT.usage, meaning: "wrong usage" },
 ];
 
+/** Failures of disk and system that nobody has put into words: which file it is, they mostly say. */
+const OF_THE_SYSTEM = ["ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EPERM", "EMFILE", "ENFILE"];
+
 /** What is printed once the server accepts. */
 function greeting(server: RunningServer, options: ServeOptions): string {
   const who = {
@@ -149,7 +152,12 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     await opened.disposeAsync();
     const isOurs = ![UsageError, ChatError, OutputError].some((kind) => error instanceof kind);
-    const shown = isOurs && error instanceof Error ? error.stack ?? error.message : messageOf(error);
+    const isOfSystem = OF_THE_SYSTEM.includes(String((error as { code?: unknown }).code));
+    const shown = isOfSystem
+      ? `Cannot go on: ${messageOf(error)}`
+      : isOurs && error instanceof Error
+      ? error.stack ?? error.message
+      : messageOf(error);
     // The exit code says it too, where nobody takes the words.
     await Deno.stderr.write(new TextEncoder().encode(`${shown}\n`)).catch(() => {});
     return error instanceof UsageError ? EXIT.usage : EXIT.failed;

@@ -4,7 +4,8 @@
 import { dirname, join } from "node:path";
 import { CERTIFICATE_FILE, KEY_FILE } from "../net/identity.ts";
 import { renameAndSync, syncFolder } from "../sync_folder.ts";
-import { DATABASE_FILE, type DataPaths } from "./data_folder.ts";
+import { ChatError, messageOf, UsageError } from "../errors.ts";
+import { DATABASE_FILE, type DataPaths, isThere } from "./data_folder.ts";
 
 /** Where the new files are in the folder of a restore; the old ones come to lie beside this. */
 const NEW_FILES = "new";
@@ -20,6 +21,8 @@ export function fileStamp(date: Date): string {
 /**
  * Makes the new files of a restore, and decides for them; the data folder has to be locked. What fails changes nothing.
  * @param make Writes `mini-chat.db`, and key and certificate if they are to be replaced, to an empty folder.
+ * @throws {ChatError} `unavailable` – the disk does not take them.
+ * @throws {UsageError} What `make` throws.
  */
 export async function prepareRestore(
   { restoring }: DataPaths,
@@ -40,19 +43,30 @@ export async function prepareRestore(
     await renameAndSync(unfinished, restoring);
   } catch (error) {
     await Deno.remove(unfinished, { recursive: true }).catch(() => {});
-    throw error;
+    if (error instanceof ChatError || error instanceof UsageError) throw error;
+    throw unavailable(`Cannot restore, so nothing was changed: ${messageOf(error)}`, error);
   }
 }
 
 /**
  * Brings a restore that was decided to its end, if there is one; the data folder has to be locked.
  * @returns The folder that keeps what was there before; null when nothing was, or there is no restore.
+ * @throws {ChatError} `unavailable` – the disk or the folder does not take it.
  */
 export async function finishRestore(paths: DataPaths): Promise<string | null> {
   const steps = restoreSteps(paths);
-  for (;;) {
-    const { done, value } = await steps.next();
-    if (done) return value;
+  try {
+    for (;;) {
+      const { done, value } = await steps.next();
+      if (done) return value;
+    }
+  } catch (error) {
+    const words =
+      `Cannot bring the restore in ${paths.restoring} to its end: ${
+        messageOf(error)
+      }; mend that, then start the ` +
+      "server, which goes on with it";
+    throw unavailable(words, error);
   }
 }
 
@@ -90,6 +104,6 @@ async function move(from: string, to: string): Promise<void> {
   await syncFolder(dirname(from));
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
+function unavailable(message: string, cause: unknown): ChatError {
+  return new ChatError("unavailable", message, { cause });
 }

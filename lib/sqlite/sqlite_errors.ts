@@ -55,7 +55,7 @@ export function fileErrorFrom(error: unknown, path: string): unknown {
   }
   if (isForbidden(code)) {
     return cannotUse(
-      "it may not be written; check who owns it and its folder, and whether its disk is read-only",
+      "it may not be written; check who owns it and its folder, and whether its disk is read-only or full",
     );
   }
   if (isDamage(error)) {

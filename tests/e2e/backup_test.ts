@@ -202,7 +202,7 @@ testWith(
     const remount = (as: string) => run("mount", "-o", `remount,${as}`, data);
     const fill = () => !run("dd", "if=/dev/zero", `of=${join(data, "ballast")}`, "bs=4096");
     const states: [string, () => boolean, RegExp][] = [
-      ["read-only", () => remount("ro"), /^Cannot use .*whether its disk is read-only\n$/],
+      ["read-only", () => remount("ro"), /^Cannot use .*whether its disk is read-only or full\n$/],
       [
         "full",
         () => remount("rw") && fill(),

@@ -68,6 +68,6 @@ Deno.test("a profile whose file may not be written says so", () => {
   failsInWords(
     () => profile.addHistory("line"),
     UsageError,
-    /^Cannot use \S+profile\.db: it may not be written; check who owns it and its folder, and whether its disk is read-only$/,
+    /^Cannot use \S+profile\.db: it may not be written; check who owns it and its folder, and whether its disk is read-only or full$/,
   );
 });

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { join } from "node:path";
+import { ChatError } from "../../lib/errors.ts";
 import { dataPaths } from "../../lib/server/data_folder.ts";
 import { finishRestore, prepareRestore, restoreSteps } from "../../lib/server/restoring.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -63,6 +64,28 @@ Deno.test("a restore that fails, or is cut off, before its files are whole chang
   await prepareRestore(paths, (made) => write(made, NEW, "new"));
   await finishRestore(paths);
   deepEqual(await filesIn(folder.path), all(NEW, "new"), "and does not stand in the way of the next one");
+});
+
+Deno.test("a restore that a disk does not take is told in words", async () => {
+  using folder = tempFolder();
+  const paths = dataPaths(folder.path);
+  const refused = (restoring: Promise<unknown>, words: RegExp) =>
+    rejects(restoring, (error) => error instanceof ChatError && words.test(error.message));
+  await refused(
+    prepareRestore(paths, () => Promise.reject(new Error("No space left on device (os error 28)"))),
+    /^Cannot restore, so nothing was changed: No space left on device/,
+  );
+  await prepareRestore(paths, (made) => write(made, NEW, "new"));
+  await write(folder.path, ["mini-chat.db"], "old");
+  const inTheWay = join(paths.restoring, "mini-chat.db");
+  await Deno.mkdir(join(inTheWay, "x"), { recursive: true });
+  await refused(
+    finishRestore(paths),
+    /^Cannot bring the restore in .*restoring to its end: .*; mend that, then start/,
+  );
+  await Deno.remove(inTheWay, { recursive: true });
+  await finishRestore(paths);
+  deepEqual(await filesIn(folder.path), all(NEW, "new"));
 });
 
 Deno.test("a restore into an empty folder keeps nothing aside, and one without a key leaves the key", async () => {
