@@ -9,6 +9,7 @@ import { ChatError, ConnectionError } from "../errors.ts";
 import type { RequestOptions } from "../net/rpc_connection.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
+import { MAX_HISTORY_PER_PAGE } from "../protocol/limits.ts";
 import {
   checkedRequest,
   type HistoryEntry,
@@ -224,7 +225,7 @@ export class ChatClient implements Disposable {
 
   /** The same, oldest page first. One page is held at a time, so all but the oldest are asked for twice: back, then forward. */
   historyFromStart(name: string, range?: HistoryRange): AsyncGenerator<readonly HistoryEntry[]> {
-    return oldestFirst((before) => this.#historyPage(name, before), range);
+    return oldestFirst((before) => this.#historyPage(name, before, MAX_HISTORY_PER_PAGE), range);
   }
 
   /**
@@ -250,12 +251,13 @@ export class ChatClient implements Disposable {
   }
 
   /** A page from the server; the records learn of it. */
-  async #historyPage(name: string, before: number | null): Promise<HistoryPage> {
+  async #historyPage(name: string, before: number | null, limit?: number): Promise<HistoryPage> {
     try {
-      const page = await this.call(
-        "fetch_history",
-        before === null ? { with: name } : { with: name, before },
-      );
+      const page = await this.call("fetch_history", {
+        with: name,
+        ...(before === null ? {} : { before }),
+        ...(limit === undefined ? {} : { limit }),
+      });
       this.#records.keepHistory(name, before, page);
       return page;
     } catch (error) {
