@@ -59,8 +59,10 @@ export interface ChatRecords extends Outbox {
 
 /** Who is told what happens. Each is optional. */
 export interface ChatListener {
-  /** A message arrived, in the order of the sequence. */
-  onMessage?(message: ReceivedMessage): void;
+  /** A message arrived, in the order of the sequence: one that had waited on the server, or a new one. */
+  onMessage?(message: ReceivedMessage, hasWaited: boolean): void;
+  /** All that had waited has arrived, or as much as is held; called again as more arrives. */
+  onCaughtUp?(): void;
   /** Messages to somebody have got further. */
   onReceipt?(receipt: Event<"receipt">): void;
   /** A message from the outbox is stored on the server. */
@@ -166,6 +168,7 @@ export class ChatClient implements Disposable {
     this.#told = { delivered: 0, read: signedIn.readSequence };
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
     await this.#subscription.begin();
+    this.#tellIfCaughtUp();
   }
 
   /** Must be given every event that comes over the link; what is of other parts of the program (direct chat) does nothing here. */
@@ -274,10 +277,16 @@ export class ChatClient implements Disposable {
         this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
       }
       if (this.hasMore && !hadMore) this.#subscription.pause();
+      this.#tellIfCaughtUp();
       return;
     }
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
-    this.#listener.onMessage?.(message);
+    this.#listener.onMessage?.(message, this.#unread.hasWaited(message));
+    this.#tellIfCaughtUp();
+  }
+
+  #tellIfCaughtUp(): void {
+    if (!this.#unread.isCatchingUp) this.#listener.onCaughtUp?.();
   }
 
   #acknowledgeIn(ms: number): void {

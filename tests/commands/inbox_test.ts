@@ -135,6 +135,29 @@ Deno.test("the menu asks before it goes on with very many messages, and leaves u
   assert.equal(desk.app.account!.records.readCursor(), 150);
 });
 
+Deno.test("of messages that waited, the menu shows the first ten and how many more there are; each new one after that", async () => {
+  const sequences = Array.from({ length: 150 }, (_, index) => index + 1);
+  let line: RpcConnection | undefined;
+  await using server = await startOddServer({
+    ...SIGNS_IN,
+    subscribe: (_params, rpc) => {
+      line = rpc;
+      queueMicrotask(() => deliver(rpc, sequences));
+      return { upTo: 150 };
+    },
+    acknowledge: () => ({}),
+  });
+  await using desk = new ChatDesk();
+  const { port } = knowServer(desk.app, server);
+  await connect(desk.app, `127.0.0.1:${port}`);
+  await desk.screen.sees("150 new messages; 3 shows them.");
+  deliver(line!, [151, 152]);
+  await desk.screen.sees("number 152");
+  const shown = desk.tty.screen.text().match(/number \d+|and \d+ more messages/g);
+  const first = sequences.slice(0, 10).map((sequence) => `number ${sequence}`);
+  assert.deepEqual(shown, [...first, "and 140 more messages", "number 151", "number 152"]);
+});
+
 Deno.test("tail and the menu tell once that messages do not arrive, and go on", async () => {
   await using server = await startOddServer({ ...SIGNS_IN, subscribe: () => refuse("forbidden") });
   await using desk = new ChatDesk();
