@@ -187,8 +187,7 @@ export class Account implements AsyncDisposable {
   #listener(): ChatListener {
     const { news } = this;
     return {
-      onMessage: (message, hasWaited) => news?.onMessage(message, hasWaited),
-      onCaughtUp: () => news?.onCaughtUp(),
+      onMessage: (message) => news?.onMessage(message),
       onReceipt: (receipt) => news?.onReceipt(receipt),
       onAccepted: (message, acknowledgement) => news?.onAccepted(message, acknowledgement),
       onRefused: (message, error) => news?.onRefused(message, error) ?? false,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { runClient, startClient, startServer, type TestServer } from "../helpers/mini_chat.ts";
+import { startClient, startServer, type TestServer } from "../helpers/mini_chat.ts";
+import { Person } from "../helpers/person.ts";
 import type { Program } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
@@ -19,22 +20,10 @@ class Place implements AsyncDisposable {
 
   static async open(): Promise<Place> {
     const folder = tempFolder();
-    const server = await startServer({ data: join(folder.path, "data"), args: ["--registration", "open"] });
+    const server = await startServer({ data: join(folder.path, "data") });
     const place = new Place(folder, server);
-    await Promise.all(["ana", "bob", "carol"].map((name) => place.register(name)));
+    for (const name of ["ana", "bob", "carol"]) await new Person(name, folder.path).settleIn(server);
     return place;
-  }
-
-  async register(name: string): Promise<void> {
-    const { code, stderr } = await runClient([
-      ...this.#profile(name),
-      "register",
-      this.server.inviteLink,
-      name,
-    ], {
-      input: "correct horse\n",
-    });
-    assert.equal(code, 0, stderr);
   }
 
   start(name: string, ...args: string[]): Program {
@@ -61,7 +50,7 @@ class Place implements AsyncDisposable {
   }
 
   #profile(name: string): string[] {
-    return ["--profile", join(this.folder, name)];
+    return ["--profile", new Person(name, this.folder).profile];
   }
 }
 
@@ -168,8 +157,7 @@ async function chatAtMenu(place: Place): Promise<void> {
   await bob.waitForLine(/ana invites you to a direct chat/);
   await bob.writeLine("5");
   await bob.waitForLine(/Chatting with ana/);
-  const sent = await runClient(["--profile", join(place.folder, "carol"), "send", "bob", "hello from carol"]);
-  assert.equal(sent.code, 0, sent.stderr);
+  await new Person("carol", place.folder).must(["send", "bob", "hello from carol"]);
   await bob.waitForLine(/\* carol: hello from carol/);
   await bob.writeLine("//slash");
   await ana.waitForLine(/bob: \/slash/);

@@ -10,7 +10,7 @@ import type { Program } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 const SENDERS = ["ana", "cleo"];
-const KILLS = 10;
+const KILLS = 6;
 const MESSAGES_A_ROUND = 100;
 
 testWith(
@@ -24,10 +24,10 @@ testWith(
     };
     let server: TestServer = await startServer(flags);
     await using _server: AsyncDisposable = { [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
-    const { port, inviteLink } = server;
+    const { port } = server;
     const bob = new Person("bob", folder.path);
     const senders = SENDERS.map((name) => new Person(name, folder.path));
-    for (const person of [bob, ...senders]) await person.register(inviteLink);
+    for (const person of [bob, ...senders]) await person.settleIn(server);
 
     let sent = 0;
     for (let kill = 0; kill < KILLS; kill++) {

@@ -14,36 +14,36 @@ import { startSharedCluster } from "../helpers/postgres.ts";
 /** The mark that `testWith` puts behind the name of a test that it leaves out. */
 const LEFT_OUT = /^(.*) \[left out: (.*)\]$/s;
 
-/** End-to-end tests wait for other processes most of their time, so several files of them run at once. */
 const E2E_FOLDER = "tests/e2e";
+/** End-to-end tests wait for other processes much of their time, so several files of them run at once. */
 const E2E_FILES_AT_ONCE = 6;
+/** Beside all other tests, which wait too. */
+const E2E_FILES_AMONG_OTHERS = 4;
 
-/** About half of all other tests, by time: two processes, since tests of one process share locks, descriptors and signals. */
-const OTHER_HALF = [
-  "tests/commands",
-  "tests/client",
-  "tests/peer",
-  "tests/mail",
-  "tests/terminal",
+/** What waits for 35 to 50 s, for limits that clients and servers really have, and costs next to nothing meanwhile. */
+const LONG_WAITS = ["cut_network", "half_dead", "stranger"].map((name) => `${E2E_FOLDER}/${name}_test.ts`);
+
+/**
+ * All other tests in three parts of about the same time; the third is the rest. Each is a process of its own, in which one file runs
+ * after the other, since tests of one process share locks, descriptors and signals.
+ */
+const PARTS = [
+  ["tests/store", "tests/server"],
+  ["tests/chat", "tests/client", "tests/commands", "tests/mail", "tests/net", "tests/terminal"],
 ];
 
 async function main(): Promise<number> {
   await using _cluster = await startSharedCluster();
   let code = 0;
   let total: TestReport = { passed: 0, failed: 0, skipped: 0, skippedNames: [] };
-  for (const sideBySide of argumentsOfRuns()) {
-    const runs = await Promise.all(
-      sideBySide.map((args, index) => runOnce(args, index === 0 ? "inherit" : "after")),
-    );
-    for (const run of runs) {
-      code ||= run.code;
-      total = {
-        passed: total.passed + run.report.passed,
-        failed: total.failed + run.report.failed,
-        skipped: total.skipped + run.report.skipped,
-        skippedNames: [...total.skippedNames, ...run.report.skippedNames],
-      };
-    }
+  for (const run of await Promise.all(runsSideBySide().map(runOnce))) {
+    code ||= run.code;
+    total = {
+      passed: total.passed + run.report.passed,
+      failed: total.failed + run.report.failed,
+      skipped: total.skipped + run.report.skipped,
+      skippedNames: [...total.skippedNames, ...run.report.skippedNames],
+    };
   }
   for (const name of total.skippedNames) {
     const [, test, reason] = LEFT_OUT.exec(name) ?? [undefined, name, "ignored without a reason"];
@@ -54,31 +54,43 @@ async function main(): Promise<number> {
   return code !== 0 ? code : total.failed > 0 ? 1 : 0;
 }
 
-/** The arguments of each `deno test`: two halves side by side, then the end-to-end tests. */
-function argumentsOfRuns(): string[][][] {
+/** One `deno test`. */
+interface Run {
+  readonly args: readonly string[];
+  /** Files at once; one by default. */
+  readonly jobs?: number;
+  /** When what it says is shown: at once, or when it has ended. */
+  readonly output: "inherit" | "after";
+}
+
+/** Everything begins at once, since each part waits for something else at another moment: alone, none keeps two cores busy. */
+function runsSideBySide(): Run[] {
   const paths = Deno.args.filter((argument) => argument.startsWith("tests"));
   if (paths.length > 0) {
     const isE2e = paths.every((path) => path.startsWith(E2E_FOLDER));
-    return [[isE2e ? ["--parallel", ...Deno.args] : Deno.args]];
+    return [{ args: Deno.args, output: "inherit", ...(isE2e ? { jobs: E2E_FILES_AT_ONCE } : {}) }];
   }
-  const ignored = [E2E_FOLDER, ...OTHER_HALF].join(",");
+  const rest = [`--ignore=${[E2E_FOLDER, ...PARTS.flat()].join(",")}`, "tests"];
+  const withFlags = (args: readonly string[]) => [...Deno.args, ...args];
   return [
-    [[...Deno.args, `--ignore=${ignored}`, "tests"], [...Deno.args, ...OTHER_HALF]],
-    [["--parallel", ...Deno.args, E2E_FOLDER]],
+    {
+      args: withFlags([`--ignore=${LONG_WAITS.join(",")}`, E2E_FOLDER]),
+      jobs: E2E_FILES_AMONG_OTHERS,
+      output: "inherit",
+    },
+    { args: withFlags(LONG_WAITS), jobs: LONG_WAITS.length, output: "after" },
+    ...[...PARTS, rest].map((args): Run => ({ args: withFlags(args), output: "after" })),
   ];
 }
 
-async function runOnce(
-  args: readonly string[],
-  output: "inherit" | "after",
-): Promise<{ code: number; report: TestReport }> {
+async function runOnce({ args, jobs, output }: Run): Promise<{ code: number; report: TestReport }> {
   const folder = await Deno.makeTempDir({ prefix: "mini-chat-report-" });
   const path = join(folder, "junit.xml");
   try {
-    const env = { DENO_JOBS: String(E2E_FILES_AT_ONCE) };
+    const flags = ["--no-check", ...TEST_PERMISSIONS, `--junit-path=${path}`];
     const code = await runDeno(
-      ["test", "--no-check", ...TEST_PERMISSIONS, `--junit-path=${path}`, ...args],
-      env,
+      ["test", ...flags, ...(jobs === undefined ? [] : ["--parallel"]), ...args],
+      jobs === undefined ? {} : { DENO_JOBS: String(jobs) },
       output,
     );
     let report = readJunitReport(await readIfThere(path));
