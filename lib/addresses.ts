@@ -86,6 +86,49 @@ export class Network {
   toString(): string {
     return `${this.#first}/${this.#bits}`;
   }
+
+  /** How many bits its addresses have in common, and a name for those bits. */
+  get prefix(): { readonly bits: number; readonly key: string } {
+    return { bits: this.#bits, key: prefixOf(this.#first.toByteArray(), this.#bits) };
+  }
+}
+
+/** What belongs to ranges of addresses. To find it costs as much among thousands of ranges as among a few. */
+export class NetworkMap<Thing> {
+  readonly #things = new Map<string, Thing[]>(); // by prefix
+  readonly #lengths = new Set<number>(); // of the prefixes, in bits
+
+  get isEmpty(): boolean {
+    return this.#things.size === 0;
+  }
+
+  add(network: Network, thing: Thing): void {
+    const { bits, key } = network.prefix;
+    this.#lengths.add(bits);
+    const there = this.#things.get(key);
+    if (there) there.push(thing);
+    else this.#things.set(key, [thing]);
+  }
+
+  /** One that is meant, of the ranges that an address is in. */
+  find(address: string, isMeant: (thing: Thing) => boolean): Thing | undefined {
+    if (!ipaddr.isValid(address)) return undefined;
+    const bytes = ipaddr.process(address).toByteArray();
+    for (const bits of this.#lengths) {
+      const found = bits > bytes.length * 8
+        ? undefined
+        : this.#things.get(prefixOf(bytes, bits))?.find(isMeant);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+}
+
+/** The first bits of an address, with their number and the address's length: those of two addresses are equal or not. */
+function prefixOf(bytes: readonly number[], bits: number): string {
+  const whole = bits >> 3;
+  const rest = bits % 8 === 0 ? "" : `.${bytes[whole]! >> (8 - bits % 8)}`;
+  return `${bytes.length}/${bits}:${bytes.slice(0, whole).join(".")}${rest}`;
 }
 
 function wholeGroup(address: string): string {

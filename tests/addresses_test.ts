@@ -5,6 +5,7 @@ import {
   isPort,
   Network,
   networkInterfaces,
+  NetworkMap,
   normalizeAddress,
   parsePort,
   scopeOf,
@@ -94,6 +95,30 @@ Deno.test("a host and a port are written as one, and a port is read within its b
   }
   assert.equal(isPort("0", 0), true);
   assert.equal(isPort("0"), false);
+});
+
+Deno.test("NetworkMap finds what the ranges say that an address is in, however many there are", () => {
+  const random = (below: number) => Math.floor(Math.random() * below);
+  const address = () =>
+    random(2) === 0
+      ? [10, random(4), random(4), random(256)].join(".")
+      : `2001:db8:${random(4)}:${random(4).toString(16)}::${random(4)}`;
+  const prefix = () => {
+    const start = address();
+    return `${start}/${random(start.includes(":") ? 129 : 33)}`;
+  };
+  const networks = Array.from({ length: 300 }, () => Network.parse(prefix())!);
+  const map = new NetworkMap<Network>();
+  assert.ok(map.isEmpty);
+  for (const network of networks.slice(0, 150)) map.add(network, network);
+  assert.equal(map.find("no address", () => true), undefined);
+  for (const network of networks) {
+    for (const seen of [address(), `::ffff:10.1.2.${random(256)}`]) {
+      const isMeant = (other: Network) => other === network;
+      const isIn = networks.indexOf(network) < 150 && network.includes(seen);
+      assert.equal(map.find(seen, isMeant), isIn ? network : undefined, `${seen} in ${network}`);
+    }
+  }
 });
 
 Deno.test("networkInterfaces() once ended the client where the system did not say: it goes on with what it knew", () => {

@@ -210,6 +210,9 @@ export interface OperatorReads {
   /** What fills the store. Reads much, but holds up no other call. */
   survey(): Promise<StoreSurvey>;
 
+  /** When the newest message was stored; null when there is none. */
+  newestStoredAt(): Promise<number | null>;
+
   /** Verifies the file, its references and its running totals; returns what is wrong, in words. Empty when all is well. */
   checkIntegrity(): Promise<readonly string[]>;
 

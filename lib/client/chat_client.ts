@@ -9,6 +9,7 @@ import { ChatError, ConnectionError } from "../errors.ts";
 import type { RequestOptions } from "../net/rpc_connection.ts";
 import { type Event, parseEvent, type ReceivedMessage } from "../protocol/events.ts";
 import { newMessageId } from "../protocol/fields.ts";
+import { MAX_HISTORY_PER_PAGE } from "../protocol/limits.ts";
 import {
   checkedRequest,
   type HistoryEntry,
@@ -58,8 +59,10 @@ export interface ChatRecords extends Outbox {
 
 /** Who is told what happens. Each is optional. */
 export interface ChatListener {
-  /** A message arrived, in the order of the sequence. */
-  onMessage?(message: ReceivedMessage): void;
+  /** A message arrived, in the order of the sequence: one that had waited on the server, or a new one. */
+  onMessage?(message: ReceivedMessage, hasWaited: boolean): void;
+  /** All that had waited has arrived, or as much as is held; called again as more arrives. */
+  onCaughtUp?(): void;
   /** Messages to somebody have got further. */
   onReceipt?(receipt: Event<"receipt">): void;
   /** A message from the outbox is stored on the server. */
@@ -165,6 +168,7 @@ export class ChatClient implements Disposable {
     this.#told = { delivered: 0, read: signedIn.readSequence };
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
     await this.#subscription.begin();
+    this.#tellIfCaughtUp();
   }
 
   /** Must be given every event that comes over the link; what is of other parts of the program (direct chat) does nothing here. */
@@ -224,7 +228,7 @@ export class ChatClient implements Disposable {
 
   /** The same, oldest page first. One page is held at a time, so all but the oldest are asked for twice: back, then forward. */
   historyFromStart(name: string, range?: HistoryRange): AsyncGenerator<readonly HistoryEntry[]> {
-    return oldestFirst((before) => this.#historyPage(name, before), range);
+    return oldestFirst((before) => this.#historyPage(name, before, MAX_HISTORY_PER_PAGE), range);
   }
 
   /**
@@ -250,12 +254,13 @@ export class ChatClient implements Disposable {
   }
 
   /** A page from the server; the records learn of it. */
-  async #historyPage(name: string, before: number | null): Promise<HistoryPage> {
+  async #historyPage(name: string, before: number | null, limit?: number): Promise<HistoryPage> {
     try {
-      const page = await this.call(
-        "fetch_history",
-        before === null ? { with: name } : { with: name, before },
-      );
+      const page = await this.call("fetch_history", {
+        with: name,
+        ...(before === null ? {} : { before }),
+        ...(limit === undefined ? {} : { limit }),
+      });
       this.#records.keepHistory(name, before, page);
       return page;
     } catch (error) {
@@ -272,10 +277,16 @@ export class ChatClient implements Disposable {
         this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
       }
       if (this.hasMore && !hadMore) this.#subscription.pause();
+      this.#tellIfCaughtUp();
       return;
     }
     this.#acknowledgeIn(ACKNOWLEDGE_AFTER_MS);
-    this.#listener.onMessage?.(message);
+    this.#listener.onMessage?.(message, this.#unread.hasWaited(message));
+    this.#tellIfCaughtUp();
+  }
+
+  #tellIfCaughtUp(): void {
+    if (!this.#unread.isCatchingUp) this.#listener.onCaughtUp?.();
   }
 
   #acknowledgeIn(ms: number): void {

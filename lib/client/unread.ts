@@ -24,6 +24,7 @@ export class Unread {
   #heldBytes = 0;
   #received: number;
   #upTo = Infinity;
+  #waitedUpTo = Infinity; // highest sequence that waited on the server when it was last asked, once it has answered
   #leftUpTo: number | null = null; // what is left with the server begins at or below this sequence; null when nothing is
   #isFull = false; // since the server was asked last
   #caughtUp = Promise.withResolvers<number>();
@@ -46,6 +47,16 @@ export class Unread {
   /** Whether more waits on the server than is held here. */
   get hasMore(): boolean {
     return this.#leftUpTo !== null;
+  }
+
+  /** Whether a message waited on the server when that was last asked; else it has come since. */
+  hasWaited({ sequence }: ReceivedMessage): boolean {
+    return sequence <= this.#waitedUpTo;
+  }
+
+  /** Whether more of what waited there is to come now. */
+  get isCatchingUp(): boolean {
+    return !this.#isFull && this.#received < this.#waitedUpTo;
   }
 
   /** Whether the server should be asked again for what was left with it: half of the room is free. */
@@ -102,6 +113,7 @@ export class Unread {
   /** Learns up to which sequence the server has messages waiting (the reply to `subscribe`). */
   expect(upTo: number): void {
     this.#upTo = upTo;
+    this.#waitedUpTo = upTo;
     this.#check();
   }
 
@@ -112,6 +124,7 @@ export class Unread {
 
   askedAgain(): void {
     this.#isFull = false;
+    this.#waitedUpTo = Infinity;
     if (!this.#isCaughtUp) return;
     this.#upTo = Infinity;
     this.#isCaughtUp = false;
@@ -121,6 +134,7 @@ export class Unread {
   /** Learns that the server is asked on a new connection: nothing of an earlier one comes any more. */
   startedAnew(): void {
     if (this.hasMore) this.askedAgain();
+    this.#waitedUpTo = Infinity;
     this.#leftUpTo = null;
   }
 

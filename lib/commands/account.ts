@@ -187,7 +187,8 @@ export class Account implements AsyncDisposable {
   #listener(): ChatListener {
     const { news } = this;
     return {
-      onMessage: (message) => news?.onMessage(message),
+      onMessage: (message, hasWaited) => news?.onMessage(message, hasWaited),
+      onCaughtUp: () => news?.onCaughtUp(),
       onReceipt: (receipt) => news?.onReceipt(receipt),
       onAccepted: (message, acknowledgement) => news?.onAccepted(message, acknowledgement),
       onRefused: (message, error) => news?.onRefused(message, error) ?? false,

@@ -68,6 +68,8 @@ export class MessageCopy {
   >;
   readonly #save: PreparedQuery<Insertable<ProfileTables["message_copies"]>, unknown>;
   #unchecked = UNCHECKED_MESSAGES;
+  /** Time of the newest message that made room, in epoch milliseconds: what is older would be the next to go. */
+  #droppedAt = -Infinity;
 
   constructor(
     database: Database<ProfileTables>,
@@ -125,6 +127,8 @@ export class MessageCopy {
   keepPage(other: string, before: number | null, { messages, next }: CopiedPage): void {
     const [oldest, newest] = [messages[0]?.sequence, messages.at(-1)?.sequence];
     if (oldest === undefined || newest === undefined || !isCopying(this.#database)) return;
+    // On the way through a long history, each page would be written, and make room for the next.
+    if (messages.every(({ storedAt }) => storedAt < this.#droppedAt)) return;
     const [from, to] = [next === null ? 0 : oldest, before === null ? newest : before - 1];
     this.#database.transaction(() => {
       this.#saveSpan(other, from, to, before === null);
@@ -188,6 +192,7 @@ export class MessageCopy {
 
   /** Removes the copy of this account from the disk. */
   remove(): void {
+    this.#droppedAt = -Infinity;
     const { server_id, name } = this.#account;
     removeForGood(
       this.#database,
@@ -228,10 +233,17 @@ export class MessageCopy {
     bytes ??= 0;
     if (messages <= this.#limits.messages && bytes <= this.#limits.bytes) return;
     const oldest = this.#database.all(
-      tables.selectFrom("message_copies").select(["server_id", "name", "other", "sequence", "bytes"])
+      tables.selectFrom("message_copies").select([
+        "server_id",
+        "name",
+        "other",
+        "sequence",
+        "bytes",
+        "stored_at",
+      ])
         .orderBy("stored_at").orderBy("sequence"),
     );
-    for (const { bytes: size, ...key } of oldest) {
+    for (const { bytes: size, stored_at, ...key } of oldest) {
       const isEnough = messages <= this.#limits.messages * ROOM_AFTER &&
         bytes <= this.#limits.bytes * ROOM_AFTER;
       if (isEnough) break;
@@ -248,6 +260,7 @@ export class MessageCopy {
           .where("server_id", "=", key.server_id).where("name", "=", key.name)
           .where("other", "=", key.other).where("from_sequence", "<=", key.sequence),
       );
+      this.#droppedAt = Math.max(this.#droppedAt, stored_at);
       messages -= 1;
       bytes -= size;
     }

@@ -53,7 +53,7 @@ export const LINK_REQUESTS = {
       commitment: hash256Field, // SHA-256 of the joiner's nonce
       proof: hash256Field, // keyed with the secret, or with the channel's key when it goes on
     }),
-    result: z.object({ client: z.string(), nonce: hash256Field, proof: hash256Field }),
+    result: z.object({ client: labelField, nonce: hash256Field, proof: hash256Field }),
   },
   /** Makes this link the one in use, and shows the nonce. */
   take: {

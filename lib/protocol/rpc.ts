@@ -165,9 +165,17 @@ export function fromRpcError(error: RpcErrorObject): ChatError {
   const { retryAfterMs, code } = error.data ?? {};
   // Each says `hello` first, so it is the release that differs.
   const words = error.code === RPC_METHOD_NOT_FOUND
-    ? `Cannot do that here, as the other side is of an older release: ${error.message}`
-    : error.message;
+    ? `Cannot do that here, as the other side is of an older release: ${oneLine(error.message)}`
+    : oneLine(error.message);
   return new ChatError(code ?? "internal", words, retryAfterMs === undefined ? {} : { retryAfterMs });
+}
+
+const MAX_MESSAGE_CHARS = 400; // of an error
+
+/** Whoever refuses has one short sentence to say: not a screen full of lines that could be taken for this program's own. */
+function oneLine(message: string): string {
+  const line = message.slice(0, MAX_MESSAGE_CHARS * 2).replace(/[\s\u0085]+/gu, " ").trim();
+  return line.length > MAX_MESSAGE_CHARS ? `${line.slice(0, MAX_MESSAGE_CHARS - 1)}…` : line;
 }
 
 /** A short word for the log and the reply to share: 8 hexadecimal digits, new each time. */

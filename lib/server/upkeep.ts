@@ -15,9 +15,19 @@ const DEVICES_PER_CALL = 500; // noted: a few milliseconds of work, none of it a
 
 const NOTHING_PRUNED: PruneResult = { messages: 0, devices: 0, isDone: true };
 
+/** So far after the newest message, a clock is not believed at once: one that is wrong would make everything old. */
+const LEAP_MS = 30 * 24 * 3_600_000;
+const BELIEVED_AFTER_MS = 24 * 3_600_000;
+
 export type UpkeepStore = Pick<
   ServerStore,
-  "settled" | "dataVersion" | "listEndedLogins" | "noteDevicesUsed" | "prune" | "clearTexts"
+  | "settled"
+  | "dataVersion"
+  | "listEndedLogins"
+  | "noteDevicesUsed"
+  | "newestStoredAt"
+  | "prune"
+  | "clearTexts"
 >;
 
 export interface UpkeepOptions {
@@ -26,12 +36,55 @@ export interface UpkeepOptions {
   readonly chats?: { lookAfterAll(): Promise<void> }; // left out by default
 }
 
+/** Whether what is old may be taken away for ever, going by the clock. */
+export class BelievedClock {
+  readonly #store: Pick<UpkeepStore, "newestStoredAt">;
+  readonly #log: Pick<Log, "warn">;
+  readonly #now: () => number;
+  readonly #upMs: () => number;
+  #believedAt: number | null = null; // what it showed then; null before the first look
+  #leaptAt: number | null = null; // when it was first seen to be far ahead, on the clock that nobody sets
+
+  /** @param upMs A clock in milliseconds that nobody sets. */
+  constructor(
+    store: Pick<UpkeepStore, "newestStoredAt">,
+    log: Pick<Log, "warn">,
+    now: () => number = Date.now,
+    upMs: () => number = () => performance.now(),
+  ) {
+    [this.#store, this.#log, this.#now, this.#upMs] = [store, log, now, upMs];
+  }
+
+  /** Not for a day after it has leapt far ahead of what it showed last, or of the newest message where this is the first look. */
+  async isBelieved(): Promise<boolean> {
+    const now = this.#now();
+    const before = this.#believedAt ?? await this.#store.newestStoredAt() ?? now;
+    this.#believedAt ??= before;
+    if (now - before > LEAP_MS) {
+      if (this.#leaptAt === null) {
+        this.#leaptAt = this.#upMs();
+        const [clock, last] = [now, before].map((at) => new Date(at).toISOString());
+        this.#log.warn(
+          "the clock is far ahead of what it showed last, or nobody has written for long: nothing old is " +
+            "removed for a day; set the clock if it is wrong",
+          { clock, last },
+        );
+      }
+      if (this.#upMs() - this.#leaptAt < BELIEVED_AFTER_MS) return false;
+    }
+    this.#believedAt = now;
+    this.#leaptAt = null;
+    return true;
+  }
+}
+
 export class Upkeep implements Disposable {
   readonly #store: UpkeepStore;
   readonly #hub: Hub;
   readonly #log: Log;
   readonly #rules: UpkeepOptions["rules"];
   readonly #isLeader: () => boolean;
+  readonly #clock: BelievedClock;
   #dataVersion: number | undefined; // as of the last look that found all ended logins; unset before the first one
   #isMidRound = false; // the last step of pruning left more to take away
   readonly #disposed = new AbortController();
@@ -44,6 +97,7 @@ export class Upkeep implements Disposable {
     this.#log = log;
     this.#isLeader = isLeader;
     this.#rules = rules;
+    this.#clock = new BelievedClock(store, log);
     if (chats) this.#keepLookingAfterChats(chats).catch(() => {});
     // All reject once this is disposed of, in their sleep.
     this.#keepLooking().catch(() => {});
@@ -129,6 +183,7 @@ export class Upkeep implements Disposable {
       await sleep(restMs, this.#disposed.signal);
       restMs = PRUNE_EVERY_MS;
       try {
+        if (!await this.#clock.isBelieved()) continue;
         const pruned = await this.prune();
         if (!pruned.isDone) restMs = PRUNE_STEP_MS;
         if (pruned.messages + pruned.devices > 0) this.#log.info("pruned", { ...pruned });

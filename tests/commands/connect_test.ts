@@ -309,7 +309,7 @@ Deno.test("a first attempt that something on the way holds up is waited for, and
 
 /** A server that answers these requests, once it may, and nothing more. */
 function startMuteServer(
-  answered: readonly (keyof typeof SIGNS_IN)[],
+  answered: readonly ("hello" | "resume")[],
   mayAnswer: () => Promise<void> = () => Promise.resolve(),
 ): Promise<OddServer> {
   return startOddServer(

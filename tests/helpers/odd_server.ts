@@ -21,7 +21,7 @@ export interface OddServer extends AsyncDisposable {
   cut(): void;
 }
 
-/** Greets callers, and signs anybody in as ana. */
+/** Greets callers, signs anybody in as ana, who has blocked nobody, and lets them go. */
 export const SIGNS_IN = {
   hello: (): Result<"hello"> => ({
     protocol: 1,
@@ -38,6 +38,8 @@ export const SIGNS_IN = {
     shareRead: false,
     email: null,
   }),
+  list_blocked: (): Result<"list_blocked"> => ({ names: [] }),
+  bye: (): Result<"bye"> => ({}),
 } satisfies Answers;
 
 /** Starts one on loopback. */

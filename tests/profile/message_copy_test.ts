@@ -112,6 +112,30 @@ Deno.test("MessageCopy is bounded: the oldest messages go first, and with them t
   assert.ok(copy.reach("bob").messages < 5_000 / 150);
 });
 
+Deno.test("MessageCopy writes nothing on the way through a history that is older than what it has room for", () => {
+  // Each page was written and made room for the next: 104,000 messages took 40 s.
+  using folder = tempFolder();
+  const { profile, ana } = profileIn(folder.path);
+  using _ = profile;
+  const copy = new MessageCopy(profile.database, ana, {
+    now: () => NOW,
+    limits: { messages: 100, bytes: 1e9 },
+  });
+  const changes = () => profile.database.connection.prepare("SELECT total_changes() AS n").get()!["n"];
+  const page = (from: number) => Array.from({ length: 50 }, (_, index) => message(from + index));
+  let before: number | null = null;
+  let changed: unknown;
+  for (let from = 951; from > 0; from -= 50) {
+    copy.keepPage("bob", before, { messages: page(from), next: from > 1 ? from : null });
+    before = from;
+    if (from === 851) changed = changes();
+  }
+  assert.equal(changes(), changed);
+  assert.deepEqual(copy.reach("bob"), { messages: 95, newestAt: 1_000, whole: { from: 906, until: NOW } });
+  copy.keepPage("bob", null, { messages: page(1_001), next: 1_001 });
+  assert.equal(copy.reach("bob").newestAt, 1_050);
+});
+
 Deno.test("MessageCopy: once removed or switched off, no text is left in the files of the profile", () => {
   using folder = tempFolder();
   const { profile, ana } = profileIn(folder.path);

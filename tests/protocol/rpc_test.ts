@@ -154,6 +154,13 @@ Deno.test("toRpcError() and fromRpcError() carry every code there and back", () 
   assert.equal(new Set(Object.values(RPC_CODES)).size, ERROR_CODES.length, "no two codes share a number");
 });
 
+Deno.test("fromRpcError() makes one line of bounded length of whatever the other side says", () => {
+  const from = (message: string) =>
+    fromRpcError({ code: -32000, message, data: { code: "conflict" } }).message;
+  assert.equal(from("no\r\n\nana> \u2028 rm\u0085-rf "), "no ana> rm -rf");
+  assert.equal(from("x\n".repeat(30_000)).length, 400);
+});
+
 Deno.test("toRpcError() tells nothing of a fault of ours", () => {
   const error = toRpcError(new TypeError("password is hunter2"), "c0ffee00");
   assert.equal(error.code, -32603);

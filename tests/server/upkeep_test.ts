@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hub, type PresentSession } from "../../lib/chat/hub.ts";
-import { Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
+import { BelievedClock, Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import {
@@ -45,6 +45,7 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
     listEndedLogins: (tokens) =>
       isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedLogins(tokens),
     noteDevicesUsed: (devices) => s.store.noteDevicesUsed(devices),
+    newestStoredAt: () => s.store.newestStoredAt(),
     prune: () => s.store.prune(),
     clearTexts: () => s.store.clearTexts(),
   };
@@ -102,6 +103,37 @@ Deno.test("Upkeep keeps a connected device that hears nothing for a year, with i
   assert.equal((await s.store.findLogin(bob.tokenHash))?.readSequence, sequence);
   assert.equal((await readMailbox(s.store, bob.accountId)).length, 1);
   assert.deepEqual(await s.store.checkIntegrity(), []);
+});
+
+Deno.test("BelievedClock: a clock far ahead once took away history and logins; it has a day to be set right", async () => {
+  await using s = await newStore();
+  const warnings: string[] = [];
+  let upMs = 0;
+  const log = { warn: (text: string) => void warnings.push(text) };
+  const start = () => new BelievedClock(s.store, log, () => s.clock.at, () => upMs);
+  const empty = start();
+  assert.ok(await empty.isBelieved(), "nothing is stored");
+  const ana = await addPerson(s.store, "ana");
+  await send(s.store, ana, "ana", "now");
+  const running = start();
+  for (let day = 0; day < 60; day++) {
+    assert.ok(await running.isBelieved(), "nobody needs to write while it goes on");
+    s.clock.at += DAY_MS;
+  }
+  s.clock.at += 400 * DAY_MS;
+  const started = start();
+  for (const clock of [running, started, running, started]) assert.equal(await clock.isBelieved(), false);
+  assert.equal(warnings.length, 2, "once each");
+  s.clock.at -= 400 * DAY_MS;
+  assert.ok(await running.isBelieved(), "it was set right");
+  assert.equal(await started.isBelieved(), false, "60 days after the newest message");
+  upMs += DAY_MS - 1;
+  assert.equal(await started.isBelieved(), false);
+  upMs += 1;
+  assert.ok(await started.isBelieved(), "nobody has set it for a day");
+  s.clock.at -= 500 * DAY_MS;
+  assert.ok(await started.isBelieved(), "backwards nothing gets old");
+  assert.match(warnings[0]!, /set the clock if it is wrong/);
 });
 
 Deno.test("Upkeep clears what a deleted account wrote, on the server that leads, and goes on where another one stopped", async () => {

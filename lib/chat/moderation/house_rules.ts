@@ -1,6 +1,6 @@
 // What the operator has ordered for a while, as this server last read it: who is banned, and whether the server is locked.
 // It is kept in memory, so that it costs a message nothing. Whoever changes it tells every server, and the upkeep looks as well.
-import { addressGroup, Network } from "../../addresses.ts";
+import { addressGroup, Network, NetworkMap } from "../../addresses.ts";
 import { ChatError } from "../../errors.ts";
 import type { Hub } from "../hub.ts";
 import type { AccountName, Ban, ChatStore, Lockdown, StandingOrders } from "../store.ts";
@@ -34,7 +34,7 @@ export class HouseRules {
   readonly #store: OrdersStore;
   readonly #hub: Pick<Hub, "all">;
   #accounts: ReadonlyMap<string, Ban> = new Map(); // by name
-  #networks: readonly { readonly network: Network; readonly ban: Ban }[] = [];
+  #networks = new NetworkMap<Ban>();
   #lockdown: Lockdown | null = null;
   readonly #guests = new Set<Guest>();
   readonly #told = new Map<string, number>(); // how often a banned address was told of its ban, since `#toldSince`
@@ -78,20 +78,25 @@ export class HouseRules {
 
   /** Whether callers from a banned address are sent away without a word, as many were told why within this minute. */
   isShutOut(address: string): boolean {
-    if (this.#networks.length === 0 || this.#told.get(addressGroup(address)) !== TOLD_PER_MINUTE) {
+    if (this.#networks.isEmpty || this.#told.get(addressGroup(address)) !== TOLD_PER_MINUTE) {
       return false;
     }
-    return Date.now() - this.#toldSince < TOLD_FOR_MS && this.#banOf({ address }) !== null;
+    return this.#isToldLately(Date.now()) && this.#banOf({ address }) !== null;
   }
 
   #noteTold(address: string): void {
     const now = Date.now();
-    if (now - this.#toldSince >= TOLD_FOR_MS || this.#told.size > MAX_TOLD) {
+    if (!this.#isToldLately(now) || this.#told.size > MAX_TOLD) {
       this.#told.clear();
       this.#toldSince = now;
     }
     const group = addressGroup(address);
     this.#told.set(group, Math.min(TOLD_PER_MINUTE, (this.#told.get(group) ?? 0) + 1));
+  }
+
+  /** Not so either where the clock was set back. */
+  #isToldLately(now: number): boolean {
+    return now >= this.#toldSince && now - this.#toldSince < TOLD_FOR_MS;
   }
 
   /** Refuses whoever wants to register while the server is locked. @throws {ChatError} `forbidden` – with the time. */
@@ -129,10 +134,9 @@ export class HouseRules {
   #banOf({ name, address }: Visitor): Ban | null {
     const ofAccount = name === undefined ? undefined : this.#accounts.get(name);
     if (ofAccount !== undefined && ofAccount.endsAt > Date.now()) return ofAccount;
-    if (this.#networks.length === 0) return null;
+    if (this.#networks.isEmpty) return null;
     const now = Date.now();
-    return this.#networks.find(({ network, ban }) => ban.endsAt > now && network.includes(address))?.ban ??
-      null;
+    return this.#networks.find(address, ({ endsAt }) => endsAt > now) ?? null;
   }
 
   #take({ bans, lockdown }: StandingOrders): void {
@@ -140,10 +144,11 @@ export class HouseRules {
     this.#accounts = new Map(
       bans.filter(({ kind }) => kind === "account").map((ban) => [ban.subject, ban]),
     );
-    this.#networks = bans.filter(({ kind }) => kind === "network").flatMap((ban) => {
-      const network = Network.parse(ban.subject);
-      return network === null ? [] : [{ network, ban }];
-    });
+    this.#networks = new NetworkMap();
+    for (const ban of bans) {
+      const network = ban.kind === "network" ? Network.parse(ban.subject) : null;
+      if (network !== null) this.#networks.add(network, ban);
+    }
     if (bans.length === 0) return;
     for (const session of [...this.#hub.all()]) {
       const { identity: { name }, remoteAddress: address } = session;

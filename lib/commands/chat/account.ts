@@ -19,7 +19,10 @@ export function accountCommands(app: App): MenuCommand[] {
           return await terminal.print(blocked ? `Blocked: ${blocked}` : "You have blocked nobody.");
         }
         await app.client().call("block_user", { name });
-        await terminal.print(`Blocked ${safeText(name)}: their messages are refused, and they are told so.`);
+        await terminal.print(
+          `Blocked ${safeText(name)}: their messages are refused, and they are told so. ` +
+            "What they wrote before is left out of your new messages, and stays in the history.",
+        );
       },
     },
     {

@@ -4,10 +4,15 @@ import { ChatError, ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
+import { dim } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
 import { count, messageLines } from "../format.ts";
 import { mustBeAbleToNotify } from "../notify/once.ts";
 import { connectedAgain } from "../outage.ts";
+import { LeftOut } from "./blocked.ts";
+
+/** Messages that the menu shows before it asks whether to go on. */
+const SHOWN_AT_ONCE = 100;
 
 /** How long the server may send nothing while messages are awaited, in milliseconds. */
 const SILENT_MS = 30_000;
@@ -19,17 +24,30 @@ export function inboxOption(app: App): MenuCommand {
     details: "Messages that arrived since you last looked, oldest first. Earlier messages: history USER.",
     run: async (_args, { terminal }) => {
       const client = app.client();
-      const unread = [...client.unread];
-      const more = client.hasMore ? "; more are coming, 3 shows them" : "";
-      for (const { from, text, storedAt } of unread) {
-        await terminal.print(messageLines(from, storedAt, text, Date.now()));
-        app.learnName(from);
+      const last = client.unread.at(-1)?.sequence;
+      if (last === undefined) return await terminal.print("No new messages.");
+      const leftOut = await LeftOut.of(client);
+      let shown = 0;
+      for (;;) {
+        const waiting = client.unread.slice(0, SHOWN_AT_ONCE);
+        const messages = waiting.filter((message: ReceivedMessage) => message.sequence <= last);
+        if (messages.length === 0) break;
+        const before = shown;
+        for (const { from, text, storedAt } of messages) {
+          app.learnName(from);
+          if (leftOut.has(from)) continue;
+          await terminal.print(messageLines(from, storedAt, text, Date.now()));
+          shown += 1;
+        }
+        await terminal.flush();
+        const upTo: number = messages.at(-1)!.sequence;
+        await client.shown(upTo);
+        if (upTo === last || shown === before) continue;
+        if (!await terminal.confirm("Show more?", true)) break;
       }
-      await terminal.print(
-        unread.length > 0 ? `${count(unread.length, "message")}${more}` : "No new messages.",
-      );
-      await terminal.flush();
-      if (unread.length > 0) await client.shown(unread.at(-1)!.sequence);
+      for (const line of leftOut.lines()) await terminal.print(dim(line));
+      const more = client.unread.length > 0 || client.hasMore ? "; 3 shows the rest" : "";
+      await terminal.print(shown === 0 ? "No other new messages." : `${count(shown, "message")}${more}`);
     },
   };
 }
@@ -48,13 +66,15 @@ export async function printInbox(
   const client = app.client();
   const isWhole = await catchUp(app, silentMs);
   const last = isWhole ? await client.caughtUp : Infinity;
+  const leftOut = options.json || client.unread.length === 0 ? LeftOut.nothing() : await LeftOut.of(client);
   for (;;) {
     const messages = client.unread.slice(0, NOTED_AT_ONCE).filter(({ sequence }) => sequence <= last);
     if (messages.length === 0) break;
-    await printMessages(app, messages, options);
+    await printMessages(app, messages, options, leftOut);
     // Of a very large mailbox, the rest comes as room is made.
     if (isWhole) await catchUp(app, silentMs);
   }
+  for (const line of leftOut.lines()) await app.terminal.print(line);
   if (isWhole) return;
   throw new ConnectionError(
     `Cannot tell whether these are all messages: the server has more, as it says, but sent none for ${
@@ -108,13 +128,17 @@ export async function followInbox(
     undelivered: (reason) => app.warn(`Messages do not arrive: ${safeText(reason)}. Trying again.`),
     delivered: () => app.warn("Messages arrive again."),
   });
+  const leftOut = options.json ? LeftOut.nothing() : await LeftOut.of(client);
   while (!signal.aborted) {
     const messages = client.unread.slice(0, NOTED_AT_ONCE);
-    await printMessages(app, messages, { ...options, keep: false });
+    const printed = await printMessages(app, messages, { ...options, keep: false }, leftOut);
     if (options.notify) {
-      for (const { from, text } of messages) app.notifier.notifyAnyway({ kind: "message", from, text });
+      for (const { from, text } of printed) app.notifier.notifyAnyway({ kind: "message", from, text });
     }
     // What came meanwhile has woken nobody.
+    if (client.unread.length > 0) continue;
+    for (const line of leftOut.lines()) await app.terminal.print(line);
+    await app.terminal.flush();
     if (client.unread.length === 0) await app.account?.nextEvent(signal);
   }
   // The server has ended it for good; whoever left it has no error.
@@ -128,13 +152,15 @@ function mustBeSeen(app: App): void {
   );
 }
 
-/** Prints messages and, unless `keep`, marks them as read once the output has taken them. */
+/** Prints messages and, unless `keep`, marks them as read once the output has taken them. Returns those that were printed. */
 async function printMessages(
   app: App,
   messages: readonly ReceivedMessage[],
   options: { readonly json: boolean; readonly keep: boolean },
-): Promise<void> {
-  for (const message of messages) {
+  leftOut: LeftOut,
+): Promise<readonly ReceivedMessage[]> {
+  const printed = messages.filter(({ from }) => !leftOut.has(from));
+  for (const message of printed) {
     const { from, text, storedAt } = message;
     app.learnName(from);
     await app.terminal.print(
@@ -143,7 +169,8 @@ async function printMessages(
   }
   await app.terminal.flush();
   const last = messages.at(-1);
-  if (!last) return;
+  if (last === undefined) return printed;
   if (options.keep) app.client().passOver(last.sequence);
   else await app.client().shown(last.sequence);
+  return printed;
 }

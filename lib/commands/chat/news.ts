@@ -7,12 +7,15 @@ import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import type { LiveLine } from "../../terminal/live_line.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { DELETED } from "../format.ts";
+import { count, DELETED } from "../format.ts";
 import type { Notice } from "../notify/notifier.ts";
 import { ANNOUNCED, connectedAgain, type OutageTeller } from "../outage.ts";
 
 /** Room that a preview leaves for sender and hint, in columns. */
 const PREVIEW_MARGIN = 24;
+
+/** Of messages that waited while there was no connection, so many are shown. */
+const PREVIEWED = 10;
 
 const PREVIEW_LEAST = 12; // shortest preview worth showing, in columns
 
@@ -26,6 +29,7 @@ export class News implements ChatListener, OutageTeller {
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
   #announced: LiveLine | null = null; // there while the server may be back at once
+  #waited = 0; // messages that had waited, of those that arrive now
 
   constructor(
     terminal: Terminal,
@@ -47,9 +51,13 @@ export class News implements ChatListener, OutageTeller {
     if (isQueued) this.#queued.add(id);
   }
 
-  /** A preview of a message: the whole of a short one. Option 3 shows it in full. */
-  onMessage({ from, text }: { readonly from: string; readonly text: string }): void {
+  /**
+   * A preview of a message: the whole of a short one. Option 3 shows it in full. Of those that had waited, which may be thousands, the
+   * first alone.
+   */
+  onMessage({ from, text }: { readonly from: string; readonly text: string }, hasWaited: boolean): void {
     this.#learnName(from);
+    if (hasWaited && ++this.#waited > PREVIEWED) return;
     const room = Math.max(PREVIEW_LEAST, this.#terminal.size.columns - PREVIEW_MARGIN);
     this.#tell(
       `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text || DELETED, room)} ${
@@ -57,6 +65,13 @@ export class News implements ChatListener, OutageTeller {
       }`,
     );
     this.#notify({ kind: "message", from, text });
+  }
+
+  /** Tells how many more had waited than were shown. */
+  onCaughtUp(): void {
+    const more = this.#waited - PREVIEWED;
+    this.#waited = 0;
+    if (more > 0) this.#tell(`${yellow("*")} … and ${count(more, "more message")} ${dim("(3 reads them)")}`);
   }
 
   /** Tells that the newest message to somebody has arrived, or was read. */

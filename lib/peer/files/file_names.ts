@@ -5,6 +5,10 @@ import { renameAndSync, syncFolder } from "../../sync_folder.ts";
 const MAX_NAME_BYTES = 200;
 const MAX_COPIES = 10_000;
 
+/** Names that Windows keeps for devices, whatever extension follows (Microsoft, "Naming Files, Paths, and Namespaces"). */
+const RESERVED = /^(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]|conin\$|conout\$) *(\.|$)/i;
+const MARKS_TOO_MANY = /([\p{Mn}\p{Me}]{8})[\p{Mn}\p{Me}]+/gu; // on one letter
+
 const utf8 = new TextEncoder();
 
 /**
@@ -19,11 +23,12 @@ export function safeFileName(offered: string): string {
     .normalize("NFC")
     .replace(/[<>:"|?*]/g, "_")
     .replace(/\s+/g, " ")
-    .replace(/^[. ~-]+/, "")
+    // Marks without a letter of their own would sit on whatever is printed before.
+    .replace(/^[\p{M}. ~-]+/u, "")
+    .replace(MARKS_TOO_MANY, "$1")
     .replace(/[. ]+$/, "");
   if (plain === "") return "file";
-  const isReserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(plain);
-  return shorten(isReserved ? `_${plain}` : plain);
+  return shorten(RESERVED.test(plain) ? `_${plain}` : plain);
 }
 
 export async function placeFile(partPath: string, folder: string, name: string): Promise<string> {
@@ -67,5 +72,5 @@ function shorten(name: string): string {
   const extension = /\.[^.]{1,10}$/.exec(name)?.[0] ?? "";
   let stem = name.slice(0, name.length - extension.length);
   while (utf8.encode(stem + extension).length > MAX_NAME_BYTES) stem = [...stem].slice(0, -1).join("");
-  return stem + extension;
+  return stem.replace(/[. ]+$/, "") + extension;
 }

@@ -7,7 +7,7 @@ import pg from "pg";
 import type { Client, QueryConfig, QueryResult } from "pg";
 import { messageOf, UsageError } from "../../errors.ts";
 import { within } from "../../waiting.ts";
-import { connectionLost, outcomeUnknown, sqlStateOf } from "./errors.ts";
+import { connectionLost, outcomeUnknown, READ_ONLY, sqlStateOf } from "./errors.ts";
 import { type DatabaseHost, type DatabaseUrl, describeDatabase } from "./url.ts";
 
 /** A query and its values in order; `wanted` as in `verbs/steps.ts`, rows by default. */
@@ -235,14 +235,17 @@ export class Connection {
     const settings = { ...SETTINGS, application_name: `mini-chat ${name}` };
     const calls = Object.entries(settings).map(([key, value]) => `set_config('${key}', '${value}', false)`);
     const commits = loseable ? "'off'" : "replace(current_setting('synchronous_commit'), 'off', 'on')";
-    const [row] = await this.rows<{ recovering: boolean }>(
-      `SELECT pg_is_in_recovery() recovering, set_config('synchronous_commit', ${commits}, false), ${
+    const [row] = await this.rows<{ recovering: boolean; guarded: string }>(
+      `SELECT pg_is_in_recovery() recovering, current_setting('default_transaction_read_only') guarded, set_config('synchronous_commit', ${commits}, false), ${
         calls.join(", ")
       }`,
       [],
       CONNECT_DEADLINE_MS,
     );
     if (row?.recovering) throw new Error("it is a standby, which takes no writes");
+    if (row?.guarded === "on") {
+      throw new Error("it takes no writes, as default_transaction_read_only is on: its disk may be full");
+    }
   }
 
   async #rollBack(): Promise<void> {
@@ -315,10 +318,8 @@ function nameOf(sql: string): string | undefined {
 }
 
 const IDLE_TOO_LONG = "25P03";
-const READ_ONLY = "25006"; // PostgreSQL itself would go on; but the primary is another one now
-
 /** Whether PostgreSQL ends the connection with this error, or it is the driver's own, after which nothing is sure. */
 function isEnd(error: Error): boolean {
   const state = sqlStateOf(error);
-  return state === null || state.startsWith("57P") || state === IDLE_TOO_LONG || state === READ_ONLY;
+  return state === null || state.startsWith("57P") || state === IDLE_TOO_LONG || state === READ_ONLY; // PostgreSQL itself would go on; but the primary may be another one now
 }

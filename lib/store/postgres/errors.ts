@@ -6,13 +6,16 @@ import { ChatError } from "../../errors.ts";
 /** When to try again: by then there is a new connection, or the lock is free. */
 export const RETRY_MS = 1_000;
 
+/** The primary has become a standby, or somebody, such as the one who hosts it, lets nothing be written. */
+export const READ_ONLY = "25006";
+
 /** Classes and codes (`SQLSTATE`) that time mends. */
 const PASSING = [
   "08", // the connection
   "53", // resources: disk, memory, connections
   "57P", // shut down, starting, crashed
   "58030", // the disk could not be read or written
-  "25006", // read only: the primary has become a standby
+  READ_ONLY,
   "25P03", // idle in a transaction for too long: this process was frozen
   "40001",
   "40P01",
@@ -25,7 +28,10 @@ const DEADLOCK = "40P01";
 export class OutcomeUnknown extends ChatError {}
 
 export function connectionLost(cause: unknown): ChatError {
-  return new ChatError("unavailable", "Cannot reach the database now", { retryAfterMs: RETRY_MS, cause });
+  const message = sqlStateOf(cause) === READ_ONLY
+    ? "Cannot store anything now: the database takes no writes, as it is read-only or has become a standby"
+    : "Cannot reach the database now";
+  return new ChatError("unavailable", message, { retryAfterMs: RETRY_MS, cause });
 }
 
 export function outcomeUnknown(cause: unknown): OutcomeUnknown {

@@ -136,6 +136,10 @@ export function operatorVerbs(context: VerbContext) {
         return { ...(yield* sizes.first({}))!, openInvites: open.length };
       },
 
+      *newestStoredAt() {
+        return (yield* newest.first({}))?.stored_at ?? null;
+      },
+
       *survey() {
         const { messages, unreadMessages, databaseBytes } = (yield* sizes.first({}))!;
         return {

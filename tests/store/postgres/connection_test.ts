@@ -209,6 +209,30 @@ testWith(POSTGRES, "of several hosts the one that takes writes is used", async (
   await assert.rejects(connect({ ...url, hosts: [host!] }, { name: "test" }), /it is a standby/);
 });
 
+testWith(
+  POSTGRES,
+  "a database that was made read-only once seemed well, until something was to be written",
+  async () => {
+    const url = await newDatabase();
+    const connection = await lookAt(url);
+    await connection.rows("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", []);
+    await assert.rejects(connection.rows("CREATE TABLE refused (id INTEGER)", []), (error) => {
+      assert.ok(error instanceof ChatError);
+      assert.match(
+        error.message,
+        /^Cannot store anything now: the database takes no writes, as it is read-only/,
+      );
+      return true;
+    });
+    await connection.close();
+    const admin = await lookAt(url);
+    const { database } = parseDatabaseUrl(url);
+    await admin.rows(`ALTER DATABASE "${database}" SET default_transaction_read_only = on`, []);
+    await admin.close();
+    await assert.rejects(lookAt(url), /it takes no writes, as default_transaction_read_only is on/);
+  },
+);
+
 testWith(POSTGRES, "over TLS the certificate must be signed by the given one and name the host", async () => {
   const authority = await makeAuthority();
   const { cert, key } = await authority.issue("127.0.0.1");
