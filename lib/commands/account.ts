@@ -7,7 +7,7 @@ import { unlessAborted, within } from "../waiting.ts";
 import { checkedRequest, parseResult, type RequestName, type SignedIn } from "../protocol/requests.ts";
 import type { KnownServer, Profile } from "../profile/profile.ts";
 import type { AccountKey, AccountRecords } from "../profile/account_records.ts";
-import { reachServer } from "./guest.ts";
+import { addressReached, reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
 import { Outage, type OutageTeller } from "./outage.ts";
 
@@ -57,7 +57,7 @@ export class Account implements AsyncDisposable {
     this.#link = new ServerLink({
       connect: async (handler, signal) => {
         const rpc = await reachServer(server, profile, handler, signal);
-        this.#serverAddress = rpc.connection.remoteAddress;
+        this.#serverAddress = addressReached(server, rpc);
         return rpc;
       },
       authenticate: async (rpc) => {

@@ -28,6 +28,11 @@ export async function reachServer(
   return new RpcConnection(new Connection(stream), options);
 }
 
+/** Where a connection has led, for others to the same place: an address that names an interface is known to its caller alone. */
+export function addressReached({ host }: Pick<KnownServer, "host">, rpc: RpcConnection): string {
+  return host.includes("%") ? host : rpc.connection.remoteAddress;
+}
+
 export interface Credentials {
   readonly name: string;
   readonly password: string;

@@ -14,6 +14,7 @@ import { messageOf, UsageError } from "../errors.ts";
 import { within } from "../waiting.ts";
 import { type ByteStream, closeQuietly } from "./byte_stream.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
+import { type Entrance, hostsOf, listenEverywhere } from "./accept/every_address.ts";
 import { type GuardedCaller, GuardedEntrance } from "./accept/guarded_entrance.ts";
 import { Handshakes } from "./accept/handshakes.ts";
 import type { Identity } from "./identity.ts";
@@ -22,7 +23,7 @@ import { type RefusedCaller, Slots } from "./slots.ts";
 
 /** Settings of a {@linkcode Listener}. */
 export interface ListenerOptions {
-  /** Address or name to listen on; unset means every address: `::` for both families, `0.0.0.0` where IPv6 is off. */
+  /** Address or name to listen on; unset means every address, of both families: see {@linkcode listenEverywhere}. */
   readonly host?: string;
   /** TCP port; 0 picks a free one. */
   readonly port: number;
@@ -95,11 +96,11 @@ export class Listener implements AsyncDisposable {
   readonly #slots: Slots;
   readonly #maxUnfinished: number;
   readonly #handshakes = new Handshakes(() => this.#wake?.()); // at the usual entrance
-  #socket: Deno.Listener<Deno.Conn>;
+  #socket: Entrance;
   #isClosed = false;
   #wake: (() => void) | undefined; // ends a pause early
 
-  private constructor(socket: Deno.Listener<Deno.Conn>, options: ListenerOptions) {
+  private constructor(socket: Entrance, options: ListenerOptions) {
     const address = socket.addr as Deno.NetAddr;
     this.port = address.port;
     this.host = address.hostname;
@@ -122,21 +123,12 @@ export class Listener implements AsyncDisposable {
    *   certificate cannot be used; one sentence each.
    */
   static listen(options: ListenerOptions): Listener {
-    const { port } = options;
-    const hosts = options.host === undefined ? ["::", "0.0.0.0"] : [options.host];
-    let failure: unknown;
-    for (const hostname of hosts) {
-      try {
-        return new Listener(openSocket(hostname, port, options), options);
-      } catch (error) {
-        failure = error;
-        // Any other failure than a missing IPv6 would only repeat itself, or hide, on the next address.
-        if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied) break;
-      }
+    const { host, port } = options;
+    try {
+      return new Listener(openEntrance(port, options), options);
+    } catch (cause) {
+      throw new UsageError(describeListenFailure(host ?? "every address", port, cause), { cause });
     }
-    throw new UsageError(describeListenFailure(options.host ?? "every address", port, failure), {
-      cause: failure,
-    });
   }
 
   /** Connections held now, handshakes included. */
@@ -197,7 +189,7 @@ export class Listener implements AsyncDisposable {
     const { handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS, quietMs = QUIET_MS } = this.#options;
     const entrance = await this.#open(() =>
       GuardedEntrance.open({
-        host: this.host,
+        hosts: hostsOf(this.#socket),
         port: this.port,
         listenInside: () => openSocket("127.0.0.1", 0, this.#options),
         maxUnfinished: this.#maxUnfinished,
@@ -217,7 +209,7 @@ export class Listener implements AsyncDisposable {
       else break;
     }
     entrance.close();
-    const socket = await this.#open(() => openSocket(this.host, this.port, this.#options));
+    const socket = await this.#open(() => openEntrance(this.port, this.#options));
     if (!socket) return;
     this.#socket = socket;
     this.#options.onGuarded?.(false);
@@ -285,6 +277,11 @@ export class Listener implements AsyncDisposable {
     this.#wake = resolve;
     await within(ms, promise);
   }
+}
+
+function openEntrance(port: number, options: ListenerOptions): Entrance {
+  const open = (hostname: string, port: number) => openSocket(hostname, port, options);
+  return options.host === undefined ? listenEverywhere(open, port) : open(options.host, port);
 }
 
 function openSocket(hostname: string, port: number, options: ListenerOptions): Deno.Listener<Deno.Conn> {

@@ -30,7 +30,7 @@ type Functions = Deno.DynamicLibrary<typeof FUNCTIONS>["symbols"];
 let functions: Functions | null | undefined; // null where they cannot be had
 
 /**
- * Sets the option on the socket of this process that listens on a port.
+ * Sets the option on the socket of this process that listens on a port; of several, on one that has it not yet.
  * @returns Whether it is set; `false` where the system is another one, the process may not call native libraries, or no
  *   socket listens there. Frames arrive all the same then, some of them later.
  */
@@ -44,6 +44,7 @@ export function setNoDelay(port: number): boolean {
   const view = new DataView(address.buffer);
   const length = new Uint32Array(1);
   const value = new Int32Array(1);
+  let isSet = false;
   for (let index = 0; index < MAX_DESCRIPTORS; index++) {
     const descriptor = index * system.step;
     length[0] = MAX_ADDRESS_BYTES;
@@ -52,10 +53,14 @@ export function setNoDelay(port: number): boolean {
     if (getsockopt(descriptor, system.level, system.accepting, value, length) !== 0 || value[0] === 0) {
       continue;
     }
+    length[0] = value.byteLength;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, value, length) !== 0) continue;
+    isSet = value[0] !== 0;
+    if (isSet) continue;
     value[0] = 1;
     if (setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, value, value.byteLength) === 0) return true;
   }
-  return false;
+  return isSet;
 }
 
 /** Loads the library, and gives up the permission to load any other: a process may do nothing with it but this. */

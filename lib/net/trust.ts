@@ -6,6 +6,7 @@
  * @module
  */
 import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { formatHostAndPort } from "../addresses.ts";
 import { ConnectionError, messageOf, TrustError } from "../errors.ts";
@@ -41,7 +42,8 @@ export async function fetchCertificate(options: DialOptions): Promise<string> {
   using limit = new Limit(options.timeoutMs ?? DIAL_TIMEOUT_MS, options.signal);
   // The first call finds the address that works, and the words for it when none does.
   const probe = await dial(options);
-  const address = probe.remoteAddr.hostname;
+  // Where the caller has an address, that may name an interface behind it, which the socket does not say.
+  const address = isIP(options.host) ? options.host : probe.remoteAddr.hostname;
   probe.close();
   let socket: TLSSocket | undefined;
   try {

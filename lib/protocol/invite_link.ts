@@ -79,7 +79,7 @@ export function formatInviteLink(link: InviteLink): string {
 
 /**
  * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
- * @returns The host in lower case and without brackets, and the port, 7667 where none was given.
+ * @returns The host in lower case and without brackets or a dot at its end, and the port, 7667 where none was given.
  * @throws {UsageError} When the host or the port is wrong.
  */
 export function parseHostAndPort(text: string): { host: string; port: number } {
@@ -87,10 +87,12 @@ export function parseHostAndPort(text: string): { host: string; port: number } {
   if (typed === "") {
     throw new UsageError(`Cannot find the server as no host was given: type HOST or ${SHAPE}`);
   }
-  if (isIPv6(typed)) return { host: typed.toLowerCase(), port: DEFAULT_PORT };
+  // Behind a % is the name of an interface, and no port: for that there are brackets.
+  if (isIPv6(typed) && !/%.*:/.test(typed)) return { host: typed.toLowerCase(), port: DEFAULT_PORT };
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?$/s.exec(typed) ?? [];
-  const host = (bracketed ?? plain ?? "").toLowerCase();
-  const isGood = bracketed === undefined ? HOST_NAME.test(host) : isIPv6(host);
+  // A dot at the end says that the name is whole (RFC 1034 §3.1), as one with dots in it is taken to be anyhow.
+  const host = (bracketed ?? plain ?? "").toLowerCase().replace(/(\..*)\.$/, "$1");
+  const isGood = bracketed === undefined ? HOST_NAME.test(host) && !portText?.includes(":") : isIPv6(host);
   if (!isGood) {
     throw new UsageError(
       `Cannot find the server as its host must be a name or an address (IPv6 in brackets): received ${

@@ -36,6 +36,7 @@ Deno.test("parseInviteLink() reads every form that people paste", () => {
     ["192.0.2.7", { host: "192.0.2.7", port: 7667 }],
     ["192.0.2.7:80", { host: "192.0.2.7", port: 80 }],
     ["2001:db8::1", { host: "2001:db8::1", port: 7667 }],
+    ["Chat.Example.ORG.:7668", { host, port: 7668 }],
     ["localhost", { host: "localhost", port: 7667 }],
     ["my_host.lan:7668", { host: "my_host.lan", port: 7668 }],
   ];
@@ -53,6 +54,7 @@ Deno.test("parseInviteLink() names the part that is wrong", () => {
     ["two words", /host must be/],
     ["-option", /host must be/],
     ["mini-chat://[::1:7667", /host must be/],
+    ["fe80::1%eth0:7667", /IPv6 in brackets/],
     ["mini-chat://[chat.example.org]:7667", /host must be/],
     ["mini-chat://a..b", /host must be/],
     ["\u001b[31mred", /host must be a name.*\\u001b/],

@@ -16,7 +16,7 @@ import { safeText } from "../../terminal/safe_text.ts";
 import { VERSION } from "../../version.ts";
 import { unlessAborted } from "../../waiting.ts";
 import type { App } from "../app.ts";
-import { reachServer } from "../guest.ts";
+import { addressReached, reachServer } from "../guest.ts";
 
 /** How long one address may take to answer, in milliseconds: room for a round trip of 4 s whose first packet is lost. */
 const ADDRESS_MS = 8_000;
@@ -65,7 +65,7 @@ export async function* examineServer(
     ? ok("key", keyWords(server))
     : warning("key", `${keyWords(server)} To connect took ${inWords(tookMs)}.`, WHEN_SLOW);
   const door: ServerDoor = {
-    address: rpc.connection.remoteAddress,
+    address: addressReached(server, rpc),
     port,
     startTls: (tcp, alpnProtocols) =>
       startTrustedTls(tcp, { host, certificatePem: app.profile.certificateOf(server), alpnProtocols }),

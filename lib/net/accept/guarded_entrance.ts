@@ -20,7 +20,7 @@ export interface GuardedCaller {
 }
 
 export interface GuardedOptions {
-  readonly host: string;
+  readonly hosts: readonly string[]; // a socket for each
   readonly port: number;
   readonly listenInside: () => Deno.Listener<Deno.Conn>;
   readonly maxUnfinished: number; // unfinished handshakes that there is room for
@@ -42,7 +42,7 @@ interface Guest {
 /** Listens with `node:net`, and speaks TLS inside. */
 export class GuardedEntrance {
   readonly #options: GuardedOptions;
-  readonly #server: Server;
+  readonly #servers: readonly Server[];
   readonly #inside: Deno.Listener<Deno.Conn>;
   readonly #guestsByGroup = new Map<string, Set<Guest>>(); // each set in the order of arrival, none empty
   #guestCount = 0;
@@ -53,22 +53,27 @@ export class GuardedEntrance {
     this.#options = options;
     this.#inside = options.listenInside();
     // As with Deno's own sockets, a caller that has ended its half still gets its answers.
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#admit(socket));
+    const settings = { allowHalfOpen: true, noDelay: true };
+    this.#servers = options.hosts.map(() => createServer(settings, (socket) => this.#admit(socket)));
   }
 
   /** Starts to listen; throws what the system says when a port cannot be had. */
   static async open(options: GuardedOptions): Promise<GuardedEntrance> {
     const entrance = new GuardedEntrance(options);
     try {
-      entrance.#server.listen(options.port, options.host);
-      await once(entrance.#server, "listening");
+      for (const [index, server] of entrance.#servers.entries()) {
+        server.listen(options.port, options.hosts[index]);
+        await once(server, "listening");
+      }
     } catch (error) {
       entrance.close();
       throw error;
     }
-    entrance.#server.on("error", (error) => {
-      options.onRefused({ address: "", reason: "accept_failed", message: messageOf(error) });
-    });
+    for (const server of entrance.#servers) {
+      server.on("error", (error) => {
+        options.onRefused({ address: "", reason: "accept_failed", message: messageOf(error) });
+      });
+    }
     return entrance;
   }
 
@@ -79,7 +84,7 @@ export class GuardedEntrance {
 
   /** Listens no more, and puts out who is in its handshake; connections go on. */
   close(): void {
-    this.#server.close();
+    for (const server of this.#servers) server.close();
     closeQuietly(this.#inside);
     for (const guests of [...this.#guestsByGroup.values()]) {
       for (const guest of [...guests]) this.#putOut(guest, "put_out", "this entrance was closed");
