@@ -42,6 +42,7 @@ testWith(
         keyPath: "",
         running: true,
         isShared: false,
+        hasShut: false,
         shownPem: null,
         publicHost: null,
       };

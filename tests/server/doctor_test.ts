@@ -34,6 +34,7 @@ async function newPatient(folder: TempFolder): Promise<Patient> {
     keyPath: join(path, "server.key"),
     running: false,
     isShared: false,
+    hasShut: false,
     pid: null,
     shownPem: null,
     host: "127.0.0.1",
@@ -223,6 +224,7 @@ Deno.test("doctor: says how old the last backup is", async () => {
     return [await examineBackup(paths)];
   };
   expect(await madeDaysAgo(0.1), "backup", "ok", /2 hours old: .+ \(2\.5 MB\), moved since/);
+  expect(await madeDaysAgo(-2), "backup", "ok", /^The last backup is of later than now, by this clock: /);
   expect(await madeDaysAgo(20), "backup", "warning", /20 days old/);
 });
 
@@ -234,6 +236,14 @@ Deno.test("doctor: says what is wrong with the way to the server", async () => {
   const dead = { ...patient, running: true, port: 1, shownPem };
   expect([await examineServer(dead)], "server", "error", /nothing listens there/);
   expect(await examineReach(dead), "reach", "error", /not reached on 127\.0\.0\.1/);
+  const shut = { ...dead, isShared: true, hasShut: true };
+  expect(
+    [await examineServer(shut)],
+    "server",
+    "error",
+    /^The server runs, but has shut port 1, as it cannot use its database/,
+  );
+  assert.deepEqual((await examineReach(shut)).map(({ about }) => about), ["outside", "files"]);
   const named = async (publicHost: string | null, host = "192.168.7.7") =>
     await examineReach({ ...patient, host, publicHost });
   expect(await named(null), "outside", "warning", /name 192\.168\.7\.7, which only this network reaches/);

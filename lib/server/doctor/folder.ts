@@ -146,7 +146,8 @@ export async function examineBackup(paths: DataPaths, now = Date.now()): Promise
   const days = (now - Date.parse(last.at)) / DAY_MS;
   const age = days < 1 ? `${Math.round(days * 24)} hours` : `${Math.floor(days)} days`;
   const isThere = await Deno.stat(last.file).then(() => true, () => false);
-  const seen = `The last backup is ${age} old: ${last.file} (${formatBytes(last.bytes)})${
+  const when = days < 0 ? "of later than now, by this clock" : `${age} old`;
+  const seen = `The last backup is ${when}: ${last.file} (${formatBytes(last.bytes)})${
     isThere ? "" : ", moved since"
   }.`;
   return days > OLD_BACKUP_DAYS ? warning("backup", seen, next) : ok("backup", seen);

@@ -34,6 +34,10 @@ export async function examineServer(patient: Patient): Promise<Finding> {
     if (version === VERSION) return ok("server", seen);
     return warning("server", seen, `Restart it: this program is version ${VERSION}.`);
   } catch (reason) {
+    if (patient.hasShut) {
+      const seen = `The server runs, but has shut port ${port}, as it cannot use its database.`;
+      return error("server", seen, "It opens the port once it can: see the database below.");
+    }
     return error("server", `${messageOf(reason)}.`, "Look into its log; if it has died, start it again.");
   }
 }
@@ -41,7 +45,8 @@ export async function examineServer(patient: Patient): Promise<Finding> {
 export async function examineReach(patient: Patient): Promise<Finding[]> {
   const { host, port, running } = patient;
   const own = reachableAddresses(host);
-  return [...(running ? [await reach(own, port)] : []), await outside(own, patient), openFiles(patient)];
+  const isOpen = running && !patient.hasShut;
+  return [...(isOpen ? [await reach(own, port)] : []), await outside(own, patient), openFiles(patient)];
 }
 
 async function reach(own: readonly string[], port: number): Promise<Finding> {

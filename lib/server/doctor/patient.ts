@@ -9,6 +9,7 @@ export interface Patient {
   readonly keyPath: string;
   readonly running: boolean; // a server says that it runs on the folder
   readonly isShared: boolean; // its database is a shared one
+  readonly hasShut: boolean; // it says that it cannot reach that, so its port is shut
   readonly pid: number | null; // of that server
   readonly shownPem: string | null; // certificate that it shows
   readonly host: string;

@@ -7,6 +7,7 @@ import type { Terminal } from "../../terminal/terminal.ts";
 import { dataPaths } from "../data_folder.ts";
 import type { Finding } from "../../findings/finding.ts";
 import type { Patient } from "../doctor/patient.ts";
+import type { Figures } from "../live/figures.ts";
 import { readRunFile } from "../live/run_file.ts";
 import {
   addDataOption,
@@ -48,6 +49,12 @@ async function* examine(patient: Patient): AsyncGenerator<Finding> {
   if (!isShared) yield await folder.examineBackup(dataPaths(patient.folder));
 }
 
+async function hasShut(folder: string): Promise<boolean> {
+  const { askServer } = await import("../live/control.ts");
+  const figures = await askServer(folder, "status").catch(() => null) as Figures | null;
+  return figures?.community?.servers === 0;
+}
+
 /** What the running server says of itself counts, then the flags, then their defaults. */
 async function patientOf(options: DoctorOptions & { data: string }, databaseUrl?: string): Promise<Patient> {
   const { folder, database } = dataPaths(options.data);
@@ -61,6 +68,7 @@ async function patientOf(options: DoctorOptions & { data: string }, databaseUrl?
     keyPath: resolve(key ?? join(folder, KEY_FILE)),
     running: running !== null,
     isShared: running?.isShared ?? false,
+    hasShut: running?.isShared === true && await hasShut(folder),
     pid: running?.pid ?? null,
     shownPem: running?.certificatePem ?? null,
     host: running?.host ?? options.host ?? "::",
