@@ -11,6 +11,7 @@ import {
   type Sink,
 } from "@logtape/logtape";
 import type { Log } from "../chat/services.ts";
+import { ChatError } from "../errors.ts";
 
 /** Levels a log can be cut at, the least important first. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
@@ -59,10 +60,18 @@ function clean(properties: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(cleaned);
 }
 
-function printable(value: unknown): unknown {
+/** A property as it is logged: of an error its stack, and what has caused it. */
+export function printable(value: unknown): unknown {
   if (!(value instanceof Error)) return value;
+  // A disk that is full or a database that is away is no fault of ours: where in the program it was noticed helps nobody.
+  if (value instanceof ChatError && value.code !== "internal") return chain(value);
   const cause = value.cause === undefined ? "" : `; caused by ${String(printable(value.cause))}`;
   return `${value.stack ?? value}${cause}`;
+}
+
+function chain(value: unknown): string {
+  if (!(value instanceof Error)) return String(value);
+  return value.cause === undefined ? value.message : `${value.message}; caused by ${chain(value.cause)}`;
 }
 
 function pair([name, value]: [string, unknown]): string {

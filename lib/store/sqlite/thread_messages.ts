@@ -3,7 +3,7 @@
 // (3 instead of 6 µs a call). A bell in shared memory says that something lies there, and both sides take it out by
 // themselves. Waiting for message events instead adds 0.3 ms to each lone send, more than its commit takes.
 import { type MessagePort as NodePort, receiveMessageOnPort } from "node:worker_threads";
-import { ChatError, type ErrorCode, UsageError } from "../../errors.ts";
+import { ChatError, type ErrorCode, messageOf, UsageError } from "../../errors.ts";
 import type { StoreLimits } from "../limits.ts";
 import type { Call, Outcome } from "../queue.ts";
 
@@ -74,8 +74,19 @@ function packError(thrown: unknown): PlainError {
   const { name, message } = error;
   if (!(error instanceof ChatError)) return { name, message, details: Deno.inspect(error) };
   const { code, retryAfterMs } = error;
-  // A refusal is no fault: nobody needs to know where in the thread it was decided.
-  return { name, message, code, retryAfterMs, details: code === "unavailable" ? Deno.inspect(error) : "" };
+  // A refusal is no fault: nobody needs to know where in the thread it was decided, but what the disk has said.
+  return {
+    name,
+    message,
+    code,
+    retryAfterMs,
+    details: error.cause === undefined ? "" : reasonOf(error.cause),
+  };
+}
+
+function reasonOf(cause: unknown): string {
+  const number = cause instanceof Error && "errcode" in cause ? ` (SQLite's code ${cause.errcode})` : "";
+  return `${messageOf(cause)}${number}`;
 }
 
 /** Turns what arrived into an error of its class again; its cause is what the thread's log would have shown. */
