@@ -211,7 +211,12 @@ const HANDLERS: Handlers = {
     return { chats: chats.filter(({ from }) => !blocked.includes(from)) };
   },
 
-  join_chat: (session, chat) => session.services.directChats.join(session, chat),
+  async join_chat(session, chat) {
+    const { accountId, services: { directChats, sendPaces } } = session;
+    // It sets the host's client to work.
+    await sendPaces.of(accountId).turn(session);
+    return await directChats.join(session, chat);
+  },
 
   async offer_punch(session, offer) {
     await session.services.directChats.offerPunch(session, offer);

@@ -38,7 +38,8 @@ export class HostedChat implements AsyncDisposable {
   readonly #linked = Promise.withResolvers<void>();
   readonly #cleanup = new AsyncDisposableStack();
   #round: Limit | undefined; // of the round under way, or of the last one
-  #rounds: Promise<unknown> = Promise.resolve(); // ends when none is under way
+  #next: ChatJoined | undefined; // the newest round that the friend has begun, while the one before still ends
+  #rounds: Promise<void> | undefined; // set while one is under way
   #isOpen = false;
 
   private constructor(listener: DirectChatListener, options: HostOptions, identity: Identity) {
@@ -99,7 +100,7 @@ export class HostedChat implements AsyncDisposable {
     const { rendezvous, isMapped } = this.#options;
     this.#cleanup.defer(rendezvous.onEvent(({ name, content }) => {
       if (content.chatId !== this.#chatId) return;
-      if (name === "chat_joined") this.#rounds = Promise.all([this.#rounds, this.#meet(content)]);
+      if (name === "chat_joined") this.#begin(content);
       else if (name === "chat_closed") this.#closedElsewhere(content);
     }));
     this.#cleanup.defer(rendezvous.onSignedInAgain(() => {
@@ -166,10 +167,23 @@ export class HostedChat implements AsyncDisposable {
     return channel.received;
   }
 
-  /** The friend has begun a round of attempts: punches, and has the relay ready. */
-  async #meet(joined: ChatJoined): Promise<void> {
-    if (this.chat.channel.isEnded) return;
+  /** The friend has begun a round of attempts. One at a time is played, however often a friend's program begins another. */
+  #begin(joined: ChatJoined): void {
+    this.#next = joined;
     this.#round?.abort("a new round begins");
+    this.#rounds ??= this.#playRounds();
+  }
+
+  async #playRounds(): Promise<void> {
+    for (let joined; (joined = this.#next) && !this.chat.channel.isEnded;) {
+      this.#next = undefined;
+      await this.#meet(joined);
+    }
+    this.#rounds = undefined;
+  }
+
+  /** Punches, and has the relay ready. */
+  async #meet(joined: ChatJoined): Promise<void> {
     using round = this.#round = new Limit(ROUND_WITHIN_MS);
     using punching = new Limit(PUNCH_WITHIN_MS, round.signal);
     // Whatever does not work out here, the joiner hears of it by its own attempts.

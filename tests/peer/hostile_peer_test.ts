@@ -120,3 +120,23 @@ Deno.test("FileTransfers end a chat in which files are offered without end and n
   assert.match(`${end?.kind}: ${end?.message}`, /protocol: .*offers files and hears no answer/);
   await outcomes;
 });
+
+Deno.test("HostedChat once played every round at once that a friend's program began", async () => {
+  await using pair = await ChatPair.invite();
+  const { ana } = pair;
+  const onEvent = ana.onEvent.bind(ana); // a round listens for its punch
+  let [playing, most] = [0, 0];
+  ana.onEvent = (hear) => {
+    most = Math.max(most, ++playing);
+    const stop = onEvent(hear);
+    return () => {
+      playing -= 1;
+      return stop();
+    };
+  };
+  const { chatId } = pair.bob.events[0]!.content;
+  await Promise.all([...Array(200)].map(() => pair.bob.request("join_chat", { chatId })));
+  assert.equal(most, 1);
+  await pair.join();
+  await pair.joined.chat.say("in all the same");
+});

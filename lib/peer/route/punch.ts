@@ -45,11 +45,8 @@ export async function punch(
     const outside = await askOutside(rendezvous.server, port, signal);
     if (outside) endpoints.unshift(outside.seen);
     probe = outside?.stream;
-    await rendezvous.request("offer_punch", {
-      chatId,
-      round,
-      endpoints: endpoints.slice(0, MAX_CHAT_ADDRESSES),
-    });
+    const offer = { chatId, round, endpoints: endpoints.slice(0, MAX_CHAT_ADDRESSES) };
+    await unlessAborted(signal, rendezvous.request("offer_punch", offer));
     const { endpoints: theirs, startInMs } = await unlessAborted(signal, told.promise);
     await sleep(startInMs, signal);
     onBegin?.();
