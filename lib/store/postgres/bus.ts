@@ -118,8 +118,17 @@ export class PostgresBus implements Bus, AsyncDisposable {
   }
 
   async #listen(connection: Connection): Promise<void> {
-    await connection.listen(CHANNEL, (payload) => this.#receive(payload));
-    this.#gap(); // nobody listens yet to the first connection
+    let isGapTold = false;
+    const tellGap = () => {
+      if (!isGapTold) this.#gap(); // nobody listens yet to the first connection
+      isGapTold = true;
+    };
+    // What is notified at once can be here before the answer to LISTEN is; the gap lies before it.
+    await connection.listen(CHANNEL, (payload) => {
+      tellGap();
+      this.#receive(payload);
+    });
+    tellGap();
   }
 
   /** A pooler that gives each transaction another connection takes LISTEN without a word, and nothing ever comes. */
