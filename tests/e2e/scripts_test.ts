@@ -61,7 +61,7 @@ Deno.test("programs that send at once on one profile send each message once, eac
   await using server = await startServer({ data: `${folder.path}/data` });
   const [ana, bob] = [new Person("ana", folder.path), new Person("bob", folder.path)];
   for (const person of [ana, bob]) await person.settleIn(server);
-  const texts = Array.from({ length: 24 }, (_, index) => `message ${index}`);
+  const texts = Array.from({ length: 16 }, (_, index) => `message ${index}`);
   const waiting = texts.values();
   const sent: { duplicate: boolean }[] = [];
   await Promise.all(Array.from({ length: 8 }, async () => {

@@ -7,7 +7,7 @@ import { Wire } from "../helpers/wire.ts";
 import { FUZZ_SCALE } from "./fuzz.ts";
 
 /** Pairs of logins that are compared in the short form: each costs two password hashes. */
-const PAIRS = 3;
+const PAIRS = 2;
 
 /** Most pairs, on a machine that does much else: it can only make a login slower, so the quickest of each kind are compared. */
 const MAX_PAIRS = 40;

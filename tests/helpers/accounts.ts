@@ -18,6 +18,11 @@ export function joinCodeOf(link: string): string {
 /** Makes an account, without the work of registering, and returns its signed-in connection. */
 export async function connectAs(server: TestServer, name: string): Promise<Wire> {
   const { token } = await addBeside(server.data, name);
+  return await connectWith(server, token);
+}
+
+/** Signs in with the token of a session. */
+export async function connectWith(server: TestServer, token: string): Promise<Wire> {
   const wire = await Wire.greet(server.port);
   await wire.ask("resume", { token });
   return wire;
