@@ -110,6 +110,7 @@ export async function compileProgram(program: Program, options: CompileOptions):
       ...files.included.flatMap((file) => ["--include", file]),
       ...(target === undefined ? [] : ["--target", TARGETS[target] ?? target]),
       ...program.permissions,
+      ...files.env === undefined ? [] : [`--env-file=${files.env}`],
       "--output",
       path,
       files.entry,
@@ -126,14 +127,14 @@ export async function compileProgram(program: Program, options: CompileOptions):
  * wanted. `deno compile --bundle` would make one of everything, in which each start loads every `node:` module that any
  * part names: `--version` then takes 300 ms of processor time where this takes 50, as an empty program does.
  *
- * @returns Paths of the entry point among them, and of those that no `import` leads to.
+ * @returns Paths of the entry point among them, of those that no `import` leads to, and of the variables that it starts with.
  */
 async function bundleProgram(
   program: Program,
   folder: string,
   build: Build,
   env: Readonly<Record<string, string>>,
-): Promise<{ readonly entry: string; readonly included: readonly string[] }> {
+): Promise<{ readonly entry: string; readonly included: readonly string[]; readonly env?: string }> {
   const source = join(folder, "source");
   await copySource(source);
   // Two folders down, since a package (@achingbrain/ssdp) reads `../../package.json` to say in its requests who it is.
@@ -172,8 +173,11 @@ async function bundleProgram(
     included.push(worker);
   }
   await Deno.remove(source, { recursive: true });
+  const isStarter = program.permissions.some((flag) => flag.startsWith("--allow-run="));
+  const variables = join(folder, "variables");
+  if (isStarter) await Deno.writeTextFile(variables, `PATH=${searchPathOf(build.target)}\n`);
   await setTimes(folder);
-  return { entry, included };
+  return { entry, included, ...(isStarter && { env: variables }) };
 }
 
 /** What a bundle is made of. */
@@ -186,6 +190,16 @@ const SOURCE = ["client.ts", "server.ts", "lib", "deno.json", "deno.lock"];
  */
 async function copySource(folder: string): Promise<void> {
   for (const name of SOURCE) await cp(join(PROJECT_FOLDER, name), join(folder, name), { recursive: true });
+}
+
+/**
+ * Where a program that may start others looks for them if its environment has no `PATH` (`env -i`): Deno would not even start it, as
+ * it looks for all of them first.
+ */
+function searchPathOf(target: string): string {
+  return target.startsWith("windows")
+    ? "'C:\\Windows\\System32;C:\\Windows'"
+    : "/usr/local/bin:/usr/bin:/bin";
 }
 
 /** Deno writes into the executable when each file was last written. */

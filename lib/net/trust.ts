@@ -98,7 +98,7 @@ export async function connectVerified(options: DialOptions): Promise<Deno.TlsCon
     if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
     const place = formatHostAndPort(options.host, options.port);
     throw new TrustError(
-      `Cannot trust ${place} as no authority vouches for its certificate: ${tidy(error)}`,
+      `Cannot trust ${place} as no authority vouches for its certificate: ${whyRefused(error)}`,
       { cause: error },
     );
   }
@@ -149,7 +149,7 @@ async function connectRenewed(
   const place = formatHostAndPort(options.host, options.port);
   if (shown.trim() === options.certificatePem.trim()) {
     throw new ConnectionError(
-      `Cannot use the certificate of ${place}, though its key is the known one: ${tidy(refusal)}`,
+      `Cannot use the certificate of ${place}, though its key is the known one: ${whyRefused(refusal)}`,
       { cause: refusal },
     );
   }
@@ -159,7 +159,7 @@ async function connectRenewed(
   } catch (error) {
     if (!isRefusedCertificate(error)) throw describeTlsFailure(error, options);
     throw new ConnectionError(
-      `Cannot use the new certificate of ${place}, though its key is the known one: ${tidy(error)}`,
+      `Cannot use the new certificate of ${place}, though its key is the known one: ${whyRefused(error)}`,
       { cause: error },
     );
   }
@@ -177,7 +177,8 @@ async function checkSameKey(pinned: string, shown: string, { host, port }: DialO
   if (known === seen) return;
   throw new TrustError(
     `Cannot trust ${formatHostAndPort(host, port)} as its key has changed: known ${known}, seen ${seen}. ` +
-      "Somebody may be intercepting the connection, or the server was set up anew. Ask its operator; nothing was sent",
+      "Somebody may be intercepting the connection, such as a network that wants you to sign in first, or the server was set up " +
+      "anew. Ask its operator; nothing was sent",
   );
 }
 
@@ -226,8 +227,22 @@ function isRefusedCertificate(error: unknown): boolean {
   return error instanceof Deno.errors.InvalidData && error.message.includes("invalid peer certificate");
 }
 
-function tidy(error: unknown): string {
-  return messageOf(error).replace(/^invalid peer certificate: /, "");
+/** What the library's words for a refused certificate mean. */
+const REFUSALS: readonly [words: RegExp, meaning: string][] = [
+  [/UnknownIssuer/, "nobody that this system trusts has signed it"],
+  [/Expired|expired/, "its time is over; if this machine's clock is right, its operator has to renew it"],
+  [/NotValidYet|not valid yet/, "its time has not come yet; check this machine's clock"],
+  [/NotValidForName|not valid for/, "it is for another name"],
+  [
+    /CaUsedAsEndEntity/,
+    "it is that of an authority, which is no server's; its operator has to make another one",
+  ],
+  [/Revoked|revoked/, "it was called back"],
+];
+
+function whyRefused(error: unknown): string {
+  const words = messageOf(error).replace(/^invalid peer certificate: /, "");
+  return REFUSALS.find(([pattern]) => pattern.test(words))?.[1] ?? words;
 }
 
 /** What it means that TLS did not come about; that TCP did not is a `ConnectionError` already. */
@@ -247,7 +262,8 @@ function describeTlsFailure(error: unknown, options: DialOptions): unknown {
     return describeDialFailure(error, options);
   }
   return new ConnectionError(
-    `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; check the port`,
+    `Cannot talk to ${place}: it answers, but does not speak TLS as a Mini-Chat server does; ` +
+      "check the port, and whether this network wants you to sign in first",
     { cause: error },
   );
 }

@@ -63,7 +63,21 @@ export function fileErrorFrom(error: unknown, path: string): unknown {
       "it is damaged, or no database; put a backup in its place, or move it away to begin anew",
     );
   }
-  if (Object.values(Deno.errors).some((kind) => error instanceof kind)) return cannotUse(messageOf(error));
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return cannotUse(
+      "this user may not write there; check who owns it and the folder around it, or choose another place",
+    );
+  }
+  if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.AlreadyExists) {
+    return cannotUse("a file is in the way, where a folder should be; choose another place");
+  }
+  // `File name too long (os error 36): mkdir '/…'`; for some of these Deno has no class.
+  if (
+    typeof systemCode(error) === "string" && / \(os error \d+\)/.test(messageOf(error)) ||
+    Object.values(Deno.errors).some((kind) => error instanceof kind)
+  ) {
+    return cannotUse(messageOf(error).replace(/ \(os error \d+\).*$/s, ""));
+  }
   return passing(code, `Cannot use ${path} now`, error) ?? error;
 }
 

@@ -25,7 +25,7 @@ function writeSmallProgram(folder: string): Program {
   return {
     entry,
     name: "small",
-    permissions: ["--no-prompt", "--allow-env=SEEN", "--ignore-env"],
+    permissions: ["--no-prompt", "--allow-env=SEEN", "--ignore-env", "--allow-run=sh"],
   };
 }
 
@@ -88,6 +88,9 @@ testWith(
       stdout: "run: prompt, seen, undefined",
       stderr: "",
     });
+    // Deno looks for the programs of --allow-run before it starts ours, and once gave up where there was no PATH.
+    const bare = await runProgram("env", ["-i", "SEEN=seen", path]);
+    assert.deepEqual([bare.stdout, bare.stderr], ["run: prompt, seen, undefined", ""]);
     // The same source makes the same bytes, whenever and wherever it is compiled.
     const again = await compileProgram(program, { folder: join(folder.path, "again") });
     assert.deepEqual(await measure(again), await measure(path));

@@ -132,3 +132,40 @@ Deno.test("connectPinned() is called off by its signal, with the signal's reason
   await assert.rejects(dial({ host, port: 1, signal: stop.signal }), { message: "changed my mind" });
   socket.close();
 });
+
+Deno.test("a certificate that is refused is told about in words of ours", async () => {
+  const { algorithm, keys, x509 } = await certificateTools();
+  const authority = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=chat.example.org",
+    keys,
+    signingAlgorithm: algorithm,
+    notAfter: new Date("2090-01-01"),
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: "chat.example.org" }]),
+      new x509.BasicConstraintsExtension(true, undefined, true),
+    ],
+  });
+  const certificatePem = authority.toString("pem");
+  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
+  const privateKeyPem = x509.PemConverter.encode(pkcs8, "PRIVATE KEY");
+  const identity = { certificatePem, privateKeyPem, fingerprint: await fingerprintOf(certificatePem) };
+  await using server = startServer(identity);
+  const { port } = server;
+  await using stranger = startServer(await testIdentity());
+  await assert.rejects(
+    connectVerified({ host, port: stranger.port }),
+    /no authority vouches .*: nobody that this system trusts has signed it$/,
+  );
+  await assert.rejects(
+    connectPinned({ host, port, certificatePem }),
+    /its key is the known one: it is that of an authority, which is no server's; its operator/,
+  );
+});
+
+async function certificateTools() {
+  await import("reflect-metadata");
+  const x509 = await import("@peculiar/x509");
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  return { algorithm, keys, x509 };
+}

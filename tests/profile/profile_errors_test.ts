@@ -50,7 +50,11 @@ testWith(["unix"], "a profile where no folder can be made says so", () => {
   using folder = tempFolder();
   const file = join(folder.path, "file");
   Deno.writeTextFileSync(file, "");
-  failsInWords(() => openProfile(join(file, "profile")), UsageError, /^Cannot use \S+: Not a directory.*$/);
+  const words = /^Cannot use \S+: a file is in the way, where a folder should be; choose another place$/;
+  failsInWords(() => openProfile(join(file, "profile")), UsageError, words);
+  failsInWords(() => openProfile(file), UsageError, words);
+  const long = join(folder.path, "x".repeat(300));
+  failsInWords(() => openProfile(long), UsageError, /^Cannot use \S+: File ?name too long$/);
 });
 
 Deno.test("a profile without the name of a folder says so, in place of a stack trace", () => {
