@@ -2,6 +2,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { ChatError } from "../../lib/errors.ts";
 import type { ServerStore } from "../../lib/chat/operator_store.ts";
+import { UnreadParts } from "../../lib/store/unread_parts.ts";
 import { addPerson, type Person, readMailbox, refused, send, storeTest } from "./store_helpers.ts";
 
 /** Sends until it is refused; how many were taken. */
@@ -53,18 +54,75 @@ storeTest("nobody fills the bytes of a mailbox for others", async (newStore) => 
   equal(await fill(s.store, bob, "bob", "é".repeat(5)), 9);
 });
 
+/** How many more a stranger gets into a mailbox whose strangers may fill 300. */
+function roomOf(unread: readonly { readonly from: string }[], name: string): number {
+  let [all, own] = [unread.length, unread.filter(({ from }) => from === name).length];
+  let room = 0;
+  for (; all + own < 300; room++, all++, own++);
+  return room;
+}
+
 storeTest("what one sender has unread is counted right, however the owner reads", async (newStore) => {
   await using s = await newStore({ mailboxMessages: 600 });
-  const [ana, bob] = [await addPerson(s.store, "ana"), await addPerson(s.store, "bob")];
+  const [ana, bob, eve] = [
+    await addPerson(s.store, "ana"),
+    await addPerson(s.store, "bob"),
+    await addPerson(s.store, "eve"),
+  ];
   equal(await fill(s.store, ana, "bob"), 150);
-  const sequences = (await readMailbox(s.store, bob.accountId)).map(({ sequence }) => sequence);
-  for (const read of [0, 1, 5, 60, 149]) {
-    await s.store.acknowledge({ ...bob, read: sequences[read]! });
-    equal(await fill(s.store, ana, "bob"), read + 1 - (sequences.length - 150), `read ${read}`);
-    sequences.push(
-      ...(await readMailbox(s.store, bob.accountId, sequences.at(-1))).map(({ sequence }) => sequence),
-    );
+  await Promise.all(Array.from({ length: 40 }, () => send(s.store, eve, "bob", "x")));
+  let read = 0;
+  for (const toRead of [1, 2, 40, 60, 5, 100]) {
+    read = (await readMailbox(s.store, bob.accountId, read))[toRead - 1]!.sequence;
+    await s.store.acknowledge({ ...bob, read });
+    const room = roomOf(await readMailbox(s.store, bob.accountId, read), "ana");
+    equal(await fill(s.store, ana, "bob"), room, `after ${toRead}`);
   }
+});
+
+storeTest(
+  "two that serve one store share out a mailbox as one does, whoever takes and whoever reads",
+  async (newStore) => {
+    const limits = { mailboxMessages: 600 };
+    await using s = await newStore(limits);
+    await using other = await s.again({ limits, now: s.clock.now });
+    const [ana, bob, eve] = [
+      await addPerson(s.store, "ana"),
+      await addPerson(s.store, "bob"),
+      await addPerson(s.store, "eve"),
+    ];
+    await Promise.allSettled(
+      Array.from({ length: 400 }, (_, index) => send(index % 2 === 0 ? s.store : other, ana, "bob", "x")),
+    );
+    equal((await readMailbox(s.store, bob.accountId)).length, 150);
+    await Promise.all(Array.from({ length: 40 }, () => send(other, eve, "bob", "x")));
+    let read = 0;
+    for (
+      const [reader, taker, toRead] of [[other, s.store, 60], [s.store, other, 70], [
+        other,
+        s.store,
+        30,
+      ]] as const
+    ) {
+      read = (await readMailbox(s.store, bob.accountId, read))[toRead - 1]!.sequence;
+      await reader.acknowledge({ accountId: bob.accountId, deviceId: bob.deviceId, read });
+      const room = roomOf(await readMailbox(s.store, bob.accountId, read), "ana");
+      equal(await fill(taker, ana, "bob"), room, `after ${toRead}`);
+    }
+    deepEqual(await s.store.checkIntegrity(), []);
+  },
+);
+
+Deno.test("UnreadParts counts anew what was read beyond its count", () => {
+  const parts = new UnreadParts();
+  const mailbox = { accountId: 1, highestSequence: 100, readSequence: 0 };
+  deepEqual(parts.add(mailbox, 2, { messages: 60, bytes: 600 }), { messages: 60, bytes: 600 });
+  equal(parts.countAbove(mailbox, 2), 100);
+  // Ten more come while nobody has to count, and the owner reads five of these too.
+  parts.read(mailbox, 105, new Map([[2, { messages: 65, bytes: 650 }]]));
+  const later = { ...mailbox, highestSequence: 110, readSequence: 105 };
+  equal(parts.countAbove(later, 2), 105);
+  deepEqual(parts.add(later, 2, { messages: 5, bytes: 50 }), { messages: 5, bytes: 50 });
 });
 
 /** What is done at one moment: these sends, or that somebody reads his oldest messages. */
