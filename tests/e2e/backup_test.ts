@@ -8,10 +8,13 @@ import { loadOrCreateIdentity } from "../../lib/net/identity.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { connectAs } from "../helpers/accounts.ts";
 import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
-import { testWith, whyNot } from "../helpers/needs.ts";
-import { Program } from "../helpers/program.ts";
+import { testWith } from "../helpers/needs.ts";
+import { Program, runProgram } from "../helpers/program.ts";
+import { mountSmallDisk, remount, SMALL_DISK } from "../helpers/small_disk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
+
+const DISK_BYTES = 1024 * 1024;
 
 const DATED = /^mini-chat-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z\.backup$/;
 
@@ -167,50 +170,31 @@ testWith(
   },
 );
 
-function run(command: string, ...args: string[]): boolean {
-  return new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
-}
-
-/** A disk of 1 MiB, gone at the end of the scope; null where mounting is not permitted. */
-function mountTinyDisk(path: string): Disposable | null {
-  if (!run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path)) return null;
-  return { [Symbol.dispose]: () => void run("umount", path) };
-}
-
-function canMount(): boolean {
-  if (whyNot("linux", "root", { command: "mount" }) !== undefined) return false;
-  using folder = tempFolder();
-  using disk = mountTinyDisk(folder.path);
-  return disk !== null;
-}
-
-const MOUNTS = canMount() ? [] : [{ because: "needs root on Linux, and the right to mount a tmpfs" }];
-
 testWith(
-  MOUNTS,
+  SMALL_DISK,
   "a full or read-only disk can be backed up to another one; else each subcommand says so in a line",
   async () => {
     using folder = tempFolder();
     const data = join(folder.path, "data");
     const backups = join(folder.path, "backups");
     await Deno.mkdir(data);
-    using _disk = mountTinyDisk(data);
+    using _disk = mountSmallDisk(data, DISK_BYTES);
     await loadOrCreateIdentity(data);
     {
       await using _store = await openLocalStore(join(data, "mini-chat.db"));
     }
-    const remount = (as: string) => run("mount", "-o", `remount,${as}`, data);
-    const fill = () => !run("dd", "if=/dev/zero", `of=${join(data, "ballast")}`, "bs=4096");
-    const states: [string, () => boolean, RegExp][] = [
-      ["read-only", () => remount("ro"), /^Cannot use .*whether its disk is read-only or full\n$/],
+    const fill = async () =>
+      (await runProgram("dd", ["if=/dev/zero", `of=${join(data, "ballast")}`, "bs=4096"])).code !== 0;
+    const states: [string, () => boolean | Promise<boolean>, RegExp][] = [
+      ["read-only", () => remount(data, "ro"), /^Cannot use .*whether its disk is read-only or full\n$/],
       [
         "full",
-        () => remount("rw") && fill(),
+        () => remount(data, "rw") && fill(),
         /^Cannot use .* now: the disk is full, or could not be read or written\n$/,
       ],
     ];
     for (const [state, bring, words] of states) {
-      assert.ok(bring(), state);
+      assert.ok(await bring(), state);
       const backup = await runServer(["backup", backups, "--keep", "1", "--data", data]);
       assert.equal(backup.code, 0, backup.stderr);
       assert.match(
@@ -226,14 +210,14 @@ testWith(
 );
 
 testWith(
-  MOUNTS,
+  SMALL_DISK,
   "a backup that does not fit leaves the older ones and no half one, and says why",
   async () => {
     using folder = tempFolder();
     const data = join(folder.path, "data");
     const backups = join(folder.path, "backups");
     await Deno.mkdir(backups);
-    using _disk = mountTinyDisk(backups);
+    using _disk = mountSmallDisk(backups, DISK_BYTES);
     await using server = await startServer({ data });
     await using ana = await connectAs(server, "ana");
     const old = await backUpAsOf("2026-01-01", data, backups);

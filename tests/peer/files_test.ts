@@ -4,6 +4,7 @@ import { UsageError } from "../../lib/errors.ts";
 import type { Recorder } from "../helpers/chat_pair.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
 import { testWith } from "../helpers/needs.ts";
+import { mountSmallDisk, SMALL_DISK } from "../helpers/small_disk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 async function makeFile(
@@ -256,29 +257,25 @@ Deno.test("FileTransfers show little of a flood of offers that are withdrawn at 
 });
 
 testWith(
-  ["linux", "root", { command: "mount" }],
+  SMALL_DISK,
   "FileTransfers say so when the disk is full, and free it again",
   async () => {
     using folder = tempFolder();
     using disk = tempFolder();
-    await run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk.path);
-    try {
-      await using pair = await ChatPair.link({ joiner: { downloadFolder: disk.path } });
-      const { path } = await makeFile(folder.path, "too-big.bin", 3_000_000);
-      await pair.hosted.chat.files.offer(path);
-      await pair.atBob.until("offered");
-      await pair.joined.chat.files.accept();
-      assert.equal((await pair.atBob.until("failed")).reason, "disk_full");
-      assert.equal((await pair.atAna.until("failed")).reason, "disk_full");
-      await pair.joined.chat.say("the chat goes on");
-      const { path: small, bytes } = await makeFile(folder.path, "small.bin", 500_000);
-      await pair.hosted.chat.files.offer(small);
-      await pair.atBob.until("offered", ({ name }) => name === "small.bin");
-      await pair.joined.chat.files.accept();
-      assert.deepEqual(await Deno.readFile((await pair.atBob.until("done")).path!), bytes);
-    } finally {
-      await run("umount", disk.path);
-    }
+    using _mounted = mountSmallDisk(disk.path, 1024 * 1024);
+    await using pair = await ChatPair.link({ joiner: { downloadFolder: disk.path } });
+    const { path } = await makeFile(folder.path, "too-big.bin", 3_000_000);
+    await pair.hosted.chat.files.offer(path);
+    await pair.atBob.until("offered");
+    await pair.joined.chat.files.accept();
+    assert.equal((await pair.atBob.until("failed")).reason, "disk_full");
+    assert.equal((await pair.atAna.until("failed")).reason, "disk_full");
+    await pair.joined.chat.say("the chat goes on");
+    const { path: small, bytes } = await makeFile(folder.path, "small.bin", 500_000);
+    await pair.hosted.chat.files.offer(small);
+    await pair.atBob.until("offered", ({ name }) => name === "small.bin");
+    await pair.joined.chat.files.accept();
+    assert.deepEqual(await Deno.readFile((await pair.atBob.until("done")).path!), bytes);
   },
 );
 
@@ -301,8 +298,3 @@ Deno.test("FileTransfers end when the friend's side stops taking pieces, and the
   pair.cable.unclog();
   await pair.joined.chat.ended;
 });
-
-async function run(command: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(command, { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-}

@@ -1,36 +1,20 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { openServerStore } from "../../lib/store/open.ts";
-import { testWith, whyNot } from "../helpers/needs.ts";
+import { testWith } from "../helpers/needs.ts";
+import { mountSmallDisk, SMALL_DISK } from "../helpers/small_disk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, readMailbox, refused, send } from "./store_helpers.ts";
 
 /** Room for a small database; the write-ahead log alone would grow beyond it. */
 const DISK_BYTES = 3 * 1024 * 1024;
 
-/** A small disk of its own, gone at the end of the scope; null where mounting is not permitted. */
-function mountSmallDisk(path: string): Disposable | null {
-  const run = (command: string, ...args: string[]) =>
-    new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
-  if (!run("mount", "-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", path)) return null;
-  return { [Symbol.dispose]: () => void run("umount", path) };
-}
-
-function canMount(): boolean {
-  if (whyNot("linux", "root", { command: "mount" }) !== undefined) return false;
-  using folder = tempFolder();
-  using disk = mountSmallDisk(folder.path);
-  return disk !== null;
-}
-
-const reason = canMount() ? [] : [{ because: "needs root on Linux, and the right to mount a tmpfs" }];
-
 testWith(
-  reason,
+  SMALL_DISK,
   "a store on a full disk says so, goes on reading, and stores again once there is room",
   async () => {
     using folder = tempFolder();
-    using _disk = mountSmallDisk(folder.path);
+    using _disk = mountSmallDisk(folder.path, DISK_BYTES);
     await using store = await openServerStore(join(folder.path, "server.db"));
     const ana = await addPerson(store, "ana");
     const bob = await addPerson(store, "bob");
