@@ -47,12 +47,17 @@ export async function checkDatabaseIsThere(paths: DataPaths, flag = "--data"): P
       `Cannot use ${database}: a restore was cut off; start the server, which brings it to its end`,
     );
   }
+  let size: number;
   try {
-    await Deno.stat(database);
+    ({ size } = await Deno.stat(database));
   } catch (cause) {
     const words =
       `Cannot find a database at ${database}: start the server once, or name its folder with ${flag} DIR`;
     throw new UsageError(words, { cause });
+  }
+  // SQLite would make a new one of it, and take away what its log may still hold.
+  if (size === 0) {
+    throw new UsageError(`Cannot use ${database}: it is empty; put the database or a backup in its place`);
   }
   await checkLogIsThere(paths);
 }

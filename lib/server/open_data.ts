@@ -8,7 +8,9 @@ import {
   openServerStore,
   type ThreadedStoreOptions,
 } from "../store/open.ts";
+import { UsageError } from "../errors.ts";
 import type { DataPaths } from "./data_folder.ts";
+import { lastBackup, lastBackupPath } from "./operator/last_backup.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 
 /** What was opened. */
@@ -37,6 +39,28 @@ export interface DatabaseListener {
   onBack(): void;
   /** The file takes nothing, and why; null once it has taken something. */
   readonly onTrouble: NonNullable<ThreadedStoreOptions["onTrouble"]>;
+}
+
+/**
+ * For a start that makes what is missing: a database that was lost is not taken for one that never was. An empty one in its place
+ * would end every login, and take away what its log may still hold.
+ * @throws {UsageError} It is not there, or empty, and its log or the note of its last backup are.
+ */
+export async function checkDatabaseIsNotLost(paths: DataPaths): Promise<void> {
+  const { folder, database } = paths;
+  const sizeOf = (path: string) => Deno.stat(path).then(({ size }) => size, () => 0);
+  if (await sizeOf(database) > 0) return;
+  const log = `${database}-wal`;
+  const [hasLog, last] = [await sizeOf(log) > 0, await lastBackup(paths)];
+  if (!hasLog && last === null) return;
+  const backup = last === null
+    ? "mini-chat-server restore BACKUP"
+    : `mini-chat-server restore ${last.file} (of ${last.at})`;
+  const witness = hasLog ? log : lastBackupPath(paths);
+  throw new UsageError(
+    `Cannot start: the database of ${folder} is gone, as ${witness} shows. Put ${database} back, or its last backup: ${backup}. To ` +
+      "begin anew, without any account or message, move the whole folder away",
+  );
 }
 
 export async function openData(

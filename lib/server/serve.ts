@@ -10,7 +10,7 @@ import { SIDE_ALPN } from "../protocol/limits.ts";
 import { lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
-import { type DataOptions, openData } from "./open_data.ts";
+import { checkDatabaseIsNotLost, type DataOptions, openData } from "./open_data.ts";
 import type { ServeOptions } from "./options.ts";
 import { RefusedCallers } from "./refused_callers.ts";
 import { finishRestore } from "./restoring.ts";
@@ -71,6 +71,7 @@ export async function serve(
   opened.use(await lockDataFolder(paths));
   const kept = await finishRestore(paths);
   if (kept !== null) log.warn("a restore that was cut off is done", { before: kept });
+  if (databaseUrl === undefined) await checkDatabaseIsNotLost(paths);
   const identity = await identityForStart(options, paths, log);
   const refusedCallers = opened.use(new RefusedCallers(log));
   let isShutOut = (_address: string) => false; // nobody is, until the store is open

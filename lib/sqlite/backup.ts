@@ -69,7 +69,7 @@ async function copyFile(path: string, target: string): Promise<void> {
     using copy = await Deno.open(target, { write: true });
     await source.readable.pipeTo(copy.writable);
   } catch (error) {
-    throw cannotCopy(path, target, error);
+    throw unavailable(`Cannot copy ${path} to ${target}: ${messageOf(error)}`, error);
   }
 }
 

@@ -9,18 +9,19 @@ export interface LastBackup {
   readonly bytes: number;
 }
 
-function pathOf({ folder }: DataPaths): string {
+/** Where it is noted. */
+export function lastBackupPath({ folder }: DataPaths): string {
   return join(folder, "last_backup.json");
 }
 
 export async function noteBackup(paths: DataPaths, { at, file, bytes }: LastBackup): Promise<void> {
-  await writeWhole(pathOf(paths), JSON.stringify({ at, file, bytes }) + "\n", 0o600);
+  await writeWhole(lastBackupPath(paths), JSON.stringify({ at, file, bytes }) + "\n", 0o600);
 }
 
 /** The last backup of a data folder; null when none was ever made, or what says so cannot be read. */
 export async function lastBackup(paths: DataPaths): Promise<LastBackup | null> {
   try {
-    const { at, file, bytes } = JSON.parse(await Deno.readTextFile(pathOf(paths)));
+    const { at, file, bytes } = JSON.parse(await Deno.readTextFile(lastBackupPath(paths)));
     return { at: new Date(at).toISOString(), file: String(file), bytes: Number(bytes) };
   } catch {
     return null;
