@@ -53,6 +53,8 @@ interface Outgoing {
   isOver: boolean;
 }
 
+const NEW_OUTGOING = { isAccepted: false, isSaved: false, isOver: false };
+
 interface Incoming {
   readonly file: string;
   readonly sha256: string;
@@ -88,28 +90,27 @@ export class FileTransfers {
     this.#downloadFolder = downloadFolder;
   }
 
-  async offer(path: string): Promise<void> {
-    if (this.#outgoing) {
-      throw new UsageError(
-        `Cannot send ${path} yet: ${this.#outgoing.news.name} is on its way, /cancel ends that`,
-      );
-    }
+  /** Reads the file whole, and asks; false when it was cancelled before. @throws {UsageError} when it cannot be sent. */
+  async offer(path: string): Promise<boolean> {
     const source = await OutgoingFile.open(path);
     const { name, totalBytes } = source;
-    const outgoing: Outgoing = {
-      file: crypto.randomUUID(),
-      source,
-      news: { direction: "sending", name, totalBytes },
-      isAccepted: false,
-      isSaved: false,
-      isOver: false,
-    };
+    if (this.#outgoing || this.#channel.isEnded) {
+      source.close();
+      const why = this.#outgoing
+        ? `${this.#outgoing.news.name} is on its way, /cancel ends that`
+        : "the chat is over";
+      throw new UsageError(`Cannot send ${path} now: ${why}`);
+    }
+    const news: TransferNews = { direction: "sending", name, totalBytes };
+    const outgoing = { file: crypto.randomUUID(), source, news, ...NEW_OUTGOING };
     this.#outgoing = outgoing;
     try {
       const sha256 = await source.hash();
-      if (outgoing.isOver) return;
+      if (outgoing.isOver) return false;
       this.#post("file_offer", { file: outgoing.file, name, bytes: totalBytes, sha256 });
+      return true;
     } catch (error) {
+      if (outgoing.isOver) return false; // it was closed while it was read
       this.#closeOutgoing();
       throw new UsageError(`Cannot send ${path}: ${messageOf(error)}`, { cause: error });
     }

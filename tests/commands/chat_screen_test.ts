@@ -3,6 +3,9 @@ import { ChatScreen } from "../../lib/commands/direct/screen.ts";
 import { OutputError } from "../../lib/errors.ts";
 import { FakeTerminal } from "../helpers/fake_terminal.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
+import { testWith } from "../helpers/needs.ts";
+import { ScreenReader } from "../helpers/screen_reader.ts";
+import { tempFolder } from "../helpers/temp_folder.ts";
 
 const LINES = 1_000;
 const LONG = "x".repeat(1_000);
@@ -49,3 +52,32 @@ Deno.test("ChatScreen ends the chat when its output fails, and ticks nothing tha
   assert.equal((await pair.hosted.chat.ended).kind, "closed");
   assert.equal(pair.hosted.chat.tally.linesUndelivered, 1);
 });
+
+testWith(
+  ["linux"],
+  "ChatScreen lets a person write while a large file is read, and cancel that",
+  async () => {
+    using folder = tempFolder();
+    const path = `${folder.path}/large.bin`;
+    await Deno.writeTextFile(path, "");
+    await Deno.truncate(path, 64 * 2 ** 30); // of no length on the disk, and a minute or more to read
+    await using tty = new FakeTerminal();
+    const screen = new ScreenReader(tty);
+    await using pair = await ChatPair.link();
+    const { chat } = pair.joined;
+    const running = screenOn(tty).run(chat);
+    await screen.sees("bob>");
+    tty.type(`/send ${path}\r`);
+    tty.type("hello\r");
+    await screen.sees(": hello ✓");
+    tty.type("/cancel\r");
+    assert.equal((await pair.atBob.until("failed")).reason, "cancelled");
+    await Deno.truncate(path, 3);
+    tty.type(`/send ${path}\r`);
+    await screen.sees("Asked ana whether to send");
+    await pair.atAna.until("offered");
+    tty.type("bye\r");
+    await running;
+    assert.equal(pair.atAna.shown.filter(({ kind }) => kind === "offered").length, 1);
+  },
+);

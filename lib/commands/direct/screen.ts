@@ -26,6 +26,9 @@ import { farewell, fileAndSize, span, whyFileFailed } from "./words.ts";
 /** Lines under way that stand at the bottom of the screen; more wait with the next line typed. */
 const MAX_WAITING_LINES = 5;
 
+/** How long a file is read before a word about it. */
+const QUIET_READING_MS = 1_000;
+
 const COMMANDS = [
   ["/send FILE", "send a file; your friend is asked first"],
   ["/accept", "take the file that is offered; with its number, where one took the place of another"],
@@ -207,9 +210,11 @@ export class ChatScreen implements JoinListener {
     try {
       switch (word.toLowerCase()) {
         case "send":
-          return await this.#send(chat, rest);
+          return this.#send(chat, rest);
         case "accept":
-          return await chat.files.accept(numberIn(rest));
+          // Not awaited either: what an earlier try has left is read first.
+          chat.files.accept(numberIn(rest)).catch((error) => this.#terminal.printAbove(refusal(error)));
+          return;
         case "refuse":
           return chat.files.refuse();
         case "cancel":
@@ -226,15 +231,23 @@ export class ChatScreen implements JoinListener {
         }
       }
     } catch (error) {
-      await this.#terminal.print(red("✗ ") + sentenceOf(new Error(safeText(messageOf(error)))));
+      await this.#terminal.print(refusal(error));
     }
   }
 
-  async #send(chat: DirectChat, given: string): Promise<void> {
+  /** Not awaited, as the person goes on writing while a large file is read. */
+  #send(chat: DirectChat, given: string): void {
     const path = unquote(given).replace(/^~(?=$|[/\\])/, this.#options.folders.homeFolder);
-    if (path === "") return await this.#terminal.print("Usage: /send FILE");
-    await chat.files.offer(path);
-    await this.#terminal.print(dim(`  Asked ${this.#friend} whether to send ${safeText(given)}.`));
+    if (path === "") return this.#terminal.printAbove("Usage: /send FILE");
+    const name = safeText(given);
+    const reading = setTimeout(() => {
+      this.#terminal.printAbove(dim(`  Reading ${name} for its SHA-256; /cancel stops it.`));
+    }, QUIET_READING_MS);
+    chat.files.offer(path).then(
+      (isAsked) =>
+        isAsked && this.#terminal.printAbove(dim(`  Asked ${this.#friend} whether to send ${name}.`)),
+      (error) => this.#terminal.printAbove(refusal(error)),
+    ).finally(() => clearTimeout(reading));
   }
 
   async #printWho(chat: DirectChat): Promise<void> {
@@ -288,6 +301,10 @@ function completeCommand(before: string): Completion {
   if (!before.startsWith("/") || /\s/.test(before)) return { from: 0, candidates: [] };
   const names = COMMANDS.map(([usage]) => usage.split(" ")[0]!).filter((name) => name.startsWith("/"));
   return { from: 0, candidates: names.filter((name) => name.startsWith(before)).map((name) => `${name} `) };
+}
+
+function refusal(error: unknown): string {
+  return red("✗ ") + sentenceOf(new Error(safeText(messageOf(error))));
 }
 
 function numberIn(text: string): number | undefined {

@@ -30,7 +30,7 @@ export class OutgoingFile {
     } catch (error) {
       const why = error instanceof Deno.errors.NotFound
         ? "there is no such file"
-        : error instanceof Deno.errors.PermissionDenied
+        : error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable
         ? "you may not read it"
         : messageOf(error);
       throw new UsageError(`Cannot send ${path}: ${why}`, { cause: error });
