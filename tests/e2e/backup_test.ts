@@ -126,7 +126,20 @@ Deno.test("backup makes the folder of --keep, and says that a key which lies els
   assert.match(check.stdout, /key: none/);
   await Deno.rename(join(folder.path, "server.crt"), join(data, "server.crt"));
   const lost = await runServer(["backup", join(folder.path, "copy.backup"), "--data", data]);
-  assert.match(lost.stdout, /without a key: .* holds server\.crt, but its server\.key is gone/);
+  assert.equal(lost.code, 1, "whom a timer starts reads no output");
+  assert.match(lost.stdout, /^Wrote .*copy\.backup without a key\.\n$/);
+  assert.match(
+    lost.stderr,
+    /holds all messages, but not the server's key\. .* but its server\.key is gone\. .* restore BACKUP/,
+  );
+  await Deno.writeTextFile(join(data, "server.key"), "");
+  const broken = await runServer(["backup", backups, "--keep", "1", "--data", data]);
+  assert.equal(broken.code, 1, "it once made none");
+  assert.match(broken.stdout, /without a key\.\nKept the newest 1 .*, removed 1 older/);
+  assert.match(
+    broken.stderr,
+    /not the server's key\. Cannot use .*server\.key as it must hold a private key in PEM/,
+  );
 });
 
 testWith(

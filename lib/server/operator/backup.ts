@@ -2,12 +2,12 @@
 import type { Command } from "commander";
 import { dirname, join, resolve } from "node:path";
 import { ChatError, messageOf, UsageError } from "../../errors.ts";
-import { CERTIFICATE_FILE, KEY_FILE } from "../../net/identity.ts";
+import { CERTIFICATE_FILE, type Identity, KEY_FILE } from "../../net/identity.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { VERSION } from "../../version.ts";
 import { checkDatabaseIsThere, type DataPaths, dataPaths, isThere } from "../data_folder.ts";
 import { addDataOption, databaseUrlOf, wholeNumber } from "../options.ts";
-import { loadServerIdentity } from "../server_key.ts";
+import { loadServerIdentity, WHERE_KEYS_ARE } from "../server_key.ts";
 import { fileStamp } from "../restoring.ts";
 import { noteBackup } from "./last_backup.ts";
 
@@ -46,7 +46,7 @@ async function backUp(
   terminal: Terminal,
 ): Promise<void> {
   await checkDatabaseIsThere(paths);
-  const key = await keyIn(paths);
+  const { key, trouble } = await keyIn(paths);
   const { peekIntoBackup, writeBackup } = await import("../../store/backup.ts");
   const now = new Date();
   const isFolder = keep !== undefined || await isFolderAt(path);
@@ -62,28 +62,41 @@ async function backUp(
       }`,
   );
   await terminal.print(
-    key === null
-      ? `Wrote ${file} ${await withoutKey(paths)}`
+    trouble !== null
+      ? `Wrote ${file} without a key.`
+      : key === null
+      ? `Wrote ${file} without a key, as ${KEY_FILE} is not in ${paths.folder}: keep copies of your --cert and --key files too.`
       : `Wrote ${file}. It holds all messages and the server's private key: keep it where only you can read it.`,
   );
   if (noted !== null) await terminal.print(noted);
-  if (keep === undefined) return;
-  const fingerprint = key?.fingerprint ?? null;
-  const removed = await removeOld(file, keep, (old) => peekIntoBackup(old) === fingerprint);
-  await terminal.print(
-    `Kept the newest ${keep} in ${path}${removed === 0 ? "" : `, removed ${removed} older`}.`,
+  if (keep !== undefined) {
+    const fingerprint = key?.fingerprint ?? null;
+    const removed = await removeOld(file, keep, (old) => peekIntoBackup(old) === fingerprint);
+    await terminal.print(
+      `Kept the newest ${keep} in ${path}${removed === 0 ? "" : `, removed ${removed} older`}.`,
+    );
+  }
+  if (trouble === null) return;
+  throw new ChatError("unavailable", `The backup holds all messages, but not the server's key. ${trouble}`);
+}
+
+/** The key of a data folder; null where the operator keeps it elsewhere, and where there is trouble with it, which keeps no message back. */
+async function keyIn(
+  paths: DataPaths,
+): Promise<{ readonly key: Identity | null; readonly trouble: string | null }> {
+  const { folder } = paths;
+  const [hasKey, hasCertificate] = await Promise.all(
+    [KEY_FILE, CERTIFICATE_FILE].map((name) => isThere(join(folder, name))),
   );
-}
-
-/** The key of a data folder; null where the operator keeps it elsewhere, or it is lost. */
-async function keyIn(paths: DataPaths) {
-  return await isThere(join(paths.folder, KEY_FILE)) ? await loadServerIdentity({}, paths) : null;
-}
-
-async function withoutKey({ folder }: DataPaths): Promise<string> {
-  return await isThere(join(folder, CERTIFICATE_FILE))
-    ? `without a key: ${folder} holds ${CERTIFICATE_FILE}, but its ${KEY_FILE} is gone; put that back, or no client will know the server.`
-    : `without a key, as ${KEY_FILE} is not in ${folder}: keep copies of your --cert and --key files too.`;
+  if (!hasKey) {
+    const lost = `${folder} holds ${CERTIFICATE_FILE}, but its ${KEY_FILE} is gone. ${WHERE_KEYS_ARE}`;
+    return { key: null, trouble: hasCertificate ? lost : null };
+  }
+  try {
+    return { key: await loadServerIdentity({}, paths), trouble: null };
+  } catch (error) {
+    return { key: null, trouble: messageOf(error) };
+  }
 }
 
 async function isFolderAt(path: string): Promise<boolean> {
