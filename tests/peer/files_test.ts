@@ -243,6 +243,25 @@ Deno.test("FileTransfers take no answer to a file that was withdrawn for one tha
   await pair.atBob.until("done", ({ name }) => name === "next");
 });
 
+Deno.test("FileTransfers once let another chat write into a file that was on its way", async () => {
+  using downloads = tempFolder();
+  const joiner = { downloadFolder: downloads.path };
+  await using pair = await ChatPair.link({ joiner });
+  await using other = await ChatPair.link({ joiner });
+  const sha256 = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"; // of "abc"
+  const offer = { file: "one", name: "a.txt", bytes: 3, sha256 };
+  for (const { hosted, atBob } of [pair, other]) {
+    await hosted.chat.channel.send("file_offer", offer);
+    await atBob.until("offered");
+  }
+  await pair.joined.chat.files.accept();
+  await pair.hosted.chat.channel.send("file_chunk", { file: "one", data: btoa("ab") });
+  await assert.rejects(other.joined.chat.files.accept(), /the same file is on its way in another chat/);
+  await other.hosted.chat.channel.send("file_chunk", { file: "one", data: btoa("zz") });
+  await pair.hosted.chat.channel.send("file_chunk", { file: "one", data: btoa("c") });
+  assert.equal(await Deno.readTextFile((await pair.atBob.until("done")).path!), "abc");
+});
+
 Deno.test("FileTransfers show little of a flood of offers that are withdrawn at once", async () => {
   await using pair = await ChatPair.link();
   const { channel } = pair.hosted.chat;

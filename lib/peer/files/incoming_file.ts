@@ -39,6 +39,9 @@ export class IncomingFile {
     await refuseLinks(path);
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
+      // Two who write to one part would each hash their own bytes, and keep the other's. The lock falls when the file is closed.
+      const isOurs = await file.tryLock(true).catch(() => true); // a file system without locks
+      if (!isOurs) throw new Error("the same file is on its way in another chat");
       const hash = createHash("sha256");
       const bytes = await feed(hash, file);
       if (bytes <= offered.totalBytes) return new IncomingFile(offered, { folder, path, file, hash }, bytes);
