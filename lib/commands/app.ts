@@ -9,7 +9,7 @@ import type { Profile } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/read_line.ts";
 import { yellow } from "../terminal/style.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { within } from "../waiting.ts";
+import { unlessAborted, within } from "../waiting.ts";
 import type { Account } from "./account.ts";
 import { waitLine } from "./format.ts";
 import { Notifier } from "./notify/notifier.ts";
@@ -150,13 +150,18 @@ export class App implements AsyncDisposable {
     return `${this.#account.name}${state && ` (${state})`}> `;
   }
 
-  /** The outcome of a message; null when the server has not answered in time: then the person is told later. */
-  async outcomeWithin(sending: Sending, ms: number): Promise<SendOutcome | null> {
+  /** The outcome of a message; null when the server has not answered in time, or throws the signal's reason: then the person is told later. */
+  async outcomeWithin(sending: Sending, ms: number, signal?: AbortSignal): Promise<SendOutcome | null> {
     const account = this.#account;
     const news = account?.news;
     news?.awaits(sending.id);
-    const outcome = await within(ms, sending.outcome) ?? null;
-    news?.awaitsNoMore(sending.id, outcome === null);
+    let outcome: SendOutcome | null = null;
+    try {
+      const work = signal ? unlessAborted(signal, sending.outcome) : sending.outcome;
+      outcome = await within(ms, work) ?? null;
+    } finally {
+      news?.awaitsNoMore(sending.id, outcome === null);
+    }
     // The caller tells the person, so it need not be told at the next connection.
     if (outcome?.kind === "refused") account?.records.dismissRefused(sending.id);
     return outcome;
@@ -165,9 +170,10 @@ export class App implements AsyncDisposable {
   /** The outcome of a script's message. Throws `ConnectionError` when the server has not taken it in time: the message stays queued. */
   async outcomeOrDisconnect(
     sending: Sending,
+    signal?: AbortSignal,
     withinMs: number = SCRIPT_OUTCOME_WITHIN_MS,
   ): Promise<SendOutcome> {
-    const outcome = await this.outcomeWithin(sending, withinMs);
+    const outcome = await this.outcomeWithin(sending, withinMs, signal);
     if (outcome) return outcome;
     const { cause, words } = this.whyQueued();
     throw new ConnectionError(

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { connect } from "../../lib/commands/chat/connect.ts";
-import { sendOption } from "../../lib/commands/chat/send.ts";
+import { sendOnce, sendOption } from "../../lib/commands/chat/send.ts";
 import { ChatError, ConnectionError } from "../../lib/errors.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
+import { Interrupt } from "../../lib/terminal/read_line.ts";
 import { enterOddServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
@@ -86,7 +87,7 @@ Deno.test("send says why the server has not taken a message, and that it is kept
     await using desk = new ChatDesk();
     await enterOddServer(desk.app, server);
     const sending = desk.app.client().send("bob", "hello");
-    await assert.rejects(desk.app.outcomeOrDisconnect(sending, 300), (error: Error) => {
+    await assert.rejects(desk.app.outcomeOrDisconnect(sending, undefined, 300), (error: Error) => {
       assert.ok(error instanceof ConnectionError);
       assert.match(error.message, words);
       return true;
@@ -94,4 +95,20 @@ Deno.test("send says why the server has not taken a message, and that it is kept
     assert.equal(desk.app.account!.records.first()?.text, "hello");
     server.cut();
   }
+});
+
+Deno.test("send shows that it waits; whoever stops it learns that the message is kept", async () => {
+  await using server = await startOddServer({
+    ...SIGNS_IN,
+    subscribe: () => ({ upTo: 0 }),
+    send_message: () => new Promise(() => {}),
+  });
+  await using desk = new ChatDesk();
+  await enterOddServer(desk.app, server);
+  const sending = assert.rejects(sendOnce(desk.app, "bob", "hello", { json: false }), Interrupt);
+  await desk.screen.sees("Sending to bob… (Ctrl+C stops)");
+  desk.tty.signal("SIGINT");
+  await sending;
+  await desk.screen.sees("The message is saved here and will be sent, only once, at the next connection");
+  assert.equal(desk.app.account!.records.first()?.text, "hello");
 });

@@ -220,7 +220,7 @@ storeTest("messages of one moment are taken and refused as if they had come one 
         deepEqual(outcomes, made.sends.map((sent) => model.send(sent)), `moment ${place}`);
       }
     }),
-    { numRuns: 30, endOnFailure: true },
+    { numRuns: 15, endOnFailure: true },
   );
   deepEqual(await s.store.checkIntegrity(), []);
 });

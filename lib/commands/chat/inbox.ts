@@ -89,7 +89,12 @@ export async function printInbox(
  * @throws {ChatError} The server does not deliver.
  */
 async function catchUp(app: App, silentMs: number): Promise<boolean> {
-  if (await app.account!.caughtUp(silentMs)) return true;
+  const hasAll = await app.waitFor("Fetching your messages", async (signal) => {
+    const isCaughtUp = await app.account!.caughtUp(silentMs, signal);
+    signal.throwIfAborted();
+    return isCaughtUp;
+  });
+  if (hasAll) return true;
   const { undelivered } = app.client();
   if (undelivered !== null) {
     throw new ChatError(

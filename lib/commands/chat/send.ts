@@ -5,6 +5,7 @@ import { ChatError } from "../../errors.ts";
 import { isBlank } from "../../protocol/fields.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { green, yellow } from "../../terminal/style.ts";
+import { Interrupt } from "../../terminal/read_line.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
 
@@ -46,6 +47,8 @@ export function sendOption(app: App): MenuCommand {
   };
 }
 
+const STILL_QUEUED = "The message is saved here and will be sent, only once, at the next connection";
+
 /** What a person reads about a message that was stored. Throws the refusal of one that was not. */
 function sentence(to: string, outcome: SendOutcome): string {
   if (outcome.kind === "refused") throw outcome.error;
@@ -64,8 +67,15 @@ export async function sendOnce(
   text: string,
   options: { readonly json: boolean },
 ): Promise<void> {
-  const sending = await app.client().send(to, text);
-  const outcome = await app.outcomeOrDisconnect(sending);
+  const sending = app.client().send(to, text);
+  const outcome = await app.waitFor(
+    `Sending to ${safeText(to)}`,
+    (signal) => app.outcomeOrDisconnect(sending, signal),
+  ).catch((error) => {
+    // Whoever stops it may think that it will not be sent.
+    if (error instanceof Interrupt) app.warn(STILL_QUEUED);
+    throw error;
+  });
   if (outcome.kind === "refused") throw outcome.error;
   app.learnName(to);
   if (options.json) await app.terminal.print(JSON.stringify({ to, ...outcome.acknowledgement }));
