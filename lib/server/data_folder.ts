@@ -76,9 +76,8 @@ export async function checkLogIsThere(
   if (gone === undefined) return; // after a crash, too
   const running = await readRunFile(folder);
   if (running === null || running.isShared) return;
-  const { askServer } = await import("./live/control.ts");
-  const answers = await askServer(folder, "status").then(() => true, () => false);
-  if (!answers) return;
+  const { isServerThere } = await import("./live/control.ts");
+  if (!await isServerThere(folder)) return;
   throw new UsageError(
     `Cannot use ${database}: ${gone} is gone, which the running server needs; stop that server, and start it again`,
   );

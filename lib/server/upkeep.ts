@@ -4,6 +4,7 @@ import type { Log } from "../chat/services.ts";
 import { endLost } from "../chat/hearing.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
+import { messageOf } from "../errors.ts";
 import { sleep } from "../waiting.ts";
 
 const LOOK_EVERY_MS = 1_000; // whether another process (the operator's subcommands) changed the store
@@ -78,6 +79,27 @@ export class BelievedClock {
   }
 }
 
+/** What is attempted again and again: a failure is logged once, until there is another one, or none. */
+export class Attempts {
+  readonly #log: Pick<Log, "warn">;
+  readonly #reasons = new Map<string, string>(); // by failure
+
+  constructor(log: Pick<Log, "warn">) {
+    this.#log = log;
+  }
+
+  async make(failure: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+      this.#reasons.delete(failure);
+    } catch (error) {
+      const reason = messageOf(error);
+      if (this.#reasons.get(failure) !== reason) this.#log.warn(failure, { error });
+      this.#reasons.set(failure, reason);
+    }
+  }
+}
+
 export class Upkeep implements Disposable {
   readonly #store: UpkeepStore;
   readonly #hub: Hub;
@@ -87,6 +109,7 @@ export class Upkeep implements Disposable {
   readonly #clock: BelievedClock;
   #dataVersion: number | undefined; // as of the last look that found all ended logins; unset before the first one
   #isMidRound = false; // the last step of pruning left more to take away
+  readonly #attempts: Attempts;
   readonly #disposed = new AbortController();
 
   /** Starts; pruning begins at once. */
@@ -98,6 +121,7 @@ export class Upkeep implements Disposable {
     this.#isLeader = isLeader;
     this.#rules = rules;
     this.#clock = new BelievedClock(store, log);
+    this.#attempts = new Attempts(log);
     if (chats) this.#keepLookingAfterChats(chats).catch(() => {});
     // All reject once this is disposed of, in their sleep.
     this.#keepLooking().catch(() => {});
@@ -112,9 +136,7 @@ export class Upkeep implements Disposable {
   async #keepLooking(): Promise<never> {
     for (;;) {
       await sleep(LOOK_EVERY_MS, this.#disposed.signal);
-      await this.look().catch((error) =>
-        this.#log.warn("could not look for the operator's changes", { error })
-      );
+      await this.#attempts.make("could not look for the operator's changes", () => this.look());
     }
   }
 
@@ -142,9 +164,7 @@ export class Upkeep implements Disposable {
     for (;;) {
       await sleep(LOOK_AFTER_CHATS_EVERY_MS, this.#disposed.signal);
       if (!this.#isLeader()) continue;
-      await chats.lookAfterAll().catch((error) =>
-        this.#log.warn("could not look after direct chats", { error })
-      );
+      await this.#attempts.make("could not look after direct chats", () => chats.lookAfterAll());
     }
   }
 
@@ -164,7 +184,7 @@ export class Upkeep implements Disposable {
       await sleep(restMs, this.#disposed.signal);
       restMs = CLEAR_EVERY_MS;
       if (!this.#isLeader()) continue;
-      try {
+      await this.#attempts.make("could not clear texts", async () => {
         const cleared = await this.#store.clearTexts();
         texts += cleared.texts;
         if (!cleared.isDone) restMs = PRUNE_STEP_MS;
@@ -172,9 +192,7 @@ export class Upkeep implements Disposable {
           this.#log.info("cleared what deleted accounts wrote", { texts });
           texts = 0;
         }
-      } catch (error) {
-        this.#log.warn("could not clear texts", { error });
-      }
+      });
     }
   }
 
@@ -182,14 +200,12 @@ export class Upkeep implements Disposable {
     for (let restMs = PRUNE_STEP_MS;;) {
       await sleep(restMs, this.#disposed.signal);
       restMs = PRUNE_EVERY_MS;
-      try {
-        if (!await this.#clock.isBelieved()) continue;
+      await this.#attempts.make("could not prune", async () => {
+        if (!await this.#clock.isBelieved()) return;
         const pruned = await this.prune();
         if (!pruned.isDone) restMs = PRUNE_STEP_MS;
         if (pruned.messages + pruned.devices > 0) this.#log.info("pruned", { ...pruned });
-      } catch (error) {
-        this.#log.warn("could not prune", { error });
-      }
+      });
     }
   }
 }

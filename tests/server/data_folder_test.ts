@@ -25,11 +25,10 @@ testWith(
       maxConnections: 1,
     };
     await using _run = await writeRunFile(folder.path, { ...place, isShared: false });
-    const controls = { status: () => Promise.resolve({}) };
-    {
-      await using _controls = await serveControls(folder.path, controls, SILENT_LOG);
-      await checkDatabaseIsThere(paths);
-      await Deno.remove(`${paths.database}-shm`);
+    await checkDatabaseIsThere(paths);
+    for (const status of [() => Promise.resolve({}), () => Promise.reject(new Error("too busy to say"))]) {
+      await using _controls = await serveControls(folder.path, { status }, SILENT_LOG);
+      await Deno.remove(`${paths.database}-shm`).catch(() => {});
       await assert.rejects(
         checkDatabaseIsThere(paths),
         /mini-chat\.db-shm is gone, which the running server needs; stop that/,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hub, type PresentSession } from "../../lib/chat/hub.ts";
-import { BelievedClock, Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
+import { Attempts, BelievedClock, Upkeep, type UpkeepStore } from "../../lib/server/upkeep.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import {
@@ -103,6 +103,23 @@ Deno.test("Upkeep keeps a connected device that hears nothing for a year, with i
   assert.equal((await s.store.findLogin(bob.tokenHash))?.readSequence, sequence);
   assert.equal((await readMailbox(s.store, bob.accountId)).length, 1);
   assert.deepEqual(await s.store.checkIntegrity(), []);
+});
+
+Deno.test("Attempts: a database that took nothing once filled the log with a line every two seconds", async () => {
+  const warnings: unknown[] = [];
+  const attempts = new Attempts({ warn: (text, properties) => void warnings.push([text, properties]) });
+  const fail = (error: Error) => attempts.make("could not clear texts", () => Promise.reject(error));
+  const [full, gone] = [new Error("full"), new Error("gone")];
+  for (const error of [full, full, gone, full]) await fail(error);
+  await attempts.make("could not prune", () => Promise.reject(full));
+  await attempts.make("could not clear texts", () => Promise.resolve());
+  await fail(full);
+  const cleared = [full, gone, full].map((error) => ["could not clear texts", { error }]);
+  assert.deepEqual(warnings, [
+    ...cleared,
+    ["could not prune", { error: full }],
+    ["could not clear texts", { error: full }],
+  ]);
 });
 
 Deno.test("BelievedClock: a clock far ahead once took away history and logins; it has a day to be set right", async () => {

@@ -34,15 +34,29 @@ export async function askServer(folder: string, what: string): Promise<unknown> 
   try {
     reply = JSON.parse(await askLine(path, JSON.stringify({ do: what })));
   } catch (cause) {
-    const code = (cause as { cause?: { code?: string } }).cause?.code;
-    if (code !== "ENOENT" && code !== "ECONNREFUSED") throw fail(messageOf(cause), cause);
+    if (!isNobody(cause)) throw fail(messageOf(cause), cause);
     throw fail(
       `Cannot find a server that runs on data folder ${folder}: start it, or name its folder with --data DIR`,
       cause,
     );
   }
-  if (reply.error !== undefined) throw fail(`Cannot get ${what} of the server: ${reply.error}`);
+  if (reply.error !== undefined) {
+    throw fail(`Cannot get ${what} of the server: ${reply.error}`, new Error(String(reply.error)));
+  }
   return reply.result;
+}
+
+/** Whether a server runs on a data folder, as far as its socket says; one that stands still and answers nothing does. */
+export async function isServerThere(folder: string): Promise<boolean> {
+  return await askServer(folder, "status").then(
+    () => true,
+    (error) => error.cause !== undefined && !isNobody(error.cause),
+  );
+}
+
+function isNobody(error: unknown): boolean {
+  const code = (error as { cause?: { code?: string } }).cause?.code;
+  return code === "ENOENT" || code === "ECONNREFUSED";
 }
 
 async function answer(controls: Controls, line: string): Promise<string> {
