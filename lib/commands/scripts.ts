@@ -3,7 +3,7 @@ import { ChatError, ConnectionError, NotSignedInError, UsageError } from "../err
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
-import { safeText } from "../terminal/safe_text.ts";
+import { oneLine, safeText } from "../terminal/safe_text.ts";
 import { Account } from "./account.ts";
 import type { App } from "./app.ts";
 import { newsOf, signInAs, visit } from "./chat/connect.ts";
@@ -50,7 +50,11 @@ export async function openAccount(
     what,
     (signal) => account.firstOutcome(REACH_WITHIN_MS, signal, MORE_MS),
   );
-  if (outcome.kind === "online") return app.enter(account);
+  if (outcome.kind === "online") {
+    app.enter(account);
+    if (!tellsNews) tellRefused(app, account);
+    return;
+  }
   await account[Symbol.asyncDispose]();
   if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
@@ -59,6 +63,14 @@ export async function openAccount(
     );
   }
   throw outcome.error;
+}
+
+/** Tells of messages that were refused after the program that wrote them had ended: nobody else would, where only scripts run. */
+function tellRefused(app: App, { records }: Account): void {
+  for (const { id, to, text, reason } of records.listRefused()) {
+    app.warn(`Not sent to ${safeText(to)}: ${safeText(reason)}. It began: ${oneLine(text, 40)}`);
+    records.dismissRefused(id);
+  }
 }
 
 /**

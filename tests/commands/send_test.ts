@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { connect } from "../../lib/commands/chat/connect.ts";
+import { openAccount } from "../../lib/commands/scripts.ts";
 import { sendOnce, sendOption } from "../../lib/commands/chat/send.ts";
 import { ChatError, ConnectionError } from "../../lib/errors.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import { Interrupt } from "../../lib/terminal/read_line.ts";
-import { enterOddServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
+import { enterOddServer, knowServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
@@ -111,4 +112,23 @@ Deno.test("send shows that it waits; whoever stops it learns that the message is
   await sending;
   await desk.screen.sees("The message is saved here and will be sent, only once, at the next connection");
   assert.equal(desk.app.account!.records.first()?.text, "hello");
+});
+
+Deno.test("a subcommand tells of a message that was refused after its program had ended, and once", async () => {
+  await using server = await startOddServer({ ...SIGNS_IN, subscribe: () => ({ upTo: 0 }) });
+  await using desk = new ChatDesk();
+  const { serverId } = knowServer(desk.app, server);
+  const records = desk.profile.recordsOf({ serverId, name: "ana" });
+  const id = newMessageId();
+  records.add({ id, to: "bob", text: "are you there" });
+  records.refused(id, { code: "mailbox_full", message: "Cannot send as the mailbox is full" });
+  for (let time = 1; time <= 2; time++) {
+    await openAccount(desk.app, {});
+    await desk.tty.terminal.flush();
+    assert.equal(
+      countOf(desk, "Not sent to bob: Cannot send as the mailbox is full. It began: are you there"),
+      1,
+    );
+    await desk.app.leave();
+  }
 });
