@@ -4,7 +4,8 @@
  */
 import type { PeerMessage, Route } from "../protocol/peer_messages.ts";
 import type { Rendezvous } from "./rendezvous.ts";
-import { FileTransfers, type TransferListener } from "./file_transfers.ts";
+import { FileTransfers } from "./file_transfers.ts";
+import type { TransferListener } from "./transfer_news.ts";
 import type { ChatTerms } from "./link/peer_link.ts";
 import { type ChannelOptions, type ChatEnd, PeerChannel } from "./channel.ts";
 
@@ -28,6 +29,8 @@ export interface Tally {
   readonly linesReceived: number;
   /** Files that went out whole. */
   readonly filesSent: number;
+  /** Files that were offered or on their way when the chat ended. */
+  readonly filesUnsent: number;
   /** Files that came in whole. */
   readonly filesReceived: number;
   /** From the first link to the end, or to now. */
@@ -115,6 +118,7 @@ export class DirectChat {
       linesUndelivered: this.#linesUnderWay,
       linesReceived: this.#linesReceived,
       filesSent: this.files.sentCount,
+      filesUnsent: this.files.unsentCount,
       filesReceived: this.files.receivedCount,
       durationMs: this.#startedAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#startedAt,
     };

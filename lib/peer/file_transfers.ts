@@ -4,6 +4,7 @@ import { IncomingFile, isDiskFull } from "./files/incoming_file.ts";
 import { OutgoingFile } from "./files/outgoing_file.ts";
 import { safeFileName } from "./files/file_names.ts";
 import type { PeerChannel } from "./channel.ts";
+import type { TransferListener, TransferNews } from "./transfer_news.ts";
 
 /** Pieces sent and not answered: enough for good speed, and typed lines do not wait long behind them. */
 const CHUNKS_UNDER_WAY = 8;
@@ -11,38 +12,6 @@ const CHUNKS_UNDER_WAY = 8;
 const STANDS_MS = 1_000;
 /** Offers turned down on the way, of which the other side has not said that it heard it. */
 const MAX_UNHEARD_REFUSALS = 16;
-
-export type Direction = "sending" | "receiving";
-
-export interface TransferNews {
-  readonly direction: Direction;
-  readonly name: string; // safe name, fit for a terminal
-  readonly totalBytes: number;
-}
-
-export interface FileOffer extends TransferNews {
-  /** What `accept` must be told; unset where no other file can be meant. */
-  readonly number?: number;
-}
-
-export interface TransferProgress extends TransferNews {
-  readonly doneBytes: number;
-  readonly resumedBytes: number; // were there before this began
-}
-
-export interface TransferFailure extends TransferNews {
-  readonly reason: FileFailure;
-  readonly isOurs: boolean; // this side says so
-  readonly detail?: string;
-}
-
-export interface TransferListener {
-  /** The other side wants to send; answer with `accept` or `refuse`. */
-  onFileOffered(offer: FileOffer): void;
-  onFileProgress(progress: TransferProgress): void;
-  onFileDone(news: TransferNews & { readonly path?: string }): void; // `path`: where this side has saved it
-  onFileFailed(failure: TransferFailure): void;
-}
 
 interface Outgoing {
   readonly file: string;
@@ -72,6 +41,7 @@ interface Incoming {
  */
 export class FileTransfers {
   sentCount = 0; // files that went out whole
+  unsentCount = 0; // offered, and not there when the chat ended
   receivedCount = 0;
   readonly #channel: PeerChannel;
   readonly #listener: TransferListener;
@@ -177,9 +147,14 @@ export class FileTransfers {
 
   async close(): Promise<void> {
     clearTimeout(this.#standing);
+    const outgoing = this.#outgoing;
     this.#closeOutgoing();
     const incoming = this.#incoming;
     this.#incoming = undefined;
+    if (outgoing) this.unsentCount += 1;
+    for (const transfer of [outgoing, incoming?.isAccepted ? incoming : undefined]) {
+      if (transfer) this.#listener.onFileFailed({ ...transfer.news, reason: "ended", isOurs: true });
+    }
     await incoming?.target?.keep();
     await this.#cleaning;
   }

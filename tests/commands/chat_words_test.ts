@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parsePort } from "../../lib/addresses.ts";
 import { parseChatFlags } from "../../lib/commands/direct/flags.ts";
-import { farewell, span, whyFileFailed } from "../../lib/commands/direct/words.ts";
+import { assertDelivered, farewell, span, whyFileFailed } from "../../lib/commands/direct/words.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { FILE_FAILURES } from "../../lib/protocol/peer_messages.ts";
 
@@ -37,9 +37,16 @@ Deno.test("farewell() says who ended it and what came of it, and shows nothing t
     linesUndelivered: 0,
     linesReceived: 2,
     filesSent: 0,
+    filesUnsent: 0,
     filesReceived: 1,
     durationMs: 61_000,
   };
+  assertDelivered(tally);
+  assert.throws(() => assertDelivered({ ...tally, filesUnsent: 1 }), /before 1 file had reached your friend/);
+  assert.throws(
+    () => assertDelivered({ ...tally, filesUnsent: 2, linesUndelivered: 1 }),
+    /1 line and 2 files/,
+  );
   assert.equal(
     farewell("bob", { kind: "heard_bye", message: "" }, tally),
     "bob said goodbye. 1 min 1 s, 1 line sent, 2 received, 0 files sent, 1 received.",
@@ -52,7 +59,7 @@ Deno.test("farewell() says who ended it and what came of it, and shows nothing t
 
 Deno.test("whyFileFailed() has a sentence for each reason, from either side", () => {
   const seen = new Set<string>();
-  for (const reason of FILE_FAILURES) {
+  for (const reason of [...FILE_FAILURES, "ended"] as const) {
     for (const direction of ["sending", "receiving"] as const) {
       for (const isOurs of [true, false]) {
         const words = whyFileFailed("bob", { direction, name: "a.txt", totalBytes: 1, reason, isOurs });

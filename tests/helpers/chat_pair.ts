@@ -5,7 +5,7 @@
 import { HostedChat, type HostOptions } from "../../lib/peer/host.ts";
 import type { DirectChat } from "../../lib/peer/direct_chat.ts";
 import { joinChat, type JoinListener, type JoinOptions } from "../../lib/peer/joiner.ts";
-import type { Direction, FileOffer, TransferNews } from "../../lib/peer/file_transfers.ts";
+import type { Direction, FileOffer, TransferNews } from "../../lib/peer/transfer_news.ts";
 import type { Rendezvous } from "../../lib/peer/rendezvous.ts";
 import type { JoinedChat } from "../../lib/protocol/chat_messages.ts";
 import type { Route } from "../../lib/protocol/peer_messages.ts";

@@ -141,6 +141,10 @@ Deno.test("FileTransfers go on in a new chat where the last one broke off", asyn
     pair.cable.leadTo(null);
     pair.cable.cut();
     await pair.joined.chat.bye();
+    assert.equal((await pair.atBob.until("failed")).reason, "ended");
+    await pair.hosted.close();
+    assert.equal((await pair.atAna.until("failed")).reason, "ended");
+    assert.deepEqual([pair.hosted.chat.tally.filesUnsent, pair.joined.chat.tally.filesUnsent], [1, 0]);
   }
   const [part = ""] = await namesIn(downloads.path);
   assert.match(part, /^\.resumed\.bin\..*\.part$/);

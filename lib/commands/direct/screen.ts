@@ -3,12 +3,7 @@ import { scopeOf } from "../../addresses.ts";
 import { messageOf, UsageError } from "../../errors.ts";
 import type { DirectChat, Tally } from "../../peer/direct_chat.ts";
 import type { JoinListener } from "../../peer/joiner.ts";
-import type {
-  FileOffer,
-  TransferFailure,
-  TransferNews,
-  TransferProgress,
-} from "../../peer/file_transfers.ts";
+import type { FileOffer, TransferFailure, TransferNews, TransferProgress } from "../../peer/transfer_news.ts";
 import { COME_BACK_WITHIN_MS } from "../../peer/channel.ts";
 import { MAX_TEXT_BYTES } from "../../protocol/limits.ts";
 import { isBlank, utf8Bytes } from "../../protocol/fields.ts";

@@ -1,8 +1,7 @@
 import { UndeliveredError } from "../../errors.ts";
 import type { Tally } from "../../peer/direct_chat.ts";
-import type { TransferFailure, TransferNews } from "../../peer/file_transfers.ts";
+import type { TransferFailure, TransferNews } from "../../peer/transfer_news.ts";
 import type { ChatEnd } from "../../peer/channel.ts";
-import type { FileFailure } from "../../protocol/peer_messages.ts";
 import { formatBytes } from "../../bytes.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { count } from "../format.ts";
@@ -21,9 +20,13 @@ export function farewell(friend: string, end: ChatEnd, tally: Tally): string {
 
 /** For a script, which sees nothing but how the program ends. */
 export function assertDelivered(tally: Tally | null): void {
-  if (!tally?.linesUndelivered) return;
+  if (!tally?.linesUndelivered && !tally?.filesUnsent) return;
+  const left = [
+    ...(tally.linesUndelivered > 0 ? [count(tally.linesUndelivered, "line")] : []),
+    ...(tally.filesUnsent > 0 ? [count(tally.filesUnsent, "file")] : []),
+  ];
   throw new UndeliveredError(
-    `The chat ended before ${count(tally.linesUndelivered, "line")} had reached your friend: send it again`,
+    `The chat ended before ${left.join(" and ")} had reached your friend: send it again`,
   );
 }
 
@@ -48,7 +51,7 @@ export function whyFileFailed(
   // The one who says so is at the end where it went wrong.
   const where = isOurs ? "here" : `at ${other}'s end`;
   if (reason === "refused" && isOurs) return `${name} was refused`;
-  const why: Record<FileFailure, string> = {
+  const why: Record<TransferFailure["reason"], string> = {
     refused: `${other} does not want it`,
     cancelled: `${isOurs ? "you have" : `${other} has`} cancelled it`,
     busy: "another file is on its way; try again once it has arrived",
@@ -56,6 +59,7 @@ export function whyFileFailed(
     cannot_write: `it cannot be saved ${where}`,
     damaged: "what arrived is not what was sent; send it again",
     stuck: "the network between you carries no large packets",
+    ended: "the chat ended first; sent again, it goes on where it stopped",
   };
   return `${start}: ${why[reason]}`;
 }
