@@ -511,6 +511,18 @@ def _():
     sent(full, "full")
 
 
+@rule(8, "a sender gets half of what the others leave in a mailbox, strangers half of all")
+def _():
+    host, guest, friend = registered("host"), registered("guest"), registered("friend")
+    sent(host, "friend")
+    for probe, room in ((guest, 10), (friend, 15)):
+        for _ in range(room):
+            sequence = sent(probe, "host")["sequence"]
+        same(probe.refused("send_message", {"id": NEVER, "to": "host", "text": "x"}), "mailbox_full")
+    host.ask("acknowledge", {"read": sequence})
+    sent(guest, "host")
+
+
 @rule(8, "subscribe delivers above `after`, in order and once, what waits and what comes")
 def _():
     reader = member("reader")
