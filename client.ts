@@ -120,13 +120,13 @@ async function withApp(
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
   });
   await greet(terminal);
-  const { App, defaultDownloadFolder, openProfile, readPasswordCommand } = await import(
+  const { App, defaultDownloadFolder, openProfile, readAllInput, readPasswordCommand } = await import(
     "./lib/commands/app_parts.ts"
   );
   using profile = openProfile(options.profile);
   await using app = new App(terminal, profile, {
     isScript,
-    readInput: () => new Response(Deno.stdin.readable).text(),
+    readInput: () => readAllInput(Deno.stdin.readable),
     homeFolder: homeFolder() ?? ".",
     downloadFolder: defaultDownloadFolder(homeFolder() ?? ".", Deno.env.get("XDG_DOWNLOAD_DIR")),
     ...(isScript ? { warn: printWarning } : {}),
