@@ -175,11 +175,10 @@ const HANDLERS: Handlers = {
   },
 
   async open_chat(session, chat) {
-    const { identity: { accountId, name }, services: { store, hub, rules, directChats, sendPaces } } =
+    const { identity: { accountId, name }, services: { store, hub, rules, directChats, chatPaces } } =
       session;
     if (chat.to === name) throw new ChatError("invalid", "Cannot open a chat with yourself: name a friend");
-    // An invitation reaches a person as a message does, so it takes its turn with those.
-    await sendPaces.of(accountId).turn(session);
+    await chatPaces.of(accountId).turn(session);
     await rules.contact(session, chat.to);
     const friend = await store.findUser(chat.to, accountId);
     if (!friend) throw new ChatError("not_found", `Cannot open a chat: there is no user ${chat.to}`);
@@ -212,9 +211,8 @@ const HANDLERS: Handlers = {
   },
 
   async join_chat(session, chat) {
-    const { accountId, services: { directChats, sendPaces } } = session;
-    // It sets the host's client to work.
-    await sendPaces.of(accountId).turn(session);
+    const { accountId, services: { directChats, chatPaces } } = session;
+    await chatPaces.of(accountId).turn(session);
     return await directChats.join(session, chat);
   },
 

@@ -31,6 +31,9 @@ export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | 
   readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
 };
 
+/** An invitation calls a person, and each round of attempts sets a client to work: two that look for a way begin one a second. */
+const CHAT_RATE = { perSecond: 2, burst: 30, purpose: "open or join a chat", maxWaiting: 10 };
+
 /** What the sessions of a server have done since it started, for those who watch it. */
 export class Tally {
   messages = 0; // stored, and not before
@@ -52,6 +55,9 @@ export class Services {
 
   /** How fast each account may send, by its row id: all its sessions together, and those that have ended. */
   readonly sendPaces: Paces<number>;
+
+  /** How often each account may call somebody to a direct chat, or come to one. */
+  readonly chatPaces: Paces<number>;
 
   constructor(options: ServicesOptions) {
     const { store, log, registration, throttles, tries, passwords, paceClock, relayAddress } = options;
@@ -79,5 +85,6 @@ export class Services {
       purpose: "send",
     };
     this.sendPaces = new Paces(() => new Pace(rate, paceClock));
+    this.chatPaces = new Paces(() => new Pace(CHAT_RATE, paceClock));
   }
 }

@@ -485,3 +485,23 @@ Deno.test("a deleted or banned account leaves no direct chat behind", async () =
   await waitUntil("ana is told", () => Promise.resolve(ana.received("chat_closed").length === 3));
   assert.deepEqual(ana.received("chat_closed").at(-1), { chatId: ofEve, by: "eve", reason: "closed" });
 });
+
+Deno.test("invitations to direct chats, and joining them, are slowed to what people do", async () => {
+  let [slept, now] = [0, 0];
+  const paceClock = {
+    now: () => now,
+    sleep: (ms: number) => {
+      slept += ms;
+      now += ms;
+      return Promise.resolve();
+    },
+  };
+  await using world = await ChatWorld.start({ paceClock });
+  const [eve, bob] = [await world.connectAs("eve"), await world.connectAs("bob")];
+  for (let times = 0; times < 30; times++) await eve.call("close_chat", { chatId: await invite(eve, "bob") });
+  assert.equal(slept, 0);
+  for (let times = 0; times < 10; times++) await eve.call("close_chat", { chatId: await invite(eve, "bob") });
+  assert.ok(slept > 4_900 && slept < 5_100, `${slept} ms`);
+  await invite(bob, "eve");
+  assert.ok(slept < 5_100, "nobody else waits");
+});
