@@ -46,7 +46,7 @@ const REST_WITHIN_MS = 90_000;
 
 /** What a server logs when a disk is full or its database is away, and when that is over. */
 const REFUSES = / the database takes nothing: /;
-const STORES_AGAIN = / the database takes messages again| serving /;
+const STORES_AGAIN = / the database takes messages again/;
 
 /** What a run is told. */
 export interface RunOptions {
@@ -164,7 +164,10 @@ async function findTroubles(world: World): Promise<string[]> {
         troubles.push(`a server's log: ${line.slice(0, 300)}`);
       }
     }
-    const last = lines.findLast((line) => REFUSES.test(line) || STORES_AGAIN.test(line));
+    // One that was killed while it refused has not said so, and the next one has nothing to take back.
+    const last = server.presentLog.split("\n").findLast((line) =>
+      REFUSES.test(line) || STORES_AGAIN.test(line)
+    );
     if (last !== undefined && REFUSES.test(last)) troubles.push("a server has not said that it stores again");
   }
   for (const device of world.devices) {

@@ -60,6 +60,11 @@ export class ServerProcess implements AsyncDisposable {
     return this.#server.program.pid;
   }
 
+  /** What it wrote to its log in its present life, or its last. */
+  get presentLog(): string {
+    return this.#server.program.stderr;
+  }
+
   /** What it wrote to its log in all its lives. */
   get log(): string {
     return this.#log + this.#server.program.stderr;
