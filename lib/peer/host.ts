@@ -208,7 +208,8 @@ export class HostedChat implements AsyncDisposable {
     if (channel.isLinked) return;
     if (terms) channel.close({ kind: "closed", message: `${by} has ended the chat` });
     else if (reason === "declined") {
-      channel.close({ kind: "closed", message: `${by} takes no invitation from you any more` });
+      const message = `the invitation is over, as ${by} takes none from you any more`;
+      channel.close({ kind: "closed", message });
     }
   }
 

@@ -270,6 +270,6 @@ Deno.test("HostedChat waits no longer for a friend who takes no invitation any m
   pair.ana.hear({ name: "chat_closed", content: { chatId, by: "bob", reason: "closed" } });
   assert.equal(pair.hosted.chat.channel.isEnded, false, "one attempt of his has ended");
   pair.ana.hear({ name: "chat_closed", content: { chatId, by: "bob", reason: "declined" } });
-  await assert.rejects(pair.hosted.linked, /bob takes no invitation from you any more/);
+  await assert.rejects(pair.hosted.linked, /the invitation is over, as bob takes none from you any more/);
   await pair.hosted.chat.ended;
 });
