@@ -90,8 +90,7 @@ export function parseHostAndPort(text: string): { host: string; port: number } {
   // Behind a % is the name of an interface, and no port: for that there are brackets.
   if (isIPv6(typed) && !/%.*:/.test(typed)) return { host: typed.toLowerCase(), port: DEFAULT_PORT };
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?$/s.exec(typed) ?? [];
-  // A dot at the end says that the name is whole (RFC 1034 §3.1), as one with dots in it is taken to be anyhow.
-  const host = (bracketed ?? plain ?? "").toLowerCase().replace(/(\..*)\.$/, "$1");
+  const host = withoutLastDot((bracketed ?? plain ?? "").toLowerCase());
   const isGood = bracketed === undefined ? HOST_NAME.test(host) && !portText?.includes(":") : isIPv6(host);
   if (!isGood) {
     throw new UsageError(
@@ -101,6 +100,11 @@ export function parseHostAndPort(text: string): { host: string; port: number } {
     );
   }
   return { host, port: portText === undefined ? DEFAULT_PORT : parsePort(portText) };
+}
+
+/** A dot at the end says that the name is whole (RFC 1034 §3.1), as one with dots in it is taken to be anyhow. */
+function withoutLastDot(host: string): string {
+  return host.endsWith(".") && host.indexOf(".") < host.length - 1 ? host.slice(0, -1) : host;
 }
 
 /**

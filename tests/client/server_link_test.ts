@@ -300,11 +300,11 @@ Deno.test("ServerLink looks soon, then ever later, for a server that is not back
   await server.stop();
   await first;
   const pauses = () => states.filter((state) => state.kind === "waiting").length;
-  await waitUntil("it has tried three times in vain", () => pauses() === 4);
+  await waitUntil("it has tried three times in vain", () => pauses() >= 4);
   server.restart();
   await ready(link);
   const waits = states.filter((state) => state.kind === "waiting");
-  assert.ok(waits.at(-1)!.retryAtMs - waits[0]!.retryAtMs < 5_000, "and not after half a minute");
+  assert.ok(waits[3]!.retryAtMs - waits[0]!.retryAtMs < 5_000, "and not after half a minute");
   await link.close();
   await server.stop();
 });

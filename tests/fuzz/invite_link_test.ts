@@ -56,13 +56,17 @@ for (const [name, parse] of Object.entries({ parseInviteLink, parseHostAndPort, 
 fuzzTest(
   "parseInviteLink() takes no time to speak of, however long the text",
   fc.property(fc.constantFrom("a.", "-", "[", ":", "/", "#", "::", " ", "%", "<"), (part) => {
-    const startedAt = performance.now();
-    try {
-      parseInviteLink(`mini-chat://${part.repeat(20_000)}`);
-    } catch (error) {
-      assert.ok(error instanceof UsageError);
+    let quickest = Infinity; // of ten, since a busy machine can only make it slower
+    for (let attempt = 0; attempt < 10 && quickest >= 500; attempt++) {
+      const startedAt = performance.now();
+      try {
+        parseInviteLink(`mini-chat://${part.repeat(20_000)}`);
+      } catch (error) {
+        assert.ok(error instanceof UsageError);
+      }
+      quickest = Math.min(quickest, performance.now() - startedAt);
     }
-    assert.ok(performance.now() - startedAt < 500, part);
+    assert.ok(quickest < 500, part);
   }),
   10,
 );
