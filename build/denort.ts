@@ -14,6 +14,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { baseVariableOf, TARGETS } from "./compile.ts";
 import { withoutAddedSegment, withoutAddedSymbols } from "./mach_o.ts";
+import { withoutAddedSection } from "./portable_executable.ts";
 import { runTool, say } from "./tool.ts";
 
 /** An npm package (MIT) that holds a base executable, how to get it out, and what it is then. */
@@ -52,8 +53,8 @@ const CARRIERS: Readonly<Record<string, Carrier>> = {
   "windows-x64": {
     package: "@stdy/cli-win32-x64@0.22.2",
     member: "package/bin/steady.exe",
-    takeOut: (carrier) => carrier, // `deno compile` puts its resource in the place of the one that is there
-    sha256: "f61a8733b07d8fe6746543e8c602a0f583cd9baa591a94d63ea59c2349a7ef85",
+    takeOut: withoutAddedSection,
+    sha256: "714afa06b9aa9eae56bcb97b22e832c4325272b5fb735a8207146c2b23868d0b",
   },
 };
 

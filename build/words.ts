@@ -16,7 +16,7 @@ import { CLIENT_PAGE, SERVER_PAGE } from "./words/page_texts.ts";
 import { complain } from "./tool.ts";
 
 /** Both programs with what their pages say beside the tree. */
-const PAGES: readonly { readonly program: () => Command; readonly text: PageText }[] = [
+const PAGES: readonly { readonly program: () => Command | Promise<Command>; readonly text: PageText }[] = [
   { program: () => clientProgram(), text: { ...CLIENT_PAGE, exitStatus: CLIENT_STATUS } },
   {
     program: () => serverProgram(() => Promise.reject(new TypeError("A tree runs nothing"))),
@@ -32,7 +32,7 @@ const PAGES: readonly { readonly program: () => Command; readonly text: PageText
  */
 export async function writeWords(folder: string, name?: string): Promise<void> {
   for (const { program: makeProgram, text } of PAGES) {
-    const program = makeProgram();
+    const program = await makeProgram();
     if (name !== undefined && program.name() !== name) continue;
     await write(join(folder, "man"), `${program.name()}.1`, manualPage(program, text, VERSION));
     for (const shell of SHELLS) {

@@ -38,7 +38,7 @@ export interface ImageOptions {
 }
 
 /** No version in it, so that the address of the latest one stays the same. */
-export function imageName(target: string): string {
+function imageName(target: string): string {
   return `${PROGRAM}-image-${target}.tar`;
 }
 

@@ -1,6 +1,7 @@
 // What an executable is, read from its bytes: most of those of a release cannot be run where it is made.
 import { Buffer } from "node:buffer";
 import { type Build, BUILD_NAME } from "../../lib/version.ts";
+import { isLoadedWhole } from "../portable_executable.ts";
 
 /** What an executable says of itself. */
 export interface Inspected {
@@ -30,7 +31,8 @@ function targetOf(bytes: Buffer): string {
   if (bytes.readUInt32LE(0) === 0xfeedfacf) return machineOf(MACH_O_MACHINES, bytes.readUInt32LE(4));
   const head = bytes.readUInt32LE(60); // where the PE head lies
   if (bytes.toString("latin1", head, head + 4) === "PE\0\0") {
-    return machineOf(PE_MACHINES, bytes.readUInt16LE(head + 4));
+    const machine = machineOf(PE_MACHINES, bytes.readUInt16LE(head + 4));
+    return isLoadedWhole(bytes) ? machine : `${machine}, which would load only a part of it`;
   }
   return "unknown format";
 }

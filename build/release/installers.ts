@@ -2,7 +2,7 @@
 import { join } from "node:path";
 
 /** Names of the scripts, here and beside the archives. */
-export const INSTALLERS: readonly string[] = ["install.sh", "install.ps1"];
+const INSTALLERS: readonly string[] = ["install.sh", "install.ps1"];
 
 /** What is written into them. */
 export interface InstallerFacts {

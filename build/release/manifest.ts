@@ -6,7 +6,7 @@ import * as z from "zod";
 import { PROGRAMS, TARGETS } from "../compile.ts";
 
 /** Name of the manifest, beside the archives. */
-export const MANIFEST_NAME = "release.json";
+const MANIFEST_NAME = "release.json";
 
 /** No version in it, so that `…/latest/download/NAME` stays a good address; Windows opens .zip without further programs. */
 export function archiveName(program: string, target: string): string {

@@ -28,7 +28,7 @@ import {
 import { PUBLIC_KEY_FILE, SECRET_KEY_VARIABLE, type Signer, tryKeys } from "./signing.ts";
 
 /** What is signed: a line for each other file, as `sha256sum` writes it. */
-export const SUMS_NAME = "SHA256SUMS";
+const SUMS_NAME = "SHA256SUMS";
 
 /** What a release is made of. */
 export interface ReleaseOptions {

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Argument, Command, Option } from "commander";
+import { shownDefault } from "../../lib/commands/command_line.ts";
 
 /** What a page says that no tree can. Lines of `about` and paragraphs may use `*bold*` for words to be typed. */
 export interface PageText {
@@ -116,14 +117,11 @@ function subcommand(command: Command, shared: ReadonlyMap<string, Option>): stri
 }
 
 function flag(option: Option): string {
-  const { flags, description, argChoices, envVar, defaultValue, defaultValueDescription } = option;
-  const shownDefault = defaultValueDescription ??
-    (defaultValue === undefined || defaultValue === false || defaultValue === ""
-      ? undefined
-      : String(defaultValue));
+  const { flags, description, argChoices, envVar } = option;
+  const usual = shownDefault(option);
   const more = [
     argChoices && `one of ${argChoices.join(", ")}`,
-    shownDefault !== undefined && `default: ${shownDefault}`,
+    usual !== undefined && `default: ${usual}`,
     envVar && `variable: ${envVar}`,
   ].filter(Boolean).join("; ");
   const shown = flags.replaceAll(

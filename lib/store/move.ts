@@ -1,7 +1,7 @@
 // Moves a whole store from one engine to the other while no server runs: all rows in the order of their keys, which stay as they
 // are, so that clients notice nothing. Everything is read back and compared before it lasts.
 import { UsageError } from "../errors.ts";
-import { MOVED_TABLES, type MovedRow, type MovedTable, type MovingSide } from "./tables.ts";
+import { MOVED_TABLES, type MovedRow, type MovedTable, type MovingSide, refuseFilled } from "./tables.ts";
 
 const ROWS_PER_PAGE = 1_000;
 
@@ -19,7 +19,7 @@ export interface MoveProgress {
 }
 
 /**
- * Moves everything, or nothing. The source stays as it was.
+ * Moves everything, or nothing, also where the program is killed. The source stays as it was.
  * @returns Rows of each table.
  * @throws {UsageError} A side is in use, the target holds something already, or what was written reads otherwise.
  */
@@ -33,19 +33,12 @@ export async function moveStore(
   ]);
   const isToPostgres = direction === "to_postgres";
   await using postgres = await openPostgresSide(url, { fingerprint, isTarget: isToPostgres });
-  await using sqlite = openSqliteSide(path);
+  await using sqlite = await openSqliteSide(path, { isTarget: !isToPostgres });
   const [source, target] = isToPostgres ? [sqlite, postgres] : [postgres, sqlite];
 
+  await refuseFilled(target);
   const moved = new Map<string, number>();
-  for (const table of MOVED_TABLES) {
-    const there = await target.countRows(table);
-    if (there > 0) {
-      throw new UsageError(
-        `Cannot move to ${target.place} as it holds ${there} ${table.name} already: name an empty one`,
-      );
-    }
-    moved.set(table.name, await source.countRows(table));
-  }
+  for (const table of MOVED_TABLES) moved.set(table.name, await source.countRows(table));
   for (const table of MOVED_TABLES) {
     await copy(table, source, target, (rows) => {
       onProgress({ table: table.name, rows, of: moved.get(table.name)! });

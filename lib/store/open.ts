@@ -58,6 +58,8 @@ export async function openLocalStore(path: string, options: StoreOptions = {}): 
 export interface SharedStoreOptions extends StoreOptions {
   /** Of a community's key: an empty database becomes that community's. Unset: it has to be one already. */
   readonly fingerprint?: string;
+  /** Whether a database that takes no writes now will do, where there is no other: its verbs that read work. False by default. */
+  readonly orReadOnly?: boolean;
 }
 
 /**

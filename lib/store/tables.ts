@@ -1,4 +1,5 @@
 // The tables of a server's store, as both engines have them: what has to be moved from one to the other.
+import { UsageError } from "../errors.ts";
 import type { ServerTables } from "./verbs/schema.ts";
 
 export interface MovedTable {
@@ -78,4 +79,20 @@ export interface MovingSide extends AsyncDisposable {
 export function selectFrom(table: MovedTable, otherwise: Readonly<Record<string, string>> = {}): string {
   const columns = table.columns.map((column) => otherwise[column] ?? column);
   return `SELECT ${columns.join(", ")} FROM ${table.name}`;
+}
+
+/** @throws {UsageError} A side that a move is to fill holds something already. */
+export async function refuseFilled(target: MovingSide): Promise<void> {
+  for (const table of MOVED_TABLES) {
+    const there = await target.countRows(table);
+    if (there === 0) continue;
+    throw new UsageError(
+      `Cannot move to ${target.place} as it holds ${there} ${table.name} already: name an empty one`,
+    );
+  }
+}
+
+/** Where a move makes the file of a database, which gets its name once it is whole. */
+export function unfinishedMove(path: string): string {
+  return `${path}.partial`;
 }

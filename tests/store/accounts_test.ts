@@ -1,4 +1,7 @@
 import { deepEqual, equal, notEqual } from "node:assert/strict";
+import { DEFAULT_STORE_LIMITS } from "../../lib/store/limits.ts";
+import { postgresDialect } from "../../lib/store/postgres/dialect.ts";
+import { coldVerbs } from "../../lib/store/verbs/cold.ts";
 import { addDevice, addPerson, DAY_MS, refused, send, storeTest } from "./store_helpers.ts";
 
 storeTest("createAccount() takes each name once, and a removed account keeps its name", async (newStore) => {
@@ -92,16 +95,23 @@ storeTest(
   },
 );
 
-storeTest("findLogin() lasts 90 days after its last use, and not longer", async (newStore) => {
-  await using s = await newStore();
-  const ana = await addPerson(s.store, "ana");
-  s.clock.at += 89 * DAY_MS;
-  notEqual(await s.store.findLogin(ana.tokenHash), null);
-  s.clock.at += 89 * DAY_MS;
-  notEqual(await s.store.findLogin(ana.tokenHash), null, "the use in between was noted");
-  s.clock.at += 91 * DAY_MS;
-  equal(await s.store.findLogin(ana.tokenHash), null);
-});
+storeTest(
+  "a login lasts until pruning finds that it lay unused for 90 days: by a wrong clock alone it does not end",
+  async (newStore) => {
+    await using s = await newStore();
+    const ana = await addPerson(s.store, "ana");
+    s.clock.at += 89 * DAY_MS;
+    await s.store.prune();
+    notEqual(await s.store.findLogin(ana.tokenHash), null);
+    s.clock.at += 89 * DAY_MS;
+    await s.store.prune();
+    notEqual(await s.store.findLogin(ana.tokenHash), null, "the use in between was noted");
+    s.clock.at += 91 * DAY_MS;
+    deepEqual(await s.store.listEndedLogins([ana.tokenHash]), [], "who is connected is not sent away");
+    await s.store.prune();
+    equal(await s.store.findLogin(ana.tokenHash), null);
+  },
+);
 
 storeTest(
   "sessions end one by one, all but one, with a disabled account and with a removed one",
@@ -127,6 +137,7 @@ storeTest(
     await s.store.setDisabled("ana", true);
     deepEqual(await s.store.listEndedLogins(all), all);
     await refused(addDevice(s.store, ana), "forbidden", /disabled/);
+    deepEqual(await s.store.listGone([ana.accountId]), [{ accountId: ana.accountId, name: "ana" }]);
     await s.store.setDisabled("ana", false);
     await addDevice(s.store, ana);
 
@@ -134,6 +145,10 @@ storeTest(
     await s.store.removeAccount("bob");
     deepEqual(await s.store.listEndedLogins([bob.tokenHash]), [bob.tokenHash]);
     await refused(s.store.setDisabled("bob", true), "not_found");
+    deepEqual(await s.store.listGone([ana.accountId, bob.accountId, 999]), [
+      { accountId: bob.accountId, name: "bob" },
+    ]);
+    deepEqual(await s.store.listGone([]), []);
   },
 );
 
@@ -280,4 +295,31 @@ storeTest("findCredentials() tells a device of the account from any other", asyn
     false,
     false,
   ]);
+});
+
+storeTest(
+  "lastActiveAt() is of a device or a message, and reads no messages where a device will do",
+  async (newStore) => {
+    await using s = await newStore();
+    const { store, clock } = s;
+    const from = clock.at;
+    equal(await store.lastActiveAt({ from, before: from + 1 }), null);
+    const ana = await addPerson(store, "ana");
+    clock.at += DAY_MS;
+    await send(store, ana, "ana", "hello");
+    equal(await store.lastActiveAt({ from, before: from }), null);
+    equal(await store.lastActiveAt({ from, before: clock.at + 1 }), from);
+    equal(await store.lastActiveAt({ from: from + 1, before: clock.at + 1 }), clock.at);
+    equal(await store.lastActiveAt({ from: from + 1, before: clock.at }), from);
+  },
+);
+
+Deno.test("of all sessions of a server, logins and devices are one query each: a round trip for each held up everybody", () => {
+  const context = { dialect: postgresDialect(), limits: DEFAULT_STORE_LIMITS, now: 0, forget: () => {} };
+  const { reads, writes } = coldVerbs(context);
+  const many = Array.from({ length: 500 }, (_, index) => `${index}`);
+  for (const steps of [reads.listEndedLogins(many), writes.noteDevicesUsed(many)]) {
+    equal(steps.next().done, false);
+    equal(steps.next([]).done, true);
+  }
 });

@@ -1,11 +1,12 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { addPerson, readMailbox } from "./store_helpers.ts";
 
-const STORM = new URL("./storm_program.ts", import.meta.url).pathname;
-const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+const STORM = fileURLToPath(import.meta.resolve("./storm_program.ts"));
+const CONFIG = fileURLToPath(import.meta.resolve("../../deno.json"));
 
 /** Lets the storm acknowledge some messages, kills it without warning, and returns what it has acknowledged. */
 async function stormUntilKilled(path: string, round: number, atLeast: number): Promise<string[]> {

@@ -144,6 +144,7 @@ storeTest(
     await s.store.acknowledge({ accountId: ana.accountId, deviceId: ana.deviceId, read: sequence });
     s.clock.at += 2 * DAY_MS;
     equal((await s.store.prune()).messages, 1);
+    equal(await s.store.highestSequence(ana.accountId), 0, "a subscriber is told of none that never comes");
     await using again = await s.again({ now: s.clock.now });
     equal((await send(again, ana, "ana", "next")).sequence > sequence, true);
     equal(await s.store.highestSequence(ana.accountId), sequence + 1);
@@ -259,6 +260,7 @@ storeTest(
     };
     const nothing = {
       messages: 0,
+      isEstimated: false,
       textBytes: 0,
       unreadMessages: 0,
       oldestUnreadAt: null,
@@ -277,6 +279,7 @@ storeTest(
     const [oldestUnreadAt, newestStoredAt] = times;
     deepEqual(await survey(), {
       messages: 3,
+      isEstimated: false,
       textBytes: 8,
       unreadMessages: 2,
       oldestUnreadAt,
@@ -285,6 +288,7 @@ storeTest(
     await s.store.removeAccount("bob");
     deepEqual(await survey(), {
       messages: 1,
+      isEstimated: false,
       textBytes: 2,
       unreadMessages: 1,
       oldestUnreadAt: newestStoredAt,

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { UsageError } from "../../lib/errors.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { migrate, schemaVersion } from "../../lib/sqlite/migrations.ts";
@@ -81,7 +82,7 @@ Deno.test("two processes share a database: each sees at once what the other has 
   `;
   const program = join(s.folder.path, "other.ts");
   await Deno.writeTextFile(program, script);
-  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const config = fileURLToPath(import.meta.resolve("../../deno.json"));
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--config", config, "--allow-read", "--allow-write", "--allow-env", program, s.path],
     stderr: "inherit",

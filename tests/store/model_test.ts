@@ -179,7 +179,9 @@ class Side {
       }
       case "acknowledge": {
         const [delivered, read] = [this.#sequenceAt(call.delivered), this.#sequenceAt(call.read)];
-        return store.acknowledge({ accountId, deviceId, delivered, read });
+        // To be told in any order.
+        return store.acknowledge({ accountId, deviceId, delivered, read })
+          .then((news) => news.toSorted((a, b) => a.senderId - b.senderId));
       }
       case "mailbox":
         return pagesOf(

@@ -51,3 +51,24 @@ storeTest("two have met once one has written to the other", async (newStore) => 
   equal(await s.store.haveMet(bob.accountId, "ana"), true);
   equal(await s.store.haveMet(bob.accountId, "nobody"), true);
 });
+
+storeTest(
+  "a ban that seems to have ended is there again once a wrong clock is set right, until it is pruned",
+  async (newStore) => {
+    await using s = await newStore();
+    const { store, clock } = s;
+    const ban = (subject: string) =>
+      store.ban({ kind: "network", subject, endsAt: clock.at + DAY_MS, reason: "" });
+    const banned = async () => (await store.standingOrders()).bans.map(({ subject }) => subject).toSorted();
+    await ban("192.0.2.1/32");
+    clock.at += 400 * DAY_MS;
+    await ban("192.0.2.2/32");
+    deepEqual(await banned(), ["192.0.2.2/32"]);
+    clock.at -= 400 * DAY_MS;
+    deepEqual(await banned(), ["192.0.2.1/32", "192.0.2.2/32"]);
+    clock.at += DAY_MS;
+    await store.prune();
+    clock.at -= DAY_MS;
+    deepEqual(await banned(), ["192.0.2.2/32"]);
+  },
+);

@@ -56,3 +56,22 @@ storeTest("a report holds the texts as the mailbox has them, until it is closed"
   await refused(store.closeReport(99), "not_found");
   equal((await store.listReports({ after: 0, limit: 1 })).length, 1);
 });
+
+storeTest(
+  "one account fills no disk with reports: once 20 are open, the operator has to close one",
+  async (newStore) => {
+    await using s = await newStore();
+    const { store } = s;
+    const [ana, bob] = [await addPerson(store, "ana"), await addPerson(store, "bob")];
+    await addPerson(store, "eve");
+    const report = (reporterId: number) =>
+      store.reportUser({ reporterId, name: "eve", why: "spam", sequences: [] });
+    const made = await Promise.allSettled(Array.from({ length: 25 }, () => report(ana.accountId)));
+    equal(made.filter(({ status }) => status === "fulfilled").length, 20);
+    await refused(report(ana.accountId), "too_large", /20 of your reports wait/);
+    await report(bob.accountId);
+    await store.closeReport((await store.listReports({ after: 0, limit: 1 }))[0]!.id);
+    await report(ana.accountId);
+    await refused(report(ana.accountId), "too_large");
+  },
+);

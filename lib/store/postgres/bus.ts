@@ -4,7 +4,7 @@
 // - Each NOTIFY wakes every server, which grows with the square of their number. So what waits leaves together, and seldom.
 import type { Bus, BusNews } from "../../chat/cluster.ts";
 import { UsageError } from "../../errors.ts";
-import { sleep, within } from "../../waiting.ts";
+import { nextTurn, sleep, within } from "../../waiting.ts";
 import type { Connection } from "./connection.ts";
 import { type Lane, openLane } from "./lane.ts";
 import type { StoreNews } from "../verbs/steps.ts";
@@ -83,7 +83,7 @@ export class PostgresBus implements Bus, AsyncDisposable {
     else this.#queue(JSON.stringify(news));
     if (this.#wakes.size > MAX_WAITING_WAKES) this.#everybodyLooks = true;
     if (this.#everybodyLooks) this.#wakes.clear();
-    this.#sending ??= this.#send().finally(() => this.#sending = null);
+    this.#sending ??= this.#send();
   }
 
   listen(hear: (news: BusNews) => void, onGap: () => void): Disposable {
@@ -152,17 +152,21 @@ export class PostgresBus implements Bus, AsyncDisposable {
   }
 
   async #send(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve)); // what the same turn publishes comes along; no timer is as short
-    while (this.#wakes.size > 0 || this.#news.length > 0 || this.#everybodyLooks) {
-      const payload = this.#takePayload();
-      try {
-        await this.#notifying.run((connection) => connection.rows(NOTIFY, [CHANNEL, payload]));
-      } catch {
-        if (this.#closing.signal.aborted) return;
-        // It may have been told or not; an event must not come twice, and to look twice does no harm.
-        this.#everybodyLooks = true;
+    await nextTurn(); // what the same turn publishes comes along
+    try {
+      while (this.#wakes.size > 0 || this.#news.length > 0 || this.#everybodyLooks) {
+        const payload = this.#takePayload();
+        try {
+          await this.#notifying.run((connection) => connection.rows(NOTIFY, [CHANNEL, payload]));
+        } catch {
+          if (this.#closing.signal.aborted) return;
+          // It may have been told or not; an event must not come twice, and to look twice does no harm.
+          this.#everybodyLooks = true;
+        }
+        await sleep(Math.max(LEAST_REST_MS, this.#countServers() ** 2 / WOKEN_PER_MS));
       }
-      await sleep(Math.max(LEAST_REST_MS, this.#countServers() ** 2 / WOKEN_PER_MS));
+    } finally {
+      this.#sending = null; // in one go with the last look for news, so that none falls between
     }
   }
 

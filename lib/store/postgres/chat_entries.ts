@@ -58,6 +58,8 @@ const HELD = `
   WHERE (host_id = $1 AND host_server = $2 AND host_session = $3)
     OR (friend_id = $1 AND joiner_server = $2 AND joiner_session = $3)`;
 const OF_ACCOUNT = "SELECT chat_id FROM open_chats WHERE host_id = $1 OR friend_id = $1";
+const PARTIES =
+  `SELECT host_id AS "accountId" FROM open_chats UNION SELECT friend_id AS "accountId" FROM open_chats`;
 const OPEN = "SELECT count(*) AS chats FROM open_chats";
 const NEGLECTED = `
   SELECT c.chat_id FROM open_chats c LEFT JOIN servers s ON s.id = c.host_server AND ${IS_ALIVE}
@@ -116,6 +118,10 @@ export class PostgresChatEntries implements ChatEntries {
 
   async ofAccount(accountId: number): Promise<string[]> {
     return (await this.#rows<{ chat_id: string }>(OF_ACCOUNT, [accountId])).map(({ chat_id }) => chat_id);
+  }
+
+  async parties(): Promise<number[]> {
+    return (await this.#rows<{ accountId: number }>(PARTIES)).map(({ accountId }) => accountId);
   }
 
   async neglected(): Promise<string[]> {

@@ -22,7 +22,11 @@ export interface ConnectOptions {
   /** Whether a COMMIT may be confirmed before it is on the disk. False by default, whatever the database's own setting. */
   readonly loseable?: boolean;
   readonly deadlineMs?: number; // for an answer; ANSWER_DEADLINE_MS by default
+  readonly orReadOnly?: boolean; // whether a host that takes no writes will do where there is no other; false by default
 }
+
+/** A host that could be reached, and takes no writes. */
+class TakesNoWrites extends Error {}
 
 /** How long a host may take to be connected, signed in and asked whether it takes writes. */
 const CONNECT_DEADLINE_MS = 3_000;
@@ -61,7 +65,19 @@ const INT8 = 20, INT8_ARRAY = 1016, NUMERIC = 1700, INT4_ARRAY = 1007;
  * Connects to the host that takes writes. All are asked at once, as one that is cut off would cost its whole deadline.
  * @throws {UsageError} There is none that can be reached and lets this user in.
  */
-export async function connect(url: DatabaseUrl, options: ConnectOptions): Promise<Connection> {
+export async function connect(
+  url: DatabaseUrl,
+  { orReadOnly = false, ...options }: ConnectOptions,
+): Promise<Connection> {
+  try {
+    return await connectToFirst(url, options);
+  } catch (error) {
+    if (!orReadOnly || !saysReadOnly(error as UsageError)) throw error;
+    return await connectToFirst(url, { ...options, orReadOnly });
+  }
+}
+
+async function connectToFirst(url: DatabaseUrl, options: ConnectOptions): Promise<Connection> {
   const attempts = url.hosts.map((host) => connectTo(url, host, options));
   try {
     const connection = await Promise.any(attempts);
@@ -74,6 +90,10 @@ export async function connect(url: DatabaseUrl, options: ConnectOptions): Promis
       cause: error,
     });
   }
+}
+
+function saysReadOnly({ cause }: { readonly cause?: unknown }): boolean {
+  return cause instanceof AggregateError && cause.errors.some((error) => error instanceof TakesNoWrites);
 }
 
 /** An aggregate: one error for each host, and in it one for each address of its name. */
@@ -231,7 +251,7 @@ export class Connection {
   }
 
   /** For {@linkcode connect}: settings, in the round trip that asks whether this host takes writes. */
-  async prepareSession({ name, loseable = false }: ConnectOptions): Promise<void> {
+  async prepareSession({ name, loseable = false, orReadOnly = false }: ConnectOptions): Promise<void> {
     const settings = { ...SETTINGS, application_name: `mini-chat ${name}` };
     const calls = Object.entries(settings).map(([key, value]) => `set_config('${key}', '${value}', false)`);
     const commits = loseable ? "'off'" : "replace(current_setting('synchronous_commit'), 'off', 'on')";
@@ -242,9 +262,12 @@ export class Connection {
       [],
       CONNECT_DEADLINE_MS,
     );
-    if (row?.recovering) throw new Error("it is a standby, which takes no writes");
+    if (orReadOnly) return;
+    if (row?.recovering) throw new TakesNoWrites("it is a standby, which takes no writes");
     if (row?.guarded === "on") {
-      throw new Error("it takes no writes, as default_transaction_read_only is on: its disk may be full");
+      throw new TakesNoWrites(
+        "it takes no writes, as default_transaction_read_only is on: its disk may be full",
+      );
     }
   }
 

@@ -19,6 +19,17 @@ const ONE_WAY = `
     ) newest
   ) counted WHERE total - bytes <= $5 OR nth = 2 ORDER BY sequence DESC`;
 
+/** From so many messages on, PostgreSQL's estimate is taken: it counts a million in some tenths of a second. */
+const ESTIMATED_FROM = 100_000;
+
+// As its planner does: rows on a page when it last looked, times the pages that there are now; 0 where it has never looked.
+const ESTIMATE = `
+  SELECT CASE WHEN relpages = 0 THEN 0
+    ELSE round(reltuples / relpages * (pg_relation_size(oid) / current_setting('block_size')::int)) END AS messages
+  FROM pg_class WHERE oid = 'messages'::regclass`;
+
+const COUNT = "SELECT count(*) AS messages FROM messages";
+
 /** With the places of U+0000 that belong to the text; the tables that both engines have do not name them. */
 const NO_TEXT = { text: "", nul_at: null } as const;
 
@@ -27,9 +38,18 @@ export function postgresDialect(): Dialect {
     tables: new Kysely<ServerTables>({ dialect: COMPILER }),
     // Not `FOR UPDATE`: that would hold up whoever stores a row that refers to this one.
     forUpdate: (rows) => rows.forNoKeyUpdate(),
+    listed: (json, type) =>
+      sql`(SELECT value::${sql.raw(type)} FROM json_array_elements_text(${json}::json) value)`,
     textBytes: sql<number>`bytes`,
     noText: NO_TEXT,
     databaseBytes: sql<number>`pg_database_size(current_database())`,
+
+    *roughMessages() {
+      const estimate = (yield { sql: ESTIMATE, values: [], wanted: "rows" }) as [{ messages: number }];
+      if (estimate[0].messages >= ESTIMATED_FROM) return { ...estimate[0], isEstimated: true };
+      const counted = (yield { sql: COUNT, values: [], wanted: "rows" }) as [{ messages: number }];
+      return { ...counted[0], isEstimated: false };
+    },
 
     *readConversation({ senderId, recipientId, before, limit, maxBytes }) {
       const values = [senderId, recipientId, before, limit, maxBytes];

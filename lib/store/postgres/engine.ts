@@ -17,6 +17,7 @@ import { mayRunAgain, unavailableFrom } from "./errors.ts";
 import { type HotContext, runHotBatch } from "./hot/batch.ts";
 import { type Lane as Connections, openLane } from "./lane.ts";
 import { type PageRequest, readPages } from "./hot/mailbox_pages.ts";
+import { Roomless } from "./hot/roomless.ts";
 import { runSteps } from "./hot/run_steps.ts";
 import type { NewMessage } from "./hot/sends.ts";
 import type { DatabaseUrl } from "./url.ts";
@@ -35,20 +36,22 @@ const LOOK_AGAIN_MS = 30_000;
 /** Writes of one statement that are asked for at each connection: they need no transaction. */
 const SINGLE_WRITES: readonly Verb[] = ["findLogin", "markSeen", "noteDevicesUsed"];
 
-const HIGHEST = "SELECT highest_sequence AS sequence FROM mailboxes WHERE account_id = $1";
+const HIGHEST = "SELECT coalesce(max(sequence), 0) AS sequence FROM messages WHERE recipient_id = $1";
 const READ_TO = "SELECT read_sequence AS sequence FROM devices WHERE account_id = $1 AND id = $2";
 
 export interface PostgresOptions {
   readonly limits?: Partial<StoreLimits>;
   readonly deadlineMs?: number; // for an answer of PostgreSQL; as `ConnectOptions.deadlineMs`
+  readonly orReadOnly?: boolean; // as `ConnectOptions.orReadOnly`
 }
 
 /** Opens the lanes; the schema has to be there. @throws {UsageError} The database cannot be reached. */
 export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}): Promise<Engine> {
   await using opened = new AsyncDisposableStack();
   const open = async (name: string, connections = 1) => {
-    const deadline = options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs };
-    return opened.use(await openLane(url, { name, connections, ...deadline }));
+    const { deadlineMs, orReadOnly = false } = options;
+    const deadline = deadlineMs === undefined ? {} : { deadlineMs };
+    return opened.use(await openLane(url, { name, connections, orReadOnly, ...deadline }));
   };
   const hot = await open("sends");
   const cold = await open("writes");
@@ -69,6 +72,7 @@ export async function openEngine(url: DatabaseUrl, options: PostgresOptions = {}
         accounts: new AccountsByName(),
         commits,
         unreadParts: new UnreadParts(),
+        roomless: new Roomless(),
         pruneMailbox: verbs.pruneMailbox,
       }),
       coldLane(cold, context, verbs.writes),

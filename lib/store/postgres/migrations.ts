@@ -196,6 +196,10 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
       CREATE INDEX accounts_to_clear ON accounts (id) WHERE cleared_up_to IS NOT NULL;
     `,
   },
+  {
+    title: "connected devices",
+    sql: "ALTER TABLE presence ADD COLUMN device_ids text[] NOT NULL DEFAULT '{}'",
+  },
 ];
 
 /** How long a migration waits for a table that others use; then they go first, and it comes again. */

@@ -1,7 +1,8 @@
 // PostgreSQL's side of a move: one transaction, in which the lock of the schema keeps servers from starting.
-import { UsageError } from "../../errors.ts";
+import { messageOf, UsageError } from "../../errors.ts";
 import { MOVED_TABLES, type MovedRow, type MovedTable, type MovingSide, selectFrom } from "../tables.ts";
 import { connect, type Connection } from "./connection.ts";
+import { sqlStateOf } from "./errors.ts";
 import { type StoredText, storedText, wholeText } from "./hot/texts.ts";
 import { IS_ALIVE } from "./lease.ts";
 import { checkSchema, LOCK_FAMILY, migratePostgres, SCHEMA_LOCK } from "./migrations.ts";
@@ -115,7 +116,7 @@ class PostgresSide implements MovingSide {
   }
 
   async commit(): Promise<void> {
-    await this.#connection.commit([], DEADLINE_MS);
+    await this.#connection.commit([], DEADLINE_MS).catch((error) => this.#fail(error));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -123,7 +124,13 @@ class PostgresSide implements MovingSide {
   }
 
   #rows<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.#connection.rows<Row>(sql, values, DEADLINE_MS);
+    return this.#connection.rows<Row>(sql, values, DEADLINE_MS).catch((error) => this.#fail(error));
+  }
+
+  /** In PostgreSQL's words, which name the disk that is full and the like. */
+  #fail(error: unknown): never {
+    if (sqlStateOf(error) === null) throw error;
+    throw new UsageError(`Cannot move, as ${this.place} refuses: ${messageOf(error)}`, { cause: error });
   }
 }
 

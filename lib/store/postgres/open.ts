@@ -70,6 +70,7 @@ export async function openOperatorStore(
     url,
     (connection) =>
       fingerprint === undefined ? checkSchema(connection) : migratePostgres(connection, { fingerprint }),
+    options.orReadOnly,
   );
   return queuedStore(await openEngine(url, { deadlineMs: OPERATOR_DEADLINE_MS, ...options }), now);
 }
@@ -134,8 +135,9 @@ async function exclusively<Result>(url: DatabaseUrl, work: () => Promise<Result>
 async function withConnection<Result>(
   url: DatabaseUrl,
   work: (connection: Connection) => Promise<Result>,
+  orReadOnly = false,
 ): Promise<Result> {
-  const connection = await connect(url, { name: "schema" });
+  const connection = await connect(url, { name: "schema", orReadOnly });
   try {
     return await work(connection);
   } finally {

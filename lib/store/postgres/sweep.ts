@@ -17,13 +17,13 @@ const SWEEP_EVERY_MS = 5_000;
 const HIGHEST = "SELECT account_id, highest_sequence FROM mailboxes WHERE account_id = ANY($1::bigint[])";
 
 export class Sweep implements AsyncDisposable {
-  readonly #lane: Lane;
+  readonly #lane: Pick<Lane, "run">;
   readonly #options: SweepOptions;
   readonly #closing = new AbortController();
   readonly #sweeping: Promise<void>;
   #rest: Limit | null = null; // until the next one
 
-  constructor(lane: Lane, options: SweepOptions) {
+  constructor(lane: Pick<Lane, "run">, options: SweepOptions) {
     this.#lane = lane;
     this.#options = options;
     this.#sweeping = this.#keepSweeping();
@@ -43,8 +43,8 @@ export class Sweep implements AsyncDisposable {
     const { signal } = this.#closing;
     const { everyMs = SWEEP_EVERY_MS } = this.#options;
     while (!signal.aborted) {
-      this.#rest = new Limit(Infinity, signal);
-      await sleep(everyMs, this.#rest.signal).catch(() => {});
+      using rest = this.#rest = new Limit(Infinity, signal);
+      await sleep(everyMs, rest.signal).catch(() => {});
       await this.#sweep().catch(() => {}); // the database is away: next time
     }
   }

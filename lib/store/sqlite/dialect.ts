@@ -19,9 +19,15 @@ export function sqliteDialect(database: Database<ServerTables>): Dialect {
   return {
     tables,
     forUpdate: (rows) => rows,
+    listed: (json) => sql`(SELECT value FROM json_each(${json}))`,
     textBytes,
     noText: { text: "" },
     databaseBytes: sql<number>`(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)`,
+
+    *roughMessages() {
+      const rows = yield { sql: "SELECT count(*) AS messages FROM messages", values: [], wanted: "rows" };
+      return { ...(rows as { messages: number }[])[0]!, isEstimated: false };
+    },
 
     // deno-lint-ignore require-yield -- rows are read one by one, and no more of them than fit
     *readConversation(page) {

@@ -51,6 +51,10 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
       .orderBy("sequence").limit(p.limit)
   );
 
+  const newest = database.prepare((p: { accountId: number }) =>
+    tables.selectFrom("messages").select(sql<number>`coalesce(max(sequence), 0)`.as("sequence"))
+      .where("recipient_id", "=", p.accountId)
+  );
   const standing = database.prepare((p: { accountId: number; senderId: number; above: number }) =>
     tables.selectFrom("messages").select((select) => [
       select.fn.countAll<number>().as("messages"),
@@ -116,7 +120,7 @@ export function messageVerbs(context: ServerContext, makeRoom: (accountId: numbe
       },
 
       highestSequence(accountId) {
-        return cache.find(accountId)?.highestSequence ?? 0;
+        return newest.get({ accountId })!.sequence;
       },
     },
     writes: {

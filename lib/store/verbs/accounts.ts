@@ -76,8 +76,9 @@ export function accountVerbs(context: VerbContext) {
     },
     writes: {
       *createAccount({ name, passwordHash, joinCode }) {
-        if ((yield* nameTaken.first({ name })) !== undefined) throw taken(name);
+        // Before the name: whoever has no invite learns nothing of who is here.
         const uses = joinCode === null ? 0 : yield* usesOfOpenInvite(joinCode);
+        if ((yield* nameTaken.first({ name })) !== undefined) throw taken(name);
         // Nothing has been written yet: who loses a race for the name has used up no invite.
         const account = yield* insert.first({ name, passwordHash, now: context.now });
         if (account === undefined) throw taken(name);

@@ -1,10 +1,6 @@
-// The audit log: what operators changed. Nothing here changes an entry; old ones are taken away.
+// The audit log: what operators changed. Nothing here changes an entry; pruning takes old ones away.
 import type { Act, OperatorAct } from "../../chat/operator_store.ts";
-import { DAY_MS } from "../limits.ts";
 import { query, type Steps, type VerbContext, type VerbSteps } from "./steps.ts";
-
-/** Days that an entry is kept: two years. */
-const KEPT_DAYS = 730;
 
 type Acts = Readonly<Record<OperatorAct, (...args: never[]) => Steps<unknown>>>;
 
@@ -15,18 +11,13 @@ export function auditVerbs(context: VerbContext, acts: Acts) {
   const insert = query((p: Act & { at: number }) =>
     tables.insertInto("audit_log").values({ at: p.at, actor: p.actor, act: p.act, subject: p.subject })
   );
-  const removeOld = query((p: { before: number }) =>
-    tables.deleteFrom("audit_log").where("at", "<", p.before)
-  );
   const page = query((p: { from: number; after: number; limit: number }) =>
     tables.selectFrom("audit_log").select(["id", "at", "actor", "act", "subject"])
       .where("id", ">", p.after).where("at", ">=", p.from).orderBy("id").limit(p.limit)
   );
 
   function* note({ actor, act, subject }: Act) {
-    const { now } = context;
-    yield* removeOld.run({ before: now - KEPT_DAYS * DAY_MS });
-    yield* insert.run({ at: now, actor, act, subject });
+    yield* insert.run({ at: context.now, actor, act, subject });
   }
 
   return {

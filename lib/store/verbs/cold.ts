@@ -41,6 +41,7 @@ export function coldVerbs(context: VerbContext) {
       ...history.reads,
       ...invites.reads,
       ...operator.reads,
+      ...removal.reads,
       ...orders.reads,
       ...reports.reads,
       ...audit.reads,

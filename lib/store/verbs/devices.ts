@@ -2,7 +2,7 @@
 import { ChatError } from "../../errors.ts";
 import { type accountVerbs, noAccount, settingsOf } from "./accounts.ts";
 import type { NewLogin, OpenedDevice } from "../../chat/store.ts";
-import { DAY_MS, DEVICE_IDLE_MS, USE_PRECISION_MS } from "../limits.ts";
+import { DAY_MS, USE_PRECISION_MS } from "../limits.ts";
 import { query, type Steps, type VerbContext, type VerbSteps } from "./steps.ts";
 
 /** Devices an account may have; one more and the longest unused goes, if it is not connected. */
@@ -12,11 +12,17 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
   const { dialect } = context;
   const { tables } = dialect;
 
-  const session = query((p: { tokenHash: string; usedSince: number }) =>
+  // When a device was last used is no matter here: pruning takes away those that lie unused, and it does not believe every clock.
+  const session = query((p: { tokenHash: string }) =>
     tables.selectFrom("devices").innerJoin("accounts", "accounts.id", "devices.account_id")
       .select(["accounts.id as accountId", "accounts.name", "share_read", "email", "devices.id as deviceId"])
       .select(["read_sequence as readSequence", "delivered_sequence as deliveredSequence", "last_used_at"])
-      .where("token_hash", "=", p.tokenHash).where("last_used_at", ">=", p.usedSince)
+      .where("token_hash", "=", p.tokenHash).where("removed_at", "is", null).where("is_disabled", "=", 0)
+  );
+  const live = query((p: { tokenHashes: string }) =>
+    tables.selectFrom("devices").innerJoin("accounts", "accounts.id", "devices.account_id")
+      .select("token_hash as tokenHash")
+      .where("token_hash", "in", dialect.listed<string>(p.tokenHashes, "text"))
       .where("removed_at", "is", null).where("is_disabled", "=", 0)
   );
   // Held until the transaction ends: a password, and the number of devices, stay what they were found to be.
@@ -29,6 +35,18 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
   const note = query((p: { deviceId: string; accountId: number; now: number; before: number }) =>
     tables.updateTable("devices").set("last_used_at", p.now)
       .where("id", "=", p.deviceId).where("account_id", "=", p.accountId).where("last_used_at", "<", p.before)
+  );
+  // Locked in the order of ids, as by a batch of acknowledgements.
+  const noteAll = query((p: { deviceIds: string; now: number; before: number }) =>
+    tables.updateTable("devices").set("last_used_at", p.now).where(
+      "id",
+      "in",
+      dialect.forUpdate(
+        tables.selectFrom("devices").select("id")
+          .where("id", "in", dialect.listed<string>(p.deviceIds, "text")).where("last_used_at", "<", p.before)
+          .orderBy("id"),
+      ),
+    )
   );
   const savePassword = query((p: { accountId: number; passwordHash: string }) =>
     tables.updateTable("accounts").set("password_hash", p.passwordHash).where("id", "=", p.accountId)
@@ -86,10 +104,6 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
     tables.deleteFrom("devices").where("id", "=", p.deviceId)
   );
 
-  function findLive(tokenHash: string) {
-    return session.first({ tokenHash, usedSince: context.now - DEVICE_IDLE_MS });
-  }
-
   function* open(
     accountId: number,
     { tokenHash, deviceName: name }: NewLogin,
@@ -121,11 +135,9 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
   return {
     reads: {
       *listEndedLogins(tokenHashes) {
-        const ended: string[] = [];
-        for (const tokenHash of tokenHashes) {
-          if ((yield* findLive(tokenHash)) === undefined) ended.push(tokenHash);
-        }
-        return ended;
+        const rows = yield* live.all({ tokenHashes: JSON.stringify(tokenHashes) });
+        const found = new Set(rows.map((row) => row.tokenHash));
+        return tokenHashes.filter((tokenHash) => !found.has(tokenHash));
       },
     },
     writes: {
@@ -168,7 +180,7 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
       },
 
       *findLogin(tokenHash) {
-        const found = yield* findLive(tokenHash);
+        const found = yield* session.first({ tokenHash });
         if (found === undefined) return null;
         const { share_read, email, last_used_at, ...login } = found;
         const { now } = context;
@@ -177,9 +189,9 @@ export function deviceVerbs(context: VerbContext, accounts: ReturnType<typeof ac
         return { ...login, settings: settingsOf({ share_read, email }) };
       },
 
-      *noteDevicesUsed(devices) {
+      *noteDevicesUsed(deviceIds) {
         const { now } = context;
-        for (const device of devices) yield* note.run({ ...device, now, before: now - DAY_MS });
+        yield* noteAll.run({ deviceIds: JSON.stringify(deviceIds), now, before: now - DAY_MS });
       },
 
       *closeLogin(tokenHash) {

@@ -30,19 +30,27 @@ export function operatorVerbs(context: VerbContext) {
       .where("removed_at", "is", null).where("name", ">", p.after).orderBy("name").limit(p.limit)
   );
   const invites = query(() => tables.selectFrom("invites").selectAll());
+  const unreadMessages = sql<number>`(SELECT CAST(coalesce(sum(unread_messages), 0) AS BIGINT) FROM mailboxes
+    WHERE account_id IN (SELECT id FROM accounts WHERE removed_at IS NULL))`.as("unreadMessages");
+  const databaseBytes = dialect.databaseBytes.as("databaseBytes");
   const sizes = query(() =>
     tables.selectNoFrom([
       sql<number>`(SELECT count(*) FROM accounts WHERE removed_at IS NULL)`.as("accounts"),
       sql<number>`(SELECT count(*) FROM devices)`.as("devices"),
       sql<number>`(SELECT count(*) FROM devices WHERE token_hash IS NOT NULL)`.as("sessions"),
       sql<number>`(SELECT count(*) FROM messages)`.as("messages"),
-      sql<number>`(SELECT CAST(coalesce(sum(unread_messages), 0) AS BIGINT) FROM mailboxes
-        WHERE account_id IN (SELECT id FROM accounts WHERE removed_at IS NULL))`.as("unreadMessages"),
-      dialect.databaseBytes.as("databaseBytes"),
+      unreadMessages,
+      databaseBytes,
     ])
   );
-  const newest = query(() =>
-    tables.selectFrom("messages").select("stored_at").orderBy("sequence", "desc").limit(1)
+  const keptTotals = query(() => tables.selectNoFrom([unreadMessages, databaseBytes]));
+  const newest = query((p: { before: number }) =>
+    tables.selectFrom("messages").select("stored_at").where("stored_at", "<", p.before)
+      .orderBy("sequence", "desc").limit(1)
+  );
+  const lastUsed = query((p: { before: number }) =>
+    tables.selectFrom("devices").select("last_used_at").where("last_used_at", "<", p.before)
+      .orderBy("last_used_at", "desc").limit(1)
   );
   // One seek for each mailbox with something unread; the lowest sequence is the oldest message.
   const oldestUnread = query(() =>
@@ -136,19 +144,20 @@ export function operatorVerbs(context: VerbContext) {
         return { ...(yield* sizes.first({}))!, openInvites: open.length };
       },
 
-      *newestStoredAt() {
-        return (yield* newest.first({}))?.stored_at ?? null;
+      *lastActiveAt({ from, before }) {
+        const used = (yield* lastUsed.first({ before }))?.last_used_at ?? null;
+        if (used !== null && used >= from) return used;
+        const stored = (yield* newest.first({ before }))?.stored_at ?? null;
+        return used === null || stored === null ? used ?? stored : Math.max(used, stored);
       },
 
       *survey() {
-        const { messages, unreadMessages, databaseBytes } = (yield* sizes.first({}))!;
         return {
-          messages,
-          unreadMessages,
-          databaseBytes,
+          ...(yield* dialect.roughMessages()),
+          ...(yield* keptTotals.first({}))!,
           textBytes: (yield* keptBytes.first({}))!.bytes,
           oldestUnreadAt: (yield* oldestUnread.first({}))?.stored_at ?? null,
-          newestStoredAt: (yield* newest.first({}))?.stored_at ?? null,
+          newestStoredAt: (yield* newest.first({ before: Number.MAX_SAFE_INTEGER }))?.stored_at ?? null,
         };
       },
 

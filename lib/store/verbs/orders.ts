@@ -40,7 +40,6 @@ export function orderVerbs(context: VerbContext) {
     tables.deleteFrom("bans").where("kind", "=", p.kind).where("subject", "=", p.subject)
       .where("ends_at", ">", p.now)
   );
-  const removeEnded = query((p: { now: number }) => tables.deleteFrom("bans").where("ends_at", "<=", p.now));
   const saveLockdown = query((p: { now: number; endsAt: number | null }) =>
     tables.insertInto("lockdown").values({ only_row: 1, since: p.now, ends_at: p.endsAt })
   );
@@ -79,7 +78,6 @@ export function orderVerbs(context: VerbContext) {
         if (kind === "account" && (yield* named.first({ name: subject })) === undefined) {
           throw noAccount(subject);
         }
-        yield* removeEnded.run({ now });
         yield* saveBan.run({ kind, subject, now, endsAt, reason });
         yield* dialect.announce({ type: "orders_changed" });
       },

@@ -26,6 +26,11 @@ export function removalVerbs(
     tables.selectFrom("accounts").select("id as accountId").where("name", "=", p.name)
       .where("removed_at", "is", null)
   );
+  const gone = query((p: { accountIds: string }) =>
+    tables.selectFrom("accounts").select(["id as accountId", "name"])
+      .where("id", "in", dialect.listed<number>(p.accountIds, "bigint"))
+      .where((where) => where.or([where("removed_at", "is not", null), where("is_disabled", "=", 1)]))
+  );
   const lockMailbox = query((p: { accountId: number }) =>
     dialect.forUpdate(
       tables.selectFrom("mailboxes").select(["read_sequence", "unread_bytes", "kept_bytes"])
@@ -124,7 +129,11 @@ export function removalVerbs(
   }
 
   return {
-    reads: {},
+    reads: {
+      *listGone(accountIds) {
+        return yield* gone.all({ accountIds: JSON.stringify(accountIds) });
+      },
+    },
     writes: {
       *deleteAccount(accountId, formerHash) {
         // Mailboxes are locked before accounts, as everywhere.

@@ -10,12 +10,22 @@ interface Content {
   readonly messages: readonly ReportedMessage[];
 }
 
+/** Reports of one account that may be open: what was said in them is kept until the operator closes them. */
+const MAX_OPEN = 20;
+
 export function reportVerbs(context: VerbContext) {
   const { dialect } = context;
   const { tables } = dialect;
 
   const named = query((p: { name: string }) =>
     tables.selectFrom("accounts").select("id").where("name", "=", p.name)
+  );
+  const lock = query((p: { accountId: number }) =>
+    dialect.forUpdate(tables.selectFrom("accounts").select("id").where("id", "=", p.accountId))
+  );
+  const countOpen = query((p: { reporterId: number }) =>
+    tables.selectFrom("reports").select((select) => select.fn.countAll<number>().as("amount"))
+      .where("reporter_id", "=", p.reporterId).where("closed_at", "is", null)
   );
   const insert = query((
     p: { now: number; reporterId: number; reportedId: number; messageCount: number; content: string },
@@ -73,6 +83,13 @@ export function reportVerbs(context: VerbContext) {
         const reported = yield* named.first({ name });
         if (reported === undefined) throw noUser(name);
         if (reported.id === reporterId) throw new ChatError("invalid", "Cannot report yourself");
+        yield* lock.first({ accountId: reporterId });
+        if ((yield* countOpen.first({ reporterId }))!.amount >= MAX_OPEN) {
+          throw new ChatError(
+            "too_large",
+            `Cannot report more now: ${MAX_OPEN} of your reports wait for the server's operator, who has to close one first`,
+          );
+        }
         const messages: ReportedMessage[] = [];
         for (const sequence of [...new Set(sequences)].sort((a, b) => a - b)) {
           messages.push(yield* messageOf(reported.id, reporterId, sequence));

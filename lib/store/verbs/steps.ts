@@ -49,12 +49,16 @@ export interface Dialect {
   forUpdate<Tables, Used extends keyof Tables, Row>(
     rows: SelectQueryBuilder<Tables, Used, Row>,
   ): SelectQueryBuilder<Tables, Used, Row>;
+  /** The values of a list that is bound as one value, as JSON: a query has a fixed number of places. */
+  listed<Value extends number | string>(json: string, type: "bigint" | "text"): RawBuilder<Value>;
   /** Bytes of a message's text in UTF-8. */
   readonly textBytes: RawBuilder<number>;
   /** What a message is set to whose text is cleared. */
   readonly noText: { readonly text: "" };
   /** Size of the database in bytes. */
   readonly databaseBytes: RawBuilder<number>;
+  /** How many messages there are; about, where there are so many that to count them takes long. */
+  roughMessages(): Steps<{ readonly messages: number; readonly isEstimated: boolean }>;
   /** One way of a history, newest first, as far as a page can hold, and one row more, which tells that there is more. */
   readConversation(page: ConversationPage): Steps<ConversationRow[]>;
   /** What is wrong with the file and its references, in words. */

@@ -44,6 +44,10 @@ export function userVerbs(context: VerbContext) {
     tables.selectFrom("blocks").innerJoin("accounts", "accounts.id", "blocks.blocked_id").select("name")
       .where("account_id", "=", p.accountId).orderBy("name")
   );
+  const countBlocked = query((p: { accountId: number }) =>
+    tables.selectFrom("blocks").select((select) => select.fn.countAll<number>().as("amount"))
+      .where("account_id", "=", p.accountId)
+  );
   const block = query((p: { accountId: number; blockedId: number }) =>
     tables.insertInto("blocks").values({ account_id: p.accountId, blocked_id: p.blockedId })
       .onConflict((conflict) => conflict.doNothing())
@@ -88,7 +92,7 @@ export function userVerbs(context: VerbContext) {
         const blockedId = yield* idOf(name);
         if (blockedId === accountId) throw new ChatError("invalid", "Cannot block yourself");
         yield* lock.first({ accountId });
-        if ((yield* blocked.all({ accountId })).length >= MAX_BLOCKED) {
+        if ((yield* countBlocked.first({ accountId }))!.amount >= MAX_BLOCKED) {
           throw new ChatError(
             "too_large",
             `Cannot block more than ${MAX_BLOCKED} users: unblock somebody first`,

@@ -46,25 +46,28 @@ testWith(
     const bob = await openServer(url);
     assert.deepEqual([ana.isLeader(), bob.isLeader()], [true, false]);
 
-    ana.presence.noteHere(1, "online");
-    ana.presence.noteHere(2, "online");
-    bob.presence.noteHere(2, "idle");
-    bob.presence.noteHere(3, "online");
-    bob.presence.noteHere(3, "idle");
-    bob.presence.noteHere(4, "online");
-    bob.presence.noteHere(4, "offline");
+    ana.presence.noteHere(1, "online", []);
+    ana.presence.noteHere(2, "online", ["laptop"]);
+    bob.presence.noteHere(2, "idle", ["phone", "tablet"]);
+    bob.presence.noteHere(3, "online", []);
+    bob.presence.noteHere(3, "idle", []);
+    bob.presence.noteHere(4, "online", []);
+    bob.presence.noteHere(4, "offline", []);
     const all = [1, 2, 3, 4, 5];
     const seenByAna = async () => Object.fromEntries(await ana.presence.elsewhere(all));
     await waitUntil("ana sees bob's people", async () => Object.keys(await seenByAna()).length === 2);
     assert.deepEqual(await seenByAna(), { 2: "idle", 3: "idle" });
+    assert.deepEqual(await ana.presence.devicesElsewhere(2), ["phone", "tablet"]);
+    assert.deepEqual(await ana.presence.devicesElsewhere(1), []);
     await waitUntil("bob sees ana's people", async () => (await bob.presence.elsewhere(all)).size === 2);
 
     // A server that has gone for 15 s by the database's clock: its people are offline at once, and were last seen at its last beat.
     await connection.query({
       sql: "INSERT INTO servers (id, version, since, beat_at) VALUES ('dead', '1.0.0', 0, 1000); " +
-        "INSERT INTO presence (account_id, server_id, is_idle) VALUES (5, 'dead', 0)",
+        "INSERT INTO presence (account_id, server_id, is_idle, device_ids) VALUES (5, 'dead', 0, '{watch}')",
     });
     assert.deepEqual(await seenByAna(), { 2: "idle", 3: "idle" });
+    assert.deepEqual(await ana.presence.devicesElsewhere(5), []);
     await waitUntil("the leader has cleared it away", async () => (await present("dead")).length === 0);
     const seen = await connection.rows(
       "SELECT id, last_seen_at FROM accounts WHERE last_seen_at IS NOT NULL",
@@ -93,7 +96,7 @@ testWith(POSTGRES, "the sweep tells how far mailboxes have come, at once after a
   await using server = await openServer(url, { sweepEveryMs: 3_600_000 });
   const heard: BusNews[] = [];
   server.bus.listen((news) => heard.push(news), () => {});
-  for (const id of [1, 2]) server.presence.noteHere(id, "online");
+  for (const id of [1, 2]) server.presence.noteHere(id, "online", []);
   await connection.query({
     sql: "SELECT pg_terminate_backend(pid) FROM pg_stat_activity " +
       "WHERE application_name = 'mini-chat listen' AND datname = current_database()",
@@ -111,7 +114,7 @@ testWith(
     const url = parseDatabaseUrl(postgres.adminUrl);
     await (await openDatabase(url)).close();
     await using server = await openServer(url);
-    server.presence.noteHere(1, "idle");
+    server.presence.noteHere(1, "idle", []);
     await postgres.kill();
     await waitUntil("the lease is lost", () => server.told.length === 1);
     assert.deepEqual([server.lease.isHeld, server.isLeader()], [false, false]);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ChatError } from "../../../lib/errors.ts";
+import { openSharedStore } from "../../../lib/store/open.ts";
 import { connect } from "../../../lib/store/postgres/connection.ts";
 import {
   mayRunAgain,
@@ -230,6 +231,30 @@ testWith(
     await admin.rows(`ALTER DATABASE "${database}" SET default_transaction_read_only = on`, []);
     await admin.close();
     await assert.rejects(lookAt(url), /it takes no writes, as default_transaction_read_only is on/);
+  },
+);
+
+testWith(
+  POSTGRES,
+  "an operator looks into a database that takes no writes, and changes nothing",
+  async () => {
+    const url = await newDatabase();
+    {
+      await using store = await openSharedStore(url, { fingerprint: "of the tests" });
+      await store.createAccount({ name: "ana", passwordHash: "", joinCode: null });
+    }
+    const admin = await lookAt(url);
+    const { database } = parseDatabaseUrl(url);
+    await admin.rows(`ALTER DATABASE "${database}" SET default_transaction_read_only = on`, []);
+    await admin.close();
+    await assert.rejects(openSharedStore(url), /takes no writes/);
+    await using store = await openSharedStore(url, { orReadOnly: true });
+    assert.equal((await store.listAccounts({ after: null, limit: 9 })).accounts[0]!.name, "ana");
+    assert.deepEqual(await store.checkIntegrity(), []);
+    await assert.rejects(
+      store.setDisabled("ana", true),
+      /^ChatError: Cannot store anything now: the database takes no writes/,
+    );
   },
 );
 

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { MAX_COUNTED } from "../../../lib/chat/counts.ts";
 import { DEFAULT_THROTTLES } from "../../../lib/chat/limits.ts";
 import { Throttles } from "../../../lib/chat/throttles/throttles.ts";
 import { ChatError } from "../../../lib/errors.ts";
 import { connect } from "../../../lib/store/postgres/connection.ts";
 import { openCounts } from "../../../lib/store/postgres/counts/counts.ts";
+import { triesInPostgres } from "../../../lib/store/postgres/counts/tries.ts";
+import { openLane } from "../../../lib/store/postgres/lane.ts";
 import { migratePostgres } from "../../../lib/store/postgres/migrations.ts";
 import { type DatabaseUrl, parseDatabaseUrl } from "../../../lib/store/postgres/url.ts";
 import { testWith } from "../../helpers/needs.ts";
@@ -61,6 +64,28 @@ testWith(POSTGRES, "PostgreSQL: while the database is away, tries are counted in
   const tries = Array.from({ length: 3 }, () => codeOf(throttles.startRegistration(from("192.0.2.1"))));
   assert.deepEqual((await Promise.all(tries)).toSorted(), ["allowed", "allowed", "rate_limited"]);
 });
+
+testWith(
+  POSTGRES,
+  "PostgreSQL: while the database is away, a bounded number of callers is counted",
+  async () => {
+    // Each address that tried to register once took a kilobyte, for an hour.
+    await using cluster = await PostgresCluster.start();
+    const url = await newCommunity(cluster.newDatabase());
+    await using lane = await openLane(url, { name: "counts", loseable: true, waitMs: 10 });
+    const throttles = new Throttles({
+      limits: { ...DEFAULT_THROTTLES, registrationsPerAddress: 1 },
+      tries: (limit, inMemory) => triesInPostgres(lane, limit, inMemory),
+    });
+    const register = (address: number) => codeOf(throttles.startRegistration(from(`${address}`)));
+    await cluster.kill();
+    await Promise.all(Array.from({ length: MAX_COUNTED }, (_, address) => register(address)));
+    assert.equal(await register(0), "rate_limited"); // and is the last one that has tried
+    assert.equal(await register(MAX_COUNTED), "allowed"); // in the place of 1
+    assert.equal(await register(0), "rate_limited");
+    assert.equal(await register(1), "allowed");
+  },
+);
 
 testWith(POSTGRES, "PostgreSQL: bytes relayed for an account count together in a day", async () => {
   const url = await newCommunity(newDatabase());

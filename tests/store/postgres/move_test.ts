@@ -6,6 +6,7 @@ import { moveStore } from "../../../lib/store/move.ts";
 import { openLocalStore, openSharedStore } from "../../../lib/store/open.ts";
 import { testWith } from "../../helpers/needs.ts";
 import { lookAt, newDatabase, POSTGRES } from "../../helpers/postgres.ts";
+import { mountSmallDisk, SMALL_DISK } from "../../helpers/small_disk.ts";
 import { tempFolder } from "../../helpers/temp_folder.ts";
 import { addDevice, addPerson, newStore, readMailbox, send } from "../store_helpers.ts";
 
@@ -104,3 +105,80 @@ testWith(
     await refused(move(from.path, url, "to_sqlite"), /while servers use/);
   },
 );
+
+testWith(
+  POSTGRES,
+  "a move to a file gives it its name once all is in it, and takes away what one that was killed has left",
+  async () => {
+    const url = await newDatabase();
+    await using from = await newStore();
+    await fill(from.store);
+    await from.store[Symbol.asyncDispose]();
+    await move(from.path, url, "to_postgres");
+    using folder = tempFolder();
+    const path = join(folder.path, "back.db");
+    const names = () => [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
+    const moveAnd = (onProgress: () => void) =>
+      moveStore({ path, url, direction: "to_sqlite", fingerprint: FINGERPRINT }, onProgress);
+
+    let half: Uint8Array[] = [];
+    const seen = new Set<string>();
+    const look = () => {
+      for (const name of names()) seen.add(name);
+      half = names().map((name) => Deno.readFileSync(join(folder.path, name)));
+    };
+    await rejects(moveAnd(() => fail(look)), /as if the disk failed/);
+    deepEqual(names(), [], "what fails leaves nothing");
+    // As a kill leaves it, with a database without people, as a server has made it since.
+    for (const [index, name] of [...seen].sort().entries()) {
+      await Deno.writeFile(join(folder.path, name), half[index]!);
+    }
+    await (await openLocalStore(path))[Symbol.asyncDispose]();
+    const moved = await moveAnd(look);
+    deepEqual([...seen].sort(), ["back.db", "back.db.partial", "back.db.partial-journal"]);
+    deepEqual(names(), ["back.db"]);
+    await using back = await openLocalStore(path);
+    equal((await back.counts()).messages, moved.get("messages"));
+    deepEqual(await back.checkIntegrity(), []);
+  },
+);
+
+testWith(POSTGRES, "a move that PostgreSQL refuses, as on a full disk, is told in its words", async () => {
+  const url = await newDatabase();
+  await (await openSharedStore(url, { fingerprint: FINGERPRINT }))[Symbol.asyncDispose]();
+  const admin = await lookAt(url);
+  await admin.query({ sql: "ALTER TABLE accounts ADD CONSTRAINT no_room CHECK (id < 0)" });
+  await admin.close();
+  await using from = await newStore();
+  await fill(from.store);
+  await from.store[Symbol.asyncDispose]();
+  await rejects(move(from.path, url, "to_postgres"), {
+    name: "UsageError",
+    message: /^Cannot move, as \S+ refuses: new row .* violates check constraint "no_room"$/,
+  });
+});
+
+testWith(
+  [...POSTGRES, ...SMALL_DISK],
+  "a move to a disk that is too small says so, and leaves nothing",
+  async () => {
+    const url = await newDatabase();
+    {
+      await using store = await openSharedStore(url, { fingerprint: FINGERPRINT });
+      const ana = await addPerson(store, "ana");
+      await Promise.all(Array.from({ length: 40 }, () => send(store, ana, "ana", "x".repeat(10_000))));
+    }
+    using folder = tempFolder();
+    using _disk = mountSmallDisk(folder.path, 256 * 1024);
+    await rejects(move(join(folder.path, "full.db"), url, "to_sqlite"), {
+      name: "ChatError",
+      message: /full\.db\.partial now: the disk is full$/,
+    });
+    deepEqual(await Array.fromAsync(Deno.readDir(folder.path)), []);
+  },
+);
+
+function fail(first: () => void): never {
+  first();
+  throw new Error("as if the disk failed");
+}

@@ -2,6 +2,7 @@
  * Two programs write into the same few mailboxes while somebody reads these by cursor: what did the reader never see?
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { TEST_PERMISSIONS } from "../../../build/permissions.ts";
 import type { ServerStore } from "../../../lib/chat/operator_store.ts";
 import { openSharedStore } from "../../../lib/store/open.ts";
@@ -9,7 +10,7 @@ import { lookAt } from "../../helpers/postgres.ts";
 import { runProgram } from "../../helpers/program.ts";
 import { addPerson } from "../store_helpers.ts";
 
-const WRITER = new URL("./order_writer_program.ts", import.meta.url).pathname;
+const WRITER = fileURLToPath(import.meta.resolve("./order_writer_program.ts"));
 const WRITERS = 2;
 
 /** How the community's store is opened, by everybody. */

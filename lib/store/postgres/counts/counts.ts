@@ -19,7 +19,7 @@ export async function openCounts(url: DatabaseUrl): Promise<Counts & AsyncDispos
     keepDoing(CLEAR_EVERY_MS, () => clearAway(lane, relayUse), closing.signal),
   ]);
   return {
-    tries: (limit) => triesInPostgres(lane, limit),
+    tries: (limit, inMemory) => triesInPostgres(lane, limit, inMemory),
     relayUse,
     async [Symbol.asyncDispose]() {
       closing.abort(new Error("the counts were closed"));

@@ -1,6 +1,6 @@
 // Failed logins and registrations, counted by all servers of a community together. The table is unlogged: a crash of PostgreSQL
 // forgets them, as a restart does where one server counts in memory.
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterPostgres } from "rate-limiter-flexible";
+import { type RateLimiterAbstract, RateLimiterPostgres } from "rate-limiter-flexible";
 import type { TryLimit } from "../../../chat/counts.ts";
 import type { Lane } from "../lane.ts";
 
@@ -13,18 +13,22 @@ interface StoreClient {
   ): Promise<{ readonly rows: unknown[]; readonly rowCount: number }>;
 }
 
-/** A counter in the table `rate_limits`, and one in memory while the database is away. */
-export function triesInPostgres(lane: Lane, { name, points, durationS }: TryLimit): RateLimiterAbstract {
-  const limit = { points, duration: durationS };
+/** A counter in the table `rate_limits`, and the one in memory while the database is away. */
+export function triesInPostgres(
+  lane: Lane,
+  { name, points, durationS }: TryLimit,
+  inMemory: RateLimiterAbstract,
+): RateLimiterAbstract {
   return new RateLimiterPostgres({
-    ...limit,
+    points,
+    duration: durationS,
     keyPrefix: name,
     storeClient: clientOf(lane),
     storeType: "client",
     tableName: "rate_limits",
     tableCreated: true, // by our migrations
     clearExpiredByTimeout: false, // see `clearExpired`
-    insuranceLimiter: new RateLimiterMemory({ ...limit, keyPrefix: name }),
+    insuranceLimiter: inMemory,
   });
 }
 

@@ -10,6 +10,7 @@ import { type Acknowledgement, movesOf } from "./acknowledgements.ts";
 import type { Connection } from "../connection.ts";
 import { type Held, hold } from "./held_rows.ts";
 import { runSteps } from "./run_steps.ts";
+import type { Roomless } from "./roomless.ts";
 import { findEarlier, insertOf, type NewMessage, type Sending, sendingOf, sentOf } from "./sends.ts";
 import { readStandings, refusalsOf } from "./standings.ts";
 
@@ -18,6 +19,7 @@ export interface HotContext {
   readonly accounts: AccountsByName;
   readonly commits: CommitTimes;
   readonly unreadParts: UnreadParts;
+  readonly roomless: Roomless;
   /** Takes away history that a mailbox need not keep. */
   readonly pruneMailbox: (accountId: number) => Steps<number>;
 }
@@ -64,18 +66,23 @@ async function runTogether(
     senderIds: [...new Set(messages.map(([, { senderId }]) => senderId))],
     deviceIds: [...new Set(acknowledgements.map(([, { deviceId }]) => deviceId))],
   };
-  const { unreadParts, limits } = context;
+  const { unreadParts, limits, roomless } = context;
+  for (const { accountId } of parts.acknowledgements.map(([, acknowledgement]) => acknowledgement)) {
+    roomless.forget(accountId);
+  }
   let held = await hold(connection, wanted);
   let sendings = sendingsOf(parts, held);
   let standings = await readStandings(connection, sendings, unreadParts, limits);
-  let refusals = refusalsOf(sendings, standings, limits, true);
+  let refusals = refusalsOf(sendings, standings, limits, ({ accountId }) => !roomless.has(accountId, now));
   if (refusals === null) {
     if (messages.length > 1) throw new TightBatch("a mailbox is near its limits");
-    await runSteps(connection, context.pruneMailbox(sendings[0]!.recipient!.accountId));
+    const { accountId } = sendings[0]!.recipient!;
+    const gone = await runSteps(connection, context.pruneMailbox(accountId));
+    if (gone === 0) roomless.note(accountId, now);
     held = await hold(connection, wanted);
     sendings = sendingsOf(parts, held);
     standings = await readStandings(connection, sendings, unreadParts, limits);
-    refusals = refusalsOf(sendings, standings, limits, false)!;
+    refusals = refusalsOf(sendings, standings, limits, () => false)!;
   }
   const taken: Sending[] = [];
   const refused: { sending: Sending; refused: Error | null }[] = [];

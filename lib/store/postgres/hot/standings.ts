@@ -57,7 +57,7 @@ export async function readStandings(
 
 /**
  * Why each message is refused, were it not stored already; null for one that is taken.
- * @param canMakeRoom Whether history may still be taken away for the messages.
+ * @param canMakeRoom Whether history may still be taken away in a mailbox for the messages.
  * @returns Null when the messages must come one by one, or when room must be made for the only one: those before it in the batch
  * decide over a message, and it is not known which of these are new.
  */
@@ -65,7 +65,7 @@ export function refusalsOf(
   sendings: readonly Sending[],
   standings: Standings,
   limits: StoreLimits,
-  canMakeRoom: boolean,
+  canMakeRoom: (mailbox: HeldMailbox) => boolean,
 ): (Error | null)[] | null {
   const refusals = sendings.map(plainRefusal);
   if (standings.size === 0) return refusals;
@@ -85,7 +85,7 @@ export function refusalsOf(
         const best = { ...standing, isKnown };
         const refused = refusal(recipient, best, bytes, limits);
         if (refused === null || takenIds.has(key)) return null;
-        if (canMakeRoom && needsRoom(recipient, best, bytes, limits)) return null;
+        if (needsRoom(recipient, best, bytes, limits) && canMakeRoom(recipient)) return null;
         refusals[index] = refused;
         continue;
       }
