@@ -1,4 +1,6 @@
 // What a connection needs of a socket.
+import { messageOf } from "../errors.ts";
+
 /** `Deno.TcpConn` and `Deno.TlsConn` have it. */
 export interface ByteStream {
   read(buffer: Uint8Array): Promise<number | null>;
@@ -7,6 +9,17 @@ export interface ByteStream {
   close(): void;
   readonly remoteAddr?: Deno.Addr; // unset for streams that are not sockets
   readonly localAddr?: Deno.Addr;
+}
+
+/** A stream that is another one but for some of its parts. */
+export function withParts(stream: ByteStream, parts: Partial<ByteStream>): ByteStream {
+  return {
+    read: (buffer) => stream.read(buffer),
+    write: (bytes) => stream.write(bytes),
+    closeWrite: () => stream.closeWrite(),
+    close: () => stream.close(),
+    ...parts,
+  };
 }
 
 /** Closes at once what may be closed already. */
@@ -32,4 +45,23 @@ export async function acceptFrom<C extends Deno.Conn>(listener: Deno.Listener<C>
     if ((accepted.remoteAddr as Deno.NetAddr).port === port) return accepted;
     closeQuietly(accepted);
   }
+}
+
+/** How TLS says that this end cannot read what the other one wrote, or the other way round. */
+const SPOILT =
+  /cannot decrypt|corrupt message|alert: (?:BadRecordMac|DecodeError|DecryptError|UnexpectedMessage)/;
+
+/** What a failed read or write means, without the runtime's error numbers and links. */
+export function describeLoss(error: unknown): string {
+  if (error instanceof Deno.errors.UnexpectedEof) {
+    return "the other end was gone without closing the connection";
+  }
+  if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+    return "the connection was reset";
+  }
+  if (error instanceof Deno.errors.TimedOut) return "the network stopped answering";
+  if (error instanceof Deno.errors.InvalidData && SPOILT.test(error.message)) {
+    return "what was sent was changed on the way";
+  }
+  return messageOf(error);
 }

@@ -73,13 +73,13 @@ function describeCause(error: unknown, options: DialOptions): string {
   if (isTimeUp(error)) return noAnswerWithin(options);
   if (isRefusal(error)) return "nothing listens there; check the port, or start the server";
   if (error instanceof Deno.errors.TimedOut || code === "ETIMEDOUT") return "the machine does not answer";
-  if (options.host.includes("%") && code === undefined) {
+  if (options.host.includes("%") && (code === undefined || code === "ENOENT")) { // as Linux and Windows have it
     return `this machine has no interface ${options.host.replace(/^.*%/, "")}`;
   }
   if (code === "ENOTFOUND" || code === "EAI_NODATA") return "no machine has this name; check the spelling";
-  if (code === "EAI_AGAIN") return "the name cannot be looked up now; is this machine online?";
+  if (code === "EAI_AGAIN") return "the name cannot be looked up now; check whether this machine is online";
   if (code === "ENETUNREACH" || code === "EHOSTUNREACH") {
-    return "the network has no route to it; is this machine online?";
+    return "the network has no route to it; check whether this machine is online";
   }
   if (code === "EADDRNOTAVAIL" || error instanceof Deno.errors.AddrNotAvailable) {
     return `this machine has no ${

@@ -4,7 +4,7 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageOf, systemReasonOf, UsageError } from "../errors.ts";
 import { formatFingerprint } from "../protocol/invite_link.ts";
 import { writeWhole } from "../sync_folder.ts";
 
@@ -24,7 +24,7 @@ const KEY_ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
 
 // Trust comes from the pin, so the dates only must not get in the way, whatever a caller's clock says.
 // RFC 5280 §4.1.2.5: 9999-12-31 is for certificates that have no expiry.
-const VALID_FROM = new Date("2000-01-01T00:00:00Z");
+const VALID_FROM = new Date(0); // what a clock shows that was never set
 const VALID_TO = new Date("9999-12-31T23:59:59Z");
 
 /**
@@ -90,7 +90,8 @@ export async function identityFrom(
   if (certificate.ca) {
     throw new UsageError(
       `Cannot use certificate ${certificatePath} as it is an authority's (basicConstraints CA:TRUE), which no client takes for ` +
-        "a server's: make it with CA:FALSE, as by openssl req -x509 -addext basicConstraints=critical,CA:FALSE",
+        "a server's: make it with CA:FALSE, as by openssl req -x509 -addext basicConstraints=critical,CA:FALSE " +
+        `-addext subjectAltName=DNS:${CERTIFICATE_NAME}`,
     );
   }
   return { certificatePem, privateKeyPem, fingerprint: await fingerprintOf(certificatePem) };
@@ -181,7 +182,7 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw new UsageError(`Cannot look for ${path}: ${messageOf(error)}`, { cause: error });
+    throw new UsageError(`Cannot look for ${path}: ${systemReasonOf(error)}`, { cause: error });
   }
 }
 
@@ -189,7 +190,7 @@ async function writeIdentityFile(path: string, text: string, mode: number): Prom
   try {
     await writeWhole(path, text, mode);
   } catch (error) {
-    throw new UsageError(`Cannot save ${path}: ${messageOf(error)}`, { cause: error });
+    throw new UsageError(`Cannot save ${path}: ${systemReasonOf(error)}`, { cause: error });
   }
 }
 
@@ -198,7 +199,9 @@ async function readPem(path: string, what: string): Promise<string> {
     return await Deno.readTextFile(path);
   } catch (error) {
     const isForbidden = error instanceof Deno.errors.PermissionDenied;
-    const reason = isForbidden ? "no permission; run this as the user that it belongs to" : messageOf(error);
+    const reason = isForbidden
+      ? "no permission; run this as the user that it belongs to"
+      : systemReasonOf(error);
     throw new UsageError(`Cannot read ${what} file ${path}: ${reason}`, { cause: error });
   }
 }

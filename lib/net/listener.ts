@@ -33,6 +33,11 @@ export interface ListenerOptions {
   readonly maxConnections?: number;
   /** Connections at once from one address (IPv6: one /64), handshakes included; 100 by default. */
   readonly maxConnectionsPerAddress?: number;
+  /**
+   * Fewer free places than this are few: then callers who are nobody yet (see {@linkcode Connection.keep}; those at the side door
+   * too) give theirs up for newcomers, except so many of them. 0 by default: nobody does.
+   */
+  readonly spareConnections?: number;
   /** How long a TLS handshake may take, in milliseconds; 30 s by default. */
   readonly handshakeTimeoutMs?: number;
   /** Sockets in the middle of a TLS handshake at either entrance; 256 by default. */
@@ -109,6 +114,7 @@ export class Listener implements AsyncDisposable {
     this.#slots = new Slots(
       options.maxConnections ?? MAX_CONNECTIONS,
       options.maxConnectionsPerAddress ?? MAX_CONNECTIONS_PER_ADDRESS,
+      options.spareConnections,
       options.isShutOut,
     );
     this.#maxUnfinished = options.maxUnfinished ?? MAX_UNFINISHED;
@@ -171,6 +177,7 @@ export class Listener implements AsyncDisposable {
         if (this.#isClosed) return;
         // EMFILE and the like pass once others hang up; a caller that is gone again (ECONNABORTED) is its own affair.
         this.#options.onRefused?.({ address: "", reason: "accept_failed", message: messageOf(error) });
+        this.#slots.makeRoomAfter(error);
         await this.#pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
         continue;
@@ -225,6 +232,7 @@ export class Listener implements AsyncDisposable {
         opened.close();
       } catch (error) {
         this.#options.onRefused?.({ address: "", reason: "accept_failed", message: messageOf(error) });
+        this.#slots.makeRoomAfter(error);
         await this.#pause(pauseMs);
       }
     }
@@ -241,34 +249,32 @@ export class Listener implements AsyncDisposable {
       else closeQuietly(socket);
       return onRefused?.({ address, ...refusal });
     }
-    const release = this.#slots.take(address);
-    if (!tls) return this.#welcome(socket, { remoteAddr, alpnProtocol: null, release });
+    const place = this.#slots.take(address);
+    if (!tls) return this.#welcome(socket, { remoteAddr, alpnProtocol: null, place });
     try {
       const info = await this.#handshakes.wait(tls, timeoutMs);
-      if (info && !this.#isClosed) return this.#welcome(tls, { remoteAddr, release, ...info });
-      release();
+      if (info && !this.#isClosed) return this.#welcome(tls, { remoteAddr, place, ...info });
+      place.release();
       if (info) return closeQuietly(tls);
       const message = `no TLS handshake within ${timeoutMs} ms`;
       onRefused?.({ address, reason: "handshake_timeout", message });
     } catch (error) {
-      release();
+      place.release();
       onRefused?.({ address, reason: "handshake_failed", message: messageOf(error) });
     }
   }
 
   /** Makes a connection of a socket, or shows it to the side door. */
-  #welcome(socket: ByteStream, { remoteAddr, alpnProtocol, release }: Omit<GuardedCaller, "socket">): void {
+  #welcome(socket: ByteStream, { remoteAddr, alpnProtocol, place }: Omit<GuardedCaller, "socket">): void {
     const { sideDoor } = this.#options;
     if (sideDoor && alpnProtocol === sideDoor.alpnProtocol) {
-      let isHeld = true;
-      const leavePlace = () => {
-        if (isHeld) release();
-        isHeld = false;
-      };
-      return void sideDoor.onSocket(socket, remoteAddr, leavePlace).finally(leavePlace);
+      place.offer(() => closeQuietly(socket));
+      return void sideDoor.onSocket(socket, remoteAddr, place.release).finally(place.release);
     }
     const connection = new Connection(socket, { ...this.#options.connection, remoteAddr });
-    connection.released.then(release);
+    place.offer(() => connection.abort("others waited for its place"));
+    connection.kept.then(place.keep);
+    connection.released.then(place.release);
     this.#options.onConnection(connection);
   }
 

@@ -1,9 +1,11 @@
 // A Unix socket for other programs of the same user on this machine: each caller sends one line, gets one, and is hung up on.
 // Over `node:net`, since a Unix socket of Deno 2.8 stays open while a read waits, whatever close() says.
 import { Buffer } from "node:buffer";
-import { createConnection, createServer, type Socket } from "node:net";
+import { once } from "node:events";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { relative } from "node:path";
 import { ConnectionError, messageOf } from "../errors.ts";
+import { Limit, sleep } from "../waiting.ts";
 
 export interface LineServerOptions {
   readonly path: string; // whatever lies there is replaced
@@ -19,6 +21,8 @@ const MAX_LINE_BYTES = 4 * 1024;
 const MAX_REPLY_BYTES = 1024 * 1024;
 const MAX_CALLERS = 16;
 const TIMEOUT_MS = 5_000;
+const LOOK_EVERY_MS = 10_000; // whether callers are still taken
+const HEARD_WITHIN_MS = 1_000;
 const LF = 0x0a;
 
 /** The path as a socket may have it: as it is, or from the folder that this process is in; null when both are too long. */
@@ -30,7 +34,6 @@ export function usableSocketPath(path: string): string | null {
 /** Serves until what this returns is disposed of, which removes the socket. Only the user of this process can call it. */
 export async function serveLines(options: LineServerOptions): Promise<AsyncDisposable> {
   const { path, maxCallers = MAX_CALLERS } = options;
-  await Deno.remove(path).catch(() => {}); // left behind by a process that was killed
   const callers = new Set<Socket>();
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -39,20 +42,63 @@ export async function serveLines(options: LineServerOptions): Promise<AsyncDispo
     socket.on("close", () => callers.delete(socket));
     serveCaller(socket, options);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
+  const inode = await listen(server, path);
   server.on("error", () => {}); // a caller that cannot be accepted
-  // Before this only the usual umask keeps others out: to connect takes the right to write.
-  await Deno.chmod(path, 0o600);
+  const stop = new AbortController();
+  const looking = keepListening(server, { path, inode, signal: stop.signal });
   return {
     async [Symbol.asyncDispose]() {
+      stop.abort();
+      await looking;
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of callers) socket.destroy();
       await closed;
     },
   };
+}
+
+/** @returns The inode of the socket. */
+async function listen(server: Server, path: string): Promise<number | null> {
+  await Deno.remove(path).catch(() => {}); // left behind by a process that was killed
+  server.listen(path);
+  await once(server, "listening");
+  // Before this only the usual umask keeps others out: to connect takes the right to write.
+  await Deno.chmod(path, 0o600);
+  return await inodeOf(path);
+}
+
+/** Once `node:net` in Deno 2.8 had no file left for a caller, it takes nobody more, and says nothing of it: then it listens anew. */
+async function keepListening(
+  server: Server,
+  { path, inode, signal }: {
+    readonly path: string;
+    readonly inode: number | null;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  for (let own = inode; !signal.aborted;) {
+    await sleep(LOOK_EVERY_MS, signal).catch(() => {});
+    const there = await inodeOf(path);
+    // The folder may have been moved away, and what lies there be another server's.
+    if (signal.aborted || (there !== null && there !== own) || await isHeard(server, path)) continue;
+    server.close();
+    own = await listen(server, path).catch(() => null); // tried again
+  }
+}
+
+async function inodeOf(path: string): Promise<number | null> {
+  return await Deno.lstat(path).then(({ ino }) => ino, () => null);
+}
+
+async function isHeard(server: Server, path: string): Promise<boolean> {
+  using limit = new Limit(HEARD_WITHIN_MS);
+  const socket = createConnection(path);
+  socket.on("error", () => limit.abort());
+  try {
+    return await once(server, "connection", { signal: limit.signal }).then(() => true, () => false);
+  } finally {
+    socket.destroy();
+  }
 }
 
 function serveCaller(socket: Socket, { answer, timeoutMs = TIMEOUT_MS }: LineServerOptions): void {

@@ -3,7 +3,7 @@ import { ChatError } from "../errors.ts";
 import type { RpcId } from "../protocol/rpc.ts";
 
 interface Waiter {
-  readonly method: string;
+  readonly timeoutMs: number;
   readonly deadline: number; // on the clock of performance.now()
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -22,21 +22,17 @@ export class PendingReplies {
   }
 
   /** Waits for one reply: its result; rejects with what it says, `ChatError` `timeout`, or the signal's reason. */
-  wait(
-    id: RpcId,
-    method: string,
-    options: { timeoutMs?: number; signal?: AbortSignal } = {},
-  ): Promise<unknown> {
+  wait(id: RpcId, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const { signal } = options;
-      const deadline = performance.now() + (options.timeoutMs ?? this.#defaultTimeoutMs);
+      const { signal, timeoutMs = this.#defaultTimeoutMs } = options;
+      const deadline = performance.now() + timeoutMs;
       let forget: (() => void) | undefined;
       if (signal) {
         const onAbort = () => this.reject(id, signal.reason);
         signal.addEventListener("abort", onAbort, { once: true });
         forget = () => signal.removeEventListener("abort", onAbort);
       }
-      this.#waiters.set(id, { method, deadline, resolve, reject, forget });
+      this.#waiters.set(id, { timeoutMs, deadline, resolve, reject, forget });
       if (deadline < this.#timerAt) this.#arm(deadline);
     });
   }
@@ -74,13 +70,21 @@ export class PendingReplies {
   #expire(): void {
     const now = performance.now();
     let next = Infinity;
-    for (const [id, { deadline, method }] of this.#waiters) {
-      if (deadline <= now) {
-        this.reject(id, new ChatError("timeout", `Cannot wait longer for the reply to ${method}`));
-      } else next = Math.min(next, deadline);
+    for (const [id, { deadline, timeoutMs }] of this.#waiters) {
+      if (deadline <= now) this.reject(id, lateError(timeoutMs));
+      else next = Math.min(next, deadline);
     }
     this.#timerAt = Infinity;
     this.#timer = undefined;
     if (next < Infinity) this.#arm(next);
   }
+}
+
+function lateError(timeoutMs: number): ChatError {
+  return new ChatError(
+    "timeout",
+    `Cannot wait longer: no answer came within ${
+      timeoutMs / 1000
+    } s, as the network is slow or the other side is busy`,
+  );
 }

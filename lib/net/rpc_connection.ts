@@ -128,7 +128,7 @@ export class RpcConnection implements AsyncDisposable {
       return Promise.reject(error);
     }
     this.send(frame);
-    return this.#replies.wait(id, method, options);
+    return this.#replies.wait(id, options);
   }
 
   /**

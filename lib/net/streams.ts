@@ -3,7 +3,8 @@
 // connections; a punched socket comes from `node:net`, and a relayed stream is itself TLS. So their bytes are copied
 // through a connection on loopback.
 import type { Socket } from "node:net";
-import { acceptFrom, type ByteStream, closeQuietly, writeAll } from "./byte_stream.ts";
+import { giveWay } from "../waiting.ts";
+import { acceptFrom, type ByteStream, closeQuietly, withParts, writeAll } from "./byte_stream.ts";
 
 const COPY_BYTES = 64 * 1024;
 
@@ -74,12 +75,14 @@ export class SocketStream implements ByteStream {
 /** A stream whose first bytes, `prefix`, were read already. */
 export function prefixed(prefix: Uint8Array, stream: ByteStream): ByteStream {
   let left = prefix.slice();
-  return withRead(stream, async (buffer) => {
-    if (left.length === 0) return await stream.read(buffer);
-    const piece = left.subarray(0, buffer.length);
-    buffer.set(piece);
-    left = left.subarray(piece.length);
-    return piece.length;
+  return withParts(stream, {
+    async read(buffer) {
+      if (left.length === 0) return await stream.read(buffer);
+      const piece = left.subarray(0, buffer.length);
+      buffer.set(piece);
+      left = left.subarray(piece.length);
+      return piece.length;
+    },
   });
 }
 
@@ -89,23 +92,16 @@ export function watched(stream: ByteStream, onHangUp: () => void): ByteStream {
   let reading: Promise<number | null> | undefined = stream.read(ahead); // until somebody has its outcome
   const ended = () => reading && onHangUp();
   reading.then((count) => count === null && ended(), ended);
-  return withRead(stream, async (buffer) => {
-    if (!reading) return await stream.read(buffer);
-    const first = reading;
-    reading = undefined;
-    const count = await first;
-    if (count !== null) buffer.set(ahead);
-    return count;
+  return withParts(stream, {
+    async read(buffer) {
+      if (!reading) return await stream.read(buffer);
+      const first = reading;
+      reading = undefined;
+      const count = await first;
+      if (count !== null) buffer.set(ahead);
+      return count;
+    },
   });
-}
-
-function withRead(stream: ByteStream, read: ByteStream["read"]): ByteStream {
-  return {
-    read,
-    write: (bytes) => stream.write(bytes),
-    closeWrite: () => stream.closeWrite(),
-    close: () => stream.close(),
-  };
 }
 
 /** Copies bytes both ways until both directions have ended or one has failed; then both streams are closed. */
@@ -161,9 +157,14 @@ function listenOnLoopback(): Deno.TcpListener {
 
 async function copy(from: ByteStream, to: ByteStream, onBytes?: (count: number) => void): Promise<void> {
   const buffer = new Uint8Array(COPY_BYTES);
+  let turnBytes = 0; // copied since all others had their turn
   for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
     onBytes?.(count);
     await writeAll(to, buffer.subarray(0, count));
+    turnBytes += count;
+    if (turnBytes < COPY_BYTES) continue;
+    turnBytes = 0;
+    await giveWay();
   }
   await to.closeWrite();
 }

@@ -1,6 +1,6 @@
 // The data folder: where it is, who may read it, and that only one server uses it.
 import { join, resolve } from "node:path";
-import { messageOf, UsageError } from "../errors.ts";
+import { systemReasonOf, UsageError } from "../errors.ts";
 import { readRunFile } from "./live/run_file.ts";
 
 export const DATABASE_FILE = "mini-chat.db";
@@ -112,8 +112,21 @@ export async function lockDataFolder(paths: DataPaths, cannot = "Cannot start"):
   if (await file.tryLock(true)) return file;
   file.close();
   throw new UsageError(
-    `${cannot}: another server uses data folder ${paths.folder}; stop it, or name another folder with --data DIR`,
+    `${cannot}: a server already uses data folder ${paths.folder}; stop it, or name another folder with --data DIR`,
   );
+}
+
+/** Size to which a database's log is cut back; a burst makes it larger for a moment. */
+export const USUAL_LOG_BYTES = 64 * 1024 * 1024;
+
+/** Size of the log of a database file; 0 where there is none. */
+export async function databaseLogBytes({ database }: Pick<DataPaths, "database">): Promise<number> {
+  return await Deno.stat(`${database}-wal`).then(({ size }) => size, () => 0);
+}
+
+/** Whether a log is so large that somebody must have been reading the database for long: until that ends, it only grows. */
+export function isLogHeld(logBytes: number): boolean {
+  return logBytes > 2 * USUAL_LOG_BYTES;
 }
 
 /** Whether there is something at a path. */
@@ -127,5 +140,5 @@ function reason(error: unknown): string {
   if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
     return "it is a file";
   }
-  return messageOf(error);
+  return systemReasonOf(error);
 }

@@ -13,6 +13,7 @@ export class Door {
   readonly #closed = new AbortController();
   #listener: Listener;
   #isWanted = true; // open, as far as this side is concerned
+  #reopening: Promise<void> | null = null; // set while the port is to be had back
 
   /** Opens. @throws {UsageError} As `Listener.listen`. */
   constructor(options: ListenerOptions, log: Log) {
@@ -38,19 +39,27 @@ export class Door {
     await this.#listener.finished;
   }
 
-  /** Accepts again. */
+  /** Accepts again; resolves once it does, or is no longer to. */
   async reopen(): Promise<void> {
     if (this.#isWanted) return;
     this.#isWanted = true;
-    await this.#listener.finished;
-    while (this.#isWanted && !this.#closed.signal.aborted) {
-      try {
-        this.#listener = Listener.listen(this.#options);
-        return;
-      } catch (error) {
-        this.#log.error("cannot listen again", { reason: messageOf(error) });
-        await sleep(TRY_AGAIN_MS, this.#closed.signal).catch(() => {});
+    await (this.#reopening ??= this.#reopen());
+  }
+
+  async #reopen(): Promise<void> {
+    try {
+      await this.#listener.finished;
+      while (this.#isWanted && !this.#closed.signal.aborted) {
+        try {
+          this.#listener = Listener.listen(this.#options);
+          return;
+        } catch (error) {
+          this.#log.error("cannot listen again", { reason: messageOf(error) });
+          await sleep(TRY_AGAIN_MS, this.#closed.signal).catch(() => {});
+        }
       }
+    } finally {
+      this.#reopening = null; // in one go with the last look at what is wanted
     }
   }
 

@@ -1,7 +1,7 @@
 // What a Tab at the shell offers for each kind of value, from the data folder, where it may be read; nothing where the database is
 // a shared one, which is too far away for a Tab.
 import type { Candidate, Sources, Typed } from "../completion/complete.ts";
-import { lookForAccounts, lookForInvites } from "../store/look.ts";
+import { lookForAccounts, lookForInvites, lookForReports } from "../store/look.ts";
 import { dataPaths } from "./data_folder.ts";
 
 type Look = (path: string, typed: Typed) => readonly Candidate[];
@@ -18,4 +18,10 @@ export const KNOWN_WORDS: Sources = {
     lookForAccounts(path, word.toLowerCase()).map(({ name }) => ({ value: name }))
   ),
   code: inDatabase((path) => lookForInvites(path).map(({ code, note }) => ({ value: code, about: note }))),
+  report: inDatabase((path) =>
+    lookForReports(path).map(({ id, reporter, reported }) => ({
+      value: String(id),
+      about: `${reporter} about ${reported}`,
+    }))
+  ),
 };

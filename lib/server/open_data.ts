@@ -8,8 +8,9 @@ import {
   openServerStore,
   type ThreadedStoreOptions,
 } from "../store/open.ts";
+import { unfinishedMove } from "../store/tables.ts";
 import { UsageError } from "../errors.ts";
-import type { DataPaths } from "./data_folder.ts";
+import { type DataPaths, isThere } from "./data_folder.ts";
 import { lastBackup, lastBackupPath } from "./operator/last_backup.ts";
 import { MIB, type ServeOptions } from "./options.ts";
 
@@ -44,12 +45,19 @@ export interface DatabaseListener {
 /**
  * For a start that makes what is missing: a database that was lost is not taken for one that never was. An empty one in its place
  * would end every login, and take away what its log may still hold.
- * @throws {UsageError} It is not there, or empty, and its log or the note of its last backup are.
+ * @throws {UsageError} It is not there, or empty, and its log or the note of its last backup are; or a `move` was to bring it.
  */
 export async function checkDatabaseIsNotLost(paths: DataPaths): Promise<void> {
   const { folder, database } = paths;
   const sizeOf = (path: string) => Deno.stat(path).then(({ size }) => size, () => 0);
   if (await sizeOf(database) > 0) return;
+  const unfinished = unfinishedMove(database);
+  if (await isThere(unfinished)) {
+    throw new UsageError(
+      `Cannot start: a move into ${folder} was cut off, so nothing is in it yet. Run mini-chat-server move again; to begin anew, ` +
+        `without any account or message, remove ${unfinished}`,
+    );
+  }
   const log = `${database}-wal`;
   const [hasLog, last] = [await sizeOf(log) > 0, await lastBackup(paths)];
   if (!hasLog && last === null) return;

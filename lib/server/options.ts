@@ -1,9 +1,10 @@
 // The flags of the server: each with its default, and what they become. Each may also stand in a `MINI_CHAT_…` variable.
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { isPort, parseHostAndPort, scopeOf } from "../addresses.ts";
+import { formatHostAndPort, isPort, parseHostAndPort, scopeOf } from "../addresses.ts";
 import type { Registration } from "../chat/services.ts";
 import { DEFAULT_THROTTLES } from "../chat/limits.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { systemReasonOf, UsageError } from "../errors.ts";
+import { parseHostAndPort as parseServer } from "../protocol/invite_link.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
 import { DEFAULT_STORE_LIMITS } from "../store/limits.ts";
 import { LOG_LEVELS, type LogFormat, type LogLevel } from "./log.ts";
@@ -56,8 +57,8 @@ export function addDatabaseOptions(command: Command): Command {
   return addAll(command, [
     flag(
       "--database <url>",
-      "postgres://USER@HOST/DATABASE, which several servers share (default: a file in --data)",
-    ),
+      "postgres://USER@HOST/DATABASE, which several servers share",
+    ).default(undefined, "a file in --data"),
     flag("--database-file <file>", "file with that URL, for one with a password"),
   ]);
 }
@@ -78,7 +79,7 @@ export async function databaseUrlOf(command: Command): Promise<string | undefine
   try {
     return (await Deno.readTextFile(databaseFile)).trim();
   } catch (cause) {
-    throw new UsageError(`Cannot read --database-file ${databaseFile}: ${messageOf(cause)}`, { cause });
+    throw new UsageError(`Cannot read --database-file ${databaseFile}: ${systemReasonOf(cause)}`, { cause });
   }
 }
 
@@ -91,13 +92,18 @@ export function withoutPassword(url: string): string {
   );
 }
 
-/** What an invite link is made of, besides its join code. */
-export type LinkOptions = Pick<ServeOptions, "port" | "publicHost" | "cert" | "key">;
+/** What an invite link is made of, besides its join code, if not as the running server has it. */
+export type LinkOptions = Partial<Pick<ServeOptions, "port" | "publicHost" | "cert" | "key">>;
 
 export function addLinkOptions(command: Command): Command {
   return addAll(command, [
-    flag("--port <number>", "TCP port; 0 picks a free one").default(DEFAULT_PORT).argParser(port),
-    flag("--public-host <name>", "host name or address that the invite link names"),
+    flag(
+      "--port <number>",
+      "TCP port that the link names",
+    )
+      .default(undefined, `the running server's, or ${DEFAULT_PORT}`).argParser(port),
+    flag("--public-host <name>", "host name or address that it names")
+      .default(undefined, "the running server's").argParser(hostAlone),
     ...keyFlags(),
   ]);
 }
@@ -118,9 +124,12 @@ export interface ReachOptions {
 
 export function addReachOptions(command: Command): Command {
   return addAll(command, [
-    flag("--host <address>", "address to call it at (default: as its data folder says, by loopback)"),
-    flag("--port <number>", "its TCP port (default: as its data folder says)").argParser(port),
-    flag("--cert <file>", "certificate it has to show (default: as its data folder says)"),
+    flag("--host <address>", "address to call it at").default(
+      undefined,
+      "as its data folder says, by loopback",
+    ),
+    flag("--port <number>", "its TCP port").default(undefined, "as its data folder says").argParser(port),
+    flag("--cert <file>", "certificate it has to show").default(undefined, "as its data folder says"),
   ]);
 }
 
@@ -135,7 +144,8 @@ export function addDoctorOptions(command: Command): Command {
   return addAll(command, [
     flag("--host <address>", "address that the server listens on, if none runs"),
     flag("--port <number>", "its TCP port, if none runs").argParser(port),
-    flag("--public-host <name>", "host name or address that its links name, if none runs"),
+    flag("--public-host <name>", "host name or address that its links name, if none runs")
+      .argParser(hostAlone),
     ...keyFlags(),
     flag("--max-connections <n>", "connections at once, if none runs").argParser(wholeNumber),
   ]);
@@ -154,10 +164,13 @@ export function addServeOptions(command: Command): Command {
   const { mailboxMessages, mailboxBytes, historyDays, historyBytes } = DEFAULT_STORE_LIMITS;
   const relayMib = DEFAULT_RELAY_LIMITS.bytesPerDay / MIB;
   const wholeOrNone = (text: string) => text === "0" ? 0 : wholeNumber(text);
-  return addAll(addLinkOptions(addDataOption(command)), [
+  return addAll(addDataOption(command), [
+    flag("--port <number>", "TCP port; 0 picks a free one").default(DEFAULT_PORT).argParser(port),
+    flag("--public-host <name>", "host name or address that the invite link names").argParser(hostAlone),
+    ...keyFlags(),
     // No variable for it: it is for one start, and may not lie about until the key is lost another time.
     new Option("--new-key", "make a new key for a database whose key is lost; every client is warned"),
-    flag("--host <address>", "address to listen on (default: every address, IPv4 and IPv6)"),
+    flag("--host <address>", "address to listen on").default(undefined, "every address, IPv4 and IPv6"),
     flag("--relay-address <host:port>", "where the other servers of a shared database reach this one")
       .argParser((text) => hostAndPort(text, 1)),
     flag("--registration <who>", "who may register").choices(["open", "invite", "closed"]).default("invite"),
@@ -165,7 +178,7 @@ export function addServeOptions(command: Command): Command {
     flag("--log-format <format>", "format of the log").choices(["text", "json"]).default("text"),
     count("--max-connections", "connections at once", DEFAULT_MAX_CONNECTIONS),
     count("--max-connections-per-address", "connections at once from one address", 100),
-    count("--sends-per-second", "messages per second from one account (on each server)", sendsPerSecond),
+    count("--sends-per-second", "messages per second from one account, on each server", sendsPerSecond),
     count("--failed-logins", "failed logins per account and address in 15 minutes", failedLoginsPerAccount),
     count("--failed-logins-per-address", "failed logins per address in 15 minutes", failedLoginsPerAddress),
     count("--registrations-per-address", "registrations per address in an hour", registrationsPerAddress),
@@ -236,6 +249,18 @@ export function lengthOfTime(text: string): number {
 function hostAndPort(text: string, leastPort: number): string {
   if (parseHostAndPort(text, leastPort)) return text;
   throw new InvalidArgumentError("Give a host and a port, such as 192.0.2.7:7667.");
+}
+
+/** A host as links have it: whoever gets a link with anything else in it cannot use it. */
+function hostAlone(text: string): string {
+  const bare = text.trim().replace(/^\[(.*)\]$/, "$1");
+  try {
+    return parseServer(formatHostAndPort(bare, DEFAULT_PORT)).host;
+  } catch {
+    throw new InvalidArgumentError(
+      "Give a name or an address alone, such as chat.example.org; the link has the port of --port.",
+    );
+  }
 }
 
 function port(text: string): number {

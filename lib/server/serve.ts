@@ -6,13 +6,15 @@ import { resolve } from "node:path";
 import { formatHostAndPort } from "../addresses.ts";
 import type { Passwords } from "../chat/passwords.ts";
 import type { Log } from "../chat/services.ts";
+import { closeQuietly } from "../net/byte_stream.ts";
 import { SIDE_ALPN } from "../protocol/limits.ts";
+import { allowOpenFiles, OTHER_FILES } from "./doctor/open_files.ts";
 import { lockDataFolder, prepareDataFolder } from "./data_folder.ts";
 import { Door } from "./door.ts";
 import { inviteLink, printedJoinCode, reachableAddresses } from "./invites.ts";
 import { checkDatabaseIsNotLost, type DataOptions, openData } from "./open_data.ts";
 import type { ServeOptions } from "./options.ts";
-import { RefusedCallers } from "./refused_callers.ts";
+import { RefusedCallers } from "./caller_log.ts";
 import { finishRestore } from "./restoring.ts";
 import { identityForStart } from "./server_key.ts";
 import type { Work } from "./work.ts";
@@ -44,6 +46,9 @@ const STANDBY_WARNINGS = {
   missing:
     "the database waits for a synchronous standby, and none follows it: nobody can send until one does (or empty synchronous_standby_names)",
 } as const;
+
+/** Of all connections: as many may be in the middle of signing in, whatever comes. */
+const SPARE_SHARE = 1 / 50;
 
 /** What a server is started with beside its options. */
 export interface ServeSurroundings {
@@ -82,12 +87,13 @@ export async function serve(
     identity,
     maxConnections: options.maxConnections,
     maxConnectionsPerAddress: options.maxConnectionsPerAddress,
+    spareConnections: Math.floor(options.maxConnections * SPARE_SHARE),
     onConnection: (connection) =>
       void working.then((work) => work.startSession(connection), () => connection.abort()),
     sideDoor: {
       alpnProtocol: SIDE_ALPN,
       onSocket: (socket, ...caller) =>
-        working.then(({ sideDoor }) => sideDoor.serve(socket, ...caller), () => socket.close()),
+        working.then(({ sideDoor }) => sideDoor.serve(socket, ...caller), () => closeQuietly(socket)),
     },
     isShutOut: (address) => isShutOut(address),
     onRefused: refusedCallers.note,
@@ -125,6 +131,7 @@ export async function serve(
   });
   opened.defer(() => opening.then((data) => data[Symbol.asyncDispose](), () => {}));
   const showing = import("./live/show_live.ts");
+  allowOpenFiles(options.maxConnections + OTHER_FILES);
   const working: Promise<Work> = Promise.all([opening, import("./work.ts")]).then((
     [{ store, shared = {} }, { Work }],
   ) =>

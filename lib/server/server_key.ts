@@ -1,9 +1,11 @@
 // The key by which clients know a server: where it is, what may be made, and what to do when it is lost.
+import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Log } from "../chat/services.ts";
 import { UsageError } from "../errors.ts";
 import {
   CERTIFICATE_FILE,
+  CERTIFICATE_NAME,
   type Identity,
   KEY_FILE,
   loadIdentity,
@@ -47,10 +49,23 @@ export async function identityForStart(
 ): Promise<Identity> {
   const { newKey = false } = options;
   if (options.cert === undefined) await checkKeyMayBeMade(paths, newKey);
-  return await loadServerIdentity(options, paths, (file) => {
+  const identity = await loadServerIdentity(options, paths, (file) => {
     if (file === CERTIFICATE_FILE) log.warn("the certificate was gone: made anew for the same key", { file });
     else if (newKey) log.warn("made a new key: clients that know another one do not connect", { file });
   });
+  if (!isPinnedForSure(identity)) {
+    log.warn(
+      `the certificate is signed by itself, and not for ${CERTIFICATE_NAME}: clients would also take another key for which an ` +
+        `authority vouches under its name; make it with subjectAltName=DNS:${CERTIFICATE_NAME}`,
+    );
+  }
+  return identity;
+}
+
+/** Whether clients take no other key: Deno's TLS trusts authorities beside the pin, and none of them can vouch for our name. */
+function isPinnedForSure({ certificatePem }: Identity): boolean {
+  const { issuer, subject, subjectAltName = "" } = new X509Certificate(certificatePem);
+  return issuer !== subject || subjectAltName.split(", ").includes(`DNS:${CERTIFICATE_NAME}`);
 }
 
 async function checkKeyMayBeMade({ folder, database }: DataPaths, isAgreed: boolean): Promise<void> {

@@ -1,7 +1,9 @@
 // What a serving server does now and then: notice what the operator changed, note which devices are connected, prune what the
-// limits no longer keep, clear what deleted accounts wrote, and look after direct chats whose host's server has gone.
+// limits no longer keep, clear what deleted accounts wrote, and look after direct chats whose host's server, or one of whose
+// accounts, has gone.
 import type { Log } from "../chat/services.ts";
 import { endLost } from "../chat/hearing.ts";
+import type { DirectChats } from "../chat/direct_chats.ts";
 import type { Hub } from "../chat/hub.ts";
 import type { PruneResult, ServerStore } from "../chat/operator_store.ts";
 import { messageOf } from "../errors.ts";
@@ -16,7 +18,7 @@ const DEVICES_PER_CALL = 500; // noted: a few milliseconds of work, none of it a
 
 const NOTHING_PRUNED: PruneResult = { messages: 0, devices: 0, isDone: true };
 
-/** So far after the newest message, a clock is not believed at once: one that is wrong would make everything old. */
+/** So far ahead, a clock is not believed at once: one that is wrong would make everything old. */
 const LEAP_MS = 30 * 24 * 3_600_000;
 const BELIEVED_AFTER_MS = 24 * 3_600_000;
 
@@ -25,8 +27,9 @@ export type UpkeepStore = Pick<
   | "settled"
   | "dataVersion"
   | "listEndedLogins"
+  | "listGone"
   | "noteDevicesUsed"
-  | "newestStoredAt"
+  | "lastActiveAt"
   | "prune"
   | "clearTexts"
 >;
@@ -34,12 +37,12 @@ export type UpkeepStore = Pick<
 export interface UpkeepOptions {
   readonly rules?: { refresh(): Promise<void> }; // what the operator has ordered; left out by default
   readonly isLeader?: () => boolean; // whether this server does what one of its community does for all; always by default
-  readonly chats?: { lookAfterAll(): Promise<void> }; // left out by default
+  readonly chats?: Pick<DirectChats, "lookAfterAll">; // left out by default
 }
 
 /** Whether what is old may be taken away for ever, going by the clock. */
 export class BelievedClock {
-  readonly #store: Pick<UpkeepStore, "newestStoredAt">;
+  readonly #store: Pick<UpkeepStore, "lastActiveAt">;
   readonly #log: Pick<Log, "warn">;
   readonly #now: () => number;
   readonly #upMs: () => number;
@@ -48,7 +51,7 @@ export class BelievedClock {
 
   /** @param upMs A clock in milliseconds that nobody sets. */
   constructor(
-    store: Pick<UpkeepStore, "newestStoredAt">,
+    store: Pick<UpkeepStore, "lastActiveAt">,
     log: Pick<Log, "warn">,
     now: () => number = Date.now,
     upMs: () => number = () => performance.now(),
@@ -56,17 +59,21 @@ export class BelievedClock {
     [this.#store, this.#log, this.#now, this.#upMs] = [store, log, now, upMs];
   }
 
-  /** Not for a day after it has leapt far ahead of what it showed last, or of the newest message where this is the first look. */
+  /**
+   * Not for a day after it has leapt far ahead of what it showed last; or, where this is the first look, of when somebody was last
+   * active. The last day does not count: it may have been of the same wrong clock, before a restart.
+   */
   async isBelieved(): Promise<boolean> {
     const now = this.#now();
-    const before = this.#believedAt ?? await this.#store.newestStoredAt() ?? now;
+    const stretch = { from: now - LEAP_MS, before: now - BELIEVED_AFTER_MS };
+    const before = this.#believedAt ?? await this.#store.lastActiveAt(stretch) ?? now;
     this.#believedAt ??= before;
     if (now - before > LEAP_MS) {
       if (this.#leaptAt === null) {
         this.#leaptAt = this.#upMs();
         const [clock, last] = [now, before].map((at) => new Date(at).toISOString());
         this.#log.warn(
-          "the clock is far ahead of what it showed last, or nobody has written for long: nothing old is " +
+          "the clock is far ahead of what it showed last, or nobody was here for long: nothing old is " +
             "removed for a day; set the clock if it is wrong",
           { clock, last },
         );
@@ -160,11 +167,11 @@ export class Upkeep implements Disposable {
     return pruned;
   }
 
-  async #keepLookingAfterChats(chats: { lookAfterAll(): Promise<void> }): Promise<never> {
+  async #keepLookingAfterChats(chats: Pick<DirectChats, "lookAfterAll">): Promise<never> {
     for (;;) {
       await sleep(LOOK_AFTER_CHATS_EVERY_MS, this.#disposed.signal);
       if (!this.#isLeader()) continue;
-      await this.#attempts.make("could not look after direct chats", () => chats.lookAfterAll());
+      await this.#attempts.make("could not look after direct chats", () => chats.lookAfterAll(this.#store));
     }
   }
 
@@ -172,9 +179,8 @@ export class Upkeep implements Disposable {
   async #noteConnected(): Promise<void> {
     const sessions = [...this.#hub.all()];
     for (let at = 0; at < sessions.length; at += DEVICES_PER_CALL) {
-      const devices = sessions.slice(at, at + DEVICES_PER_CALL)
-        .map(({ identity: { accountId, deviceId } }) => ({ accountId, deviceId }));
-      await this.#store.noteDevicesUsed(devices);
+      const those = sessions.slice(at, at + DEVICES_PER_CALL);
+      await this.#store.noteDevicesUsed(those.map(({ identity }) => identity.deviceId));
     }
   }
 

@@ -16,6 +16,7 @@ import { RpcConnection } from "../net/rpc_connection.ts";
 import type { Event } from "../protocol/events.ts";
 import { within } from "../waiting.ts";
 import { MIB, type ServeOptions } from "./options.ts";
+import { CallerLog } from "./caller_log.ts";
 import { DEFAULT_RELAY_LIMITS } from "./relay/limits.ts";
 import { Relay } from "./relay/relay.ts";
 import { reachServer } from "./relay/reach_server.ts";
@@ -47,6 +48,7 @@ export class Work implements AsyncDisposable {
   readonly connections = new Set<RpcConnection>(); // those with a session
   readonly #services: Services;
   readonly #relay: Relay;
+  readonly #callerLog: CallerLog;
   readonly #opened = new AsyncDisposableStack();
 
   constructor(
@@ -55,12 +57,14 @@ export class Work implements AsyncDisposable {
     { log, identity, passwords = new Passwords(), cluster = alone(), counts, ...shared }: WorkOptions,
   ) {
     this.store = store;
+    this.#callerLog = this.#opened.use(new CallerLog(log));
     this.#services = new Services({
       store,
       log,
       passwords,
       cluster,
       ...shared,
+      onSignedIn: (signedIn) => this.#callerLog.signedIn(signedIn),
       ...(counts === undefined ? {} : { tries: counts.tries }),
       registration: options.registration,
       throttles: {
@@ -87,6 +91,7 @@ export class Work implements AsyncDisposable {
         tickets: directChats,
         relay: this.#relay,
         log,
+        onLost: (lost) => this.#callerLog.sideLost(lost),
         admit: rules.admit,
         reach: (...where) => reachServer(identity, ...where),
       }),
@@ -116,11 +121,12 @@ export class Work implements AsyncDisposable {
     });
     const session: Session = new Session(rpc, addressGroup(connection.remoteAddress), this.#services);
     this.connections.add(rpc);
-    log.info("connected", { connection: rpc.id, address: connection.remoteAddress });
-    rpc.closed.then((reason) => {
+    this.#callerLog.connected({ connection: rpc.id, address: connection.remoteAddress });
+    rpc.closed.then(({ message: reason }) => {
       this.connections.delete(rpc);
+      const who = session.stage === "signed_in" ? { name: session.identity.name } : {};
+      this.#callerLog.disconnected({ connection: rpc.id, ...who, reason });
       session.ended();
-      log.info("disconnected", { connection: rpc.id, reason: reason.message });
     });
   }
 

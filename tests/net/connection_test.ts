@@ -45,6 +45,29 @@ Deno.test("readLines() gives all lines of one read together", async () => {
   assert.equal((await far.close()).kind, "ended");
 });
 
+Deno.test("readLines() of a peer that never stops sending lets others have their turn", async () => {
+  const frames = encoder.encode(`${"x".repeat(1023)}\n`.repeat(64));
+  let left = 100;
+  const connection = new Connection({
+    read(buffer) {
+      if (left-- === 0) return Promise.resolve(null);
+      buffer.set(frames.subarray(0, buffer.length));
+      return Promise.resolve(Math.min(frames.length, buffer.length));
+    },
+    write: (bytes) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
+    close: () => {},
+  });
+  let turns = 0;
+  const countTurns = () => {
+    turns += 1;
+    if (left > 0) setImmediate(countTurns);
+  };
+  setImmediate(countTurns);
+  assert.ok((await readAll(connection)).length > 6_000);
+  assert.ok(turns >= 90, `others had ${turns} turns while 100 reads brought something at once`);
+});
+
 Deno.test("close() flushes 1 MB queued before it, and the peer sees a clean end", async () => {
   for (const open of [openTcpPair, openTlsPair]) {
     const [a, b] = await open();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConnectionError } from "../../lib/errors.ts";
-import { addressesOf, connectToFirst, dial } from "../../lib/net/dial.ts";
+import { addressesOf, connectToFirst, describeDialFailure, dial } from "../../lib/net/dial.ts";
 import { sleep } from "../../lib/waiting.ts";
 import { Addresses, type Manner } from "../helpers/addresses.ts";
 import { testWith } from "../helpers/needs.ts";
@@ -118,4 +118,24 @@ Deno.test("addressesOf() does without the family that a name server leaves witho
   }
   const late = { 0: () => sleep(20).then(nobody), 6: nobody, 4: nobody };
   await assert.rejects(addressesOf("chat.example.org", ask(late), 10), /no such name/);
+});
+
+Deno.test('describeDialFailure() has words that a sentence can end with, whatever the system says: some ended in "?."', () => {
+  const codes = [
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ENETUNREACH",
+    "EHOSTUNREACH",
+    "EADDRNOTAVAIL",
+    "ETIMEDOUT",
+    "ECONNRESET",
+  ];
+  for (const code of codes) {
+    const failure = describeDialFailure(Object.assign(new Error("raw"), { code }), {
+      host: "a.example",
+      port: 1,
+    });
+    assert.match((failure as Error).message, /^Cannot reach a\.example:1: .*[^.?!]$/, code);
+    assert.doesNotMatch((failure as Error).message, /raw/, code);
+  }
 });

@@ -11,6 +11,7 @@ import { testWith } from "../helpers/needs.ts";
 import { loopbackAddress, SilentCallers } from "../helpers/silent_callers.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
+import { Wire } from "../helpers/wire.ts";
 
 /** A listener on a free port, and what became of its callers. */
 async function startListener(options: Partial<ListenerOptions> = {}) {
@@ -144,6 +145,44 @@ Deno.test("Listener holds its caps, counting callers in their handshake, and has
     await listener[Symbol.asyncDispose]();
   }
 });
+
+testWith(
+  ["linux"],
+  "Listener lets newcomers in while callers who are nobody yet hold the places, and puts out those of the greediest",
+  async () => {
+    // Callers from a hundred addresses who never signed in once kept everybody else out for as long as they liked.
+    const { listener, connections, refused, settle } = await startListener({
+      maxConnections: 12,
+      spareConnections: 2,
+    });
+    const from = (host: number) => Wire.connect(listener.port, "127.0.0.1", `127.0.0.${host}`);
+    const gone = new Set<Wire>();
+    const untilGone = (wire: Wire) =>
+      waitUntil("the one whose turn it is goes", () => Promise.resolve(gone.has(wire)));
+    const others = [await from(2), await from(3)];
+    await settle(2, 0);
+    connections[1]!.keep();
+    const greedy: Wire[] = [];
+    while (greedy.length < 8) greedy.push(await from(4));
+    for (const wire of [...others, ...greedy]) wire.closed.then(() => gone.add(wire));
+    for (const [n, oldest] of greedy.slice(0, 7).entries()) {
+      others.push(await from(10 + n));
+      await untilGone(oldest);
+      assert.equal(gone.size, n + 1, "nobody else goes");
+    }
+    // Nobody has more than one now: the oldest goes, but for whoever is signed in.
+    others.push(await from(20));
+    await untilGone(others[0]!);
+    others.push(await from(21));
+    await untilGone(greedy[7]!);
+    assert.deepEqual(refused, []);
+    assert.equal(gone.size, 9);
+    for (const wire of [...others, ...greedy]) await wire[Symbol.asyncDispose]();
+    await Promise.all(connections.map(({ released }) => released));
+    await listener[Symbol.asyncDispose]();
+    assert.equal(listener.connectionCount, 0);
+  },
+);
 
 for (const addresses of [1, 20]) {
   testWith(

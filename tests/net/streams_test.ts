@@ -106,3 +106,21 @@ Deno.test("joinStreams() tells how much it copied, and hands on what was read ah
   one.far.close();
   two.far.close();
 });
+
+Deno.test("joinStreams() of sides that always have something to send lets others have their turn", async () => {
+  let left = 200;
+  const busy = () => ({
+    read: (buffer: Uint8Array) => Promise.resolve(left-- > 0 ? buffer.length : null),
+    write: (bytes: Uint8Array) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
+    close: () => {},
+  });
+  let turns = 0;
+  const countTurns = () => {
+    turns += 1;
+    if (left > 0) setImmediate(countTurns);
+  };
+  setImmediate(countTurns);
+  await joinStreams(busy(), busy());
+  assert.ok(turns >= 90, `others had ${turns} turns while 200 pieces were copied`);
+});

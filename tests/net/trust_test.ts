@@ -15,6 +15,7 @@ import {
   fetchCertificate,
   verifyWithSystemRoots,
 } from "../../lib/net/trust.ts";
+import { freePort } from "../helpers/ports.ts";
 import { renew } from "../helpers/renewed_certificate.ts";
 import { testIdentity } from "../helpers/socket_pair.ts";
 
@@ -77,12 +78,6 @@ Deno.test("connectPinned() trusts a renewed certificate with the same key", asyn
     (await connectPinned({ host, port: server.port, certificatePem: kept })).close();
   }
 });
-
-/** A port on which nothing listens. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: host, port: 0 });
-  return listener.addr.port;
-}
 
 Deno.test("connectPinned() says in words why a server cannot be reached", async () => {
   const { certificatePem } = await testIdentity();

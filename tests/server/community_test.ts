@@ -5,6 +5,7 @@ import type { Figures } from "../../lib/server/live/figures.ts";
 import type { RunningServer } from "../../lib/server/serve.ts";
 import { openSharedStore } from "../../lib/store/open.ts";
 import { RelaySide } from "../fuzz/relay_side.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import { joinCodeOf, PASSWORD } from "../helpers/accounts.ts";
 import { ChatDesk, startLocalServer } from "../helpers/chat_desk.ts";
 import { testWith } from "../helpers/needs.ts";
@@ -117,7 +118,14 @@ testWith(
       await using ana = await register(first, "ana");
       await using bob = await register(second, "bob");
       const chatId = crypto.randomUUID();
-      const chat = { chatId, to: "bob", port: 5000, places: [], certificate: "PEM", secret: "s".repeat(22) };
+      const chat = {
+        chatId,
+        to: "bob",
+        port: 5000,
+        places: [],
+        certificate: CHAT_CERTIFICATE,
+        secret: "s".repeat(22),
+      };
       await ana.ask("open_chat", chat);
       assert.equal((await bob.event("chat_invited")).from, "ana");
       const { round, relayTicket } = await bob.ask("join_chat", { chatId });

@@ -85,7 +85,7 @@ Deno.test("doctor: says what is wrong with the data folder", async () => {
   const names = () => [...Deno.readDirSync(folder.path)].map(({ name }) => name).toSorted();
   const before = names();
   const well = await examineFolder(patient);
-  for (const about of ["modes", "sync", "disk", "leftovers"]) expect(well, about, "ok", /./);
+  for (const about of ["modes", "sync", "disk", "log", "leftovers"]) expect(well, about, "ok", /./);
   await examineDatabase(patient);
   assert.deepEqual(names(), before, "nothing is left behind");
   assert.equal(await whyEmpty(patient), null);
@@ -93,6 +93,10 @@ Deno.test("doctor: says what is wrong with the data folder", async () => {
   const without = { ...patient, ...other, keyPath: join(empty.path, "server.key") };
   assert.match((await whyEmpty(without))!.seen, /holds no key and no database/);
   assert.match((await whyEmpty({ ...without, folder: join(empty.path, "x") }))!.seen, /there is none/);
+
+  using log = await Deno.open(`${patient.database}-wal`, { write: true, create: true });
+  await log.truncate(200_000_000);
+  expect(await examineFolder(patient), "log", "warning", /log has grown to 200 MB, .* stopped with Ctrl\+Z/);
 
   await Deno.writeTextFile(join(folder.path, "server.key.0f.new"), "");
   expect(await examineFolder(patient), "leftovers", "warning", /server\.key\.0f\.new/);

@@ -7,6 +7,9 @@ import { testWith } from "../helpers/needs.ts";
 import { occupiedPort } from "../helpers/ports.ts";
 import { type Program, runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
+import { Wire } from "../helpers/wire.ts";
+import { within } from "../../lib/waiting.ts";
 
 /** A strict reader of the format, by the people of Prometheus: Debian's `python3-prometheus-client`. */
 const READER = `
@@ -117,3 +120,30 @@ Deno.test("--metrics is refused where other machines could read it, unless that 
   });
   await (await fetch(`http://127.0.0.1:${await metricsPort(server.program)}/healthz`)).text();
 });
+
+testWith(
+  ["linux"],
+  "a reader of metrics whom no file is left for does not end the server, and gets in later",
+  async () => {
+    using folder = tempFolder();
+    await using server = await startServer({
+      data: folder.path,
+      args: ["--metrics", "127.0.0.1:0"],
+      wrapper: ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"],
+    });
+    const port = await metricsPort(server.program);
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 }); // each time another connection
+    const read = () =>
+      fetch(`http://127.0.0.1:${port}/healthz`, { client, signal: AbortSignal.timeout(1_000) })
+        .then(async (response) => await response.text() === "ok\n", () => false);
+    const guests: Wire[] = [];
+    await waitUntil("nobody can read them", async () => {
+      const guest = await within(1_000, Wire.connect(server.port).catch(() => undefined));
+      if (guest) guests.push(guest);
+      return !await read();
+    });
+    for (const guest of guests) await guest[Symbol.asyncDispose]();
+    await waitUntil("they can be read again", read);
+    assert.equal(await server.stop(), 0);
+  },
+);

@@ -5,7 +5,7 @@ import { checkDatabaseIsNotLost } from "../../lib/server/open_data.ts";
 import { noteBackup } from "../../lib/server/operator/last_backup.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
-Deno.test("a server whose database was lost once made an empty one, which ended every login and took away the log", async () => {
+Deno.test("a server whose database was lost, or not moved yet, once made an empty one, which ended every login and took away the log", async () => {
   using folder = tempFolder();
   const paths = dataPaths(folder.path);
   const refused = async (words: RegExp) => {
@@ -17,6 +17,11 @@ Deno.test("a server whose database was lost once made an empty one, which ended 
     assert.match(error.message, words);
   };
   await checkDatabaseIsNotLost(paths); // a first start
+  await Deno.writeTextFile(`${paths.database}.partial`, "of a move");
+  await refused(
+    /^Cannot start: a move into .* was cut off, .* Run mini-chat-server move again; .* remove .*\.partial$/,
+  );
+  await Deno.remove(`${paths.database}.partial`);
   const log = `${paths.database}-wal`;
   await Deno.writeTextFile(log, "of the last messages");
   await refused(

@@ -184,7 +184,7 @@ Deno.test("Relay refuses a ticket that is unknown or used, and what is no relay 
     assert.equal(await hear(stream), "");
     stream.close();
   }
-  for (const text of ["garbage\n", "x".repeat(2_000)]) {
+  for (const text of ["garbage\n", "x".repeat(1_024)]) {
     const stream = await desk.connect();
     await say(stream, text);
     assert.equal((await hearReply(stream)).error.code < 0, true);
@@ -279,6 +279,35 @@ Deno.test("SideRequests tell a caller its address, and let it stay a while", asy
   assert.deepEqual((await hearReply(stream)).result, { address: "127.0.0.1", port: stream.localAddr.port });
   assert.equal(await hear(stream), "");
   stream.close();
+});
+
+Deno.test("SideRequests say in a person's words why a caller is lost", async () => {
+  const cut = new Deno.errors.UnexpectedEof(
+    "peer closed connection without sending TLS close_notify: https://…",
+  );
+  const stream: ByteStream = {
+    read: () => Promise.reject(cut),
+    write: () => Promise.reject(cut),
+    closeWrite: () => Promise.reject(cut),
+    close() {},
+  };
+  const reasons: string[] = [];
+  await using side = new SideRequests({
+    tickets: { redeem: () => Promise.reject(new Error("nobody asks")) },
+    relay: new Relay({ log: SILENT_LOG }),
+    log: SILENT_LOG,
+    onLost: ({ reason }) => reasons.push(reason),
+  });
+  await side.serve(stream, { transport: "tcp", hostname: "192.0.2.1", port: 1 });
+  assert.deepEqual(reasons, ["the other end was gone without closing the connection"]);
+});
+
+Deno.test("SideRequests refuse a field that they do not know", async () => {
+  await using desk = new RelayDesk();
+  for (const params of [{ more: 1 }, { ticket: "x".repeat(22), more: 1 }]) {
+    using stream = await desk.ask("ticket" in params ? "relay" : "find_address", params);
+    assert.equal((await hearReply(stream)).error?.data?.code, "invalid");
+  }
 });
 
 const SERVERS = ["first", "second"];

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UsageError } from "../../lib/errors.ts";
+import { loadIdentity } from "../../lib/net/identity.ts";
 import { dataPaths } from "../../lib/server/data_folder.ts";
 import { identityForStart } from "../../lib/server/server_key.ts";
+import { renew } from "../helpers/renewed_certificate.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 /** The words of a start that is refused. */
@@ -90,4 +92,17 @@ Deno.test("a key that cannot be used is left as it is, and the words say where a
   await Deno.writeTextFile(certificate, "");
   assert.match(await refusal(start()), where);
   assert.equal(await Deno.readTextFile(certificate), "");
+});
+
+Deno.test("a certificate signed by itself under a public name, for which an authority could vouch with another key, is told of", async () => {
+  using folder = tempFolder();
+  const { key, certificate, warnings, start } = await newServer(folder.path);
+  const identity = await loadIdentity(certificate, key);
+  const cert = join(folder.path, "own.crt");
+  for (const [name, told] of [["mini-chat.internal", 0], ["chat.example.org", 1]] as const) {
+    await Deno.writeTextFile(cert, (await renew(identity, name)).certificatePem);
+    await start({ cert, key });
+    assert.equal(warnings.length, told, name);
+  }
+  assert.match(warnings[0]!, /not for mini-chat\.internal: .* subjectAltName=DNS:mini-chat\.internal$/);
 });

@@ -6,7 +6,10 @@ import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { Program } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 import { Wire } from "../helpers/wire.ts";
+import { askServer } from "../../lib/server/live/control.ts";
+import { within } from "../../lib/waiting.ts";
 
 async function statusOf(data: string): Promise<Figures> {
   const { code, stdout, stderr } = await runServer(["status", "--json", "--data", data]);
@@ -35,7 +38,7 @@ testWith(["unix"], "status tells what a server with known traffic does, and no n
   assert.deepEqual([figures.messages, figures.logins, figures.refusedLogins], [20, 2, 1]);
   assert.ok(figures.messagesPerSecond > 0 && figures.messagesPerSecond <= 20);
   assert.ok(figures.commits >= 20 && figures.lastCommitMs! > 0 && figures.commitMs >= figures.lastCommitMs!);
-  assert.ok(figures.diskFreeBytes! > 0 && figures.memoryBytes > 0);
+  assert.ok(figures.diskFreeBytes! > 0 && figures.memoryBytes > 0 && figures.databaseLogBytes! > 0);
   assert.deepEqual([survey!.messages, survey!.unreadMessages, survey!.textBytes], [20, 20, 80]);
   assert.ok(survey!.oldestUnreadAt! <= survey!.newestStoredAt! && survey!.newestStoredAt! <= figures.now);
 
@@ -86,6 +89,27 @@ testWith(
     // From inside the folder its own name is short.
     assert.equal(await server.stop(), 0);
     await using near = await startServer({ data: ".", cwd: data });
-    assert.equal((await runServer(["status", "--data", "."], { cwd: data })).code, 0, near.program.stderr);
+    await using _guest = await Wire.greet(near.port);
+    const seen = await runServer(["status", "--data", "."], { cwd: data });
+    assert.equal(seen.code, 0, near.program.stderr);
+    assert.match(seen.stdout, /People online +0, on 1 connection\n/);
   },
 );
+
+testWith(["linux"], "status is answered again after no file was left for the one who asked", async () => {
+  using folder = tempFolder();
+  await using server = await startServer({
+    data: folder.path,
+    wrapper: ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"],
+  });
+  const answers = () => askServer(folder.path, "status").then(() => true, () => false);
+  const guests: Wire[] = [];
+  await waitUntil("nobody is answered", async () => {
+    const guest = await within(1_000, Wire.connect(server.port).catch(() => undefined));
+    if (guest) guests.push(guest);
+    return !await answers();
+  });
+  for (const guest of guests) await guest[Symbol.asyncDispose]();
+  await waitUntil("somebody is answered again", answers, 30_000);
+  assert.equal(await server.stop(), 0);
+});

@@ -44,8 +44,9 @@ Deno.test("Upkeep looks again for ended sessions when it could not list them", a
     dataVersion: () => s.store.dataVersion(),
     listEndedLogins: (tokens) =>
       isBroken ? Promise.reject(new Error("the disk is away")) : s.store.listEndedLogins(tokens),
-    noteDevicesUsed: (devices) => s.store.noteDevicesUsed(devices),
-    newestStoredAt: () => s.store.newestStoredAt(),
+    listGone: (ids) => s.store.listGone(ids),
+    noteDevicesUsed: (deviceIds) => s.store.noteDevicesUsed(deviceIds),
+    lastActiveAt: (stretch) => s.store.lastActiveAt(stretch),
     prune: () => s.store.prune(),
     clearTexts: () => s.store.clearTexts(),
   };
@@ -140,6 +141,11 @@ Deno.test("BelievedClock: a clock far ahead once took away history and logins; i
   s.clock.at += 400 * DAY_MS;
   const started = start();
   for (const clock of [running, started, running, started]) assert.equal(await clock.isBelieved(), false);
+  await send(s.store, ana, "ana", "by the wrong clock");
+  await s.store.findLogin(ana.tokenHash);
+  s.clock.at += 1;
+  assert.equal(await start().isBelieved(), false, "started again after somebody has written");
+  warnings.pop();
   assert.equal(warnings.length, 2, "once each");
   s.clock.at -= 400 * DAY_MS;
   assert.ok(await running.isBelieved(), "it was set right");

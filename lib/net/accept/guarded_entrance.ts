@@ -9,14 +9,14 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { messageOf } from "../../errors.ts";
 import { addressGroup, normalizeAddress } from "../../addresses.ts";
-import { acceptFrom, closeQuietly } from "../byte_stream.ts";
-import type { RefusedCaller, Slots } from "../slots.ts";
+import { acceptFrom, type ByteStream, closeQuietly, withParts } from "../byte_stream.ts";
+import type { Place, RefusedCaller, Slots } from "../slots.ts";
 
 export interface GuardedCaller {
-  readonly socket: Deno.TlsConn; // its other end is on loopback
+  readonly socket: ByteStream; // its other end is on loopback
   readonly remoteAddr: Deno.NetAddr;
   readonly alpnProtocol: string | null;
-  readonly release: () => void;
+  readonly place: Place;
 }
 
 export interface GuardedOptions {
@@ -34,10 +34,23 @@ interface Guest {
   readonly remoteAddr: Deno.NetAddr;
   readonly group: string;
   readonly socket: Socket;
-  readonly release: () => void;
+  readonly place: Place;
   isHere: boolean;
   timer?: ReturnType<typeof setTimeout>;
 }
+
+/**
+ * How long nobody may have come before this listens anew: once `node:net` in Deno 2.8 had no file left for a caller, it takes nobody
+ * more, and says nothing of it.
+ */
+const LISTEN_AGAIN_MS = 1_000;
+
+/** Where no more files may be opened, as many callers give way at once, and their files are back after so long, in milliseconds. */
+const ROOM_FOR = 4;
+const FILES_BACK_MS = 50;
+
+/** What was written before a hang-up may take so long to leave, in milliseconds. */
+const FLUSH_MS = 2_000;
 
 /** Listens with `node:net`, and speaks TLS inside. */
 export class GuardedEntrance {
@@ -48,6 +61,8 @@ export class GuardedEntrance {
   #guestCount = 0;
   #lastPairing: Promise<unknown> = Promise.resolve();
   #troubledAt = performance.now();
+  #hasCaller = false; // since it was looked at last
+  #looking: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(options: GuardedOptions) {
     this.#options = options;
@@ -64,16 +79,15 @@ export class GuardedEntrance {
       for (const [index, server] of entrance.#servers.entries()) {
         server.listen(options.port, options.hosts[index]);
         await once(server, "listening");
+        server.on("error", (error) => {
+          options.onRefused({ address: "", reason: "accept_failed", message: messageOf(error) });
+        });
       }
     } catch (error) {
       entrance.close();
       throw error;
     }
-    for (const server of entrance.#servers) {
-      server.on("error", (error) => {
-        options.onRefused({ address: "", reason: "accept_failed", message: messageOf(error) });
-      });
-    }
+    entrance.#looking = setTimeout(() => entrance.#look(), LISTEN_AGAIN_MS);
     return entrance;
   }
 
@@ -84,6 +98,7 @@ export class GuardedEntrance {
 
   /** Listens no more, and puts out who is in its handshake; connections go on. */
   close(): void {
+    clearTimeout(this.#looking);
     for (const server of this.#servers) server.close();
     closeQuietly(this.#inside);
     for (const guests of [...this.#guestsByGroup.values()]) {
@@ -91,11 +106,43 @@ export class GuardedEntrance {
     }
   }
 
+  #look(): void {
+    const isQuiet = !this.#hasCaller;
+    this.#hasCaller = false;
+    let nextMs = LISTEN_AGAIN_MS;
+    if (isQuiet && this.#hasFiles()) this.#listenAgain();
+    else if (isQuiet) nextMs = FILES_BACK_MS;
+    this.#looking = setTimeout(() => this.#look(), nextMs);
+  }
+
+  /** Whether a caller could be taken; makes room for some where none could. */
+  #hasFiles(): boolean {
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port: 0 }).close(); // it needs a file, as a caller does
+      return true;
+    } catch (error) {
+      const { slots } = this.#options;
+      if (!slots.makeRoomAfter(error)) return true; // nothing that a caller's own socket would need is missing
+      for (let more = 1; more < ROOM_FOR; more++) slots.makeRoom();
+      return false;
+    }
+  }
+
+  #listenAgain(): void {
+    const { hosts, port } = this.#options;
+    for (const [index, server] of this.#servers.entries()) {
+      server.close();
+      server.listen(port, hosts[index]);
+    }
+  }
+
   #admit(socket: Socket): void {
+    this.#hasCaller = true;
     const { slots, handshakeTimeoutMs, maxUnfinished } = this.#options;
     const address = normalizeAddress(socket.remoteAddress ?? "");
-    if (this.#guestCount >= maxUnfinished) this.#makeRoom(this.#largestGroup());
-    else if (slots.refusal(address)) this.#makeRoom(this.#guestsByGroup.get(addressGroup(address)));
+    const reason = this.#guestCount >= maxUnfinished ? "too_many" : slots.refusal(address)?.reason;
+    if (reason === "too_many") this.#makeRoom(this.#largestGroup());
+    else if (reason !== undefined) this.#makeRoom(this.#guestsByGroup.get(addressGroup(address)));
     socket.on("error", () => {}); // "close" follows
     const refusal = slots.refusal(address);
     if (refusal) {
@@ -106,7 +153,7 @@ export class GuardedEntrance {
       remoteAddr: { transport: "tcp", hostname: address, port: socket.remotePort ?? 0 },
       group: addressGroup(address),
       socket,
-      release: slots.take(address),
+      place: slots.take(address),
       isHere: true,
     };
     const late = `no TLS handshake within ${handshakeTimeoutMs} ms`;
@@ -118,7 +165,7 @@ export class GuardedEntrance {
 
   /** Lets a caller that has said something shake hands. */
   async #bringIn(guest: Guest): Promise<void> {
-    const { socket, remoteAddr, release } = guest;
+    const { socket, remoteAddr, place } = guest;
     let tls: Deno.TlsConn | undefined;
     try {
       const pair = await this.#pair();
@@ -127,10 +174,11 @@ export class GuardedEntrance {
       const { alpnProtocol } = await tls.handshake();
       if (!guest.isHere) return closeQuietly(tls);
       this.#forget(guest);
-      this.#options.onCaller({ socket: tls, remoteAddr, alpnProtocol, release });
+      this.#options.onCaller({ socket: hangingUp(tls, socket), remoteAddr, alpnProtocol, place });
     } catch (error) {
       if (tls) closeQuietly(tls);
       this.#putOut(guest, "handshake_failed", messageOf(error));
+      this.#options.slots.makeRoomAfter(error);
     }
   }
 
@@ -139,8 +187,14 @@ export class GuardedEntrance {
     const pairing = this.#lastPairing.then(async () => {
       const { hostname, port } = this.#inside.addr as Deno.NetAddr;
       const near = connect({ host: hostname, port, allowHalfOpen: true, noDelay: true });
-      await once(near, "connect");
-      return { near, tls: await acceptFrom(this.#inside, near.localPort!) as Deno.TlsConn };
+      near.on("error", () => {}); // "close" follows
+      try {
+        await once(near, "connect");
+        return { near, tls: await acceptFrom(this.#inside, near.localPort!) as Deno.TlsConn };
+      } catch (error) {
+        near.destroy(); // nobody else has it
+        throw error;
+      }
     });
     this.#lastPairing = pairing.catch(() => {});
     return pairing;
@@ -150,7 +204,7 @@ export class GuardedEntrance {
     if (!guest.isHere) return;
     this.#forget(guest);
     guest.socket.destroy();
-    guest.release();
+    guest.place.release();
     this.#refuse({ address: guest.remoteAddr.hostname, reason, message });
   }
 
@@ -194,9 +248,25 @@ export class GuardedEntrance {
 
 function join(a: Socket, b: Socket): void {
   for (const [from, to] of [[a, b], [b, a]] as const) {
-    from.on("error", () => {}); // "close" follows
     from.once("close", () => to.destroy());
     from.pipe(to);
     if (from.destroyed) to.destroy();
   }
+}
+
+/**
+ * The TLS end of a connection on loopback whose `close()` hangs up on the caller too: all that its other end sees is the end of
+ * a stream, which a caller that stays need not answer, so that two sockets of three stayed as well.
+ */
+function hangingUp(tls: Deno.TlsConn, caller: Socket): ByteStream {
+  return withParts(tls, {
+    close() {
+      tls.close();
+      if (caller.destroyed) return;
+      const timer = setTimeout(() => caller.destroy(), FLUSH_MS);
+      caller.once("close", () => clearTimeout(timer));
+      if (caller.writableFinished) caller.destroy();
+      else caller.once("finish", () => caller.destroy());
+    },
+  });
 }

@@ -1,4 +1,5 @@
 // The database, and the clock, which is held against what the database and the folder have seen.
+import { countMessages } from "../../count.ts";
 import { ChatError, messageOf } from "../../errors.ts";
 import { checkLogIsThere } from "../data_folder.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
@@ -64,11 +65,10 @@ async function ofShared(url: string): Promise<Seen> {
   const startedAt = performance.now();
   try {
     await using store = await openSharedStore(url);
-    const { messages, newestStoredAt } = await store.survey();
-    const seen = `PostgreSQL answers, in ${
-      (performance.now() - startedAt).toFixed(0)
-    } ms with ${messages} messages.`;
-    return { finding: ok("database", seen), newestStoredAt };
+    const survey = await store.survey();
+    const ms = (performance.now() - startedAt).toFixed(0);
+    const seen = `PostgreSQL answers, in ${ms} ms with ${countMessages(survey)}.`;
+    return { finding: ok("database", seen), newestStoredAt: survey.newestStoredAt };
   } catch (reason) {
     const seen = `${messageOf(reason)}.`;
     return {

@@ -2,8 +2,9 @@
 import { stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { formatBytes } from "../../bytes.ts";
+import { count } from "../../count.ts";
 import { messageOf } from "../../errors.ts";
-import type { DataPaths } from "../data_folder.ts";
+import { databaseLogBytes, type DataPaths, isLogHeld, USUAL_LOG_BYTES } from "../data_folder.ts";
 import { lastBackup } from "../operator/last_backup.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
 import type { Patient } from "./patient.ts";
@@ -14,12 +15,11 @@ const PROBE_BYTES = 4 * 1024; // a page, as a small commit writes
 const SLOW_SYNC_MS = 20; // with one client at a time, 50 messages a second
 const LITTLE_BYTES = 1e9;
 const TOO_LITTLE_BYTES = 1e8;
-const LOG_BYTES = 64 * 1024 * 1024; // before it is cut back
 const OLD_BACKUP_DAYS = 8; // a weekly one that is late
 /** Linux's number of a file system in memory (statfs(2)). */
 const TMPFS = 0x01021994;
 /** What writes of ours leave when they are cut off, and what a restore has kept. */
-const LEFTOVER = /\.new$|\.partial$|^doctor-.*\.probe$|^before-restore-/;
+const LEFTOVER = /\.new$|\.partial(-journal)?$|^doctor-.*\.probe$|^before-restore-/;
 
 /** Why there is nothing to examine: no folder, or one that no server has used; null when there is something. */
 export async function whyEmpty(
@@ -42,7 +42,7 @@ export async function whyEmpty(
 export async function examineFolder(patient: Patient): Promise<Finding[]> {
   const { folder } = patient;
   const left = await leftovers(folder); // before a probe lies there
-  return [await modes(patient), await sync(folder), await space(folder), left];
+  return [await modes(patient), await sync(folder), await space(folder), await databaseLog(patient), left];
 }
 
 async function modes({ folder, database, keyPath }: Patient): Promise<Finding> {
@@ -122,9 +122,22 @@ async function space(folder: string): Promise<Finding> {
   const seen = `${formatBytes(free)} of the disk's ${formatBytes(size)} are free.`;
   const next = `${
     size < LITTLE_BYTES ? "Use a larger disk" : "Make room"
-  }: the database's log alone may take ${formatBytes(LOG_BYTES)}, and on a full disk nobody can send.`;
+  }: the database's log alone may take ${formatBytes(USUAL_LOG_BYTES)}, and on a full disk nobody can send.`;
   if (free < TOO_LITTLE_BYTES) return error("disk", seen, next);
   return free < LITTLE_BYTES ? warning("disk", seen, next) : ok("disk", seen);
+}
+
+async function databaseLog({ database }: Patient): Promise<Finding> {
+  const bytes = await databaseLogBytes({ database });
+  if (!isLogHeld(bytes)) return ok("log", `The database's log takes ${formatBytes(bytes)}.`);
+  return warning(
+    "log",
+    `The database's log has grown to ${
+      formatBytes(bytes)
+    }, as some program has been reading the database for long: perhaps a check ` +
+      "or backup that was stopped with Ctrl+Z. It grows until that ends, and is cut back then.",
+    `Find it with fuser -v ${database}-wal, and let it go on (fg, or kill -CONT) or end it; not the server.`,
+  );
 }
 
 async function leftovers(folder: string): Promise<Finding> {
@@ -135,7 +148,7 @@ async function leftovers(folder: string): Promise<Finding> {
   const seen = `Left in the folder: ${found.toSorted().join(", ")}.`;
   const next = old.length === found.length
     ? "Remove it once the restored community is as it should be."
-    : "Remove it when no server, backup or restore is at work.";
+    : "Remove it when no server, backup, restore or move is at work.";
   return warning("leftovers", seen, next);
 }
 
@@ -144,7 +157,7 @@ export async function examineBackup(paths: DataPaths, now = Date.now()): Promise
   const last = await lastBackup(paths);
   if (last === null) return warning("backup", "No backup was ever made of this data folder.", next);
   const days = (now - Date.parse(last.at)) / DAY_MS;
-  const age = days < 1 ? `${Math.round(days * 24)} hours` : `${Math.floor(days)} days`;
+  const age = days < 1 ? count(Math.round(days * 24), "hour") : count(Math.floor(days), "day");
   const isThere = await Deno.stat(last.file).then(() => true, () => false);
   const when = days < 0 ? "of later than now, by this clock" : `${age} old`;
   const seen = `The last backup is ${when}: ${last.file} (${formatBytes(last.bytes)})${

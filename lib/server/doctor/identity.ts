@@ -1,5 +1,6 @@
 // The key and the certificate: that they belong together, how long the certificate is good, and that it is the one shown.
 import { join } from "node:path";
+import { count } from "../../count.ts";
 import { messageOf } from "../../errors.ts";
 import { CERTIFICATE_FILE, certificateDates, fingerprintOf, loadIdentity } from "../../net/identity.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
@@ -49,7 +50,7 @@ function dates(certificatePem: string, now: number): Finding {
   const next = "Renew it with the same key, and restart the server.";
   if (days < 0) return error("certificate", `The certificate ended on ${ends}.`, next);
   if (days < SOON_DAYS) {
-    return warning("certificate", `The certificate ends in ${days} days, on ${ends}.`, next);
+    return warning("certificate", `The certificate ends in ${count(days, "day")}, on ${ends}.`, next);
   }
   if (days > FOR_EVER_YEARS * 365) return ok("certificate", "The certificate does not end.");
   return ok("certificate", `The certificate is good until ${ends}, for ${days} days.`);

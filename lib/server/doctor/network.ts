@@ -9,12 +9,10 @@ import { callServer } from "../live/call.ts";
 import { hostsOf } from "../live/where_to_call.ts";
 import { error, type Finding, ok, warning } from "../../findings/finding.ts";
 import type { Patient } from "./patient.ts";
-import { openFilesLimit } from "./open_files.ts";
+import { openFilesLimit, OTHER_FILES } from "./open_files.ts";
 
 const CALL_WITHIN_MS = 5_000;
 const REACH_WITHIN_MS = 2_000;
-/** Files that a server has open beside one for each connection: callers in their handshake at two entrances, database, log. */
-const OTHER_FILES = 600;
 
 export async function examineServer(patient: Patient): Promise<Finding> {
   const { folder, host, port, running, shownPem } = patient;
@@ -92,7 +90,7 @@ async function outside(own: readonly string[], { publicHost, port }: Patient): P
   }
   const where = found.join(", ");
   if (found.every((address) => scopeOf(address) === "loopback")) {
-    const seen = `${publicHost} is ${where}, which only this machine reaches.`;
+    const seen = `The links name ${publicHost}, which only this machine reaches.`;
     return warning("outside", seen, "Give --public-host a name that others reach.");
   }
   if (found.some((address) => own.includes(address))) {
@@ -112,7 +110,7 @@ async function outside(own: readonly string[], { publicHost, port }: Patient): P
 }
 
 function openFiles({ pid, maxConnections }: Patient): Finding {
-  const limit = openFilesLimit(pid ?? 0);
+  const limit = openFilesLimit(pid);
   if (limit === null) return ok("files", "How many files a process may open cannot be known on this system.");
   const whose = pid === null ? "A process started here" : "The server";
   const seen = `${whose} may open ${limit} files, for ${maxConnections} connections.`;

@@ -2,6 +2,7 @@
 import type { StoreSurvey } from "../../chat/operator_store.ts";
 import { VERSION } from "../../version.ts";
 import { within } from "../../waiting.ts";
+import { databaseLogBytes, dataPaths } from "../data_folder.ts";
 import type { Work } from "../work.ts";
 
 /** A moment of a server. A survey of the store is up to half a minute old, and null while there is none. */
@@ -22,6 +23,7 @@ export interface Figures {
   readonly meanCommitMs: number | null; // over the last minute; null when there was none
   readonly trouble: string | null; // why nothing can be stored
   readonly survey: StoreSurvey | null;
+  readonly databaseLogBytes: number | null; // null for a shared database
   readonly diskFreeBytes: number | null; // where the data folder lies; null where the system does not say
   readonly memoryBytes: number;
   readonly relayedSides: number; // of direct chats, waiting ones included
@@ -70,9 +72,10 @@ export class LiveFigures implements AsyncDisposable {
   /** Costs the chat nothing but the look; what has to be counted in the store is counted there, now and then. */
   async read(): Promise<Figures> {
     const { dataFolder, isShared, startedAt } = this.#options;
-    const [openChats, diskFreeBytes] = await Promise.all([
+    const [openChats, diskFreeBytes, databaseLog] = await Promise.all([
       within(SURVEY_WAIT_MS, this.#work.openChats()).catch(() => undefined),
       freeBytes(dataFolder),
+      isShared ? null : databaseLogBytes(dataPaths(dataFolder)),
       within(SURVEY_WAIT_MS, this.#lookOver()),
     ]);
     const { servers, isLeader, ...counted } = this.#work.counted();
@@ -93,6 +96,7 @@ export class LiveFigures implements AsyncDisposable {
       meanCommitMs: commits === 0 ? null : (sample.commitMs - before.commitMs) / commits,
       trouble: trouble === null ? null : trouble.message,
       survey: this.#survey,
+      databaseLogBytes: databaseLog,
       diskFreeBytes,
       memoryBytes: Deno.memoryUsage().rss,
       openChats: openChats ?? null,

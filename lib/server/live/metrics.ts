@@ -3,7 +3,7 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import { formatHostAndPort } from "../../addresses.ts";
 import { messageOf, UsageError } from "../../errors.ts";
-import { within } from "../../waiting.ts";
+import { sleep, within } from "../../waiting.ts";
 import type { Figures } from "./figures.ts";
 
 export interface MetricsOptions {
@@ -20,6 +20,7 @@ export interface MetricsServer extends AsyncDisposable {
 }
 
 const REACH_WITHIN_MS = 3_000;
+const SERVE_AGAIN_MS = 1_000; // after it was over
 const KEPT_MS = 1_000; // a text is given to all who ask within it: many readers cost as little as one
 
 type Metric = readonly [
@@ -55,19 +56,23 @@ export function serveMetrics(options: MetricsOptions): MetricsServer {
     return new Response(null, { status, headers });
   };
   const stop = new AbortController();
-  try {
-    const server = Deno.serve({
+  const open = (port: number) =>
+    Deno.serve({
       hostname: host,
       port,
       signal: stop.signal,
       onListen: () => {},
       onError: () => new Response("a fault of the server\n", { status: 500 }),
     }, answer);
+  try {
+    const server = open(port);
+    const { port: opened } = server.addr;
+    const serving = keepServing(server, () => open(opened), stop.signal);
     return {
-      port: server.addr.port,
+      port: opened,
       async [Symbol.asyncDispose]() {
         stop.abort();
-        await within(1_000, server.finished);
+        await within(1_000, serving);
       },
     };
   } catch (cause) {
@@ -75,6 +80,24 @@ export function serveMetrics(options: MetricsOptions): MetricsServer {
       ? "another program uses the port"
       : messageOf(cause);
     throw new UsageError(`Cannot show metrics on ${formatHostAndPort(host, port)}: ${reason}`, { cause });
+  }
+}
+
+/** Until the signal is aborted: a server of Deno 2.8 is over once it has no file left for a caller, and that passes. */
+async function keepServing(
+  server: Deno.HttpServer,
+  again: () => Deno.HttpServer,
+  signal: AbortSignal,
+): Promise<void> {
+  let { finished } = server;
+  for (;;) {
+    try {
+      return await finished;
+    } catch {
+      await sleep(SERVE_AGAIN_MS, signal).catch(() => {});
+      if (signal.aborted) return;
+      finished = Promise.try(() => again().finished);
+    }
   }
 }
 
@@ -108,11 +131,17 @@ function metricsOf(figures: Figures): Metric[] {
     ["counter", "store_commits", "Commits to the disk since the start.", figures.commits],
     ["counter", "store_commit_seconds", "Time that these commits took together.", figures.commitMs / 1000],
     ["gauge", "store_refuses", "1 while nothing can be stored.", Number(figures.trouble !== null)],
-    ["gauge", "stored_messages", "Messages in the store.", survey?.messages],
+    [
+      "gauge",
+      "stored_messages",
+      "Messages in the store; about, where there are many on PostgreSQL.",
+      survey?.messages,
+    ],
     ["gauge", "stored_text_bytes", "Text of the messages in the store.", survey?.textBytes],
     ["gauge", "unread_messages", "Messages that nobody has read yet.", survey?.unreadMessages],
     ["gauge", "oldest_unread_seconds", "For how long the oldest of those has waited.", survey && waitsFor],
     ["gauge", "database_bytes", "Size of the database.", survey?.databaseBytes],
+    ["gauge", "database_log_bytes", "Size of the database's log.", figures.databaseLogBytes],
     ["gauge", "disk_free_bytes", "Free space where the data folder lies.", figures.diskFreeBytes],
     ["gauge", "memory_bytes", "Memory of the process.", figures.memoryBytes],
     ["gauge", "open_chats", "Direct chats that are open in the whole community.", figures.openChats],

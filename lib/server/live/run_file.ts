@@ -2,7 +2,7 @@
 // server accepts until it stops; after a crash it stays, until the next start writes it anew. It holds nothing secret.
 import { join } from "node:path";
 
-export const RUN_FILE = "server.run";
+const RUN_FILE = "server.run";
 
 export interface RunFile {
   readonly pid: number;

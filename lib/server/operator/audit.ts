@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { addDataOption, lengthOfTime } from "../options.ts";
 import type { OnStore } from "./desk.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 
 const ENTRIES_PER_PAGE = 500;
 
@@ -24,8 +25,8 @@ export function addAuditCommand(audit: Command, onStore: OnStore): void {
           const { at, actor, act, subject } = entry;
           await terminal.print(
             json
-              ? JSON.stringify(entry)
-              : `${new Date(at).toISOString()}  ${actor}  ${act} ${subject}`.trimEnd(),
+              ? jsonLine(entry)
+              : safeText(`${new Date(at).toISOString()}  ${actor}  ${act} ${subject}`.trimEnd()),
           );
         }
         if (entries.length < ENTRIES_PER_PAGE) return;

@@ -1,7 +1,8 @@
 // `backup`: the whole community in one file, made while the server runs; of dated ones in a folder, as many are kept as one likes.
 import type { Command } from "commander";
 import { dirname, join, resolve } from "node:path";
-import { ChatError, messageOf, UsageError } from "../../errors.ts";
+import { count } from "../../count.ts";
+import { ChatError, messageOf, systemReasonOf, UsageError } from "../../errors.ts";
 import { CERTIFICATE_FILE, type Identity, KEY_FILE } from "../../net/identity.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { VERSION } from "../../version.ts";
@@ -71,10 +72,9 @@ async function backUp(
   if (noted !== null) await terminal.print(noted);
   if (keep !== undefined) {
     const fingerprint = key?.fingerprint ?? null;
-    const removed = await removeOld(file, keep, (old) => peekIntoBackup(old) === fingerprint);
-    await terminal.print(
-      `Kept the newest ${keep} in ${path}${removed === 0 ? "" : `, removed ${removed} older`}.`,
-    );
+    const { kept, removed } = await removeOld(file, keep, (old) => peekIntoBackup(old) === fingerprint);
+    const gone = removed === 0 ? "" : `; removed ${count(removed, "older one")}`;
+    await terminal.print(`${path} has ${count(kept, "backup")} of this server now${gone}.`);
   }
   if (trouble === null) return;
   throw new ChatError("unavailable", `The backup holds all messages, but not the server's key. ${trouble}`);
@@ -107,7 +107,9 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new ChatError("unavailable", `Cannot write backups to ${path}: ${messageOf(cause)}`, { cause });
+    throw new ChatError("unavailable", `Cannot write backups to ${path}: ${systemReasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -115,7 +117,11 @@ async function makeFolder(path: string): Promise<void> {
  * Removes the oldest dated backups beyond `keep` from the folder of the one that was just made. That one is the newest, whatever a
  * clock that was set back has named it. Others' backups and damaged ones are left alone, and do not count.
  */
-async function removeOld(made: string, keep: number, isOurs: (path: string) => boolean): Promise<number> {
+async function removeOld(
+  made: string,
+  keep: number,
+  isOurs: (path: string) => boolean,
+): Promise<{ readonly kept: number; readonly removed: number }> {
   const folder = dirname(made);
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
   for (const path of names.filter((name) => UNFINISHED.test(name)).map((name) => join(folder, name))) {
@@ -126,7 +132,7 @@ async function removeOld(made: string, keep: number, isOurs: (path: string) => b
     .filter((path) => path !== made && isOurs(path));
   const old = before.slice(0, Math.max(0, before.length - (keep - 1)));
   for (const path of old) await remove(path);
-  return old.length;
+  return { kept: before.length - old.length + 1, removed: old.length };
 }
 
 async function remove(path: string): Promise<void> {

@@ -6,6 +6,7 @@ import { UsageError } from "../../errors.ts";
 import { reachableAddresses } from "../invites.ts";
 import { addDataOption, lengthOfTime } from "../options.ts";
 import type { OnStore } from "./desk.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 
 interface BanOptions {
   readonly for: number; // milliseconds
@@ -57,7 +58,7 @@ export function addBanCommands(ban: Command, onStore: OnStore): void {
       .option("--json", "one JSON object per line"),
     async ({ store, terminal }, { json = false }: { json?: boolean }) => {
       for (const it of (await store.standingOrders()).bans) {
-        await terminal.print(json ? JSON.stringify(it) : banLine(it));
+        await terminal.print(json ? jsonLine(it) : banLine(it));
       }
     },
   );

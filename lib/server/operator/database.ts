@@ -20,7 +20,9 @@ export function addCheckCommand(program: Command, openTerminal: () => Promise<Te
 
 async function check({ store, terminal }: Desk): Promise<void> {
   const problems = await store.checkIntegrity();
-  for (const [name, value] of Object.entries(await store.counts())) await terminal.print(`${name}: ${value}`);
+  for (const [name, value] of Object.entries(await store.counts())) {
+    await terminal.print(`${name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}: ${value}`);
+  }
   if (problems.length > 0) {
     throw new UsageError(`The database is damaged:\n${problems.join("\n")}`);
   }

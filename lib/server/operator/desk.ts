@@ -62,7 +62,7 @@ function pathOf(command: Command): string {
 
 async function openStore(data: string, url: string | undefined): Promise<ServerStore> {
   const { openLocalStore, openSharedStore } = await import("../../store/open.ts");
-  if (url !== undefined) return await openSharedStore(url);
+  if (url !== undefined) return await openSharedStore(url, { orReadOnly: true });
   const paths = dataPaths(data);
   await checkDatabaseIsThere(paths);
   return await openLocalStore(paths.database);

@@ -1,11 +1,15 @@
 // `invite`: the join codes, and the links that carry them.
 import type { Command } from "commander";
+import { count } from "../../count.ts";
+import { DEFAULT_PORT } from "../../protocol/limits.ts";
 import { dataPaths } from "../data_folder.ts";
 import { inviteLink, newJoinCode, reachableAddresses } from "../invites.ts";
+import { readRunFile } from "../live/run_file.ts";
 import {
   addDataOption,
   addLinkOptions,
   checkServeOptions,
+  type KeyOptions,
   type LinkOptions,
   wholeNumber,
 } from "../options.ts";
@@ -27,8 +31,11 @@ export function addInviteCommands(invite: Command, onStore: OnStore): void {
     ) => {
       const { uses, days, note } = options;
       const paths = dataPaths(options.data);
-      if (checkServeOptions(options).cert === undefined) await checkKeyIsThere(paths);
-      const identity = await loadServerIdentity(options, paths);
+      const running = await readRunFile(paths.folder);
+      const isKeySaid = options.cert !== undefined || options.key !== undefined;
+      const ownKey: KeyOptions = isKeySaid ? options : running ?? {};
+      if (checkServeOptions(ownKey).cert === undefined) await checkKeyIsThere(paths);
+      const identity = await loadServerIdentity(ownKey, paths);
       if (databaseUrl !== undefined) {
         const { checkCommunityKey } = await import("../../store/open.ts");
         await checkCommunityKey(databaseUrl, identity.fingerprint); // else the link would warn everybody away
@@ -40,8 +47,9 @@ export function addInviteCommands(invite: Command, onStore: OnStore): void {
         expiresAt: days === undefined ? null : Date.now() + days * DAY_MS,
         note,
       });
-      const host = options.publicHost ?? reachableAddresses("::")[0]!;
-      await terminal.print(inviteLink({ host, port: options.port, identity }, code));
+      const host = options.publicHost ?? running?.publicHost ?? reachableAddresses(running?.host ?? "::")[0]!;
+      const port = options.port || running?.port || DEFAULT_PORT;
+      await terminal.print(inviteLink({ host, port, identity }, code));
     },
   );
   onStore(
@@ -50,7 +58,7 @@ export function addInviteCommands(invite: Command, onStore: OnStore): void {
       for (const { code, isOpen, uses, maxUses, note } of await store.listInvites()) {
         const state = isOpen ? "open" : "ended";
         await terminal.print(
-          `${code}  ${state}  used ${uses}${maxUses === null ? "" : ` of ${maxUses}`} times${
+          `${code}  ${state}  used ${maxUses === null ? "" : `${uses} of `}${count(maxUses ?? uses, "time")}${
             note && `  ${note}`
           }`,
         );

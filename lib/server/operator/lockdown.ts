@@ -4,6 +4,7 @@ import type { Lockdown } from "../../chat/store.ts";
 import { UsageError } from "../../errors.ts";
 import { addDataOption, lengthOfTime } from "../options.ts";
 import type { OnStore } from "./desk.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 
 interface LockdownOptions {
   readonly for?: number; // milliseconds
@@ -17,7 +18,7 @@ export function addLockdownCommand(lockdown: Command, onStore: OnStore): void {
   )
     .addArgument(new Argument("[state]", "nothing says how it is").choices(["on", "off"]))
     .addOption(
-      new Option("--for <time>", "for how long: 30m, 12h, 7d, 2w (default: until lockdown off)")
+      new Option("--for <time>", "for how long: 30m, 12h, 7d, 2w").default(undefined, "until lockdown off")
         .argParser(lengthOfTime),
     )
     .option("--json", "one JSON object");
@@ -33,7 +34,7 @@ export function addLockdownCommand(lockdown: Command, onStore: OnStore): void {
       }
       if (state === "off") await noted("off").endLockdown();
       const now = (await store.standingOrders()).lockdown;
-      await terminal.print(options.json ? JSON.stringify({ lockdown: now }) : inWords(now));
+      await terminal.print(options.json ? jsonLine({ lockdown: now }) : inWords(now));
     },
   );
 }

@@ -1,15 +1,19 @@
 // `report`: what users report of each other.
 import type { Command } from "commander";
 import type { ListedReport } from "../../chat/operator_store.ts";
+import { count } from "../../count.ts";
 import { addDataOption, wholeNumber } from "../options.ts";
 import type { OnStore } from "./desk.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 
 const REPORTS_PER_PAGE = 500;
 
 export function addReportCommands(report: Command, onStore: OnStore): void {
   report.description("what users report of each other: list, show, close");
   const numbered = (verb: string, description: string) =>
-    addDataOption(report.command(verb).argument("<number>", "as report list shows it", wholeNumber))
+    addDataOption(
+      report.command(verb).argument("<report>", "its number, as report list shows it", wholeNumber),
+    )
       .description(description);
 
   onStore(
@@ -20,7 +24,7 @@ export function addReportCommands(report: Command, onStore: OnStore): void {
         const page = await store.listReports({ after, limit: REPORTS_PER_PAGE });
         for (const it of page) {
           if (it.closedAt !== null && !all) continue;
-          await terminal.print(json ? JSON.stringify(it) : reportLine(it));
+          await terminal.print(json ? jsonLine(it) : reportLine(it));
         }
         if (page.length < REPORTS_PER_PAGE) return;
         after = page.at(-1)!.id;
@@ -32,8 +36,7 @@ export function addReportCommands(report: Command, onStore: OnStore): void {
       .option("--json", "one JSON object"),
     async ({ noted, terminal }, id: number, { json = false }: { json?: boolean }) => {
       const it = await noted(String(id)).openReport(id);
-      if (json) return await terminal.print(JSON.stringify(it));
-      const { safeText } = await import("../../terminal/safe_text.ts");
+      if (json) return await terminal.print(jsonLine(it));
       await terminal.print(reportLine(it));
       if (it.why !== null) await terminal.print(`  ${safeText(it.why)}`);
       for (const { storedAt, text } of it.messages) {
@@ -54,6 +57,5 @@ export function addReportCommands(report: Command, onStore: OnStore): void {
 function reportLine({ id, createdAt, reporter, reported, messageCount, closedAt }: ListedReport): string {
   const at = new Date(createdAt).toISOString();
   const state = closedAt === null ? "open" : "closed";
-  const messages = `${messageCount} message${messageCount === 1 ? "" : "s"}`;
-  return `${id}  ${at}  ${reporter} about ${reported}  ${messages}  ${state}`;
+  return `${id}  ${at}  ${reporter} about ${reported}  ${count(messageCount, "message")}  ${state}`;
 }

@@ -70,7 +70,8 @@ async function restore(
   }
   await terminal.print(
     "Restored. Start the server: its clients go on by themselves. What came after the backup is gone: messages, accounts and " +
-      "logins; accounts that were removed since are there again, and changed passwords are the old ones.",
+      "logins; accounts that were removed since are there again, changed passwords are the old ones, and logins that were ended " +
+      "since are good again: of whoever lost a machine, reset the password.",
   );
 }
 

@@ -1,13 +1,15 @@
 // `status`: what the running server says of itself, once or again and again.
 import type { Command } from "commander";
 import { formatBytes } from "../../bytes.ts";
+import { count, countMessages } from "../../count.ts";
 import { ChatError, messageOf } from "../../errors.ts";
 import type { LiveLine } from "../../terminal/live_line.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { sleep } from "../../waiting.ts";
-import { dataPaths } from "../data_folder.ts";
+import { dataPaths, isLogHeld } from "../data_folder.ts";
 import type { Figures } from "../live/figures.ts";
 import { addFolderOption } from "../options.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 
 const EVERY_MS = 2_000;
 
@@ -32,7 +34,7 @@ export function addStatusCommand(command: Command, openTerminal: () => Promise<T
 }
 
 async function show(figures: Figures, terminal: Terminal, { json }: StatusOptions): Promise<void> {
-  for (const line of json ? [JSON.stringify(figures)] : page(figures)) await terminal.print(line);
+  for (const line of json ? [jsonLine(figures)] : page(figures)) await terminal.print(line);
   await terminal.flush();
 }
 
@@ -54,9 +56,9 @@ async function watch(
     if (answer instanceof Error) {
       const words = messageOf(answer);
       if (picture) picture.show([...words.split(/(?<=:) /), "Waiting for it; Ctrl+C ends this."]);
-      else await terminal.print(json ? JSON.stringify({ error: words }) : words);
+      else await terminal.print(json ? jsonLine({ error: words }) : words);
     } else if (picture) picture.show(page(answer));
-    else await terminal.print(json ? JSON.stringify(answer) : oneLine(answer));
+    else await terminal.print(json ? jsonLine(answer) : oneLine(answer));
     await terminal.flush();
   } while (await Promise.race([stopped, sleep(EVERY_MS, terminal.closed)]) !== "stopped");
   picture?.leave();
@@ -88,7 +90,7 @@ class Picture {
 function page(figures: Figures): string[] {
   const { now, startedAt, survey, community } = figures;
   const rows: [string, string][] = [
-    ["People online", `${figures.people}, on ${figures.connections} connections`],
+    ["People online", `${figures.people}, on ${count(figures.connections, "connection")}`],
     ["Logins", `${figures.logins}, and ${figures.refusedLogins} refused`],
     [
       "Messages",
@@ -96,17 +98,23 @@ function page(figures: Figures): string[] {
         figures.messagesPerSecond.toFixed(1)
       } a second in the last minute, ${figures.messages} since the start`,
     ],
-    ["Store", `${figures.waitingCalls} calls wait; ${commits(figures)}`],
+    ["Store", `${count(figures.waitingCalls, "call")} waiting; ${commits(figures)}`],
     ["Oldest unread", oldestUnread(figures)],
     [
       "Stored",
-      survey ? `${survey.messages} messages, ${formatBytes(survey.textBytes)} of text` : "not known now",
+      survey ? `${countMessages(survey)}, ${formatBytes(survey.textBytes)} of text` : "not known now",
     ],
-    ["Database", survey ? formatBytes(survey.databaseBytes) + ofCommunity(community) : "not known now"],
+    [
+      "Database",
+      (survey ? formatBytes(survey.databaseBytes) + ofCommunity(community) : "not known now") +
+      ofLog(figures),
+    ],
     ["Disk free", figures.diskFreeBytes === null ? "not known here" : formatBytes(figures.diskFreeBytes)],
     [
       "Direct chats",
-      `${figures.openChats ?? "an unknown number"} open; relay: ${figures.relayedSides} sides now, ` +
+      `${figures.openChats ?? "an unknown number"} open; relay: ${
+        count(figures.relayedSides, "side")
+      } now, ` +
       `${formatBytes(figures.relayedBytes)} since the start`,
     ],
     ["Memory", formatBytes(figures.memoryBytes)],
@@ -122,7 +130,7 @@ function oneLine(figures: Figures): string {
   return [
     new Date(figures.now).toISOString(),
     `${figures.people} online`,
-    `${figures.connections} connections`,
+    count(figures.connections, "connection"),
     `${figures.messagesPerSecond.toFixed(1)} messages/s`,
     `${figures.waitingCalls} waiting`,
     commits(figures),
@@ -144,11 +152,16 @@ function oldestUnread({ survey, now }: Figures): string {
     : `waits for ${duration(now - oldestUnreadAt)}, of ${unreadMessages}`;
 }
 
+function ofLog({ databaseLogBytes: bytes }: Figures): string {
+  if (bytes === null || !isLogHeld(bytes)) return "";
+  return `, and ${formatBytes(bytes)} in its log: doctor says why`;
+}
+
 function ofCommunity(community: Figures["community"]): string {
   if (!community) return "";
   const { servers, isLeader } = community;
   if (servers === 0) return ", and this server cannot reach it";
-  return `, shared by ${servers} servers${isLeader ? "; this one leads" : ""}`;
+  return `, shared by ${count(servers, "server")}${isLeader ? "; this one leads" : ""}`;
 }
 
 /** The two largest units: `3 d 4 h`, `12 min 5 s`. */

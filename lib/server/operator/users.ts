@@ -1,10 +1,12 @@
 // `user`: the accounts.
 import type { Command } from "commander";
 import type { ListedAccount } from "../../chat/operator_store.ts";
+import { count } from "../../count.ts";
 import { UsageError } from "../../errors.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
 import { addDataOption } from "../options.ts";
 import type { OnStore } from "./desk.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 
 const ACCOUNTS_PER_PAGE = 500;
 
@@ -38,7 +40,7 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
       do {
         const { accounts, next } = await store.listAccounts({ after, limit: ACCOUNTS_PER_PAGE });
         for (const account of accounts) {
-          await terminal.print(json ? JSON.stringify(account) : accountLine(account));
+          await terminal.print(json ? jsonLine(account) : accountLine(account));
         }
         after = next;
       } while (after !== null);
@@ -89,7 +91,9 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
             maxBytes: BYTES_PER_PAGE,
           }),
       });
-      await terminal.print(`Exported ${messages} messages of ${name} to ${folder}.`);
+      await terminal.print(
+        `Exported ${count(messages, "message")} of ${name} to ${folder}.`,
+      );
     },
   );
   onStore(
@@ -104,7 +108,9 @@ export function addUserCommands(user: Command, onStore: OnStore): void {
       name: string,
       { yes = false, clearTexts = false }: { yes?: boolean; clearTexts?: boolean },
     ) => {
-      if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox permanently?`, false))) return;
+      if (!yes && !(await terminal.confirm(`Remove ${name} and its mailbox permanently?`, false))) {
+        throw new UsageError("Nothing was removed: answer yes, or give --yes");
+      }
       await noted(name).removeAccount(name, clearTexts);
       if (clearTexts) {
         await terminal.print("The texts that it sent are cleared within minutes while a server runs.");
@@ -137,7 +143,7 @@ async function schemas() {
 
 function accountLine(account: ListedAccount): string {
   const seen = account.lastSeenAt === null ? "never" : new Date(account.lastSeenAt).toISOString();
-  const devices = account.deviceCount === 1 ? "1 device" : `${account.deviceCount} devices`;
+  const devices = count(account.deviceCount, "device");
   const state = account.isDisabled ? "  disabled" : "";
   return `${account.name}  last seen ${seen}  ${account.unreadMessages} unread  ${devices}${state}`;
 }

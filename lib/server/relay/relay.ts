@@ -23,7 +23,11 @@ export interface RelayOptions {
 }
 
 const WAIT_MS = 15_000; // of one side for the other
-const IDLE_MS = 60_000; // how long a relay may stand still: the two ping each other every 4 s
+/**
+ * How long a relay may stand still: the two ping each other after 2.5 s of silence, and give a link up after 8 s. A side that a network
+ * has dropped in silence holds one of its account's few places until then, while the chat asks for the next relay.
+ */
+const IDLE_MS = 20_000;
 
 interface Side {
   readonly half: RelayHalf;

@@ -5,7 +5,7 @@ import type { DirectChats, Redeemed } from "../../chat/direct_chats.ts";
 import type { Log, Services } from "../../chat/services.ts";
 import { ChatError, messageOf, ProtocolError } from "../../errors.ts";
 import { normalizeAddress } from "../../addresses.ts";
-import { type ByteStream, closeQuietly, writeAll } from "../../net/byte_stream.ts";
+import { type ByteStream, closeQuietly, describeLoss, writeAll } from "../../net/byte_stream.ts";
 import { SIDE_REQUESTS } from "../../protocol/chat_messages.ts";
 import { checked } from "../../protocol/requests.ts";
 import {
@@ -22,6 +22,8 @@ export interface SideRequestsOptions {
   readonly tickets: Pick<DirectChats, "redeem">;
   readonly relay: Relay; // disposed of with these
   readonly log: Log;
+  /** Told of each connection that is lost before its request is answered; anybody may bring that about, very often. */
+  readonly onLost?: (lost: { readonly reason: string }) => void;
   readonly admit?: Services["rules"]["admit"]; // everybody by default
   /** Connects to the side door of another server of the community; unset where there is none. */
   readonly reach?: (relayAddress: string, signal: AbortSignal) => Promise<ByteStream>;
@@ -74,12 +76,12 @@ export class SideRequests implements AsyncDisposable {
       const request = parseEnvelope(line);
       if (request.kind !== "request") throw new ProtocolError(-32600, "Cannot answer: that is no request");
       id = request.id;
-      if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, id);
+      if (request.method === "find_address") await this.#tellAddress(stream, remoteAddr, request);
       else if (request.method === "relay") await this.#relay(stream, remoteAddr, line, request, leavePlace);
       else throw new ProtocolError(RPC_METHOD_NOT_FOUND, "Cannot do that here: send find_address or relay");
     } catch (error) {
       const isForCaller = error instanceof ChatError || error instanceof ProtocolError;
-      if (!isForCaller) this.#options.log.info("side connection lost", { reason: messageOf(error) });
+      if (!isForCaller) this.#options.onLost?.({ reason: describeLoss(error) });
       else await writeAll(stream, utf8.encode(encodeFailure(id, toRpcError(error)))).catch(() => {});
     } finally {
       this.#streams.delete(stream);
@@ -88,7 +90,12 @@ export class SideRequests implements AsyncDisposable {
   }
 
   /** Tells it, and keeps the connection for as long as a router must remember its mapping. */
-  async #tellAddress(stream: ByteStream, { hostname, port }: Deno.NetAddr, id: RpcId): Promise<void> {
+  async #tellAddress(
+    stream: ByteStream,
+    { hostname, port }: Deno.NetAddr,
+    { id, params }: { readonly id: RpcId; readonly params?: unknown },
+  ): Promise<void> {
+    checked(SIDE_REQUESTS.find_address.params, params ?? {}, "find_address");
     const seen = { address: normalizeAddress(hostname), port };
     await writeAll(stream, utf8.encode(encodeSuccess(id, seen)));
     const timer = setTimeout(() => closeQuietly(stream), this.#options.lingerMs ?? 20_000);
