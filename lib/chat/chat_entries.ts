@@ -23,7 +23,7 @@ export interface ChatEntry {
   readonly host: ChatParty | null; // null once its session has ended; its server may have gone without that
   readonly awayUntil: number | null; // when the chat ends unless its host comes back; null while nobody misses the host
   readonly joiner: ChatParty | null; // null before anybody has joined, and once its session has ended
-  readonly isJoined: boolean;
+  readonly isJoined: boolean; // nobody is invited: a joiner looks for its first link, or has had one (`details.isJoined`)
   readonly round: number;
   readonly punch: { readonly host?: readonly Endpoint[]; readonly joiner?: readonly Endpoint[] }; // of this round
 }
@@ -75,6 +75,9 @@ export interface ChatEntries {
 
   /** How many chats are open. */
   count(): Promise<number>;
+
+  /** Ids of the accounts that have part in a chat, as its host or as its friend. */
+  parties(): Promise<number[]>;
 
   /** Ids of the chats in which this session is host or joiner. */
   heldBy(party: ChatParty): Promise<string[]>;

@@ -74,8 +74,11 @@ export interface SharedPresence {
   /** How these accounts are present at other servers; who is absent is left out. Empty when it cannot be known now. */
   elsewhere(accountIds: readonly number[]): Promise<ReadonlyMap<number, PresentState>>;
 
-  /** Tells how an account is present here from now on. Never throws and never waits. */
-  noteHere(accountId: number, state: PresentState | "offline"): void;
+  /** Devices of an account that are connected at other servers; none when it cannot be known now. */
+  devicesElsewhere(accountId: number): Promise<readonly string[]>;
+
+  /** Tells how an account is present here from now on, and on which devices. Never throws and never waits. */
+  noteHere(accountId: number, state: PresentState | "offline", deviceIds: readonly string[]): void;
 }
 
 /** What a server shares with the others of its community, beside the store. */
@@ -96,7 +99,11 @@ export interface Cluster {
 export function alone(): Cluster {
   return {
     bus: { server: crypto.randomUUID(), publish: () => {}, listen: () => ({ [Symbol.dispose]: () => {} }) },
-    presence: { elsewhere: () => Promise.resolve(new Map()), noteHere: () => {} },
+    presence: {
+      elsewhere: () => Promise.resolve(new Map()),
+      devicesElsewhere: () => Promise.resolve([]),
+      noteHere: () => {},
+    },
     servers: () => 1,
     isLeader: () => true,
   };

@@ -1,6 +1,6 @@
 // Ports of what is counted against somebody: tries of an address or an account, and bytes relayed for an account. The servers of
 // a community count together, so that nobody gains by going from one to the other; a server that is alone counts in memory.
-import { type RateLimiterAbstract, RateLimiterMemory } from "rate-limiter-flexible";
+import { type RateLimiterAbstract, RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible";
 
 export interface TryLimit {
   readonly name: string; // of what is counted, apart from all others
@@ -9,7 +9,8 @@ export interface TryLimit {
 }
 
 export interface Counts {
-  tries(limit: TryLimit): RateLimiterAbstract;
+  /** @param inMemory Counts in its place while it cannot. */
+  tries(limit: TryLimit, inMemory: RateLimiterAbstract): RateLimiterAbstract;
   readonly relayUse: RelayUse;
 }
 
@@ -33,9 +34,33 @@ export function countsInMemory(): Counts {
   return { tries: triesInMemory, relayUse: new RelayUseInMemory() };
 }
 
-/** Tries counted in memory. */
+/**
+ * Whoever may be counted at once, for each limit: 25 MiB. Beyond it the one whose last try was the longest ago is forgotten: whoever
+ * has so many addresses gains nothing by that, and a caller with a network of them (IPv6) could fill the memory otherwise.
+ */
+export const MAX_COUNTED = 20_000;
+
+/** Tries counted in memory, of the last {@linkcode MAX_COUNTED} who tried. */
 export function triesInMemory({ points, durationS }: TryLimit): RateLimiterMemory {
-  return new RateLimiterMemory({ points, duration: durationS });
+  return new BoundedTries({ points, duration: durationS });
+}
+
+class BoundedTries extends RateLimiterMemory {
+  readonly #counted = new Set<string | number>(); // whose last try was the longest ago first; some may have expired
+
+  override consume(...args: Parameters<RateLimiterMemory["consume"]>): Promise<RateLimiterRes> {
+    const [key] = args;
+    this.#counted.delete(key);
+    this.#counted.add(key);
+    const [first] = this.#counted;
+    if (this.#counted.size > MAX_COUNTED) this.delete(first!);
+    return super.consume(...args);
+  }
+
+  override delete(key: string | number): Promise<boolean> {
+    this.#counted.delete(key);
+    return super.delete(key);
+  }
 }
 
 /** An account's day begins with its first byte. */

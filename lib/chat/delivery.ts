@@ -9,7 +9,7 @@ import type { ChatStore, StoredMessage } from "./store.ts";
 
 // Read from the store at once.
 const PAGE_MESSAGES = 500;
-const PAGE_BYTES = 512 * 1024; // of text
+const PAGE_BYTES = 256 * 1024; // of text
 
 const READ_AGAIN_MS = 1_000; // while the store is away, unless it says how long
 
@@ -22,6 +22,8 @@ export interface SessionPeer {
     readonly isBacklogged: boolean; // more bytes wait to be written than the peer takes
     /** Resolves when what waits has been written, or the connection has ended. */
     drained(): Promise<void>;
+    /** Says that somebody is signed in: while places are few, whoever is not may lose theirs. */
+    keep(): void;
   };
   /** Sends an event. Never blocks; does nothing once the connection has ended. */
   notify(method: string, params: unknown): void;
@@ -29,11 +31,20 @@ export interface SessionPeer {
   close(reason: string): void;
 }
 
-/** Delivers the mailbox of one account over one connection, from a sequence on. */
+export interface DeliveryOptions {
+  readonly accountId: number;
+  readonly after: number; // sequence above which it begins
+  readonly peer: SessionPeer;
+  readonly store: Pick<ChatStore, "listMailbox">;
+  readonly onFault: (error: unknown) => void; // the mailbox cannot be read: nothing more is handed over
+}
+
+/** Delivers the mailbox of one account over one connection, from a sequence on; call {@linkcode Delivery.run} to start. */
 export class Delivery {
   readonly #accountId: number;
   readonly #peer: SessionPeer;
   readonly #store: Pick<ChatStore, "listMailbox">;
+  readonly #onFault: (error: unknown) => void;
   #sent: number; // highest sequence handed to the peer
   #looked = 0; // up to here the store was asked for; what it no longer holds is never handed over
   #isCaughtUp = false; // the store holds nothing that was not handed to the peer
@@ -41,12 +52,12 @@ export class Delivery {
   #isStopped = false;
   readonly #stopped = Promise.withResolvers<void>();
 
-  /** Begins above `after`; call {@linkcode Delivery.run} to start. */
-  constructor(accountId: number, after: number, peer: SessionPeer, store: Pick<ChatStore, "listMailbox">) {
+  constructor({ accountId, after, peer, store, onFault }: DeliveryOptions) {
     this.#accountId = accountId;
     this.#sent = after;
     this.#peer = peer;
     this.#store = store;
+    this.#onFault = onFault;
   }
 
   /**
@@ -67,7 +78,7 @@ export class Delivery {
     this.#hasMore = true; // a page that is being read now may not hold it
     if (!this.#isCaughtUp || this.#isOver) return;
     this.#isCaughtUp = false;
-    this.run().catch(() => this.#peer.close("the mailbox could not be read"));
+    this.run();
   }
 
   /** Takes the newest sequence that the mailbox has ever received, and looks into the store if that is news. */
@@ -79,9 +90,17 @@ export class Delivery {
 
   /**
    * Hands over what the store holds until there is no more; from then on `offer` and `wake` do the rest. A store that is away
-   * is asked again. Throws what the store throws else.
+   * is asked again. Never rejects.
    */
   async run(): Promise<void> {
+    try {
+      await this.#handOver();
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  async #handOver(): Promise<void> {
     while (!this.#isOver) {
       await this.#peer.connection.drained();
       if (this.#isOver) return;
@@ -89,7 +108,12 @@ export class Delivery {
       const page = await this.#readPage();
       if (this.#isOver) return;
       if (page === null) continue;
-      for (const message of page.messages) this.#hand(message);
+      for (const message of page.messages) {
+        // As JSON it may be six times as long, and hundreds of readers who read nothing would hold it all.
+        if (this.#peer.connection.isBacklogged) await this.#peer.connection.drained();
+        if (this.#isOver) return;
+        this.#hand(message);
+      }
       if (page.next === null && !this.#hasMore) {
         this.#isCaughtUp = true;
         return;

@@ -12,6 +12,7 @@ import type {
 } from "../protocol/chat_messages.ts";
 import type { ChatEntries, ChatNews, ChatParty, Step } from "./chat_entries.ts";
 import type { SessionAddress } from "./cluster.ts";
+import type { ServerStore } from "./operator_store.ts";
 import type { AccountName } from "./store.ts";
 import {
   close,
@@ -152,9 +153,15 @@ export class DirectChats implements Disposable {
     if (this.#holders.delete(session.address.session)) await this.#leave(partyOf(session), session.isOut);
   }
 
-  /** Sees to the chats whose host's server has gone. One server of a community does it now and then. */
-  async lookAfterAll(): Promise<void> {
+  /**
+   * Sees to the chats whose host's server has gone, and to those of accounts that have gone without a word, as an operator has
+   * removed or disabled them. One server of a community does it now and then.
+   */
+  async lookAfterAll(store: Pick<ServerStore, "listGone">): Promise<void> {
     for (const chatId of await this.#entries.neglected()) await this.#change(chatId, lookAfter(this.#awayMs));
+    const accountIds = await this.#entries.parties();
+    if (accountIds.length === 0) return;
+    for (const gone of await store.listGone(accountIds)) await this.forsake(gone);
   }
 
   /** Nothing happens later from now on. */

@@ -43,16 +43,28 @@ const STAGES: { readonly [M in RequestName]?: Stage | "any" } = {
   bye: "any",
 };
 
+/**
+ * Requests that are answered at the desk of their account (`Services.desks`). Of the others, some ask nothing of the store,
+ * and some wait for a pace, a password or a slow reader first, and come to the desk by themselves where that is needed.
+ */
+const AT_DESK: ReadonlySet<RequestName> = new Set<RequestName>([
+  "resume",
+  "logout",
+  "subscribe",
+  "acknowledge",
+  "update_settings",
+  "block_user",
+  "unblock_user",
+  "report_user",
+  "close_chat",
+  "offer_punch",
+]);
+
 const HANDLERS: Handlers = {
   ...LOGIN_HANDLERS,
   ...REPORT_HANDLERS,
 
-  hello(session, { protocol }) {
-    if (protocol !== PROTOCOL_VERSION) {
-      const outdated = protocol < PROTOCOL_VERSION ? "the client" : "the server";
-      const words = `Cannot talk protocol version ${protocol}, only ${PROTOCOL_VERSION}: upgrade ${outdated}`;
-      throw new ChatError("unsupported_version", words);
-    }
+  hello(session) {
     refuseBanned(session);
     session.greeted();
     return {
@@ -110,9 +122,10 @@ const HANDLERS: Handlers = {
 
   async subscribe(session, params) {
     const { identity: { accountId, deviceId }, services: { store } } = session;
+    const deliver = session.nextDelivery();
     const after = params.after ?? await store.readSequence(accountId, deviceId);
     const upTo = await store.highestSequence(accountId);
-    session.startDelivery(Math.min(after, upTo));
+    deliver(after);
     return { upTo };
   },
 
@@ -170,8 +183,9 @@ const HANDLERS: Handlers = {
     return {};
   },
 
-  async list_blocked(session) {
-    return { names: [...await session.services.store.listBlocked(session.accountId)] };
+  list_blocked(session) {
+    const { accountId, services: { store } } = session;
+    return session.inTurn(async () => ({ names: [...await store.listBlocked(accountId)] }));
   },
 
   async open_chat(session, chat) {
@@ -201,13 +215,15 @@ const HANDLERS: Handlers = {
     return {};
   },
 
-  async list_chats(session) {
+  list_chats(session) {
     const { accountId, services: { store, directChats } } = session;
-    const chats = await directChats.invitationsFor(accountId);
-    if (chats.length === 0) return { chats };
-    // One that was joined once and left is open again, whatever has happened since.
-    const blocked = await store.listBlocked(accountId);
-    return { chats: chats.filter(({ from }) => !blocked.includes(from)) };
+    return session.inTurn(async () => {
+      const chats = await directChats.invitationsFor(accountId);
+      if (chats.length === 0) return { chats };
+      // One that was joined once and left is open again, whatever has happened since.
+      const blocked = await store.listBlocked(accountId);
+      return { chats: chats.filter(({ from }) => !blocked.includes(from)) };
+    });
   },
 
   async join_chat(session, chat) {
@@ -232,8 +248,21 @@ export function answer(session: Session, method: string, params: unknown): unkno
   }
   checkStage(session, method, STAGES[method] ?? "signed_in");
   const handle = HANDLERS[method] as (session: Session, params: unknown) => unknown;
-  const answered = handle(session, parseParams(method, params));
+  if (method === "hello") refuseOtherVersion(params);
+  const checked = parseParams(method, params);
+  const answered = AT_DESK.has(method)
+    ? session.atDesk(async () => await handle(session, checked))
+    : handle(session, checked);
   return answered instanceof Promise ? answered.catch(throwFromHere) : answered;
+}
+
+/** Before the other parameters are looked at: those of another version may have another form. */
+function refuseOtherVersion(params: unknown): void {
+  const protocol = (params as Partial<Params<"hello">> | undefined)?.protocol;
+  if (!Number.isSafeInteger(protocol) || protocol === PROTOCOL_VERSION) return;
+  const outdated = protocol! < PROTOCOL_VERSION ? "the client" : "the server";
+  const words = `Cannot talk protocol version ${protocol}, only ${PROTOCOL_VERSION}: upgrade ${outdated}`;
+  throw new ChatError("unsupported_version", words);
 }
 
 /** What keeps the store from its work is told to people elsewhere, who would look for a full disk at their own machine. */

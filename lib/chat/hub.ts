@@ -50,25 +50,24 @@ export class Hub {
   }
 
   add(session: PresentSession): void {
-    const { accountId } = session.identity;
+    const { accountId, deviceId } = session.identity;
     this.#byId.set(session.address.session, session);
-    this.#change(
-      accountId,
-      () => this.#sessions.getOrInsertComputed(accountId, () => new Set()).add(session),
-    );
+    this.#change(accountId, deviceId, () => {
+      this.#sessions.getOrInsertComputed(accountId, () => new Set()).add(session);
+    });
   }
 
   remove(session: PresentSession): void {
-    const { accountId } = session.identity;
+    const { accountId, deviceId } = session.identity;
     const held = this.#sessions.get(accountId);
     this.#byId.delete(session.address.session);
-    this.#change(accountId, () => {
+    this.#change(accountId, deviceId, () => {
       if (held?.delete(session) && held.size === 0) this.#sessions.delete(accountId);
     });
   }
 
   setIdle(session: PresentSession, isIdle: boolean): void {
-    this.#change(session.identity.accountId, () => session.isIdle = isIdle);
+    this.#change(session.identity.accountId, null, () => session.isIdle = isIdle);
   }
 
   /** How each of these accounts is present in the whole community. */
@@ -79,9 +78,9 @@ export class Hub {
     );
   }
 
-  /** Devices with a session here. */
-  devicesOf(accountId: number): string[] {
-    return this.of(accountId).map(({ identity }) => identity.deviceId);
+  /** Devices of an account with a session in the whole community. */
+  async connectedDevices(accountId: number): Promise<string[]> {
+    return [...this.#devicesHere(accountId), ...await this.#presence.devicesElsewhere(accountId)];
   }
 
   /** Lets the sessions of a device go on under the token that a new login of it was given. */
@@ -157,6 +156,10 @@ export class Hub {
     return this.#sessions.size;
   }
 
+  sessionsHere(accountId: number): number {
+    return this.#sessions.get(accountId)?.size ?? 0;
+  }
+
   /** Every session here, in no order. */
   *all(): Generator<PresentSession> {
     for (const held of this.#sessions.values()) yield* held;
@@ -184,12 +187,28 @@ export class Hub {
     return held.some((session) => !session.isIdle) ? "online" : "idle";
   }
 
-  /** Changes something about the sessions of an account, and lets the community know if it is present in another way now. */
-  #change(accountId: number, change: () => void): void {
-    const before = this.#presenceHere(accountId);
+  #devicesHere(accountId: number): Set<string> {
+    return new Set(this.of(accountId).map(({ identity }) => identity.deviceId));
+  }
+
+  #isHere(accountId: number, deviceId: string): boolean {
+    const held = this.#sessions.get(accountId)?.values();
+    return held?.some(({ identity }) => identity.deviceId === deviceId) ?? false;
+  }
+
+  /**
+   * Changes something about the sessions of an account, and lets the community know if it is present in another way now, or on
+   * other devices.
+   * @param deviceId Which may come or go; null for none.
+   */
+  #change(accountId: number, deviceId: string | null, change: () => void): void {
+    const look =
+      () => [this.#presenceHere(accountId), deviceId !== null && this.#isHere(accountId, deviceId)];
+    const before = look();
     change();
-    const after = this.#presenceHere(accountId);
-    if (after !== before) this.#presence.noteHere(accountId, after);
+    const after = look();
+    if (after.every((value, index) => value === before[index])) return;
+    this.#presence.noteHere(accountId, this.#presenceHere(accountId), [...this.#devicesHere(accountId)]);
   }
 }
 

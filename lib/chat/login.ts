@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { ChatError } from "../errors.ts";
 import type { Result } from "../protocol/requests.ts";
+import type { PasswordTaker } from "./passwords.ts";
 import type { Handlers, Session } from "./session.ts";
 import type { AccountName, Credentials, NewLogin, OpenedDevice } from "./store.ts";
 
@@ -49,8 +50,9 @@ export const LOGIN_HANDLERS: Pick<
     const { accountId, name, passwordHash, needsRehash } = account;
     // Whoever knows the password may know it; the login of this device stays as it is.
     rules.check({ name, address: session.remoteAddress });
-    const newPasswordHash = needsRehash ? await passwords.hash(params.password, session) : null;
+    const newPasswordHash = needsRehash ? await passwords.hash(params.password, account.taker) : null;
     const { token, opening } = newLogin(params.deviceName);
+    const connectedDeviceIds = await hub.connectedDevices(accountId);
     // Signed in within the turn in which the store answers: the store answers in the order of what it did, so whoever ends
     // sessions after this one was opened finds it.
     const opened = await store.openLogin({
@@ -58,7 +60,7 @@ export const LOGIN_HANDLERS: Pick<
       passwordHash,
       newPasswordHash,
       deviceId,
-      connectedDeviceIds: hub.devicesOf(accountId),
+      connectedDeviceIds,
       ...opening,
     });
     const { tokenHash } = opening;
@@ -84,7 +86,7 @@ export const LOGIN_HANDLERS: Pick<
     const account = await checkPassword(session, name, { password: params.oldPassword, deviceId });
     if (!account) throw new ChatError("unauthenticated", "Cannot change the password: the old one is wrong");
     await store.changePassword(accountId, {
-      passwordHash: await passwords.hash(params.newPassword, session),
+      passwordHash: await passwords.hash(params.newPassword, account.taker),
       formerHash: account.passwordHash,
       exceptTokenHash: session.identity.tokenHash,
     });
@@ -114,15 +116,30 @@ async function checkPassword(
   session: Session,
   name: string,
   { password, deviceId }: { readonly password: string; readonly deviceId: string | null },
-): Promise<Credentials & { readonly needsRehash: boolean } | null> {
+): Promise<Credentials & { readonly needsRehash: boolean; readonly taker: PasswordTaker } | null> {
   const { throttles, passwords, store } = session.services;
-  const account = await store.findCredentials(name, deviceId);
+  const account = await session.atDesk(() => store.findCredentials(name, deviceId));
   const knownDeviceId = account?.isKnownDevice ? deviceId : null;
-  const succeeded = await throttles.startLogin(session, { name, knownDeviceId });
-  const { isRight, needsRehash } = await passwords.check(password, account?.passwordHash ?? null, session);
-  if (!account || !isRight) return null;
-  await succeeded();
-  return { ...account, needsRehash };
+  const login = { name, knownDeviceId };
+  return await throttles.oneByOne(session, login, async () => {
+    const succeeded = await throttles.startLogin(session, login);
+    const taker = knownDeviceId === null ? session : returning(session, name);
+    const { isRight, needsRehash } = await passwords.check(password, account?.passwordHash ?? null, taker);
+    if (!account || !isRight) return null;
+    await succeeded();
+    return { ...account, needsRehash, taker };
+  });
+}
+
+function returning(session: Session, name: string): PasswordTaker {
+  const { addressGroup } = session;
+  return {
+    addressGroup,
+    get hasEnded() {
+      return session.hasEnded;
+    },
+    returningTo: name,
+  };
 }
 
 export function newToken(): string {

@@ -96,6 +96,8 @@ export interface StoreCounts {
 export interface StoreSurvey {
   /** Messages of all mailboxes. */
   readonly messages: number;
+  /** Whether that is about right: PostgreSQL's estimate, as it would have to read all of them to count. */
+  readonly isEstimated: boolean;
   /** Bytes of text in them. */
   readonly textBytes: number;
   /** Messages that their recipient has read on no device. */
@@ -190,6 +192,9 @@ export interface OperatorReads {
   /** Which of these tokens no longer let anybody in: closed, ended, or of an account now disabled or removed. */
   listEndedLogins(tokenHashes: readonly string[]): Promise<readonly string[]>;
 
+  /** Which of these accounts have been removed, by themselves or by an operator, or are disabled. */
+  listGone(accountIds: readonly number[]): Promise<readonly AccountName[]>;
+
   /** All invites, oldest first, with those that no longer work. */
   listInvites(): Promise<readonly Invite[]>;
 
@@ -210,8 +215,11 @@ export interface OperatorReads {
   /** What fills the store. Reads much, but holds up no other call. */
   survey(): Promise<StoreSurvey>;
 
-  /** When the newest message was stored; null when there is none. */
-  newestStoredAt(): Promise<number | null>;
+  /**
+   * When somebody was last active before a time: a device in use, or a message stored; null for never. One that was in use from
+   * `from` on will do: then messages, of which there may be very many after that time, are not looked at.
+   */
+  lastActiveAt(stretch: { from: number; before: number }): Promise<number | null>;
 
   /** Verifies the file, its references and its running totals; returns what is wrong, in words. Empty when all is well. */
   checkIntegrity(): Promise<readonly string[]>;
@@ -235,7 +243,7 @@ export interface OperatorWrites {
   noteAct(act: Act): Promise<void>;
 
   /** Notes that devices are in use now, which keeps them from being pruned. Unknown ones are ignored. */
-  noteDevicesUsed(devices: readonly { accountId: number; deviceId: string }[]): Promise<void>;
+  noteDevicesUsed(deviceIds: readonly string[]): Promise<void>;
 
   /** Makes an invite. @throws {ChatError} `conflict` – the code exists. */
   createInvite(invite: Pick<Invite, "code" | "maxUses" | "expiresAt" | "note">): Promise<void>;

@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { type BinaryLike, randomBytes, scrypt, type ScryptOptions, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { ChatError } from "../errors.ts";
+import { Desk } from "./throttles/desk.ts";
 import { FairLine, type TurnTaker } from "./throttles/fair_line.ts";
 
 /** Cost of a hash: `N = 2^logN`, block size `r`, parallelism `p`; memory is `128 · N · r` bytes. */
@@ -18,27 +19,30 @@ export interface ScryptCost {
 export const DEFAULT_COST: ScryptCost = { logN: 17, r: 8, p: 1 };
 
 const MAX_AT_ONCE = 2; // hashes: each takes 128 MiB and a whole core
+const MAX_RETURNING_AT_ONCE = 1; // beside them, for devices that have signed in before
 const MAX_WAITING = 64; // hashes; more would wait longer than a person does
 const RETRY_AFTER_MS = 5_000; // for those who had to leave the line
 
-const OPERATOR: TurnTaker = { addressGroup: "", hasEnded: false };
+const OPERATOR: PasswordTaker = { addressGroup: "", hasEnded: false };
+
+export interface PasswordTaker extends TurnTaker {
+  /**
+   * Name of the account to which the same device has signed in before: so it has a line that no stranger is in, and each account
+   * one share of it. Unset for anybody else.
+   */
+  readonly returningTo?: string;
+}
 
 const scryptKey = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
 
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** Hashes and checks passwords, a bounded number at a time, for each address group in turn. */
+/** Hashes and checks passwords, a bounded number at a time, for each address group (or returning account) in turn. */
 export class Passwords {
   readonly #cost: ScryptCost;
-  readonly #line = new FairLine(
-    MAX_WAITING,
-    () =>
-      new ChatError("unavailable", "Cannot check the password now: too many logins are waiting", {
-        retryAfterMs: RETRY_AFTER_MS,
-      }),
-  );
-  #running = 0;
+  readonly #desk = new Desk(MAX_AT_ONCE, new FairLine(MAX_WAITING, tooManyWait));
+  readonly #returningDesk = new Desk(MAX_RETURNING_AT_ONCE, new FairLine(MAX_WAITING, tooManyWait));
   readonly #nobody: string; // checked when a name is unknown, so that it costs the same as a wrong password
 
   /** @param cost Of new hashes; tests use a low one. */
@@ -51,9 +55,9 @@ export class Passwords {
    * Makes the PHC string of a password, with a new random salt.
    * @throws {ChatError} `unavailable` when too many wait, most of them from the taker's addresses, or the taker was gone.
    */
-  async hash(password: string, taker: TurnTaker = OPERATOR): Promise<string> {
+  async hash(password: string, taker: PasswordTaker = OPERATOR): Promise<string> {
     const salt = randomBytes(SALT_BYTES);
-    const hash = await this.#inTurn(taker, () => derive(password, salt, this.#cost, HASH_BYTES));
+    const hash = await this.#serve(taker, () => derive(password, salt, this.#cost, HASH_BYTES));
     return format(this.#cost, salt, hash);
   }
 
@@ -65,24 +69,32 @@ export class Passwords {
   async check(
     password: string,
     stored: string | null,
-    taker: TurnTaker = OPERATOR,
+    taker: PasswordTaker = OPERATOR,
   ): Promise<{ readonly isRight: boolean; readonly needsRehash: boolean }> {
     const { cost, salt, hash } = parse(stored ?? this.#nobody);
-    const derived = await this.#inTurn(taker, () => derive(password, salt, cost, hash.length));
+    const derived = await this.#serve(taker, () => derive(password, salt, cost, hash.length));
     const isRight = timingSafeEqual(derived, hash) && stored !== null;
     const isCurrent = cost.logN === this.#cost.logN && cost.r === this.#cost.r && cost.p === this.#cost.p;
     return { isRight, needsRehash: isRight && !isCurrent };
   }
 
-  async #inTurn(taker: TurnTaker, work: () => Promise<Buffer>): Promise<Buffer> {
-    if (this.#running < MAX_AT_ONCE) this.#running++;
-    else await this.#line.wait(taker);
-    try {
-      return await work();
-    } finally {
-      if (!this.#line.next()) this.#running--;
-    }
+  #serve<T>(taker: PasswordTaker, work: () => Promise<T>): Promise<T> {
+    const { returningTo } = taker;
+    if (returningTo === undefined) return this.#desk.serve(taker, work);
+    const returning: TurnTaker = {
+      addressGroup: returningTo,
+      get hasEnded() {
+        return taker.hasEnded;
+      },
+    };
+    return this.#returningDesk.serve(returning, work);
   }
+}
+
+function tooManyWait(): ChatError {
+  return new ChatError("unavailable", "Cannot check the password now: too many logins are waiting", {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
 }
 
 /** As typed on any keyboard: some compose a letter differently, and NFKC makes them agree. */

@@ -6,6 +6,8 @@ import { MemoryEntries } from "./direct/memory_entries.ts";
 import { DirectChats } from "./direct_chats.ts";
 import { Hub } from "./hub.ts";
 import { HouseRules } from "./moderation/house_rules.ts";
+import { Desk, Desks } from "./throttles/desk.ts";
+import { connectionEnded, FairLine } from "./throttles/fair_line.ts";
 import { Pace, type PaceClock, Paces } from "./throttles/pace.ts";
 import type { Passwords } from "./passwords.ts";
 import type { ChatStore } from "./store.ts";
@@ -22,6 +24,13 @@ export interface Log {
   error(message: string, properties?: Record<string, unknown>): void; // a fault of ours, or of the machine
 }
 
+/** Somebody who has just signed in. */
+export interface SignedIn {
+  readonly connection: string;
+  readonly name: string;
+  readonly address: string;
+}
+
 export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | "passwords"> & {
   readonly throttles: ThrottleLimits;
   readonly paceClock?: PaceClock; // slows sends and strangers' logins
@@ -29,10 +38,14 @@ export type ServicesOptions = Pick<Services, "store" | "log" | "registration" | 
   readonly tries?: Counts["tries"]; // in memory by default
   readonly openChats?: ChatEntries; // in memory by default
   readonly relayAddress?: string; // host and port at which the others of the cluster reach this server
+  readonly onSignedIn?: (signedIn: SignedIn) => void;
 };
 
 /** An invitation calls a person, and each round of attempts sets a client to work: two that look for a way begin one a second. */
 const CHAT_RATE = { perSecond: 2, burst: 30, purpose: "open or join a chat", maxWaiting: 10 };
+
+/** Enough that nobody waits who waits for replies, and few enough that the store is busy with them for some milliseconds at most. */
+const REQUESTS_AT_ONCE = 8;
 
 /** What the sessions of a server have done since it started, for those who watch it. */
 export class Tally {
@@ -52,9 +65,18 @@ export class Services {
   readonly passwords: Passwords;
   readonly throttles: Throttles;
   readonly tally = new Tally();
+  readonly onSignedIn: (signedIn: SignedIn) => void;
 
   /** How fast each account may send, by its row id: all its sessions together, and those that have ended. */
   readonly sendPaces: Paces<number>;
+
+  /**
+   * What each account may ask of the store at once, beside messages: all its sessions together. Keyed by its row id, and before
+   * anybody is signed in by the group of the address. Whoever asks for more waits, and nobody else does.
+   */
+  readonly desks = new Desks<number | string>(() =>
+    new Desk(REQUESTS_AT_ONCE, new FairLine(Infinity, connectionEnded))
+  );
 
   /** How often each account may call somebody to a direct chat, or come to one. */
   readonly chatPaces: Paces<number>;
@@ -72,6 +94,7 @@ export class Services {
     this.store = store;
     this.rules = new HouseRules(store, this.hub);
     this.log = log;
+    this.onSignedIn = options.onSignedIn ?? (() => {});
     this.registration = registration;
     this.passwords = passwords;
     this.throttles = new Throttles({

@@ -11,6 +11,9 @@ import type { Services } from "./services.ts";
 
 const SIGN_IN_WITHIN_MS = 5 * 60_000; // from connecting on: a person types a password within it
 
+/** Sessions of one account that keep their place while places are few: one for each device that it may have. */
+const KEPT_SESSIONS = 64;
+
 export type Stage = "greeting" | "guest" | "signed_in" | "closed";
 
 /** What to do for each request; throws a `ChatError` to refuse. */
@@ -31,6 +34,9 @@ export class Session implements PresentSession, TurnTaker {
   #stage: Stage = "greeting";
   #identity: Identity | null = null;
   #lastTurn: Promise<void> = Promise.resolve(); // ends when the last page that was asked for is on its way
+  #deliveriesAsked = 0; // requests
+  #deliveryStarted = 0; // number of the request that was last obeyed
+  #delivering: Promise<void> = Promise.resolve(); // settles when no delivery reads from the store
 
   constructor(peer: SessionPeer, addressGroup: string, services: Services) {
     this.peer = peer;
@@ -76,26 +82,54 @@ export class Session implements PresentSession, TurnTaker {
       throw new ChatError("conflict", `Cannot log in: signed in as ${this.#identity.name} already`);
     }
     clearTimeout(this.#signInTimer);
-    const { hub, log } = this.services;
+    const { hub, onSignedIn } = this.services;
     this.#identity = identity;
     this.#stage = "signed_in";
     hub.add(this);
-    log.info("signed in", { connection: this.peer.id, name: identity.name });
+    if (hub.sessionsHere(identity.accountId) <= KEPT_SESSIONS) this.peer.connection.keep();
+    onSignedIn({ connection: this.peer.id, name: identity.name, address: this.remoteAddress });
   }
 
   renewToken(tokenHash: string): void {
     this.#identity = { ...this.identity, tokenHash };
   }
 
-  /** Starts (or starts again) to deliver the mailbox above the sequence `after`. */
-  startDelivery(after: number): void {
+  /**
+   * Takes up a request to deliver. What this returns starts (or starts again) to deliver the mailbox above the sequence `after`, or
+   * does nothing where a later request has: the store may answer what they ask in another order.
+   */
+  nextDelivery(): (after: number) => void {
+    const request = ++this.#deliveriesAsked;
+    return (after) => {
+      if (request < this.#deliveryStarted) return;
+      this.#deliveryStarted = request;
+      this.#startDelivery(after);
+    };
+  }
+
+  #startDelivery(after: number): void {
     if (this.hasEnded) throw connectionEnded();
     this.delivery?.stop();
-    this.delivery = new Delivery(this.accountId, after, this.peer, this.services.store);
-    this.delivery.run().catch((error) => {
-      this.services.log.error("delivery failed", { connection: this.peer.id, error });
-      this.peer.close("the mailbox could not be read");
+    const { store, log } = this.services;
+    const delivery = new Delivery({
+      accountId: this.accountId,
+      after,
+      peer: this.peer,
+      store: { listMailbox: (page) => this.atDesk(() => store.listMailbox(page)) },
+      onFault: (error) => {
+        log.error("delivery failed", { connection: this.peer.id, error });
+        this.peer.close("the mailbox could not be read");
+      },
     });
+    this.delivery = delivery;
+    // Once the one before has read its last page: whoever starts again and again has one page read at a time.
+    this.#delivering = this.#delivering.then(() => delivery.run());
+  }
+
+  /** Asks something of the store, beside a few others of the same account: see `Services.desks`. */
+  atDesk<T>(work: () => Promise<T>): Promise<T> {
+    const key = this.#identity?.accountId ?? this.addressGroup;
+    return this.services.desks.serve(key, this, work);
   }
 
   /**
@@ -110,7 +144,7 @@ export class Session implements PresentSession, TurnTaker {
       await before;
       await this.peer.connection.drained();
       if (this.hasEnded) throw connectionEnded();
-      return await work();
+      return await this.atDesk(work);
     } finally {
       resolve();
     }

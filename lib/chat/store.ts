@@ -161,7 +161,7 @@ export interface ChatReads {
     page: { accountId: number; after: number; limit: number; maxBytes: number },
   ): Promise<{ readonly messages: readonly StoredMessage[]; readonly next: number | null }>;
 
-  /** Sequence of the newest message that was ever sent to an account; 0 when there was none. */
+  /** Sequence of the newest message that is in the mailbox of an account; 0 when there is none, or none any more. */
   highestSequence(accountId: number): Promise<number>;
 
   /** Highest sequence that a device has shown; 0 for a device that the account does not have. */
@@ -229,7 +229,7 @@ export interface ChatWrites {
     },
   ): Promise<OpenedDevice>;
 
-  /** Finds the login of a token and notes its use; null when there is none, it lay unused for 90 days, or its account is shut out. */
+  /** Finds the login of a token and notes its use; null when there is none (pruning ends those unused for 90 days), or its account is shut out. */
   findLogin(tokenHash: string): Promise<FoundLogin | null>;
 
   /** Ends one login; its device and cursors stay. Does nothing when there is none. */
@@ -262,7 +262,8 @@ export interface ChatWrites {
    * Keeps a report of a user for the operator, with the texts of messages as they are in the mailbox of the reporter. A removed
    * account can be reported too.
    * @param report.sequences Of messages from this user to the reporter.
-   * @throws {ChatError} `not_found` – no such user, or no such message; `invalid` – that is oneself.
+   * @throws {ChatError} `not_found` – no such user, or no such message; `invalid` – that is oneself; `too_large` –
+   * 20 reports of the reporter are open.
    */
   reportUser(
     report: { reporterId: number; name: string; why: string; sequences: readonly number[] },

@@ -1,7 +1,7 @@
 import { ChatError, ConnectionError, messageOf } from "../errors.ts";
 import { createEphemeralIdentity, type Identity } from "../net/identity.ts";
 import type { ChatClosed, ChatJoined, Endpoint, Place } from "../protocol/chat_messages.ts";
-import { Limit } from "../waiting.ts";
+import { Limit, unlessAborted } from "../waiting.ts";
 import { DirectChat, type DirectChatListener, type DirectChatOptions } from "./direct_chat.ts";
 import type { ChatTerms, LinkSecrets, PeerLink } from "./link/peer_link.ts";
 import { makeSecret } from "./link/proof.ts";
@@ -19,6 +19,8 @@ export interface HostOptions extends DirectChatOptions {
   readonly port: number;
   readonly isMapped?: boolean; // the router is to forward the port
   readonly greetTimeoutMs?: number;
+  /** Calls off the opening; what it leaves at the server, or at the router, is taken back as soon as that has answered. */
+  readonly signal?: AbortSignal;
 }
 
 /** The host's side of a direct chat: listens, invites, and meets the friend half-way. */
@@ -59,16 +61,18 @@ export class HostedChat implements AsyncDisposable {
     });
     this.#cleanup.use(this.#doorway);
     this.chat.ended.then((end) => {
-      this.#linked.reject(new ConnectionError(end.message));
+      this.#linked.reject(new ConnectionError(`Cannot chat with ${options.friend}: ${end.message}`));
       return this.#tidy();
     });
   }
 
   static async open(listener: DirectChatListener, options: HostOptions): Promise<HostedChat> {
     const host = new HostedChat(listener, options, await createEphemeralIdentity());
+    const opening = host.#open();
     try {
-      await host.#open();
+      await (options.signal ? unlessAborted(options.signal, opening) : opening);
     } catch (error) {
+      opening.then(() => host.#tidy(), () => {});
       await host.close();
       throw error;
     }
@@ -108,6 +112,7 @@ export class HostedChat implements AsyncDisposable {
       this.chat.channel.probe(); // what broke that connection may have broken this one
     }));
     if (isMapped) await this.#map();
+    if (this.chat.channel.isEnded) return;
     const { seenAddress, isFriendOnline } = await this.#register();
     this.#isOpen = true;
     this.seenAddress = seenAddress;
@@ -132,6 +137,7 @@ export class HostedChat implements AsyncDisposable {
     const { mapPort } = await import("./port_mapping.ts"); // few ask for it, and it takes a while to load
     try {
       const mapping = await mapPort(this.port, this.addresses);
+      if (this.chat.channel.isEnded) return await mapping.remove();
       this.#cleanup.defer(() => mapping.remove());
       this.mapped = mapping.outside;
     } catch (error) {
@@ -163,6 +169,8 @@ export class HostedChat implements AsyncDisposable {
       channel.attach(link);
       if (link.route !== "relayed") this.#round?.abort("linked directly");
       this.#linked.resolve();
+      // Until the server knows of a link, it invites the friend anew when the one who joined goes.
+      if (terms) this.#register().catch(() => {});
     });
     return channel.received;
   }
@@ -206,7 +214,7 @@ export class HostedChat implements AsyncDisposable {
   #closedElsewhere({ by, reason }: ChatClosed): void {
     const { channel, terms } = this.chat;
     if (channel.isLinked) return;
-    if (terms) channel.close({ kind: "closed", message: `${by} has ended the chat` });
+    if (terms) channel.close({ kind: "closed", message: `${by} has left the chat` });
     else if (reason === "declined") {
       const message = `the invitation is over, as ${by} takes none from you any more`;
       channel.close({ kind: "closed", message });

@@ -179,7 +179,7 @@ class Joiner {
       return this.#first.reject(error);
     }
     // The host itself, or the server about the chat itself.
-    if (error instanceof ChatError && error.code === "not_found") this.#hostHasEnded();
+    if (error instanceof ChatError && error.code === "not_found") this.#hostHasLeft();
     this.#tryAt = performance.now() + RETRY_MS;
   }
 
@@ -204,13 +204,13 @@ class Joiner {
     this.#wake?.();
   }
 
-  /** The host has ended the chat, says the server; a link that lives knows better, and a host that was away may come back. */
+  /** The host has left the chat or has given it up, says the server; a link that lives knows better, and a host that was away may come back. */
   #closedElsewhere(reason: ChatClosed["reason"]): void {
     const { channel, terms } = this.chat;
-    if (!channel.isLinked && (reason !== "gone" || !terms)) this.#hostHasEnded();
+    if (!channel.isLinked && (reason !== "gone" || !terms)) this.#hostHasLeft();
   }
 
-  #hostHasEnded(): void {
-    this.chat.channel.close({ kind: "closed", message: `${this.#options.friend} has ended the chat` });
+  #hostHasLeft(): void {
+    this.chat.channel.close({ kind: "closed", message: `${this.#options.friend} has left the chat` });
   }
 }

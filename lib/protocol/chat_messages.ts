@@ -15,6 +15,10 @@ export const MAX_CHAT_ADDRESSES = 16;
 /** Longest certificate in PEM, in characters: a P-256 one has about 700. */
 const MAX_CERTIFICATE_CHARS = 4_096;
 
+/** One block of PEM (RFC 7468) whose DER begins as a certificate's does: a sequence with a long form of length. */
+const CERTIFICATE =
+  /^[\t-\r ]*-----BEGIN CERTIFICATE-----[\t-\r ]*MI[A-Za-z0-9+/=\t-\r ]*-----END CERTIFICATE-----[\t-\r ]*$/;
+
 const done = z.object({});
 
 /** The id of a chat: a UUID made by the host. */
@@ -22,6 +26,13 @@ export const chatIdField: z.ZodString = uuidField("a chat id");
 
 /** 128 random bits, base64url without padding. */
 const secretField = z.string().regex(/^[A-Za-z0-9_-]{22}$/, "a secret is 128 bits in base64url");
+
+/** The host's certificate for one chat alone, by its shape; whether TLS takes it, the friend's machine says. */
+const certificateField = z.string().refine(
+  (pem) => pem.length <= MAX_CERTIFICATE_CHARS && CERTIFICATE.test(pem),
+  `a certificate is one in PEM, of at most ${MAX_CERTIFICATE_CHARS} characters, from -----BEGIN CERTIFICATE----- to ` +
+    "-----END CERTIFICATE-----, with nothing around it",
+);
 
 const portField = z.int().min(1).max(65_535);
 const addressField = z.union([z.ipv4(), z.ipv6()]);
@@ -55,7 +66,7 @@ export const CHAT_REQUESTS = {
       to: nameField,
       port: portField,
       places: z.array(placeField).max(MAX_CHAT_ADDRESSES), // places to reach the host at; the server adds the one it sees
-      certificate: z.string().max(MAX_CERTIFICATE_CHARS), // the host's certificate for this chat alone, in PEM
+      certificate: certificateField,
       secret: secretField, // the friend proves it in the chat; given to the friend alone, and only on joining
       /** True when the friend has joined before: the chat goes on, and nobody is invited to it. */
       isJoined: z.boolean().optional(),
@@ -107,7 +118,7 @@ export const CHAT_EVENTS = {
   chat_invited: invitation,
   /**
    * A chat is over: `by` has closed it, or has been disconnected from the server for too long; or, to the host, takes no invitation
-   * of the host any more.
+   * of the host any more, or is gone or disabled.
    */
   chat_closed: z.object({
     chatId: chatIdField,

@@ -62,16 +62,15 @@ export const nameField: z.ZodString = z.string().regex(new RegExp(`^[a-z0-9_.-]{
     }`,
 });
 
-/** Password in clear, as typed; compared after Unicode normalisation (NFKC). */
-export const passwordField: z.ZodString = z.string()
-  .min(MIN_PASSWORD_CHARS, `a password has at least ${MIN_PASSWORD_CHARS} characters`)
-  .max(MAX_PASSWORD_CHARS, `a password has at most ${MAX_PASSWORD_CHARS} characters`);
-
 /** Password of a login: no lower bound, so that a short wrong one is refused as wrong and not as invalid. */
-export const anyPasswordField: z.ZodString = z.string().max(
-  MAX_PASSWORD_CHARS,
-  `a password has at most ${MAX_PASSWORD_CHARS} characters`,
-);
+export const anyPasswordField: z.ZodString = z.string()
+  .max(MAX_PASSWORD_CHARS, `a password has at most ${MAX_PASSWORD_CHARS} characters`)
+  // It is hashed as UTF-8, in which all halves of surrogate pairs would be the same.
+  .refine((text) => text.isWellFormed(), "a password is well-formed Unicode: received a lone surrogate");
+
+/** Password in clear, as typed; compared after Unicode normalisation (NFKC). */
+export const passwordField: z.ZodString = anyPasswordField
+  .min(MIN_PASSWORD_CHARS, `a password has at least ${MIN_PASSWORD_CHARS} characters`);
 
 /** Message id, made by the sending client: a UUID, version 7 so that ids sort by time (RFC 9562 §5.7). */
 export const messageIdField: z.ZodString = uuidField("a message id");
@@ -111,24 +110,33 @@ const LAST_MS = 8.64e15;
 /** Milliseconds since 1970-01-01 UTC. */
 export const timeField: z.ZodInt = z.int().min(-LAST_MS).max(LAST_MS);
 
+/** Whether the store gives a text back as it is: UTF-8 has no lone surrogate, and a column no U+0000. */
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
 /** E-mail address that a user publishes; its form is checked loosely, since only delivery proves it. */
 export const emailField: z.ZodString = z.string().max(254, "an e-mail address has at most 254 characters")
   .regex(
     /^[^\s<>@,;:"]+@[^\s<>@,;:"]+$/,
     "an e-mail address looks like ann@example.org",
-  );
+  )
+  .refine(isStorable, "an e-mail address is well-formed Unicode without U+0000");
 
 /** Why somebody is reported, in the reporter's words. */
 export const reasonField: z.ZodString = z.string().min(1, "a reason holds at least one character")
   .max(MAX_REASON_CHARS, `a reason has at most ${MAX_REASON_CHARS} characters`)
-  .refine((text) => text.isWellFormed(), "a reason is well-formed Unicode")
+  .refine(isStorable, "a reason is well-formed Unicode without U+0000")
   .refine((text) => !isBlank(text), "a reason shows something: received only spaces or invisible characters");
 
-/** Code that lets somebody register. */
-export const joinCodeField: z.ZodString = z.string().max(64, "a join code has at most 64 characters");
+/** What a server has made and looks up: a join code, a token or the id of a device; `what` names it in the refusal. */
+export function codeField(what: string): z.ZodString {
+  return z.string().max(64, `${what} has at most 64 characters`)
+    .refine(isStorable, `${what} is well-formed Unicode without U+0000`);
+}
 
 /** Free short text such as the name of a device. */
 export const labelField: z.ZodString = z.string().min(1).max(64).refine(
-  (text) => text.isWellFormed(),
-  "a label is well-formed Unicode",
+  isStorable,
+  "a label is well-formed Unicode without U+0000",
 );

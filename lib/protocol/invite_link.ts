@@ -8,13 +8,14 @@
  * @module
  */
 import { isIPv6 } from "node:net";
-import { formatHostAndPort, parsePort } from "../addresses.ts";
+import { domainToASCII } from "node:url";
+import { formatHostAndPort, normalizeAddress, parsePort } from "../addresses.ts";
 import { quote, UsageError } from "../errors.ts";
 import { DEFAULT_PORT } from "./limits.ts";
 
 /** The address of a server, and its join code and fingerprint. */
 export interface InviteLink {
-  /** Host name in lower case, or an IP address; an IPv6 address stands here without brackets. */
+  /** Host name in lower case and in ASCII, or an IP address; an IPv6 address stands here without brackets. */
   readonly host: string;
   /** TCP port, 1 to 65535. */
   readonly port: number;
@@ -25,6 +26,7 @@ export interface InviteLink {
 }
 
 const SCHEME = "mini-chat://";
+const LINK = /\bmini-chat:\/\/\S*/i;
 const SHAPE = "mini-chat://HOST:PORT/JOINCODE#FINGERPRINT";
 const FINGERPRINT_PREFIX = "SHA256:";
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/;
@@ -32,15 +34,17 @@ const JOIN_CODE = /^[A-Za-z0-9_-]{1,128}$/;
 
 /**
  * Reads an invite link, or the plain `HOST` or `HOST:PORT` that stands for one.
- * Spaces around it, `<>` and quotes from a mail, capitals in the scheme and a `/` at the end are accepted.
+ * Words and spaces around a link, `<>`, `()` and quotes from a mail, capitals in the scheme and a `/` at the end are accepted.
  * @returns Its parts, port 7667 where none was given.
  * @throws {UsageError} When a part is wrong; the sentence names it.
  */
 export function parseInviteLink(text: string): InviteLink {
-  const trimmed = text.trim().replace(/^[<"'“«]+|[>"'”».,;]+$/g, "").trim();
+  const trimmed = linkIn(text).trim().replace(/^[<("'`“„‘«]+|[>)"'`”’».,;]+$/g, "").trim();
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(trimmed);
   if (scheme && scheme[0].toLowerCase() !== SCHEME) {
-    throw new UsageError(`Cannot use link as it must look like ${SHAPE}: it begins with ${scheme[0]}`);
+    throw new UsageError(
+      `Cannot use link as it must look like ${SHAPE}, or HOST alone: it begins with ${scheme[0]}`,
+    );
   }
   const rest = scheme ? trimmed.slice(SCHEME.length) : trimmed;
   const [, authority = "", path, fragment] = /^([^/#]*)(?:\/([^#]*))?(?:#(.*))?$/s.exec(rest) ?? [];
@@ -63,7 +67,17 @@ export function parseInviteLink(text: string): InviteLink {
  */
 export function looksLikeServer(text: string): boolean {
   const typed = text.trim();
-  return !/\s/.test(typed) && (/[.:]/.test(typed) || typed.toLowerCase() === "localhost");
+  if (/\s/.test(typed)) return holdsInviteLink(typed);
+  return /[.:]/.test(typed) || typed.toLowerCase() === "localhost";
+}
+
+/** Whether there is a link in a text, such as a line that was copied with the words around it. */
+export function holdsInviteLink(text: string): boolean {
+  return LINK.test(text);
+}
+
+function linkIn(text: string): string {
+  return LINK.exec(text)?.[0] ?? text;
 }
 
 /**
@@ -78,8 +92,8 @@ export function formatInviteLink(link: InviteLink): string {
 }
 
 /**
- * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT` or a bare IPv6 address.
- * @returns The host in lower case and without brackets or a dot at its end, and the port, 7667 where none was given.
+ * Reads `HOST`, `HOST:PORT`, `[IPV6]:PORT`, `[IPV6]` or a bare IPv6 address that cannot be read as one with a port.
+ * @returns The host in lower case, in ASCII, an IPv6 address as RFC 5952 has it, without brackets or a dot at its end, and the port, 7667 where none was given.
  * @throws {UsageError} When the host or the port is wrong.
  */
 export function parseHostAndPort(text: string): { host: string; port: number } {
@@ -88,18 +102,40 @@ export function parseHostAndPort(text: string): { host: string; port: number } {
     throw new UsageError(`Cannot find the server as no host was given: type HOST or ${SHAPE}`);
   }
   // Behind a % is the name of an interface, and no port: for that there are brackets.
-  if (isIPv6(typed) && !/%.*:/.test(typed)) return { host: typed.toLowerCase(), port: DEFAULT_PORT };
+  if (isIPv6(typed) && !/%.*:/.test(typed)) {
+    checkHasNoPort(typed);
+    return { host: normalizeAddress(typed.toLowerCase()), port: DEFAULT_PORT };
+  }
   const [, bracketed, plain, portText] = /^(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?$/s.exec(typed) ?? [];
-  const host = withoutLastDot((bracketed ?? plain ?? "").toLowerCase());
+  const host = withoutLastDot(inAscii((bracketed ?? plain ?? "").toLowerCase()));
   const isGood = bracketed === undefined ? HOST_NAME.test(host) && !portText?.includes(":") : isIPv6(host);
   if (!isGood) {
     throw new UsageError(
-      `Cannot find the server as its host must be a name or an address (IPv6 in brackets): received ${
+      `Cannot find the server as its host must be a name or an address (IPv6 with a port as [2001:db8::1]:7667): received ${
         quote(typed)
       }`,
     );
   }
-  return { host, port: portText === undefined ? DEFAULT_PORT : parsePort(portText) };
+  // An IPv6 address has many spellings, and it is one server that is known by them all.
+  const port = portText === undefined ? DEFAULT_PORT : parsePort(portText);
+  return { host: bracketed === undefined ? host : normalizeAddress(host), port };
+}
+
+/**
+ * Refuses an IPv6 address that can be read as a shorter one with a port behind it: `2001:db8::1:7667`, but not `2001:db8::1`.
+ * @throws {UsageError} The sentence says how each of the two is written.
+ */
+function checkHasNoPort(address: string): void {
+  const [, shorter = "", port = ""] = /^(.*):([1-9]\d*)$/.exec(address) ?? [];
+  if (!isIPv6(shorter)) return;
+  throw new UsageError(
+    `Cannot tell whether the ${port} of ${address} is a port: write [${shorter}]:${port} if it is, else [${address}]`,
+  );
+}
+
+/** A name in any script as name servers and certificates have it (UTS #46); what cannot be one stays no name. */
+function inAscii(host: string): string {
+  return /\P{ASCII}/u.test(host) ? domainToASCII(host) : host;
 }
 
 /** A dot at the end says that the name is whole (RFC 1034 §3.1), as one with dots in it is taken to be anyhow. */

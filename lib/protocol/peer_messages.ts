@@ -16,7 +16,7 @@ export const PEER_PROTOCOL_VERSION = 1;
 export const FILE_CHUNK_BYTES = 32 * 1024;
 
 /** Longest name of an offered file, in characters. */
-export const MAX_FILE_NAME_CHARS = 255;
+const MAX_FILE_NAME_CHARS = 255;
 
 /** 256 bits in base64url without padding. */
 const hash256Field = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "256 bits in base64url");
@@ -28,7 +28,7 @@ const receivedField = z.int().min(0);
 const fileField = z.string().min(1).max(36);
 
 /** The routes between the two machines, as both programs show them. */
-export const ROUTES = [
+const ROUTES = [
   "direct, LAN",
   "direct, IPv6",
   "direct, internet",
@@ -37,7 +37,7 @@ export const ROUTES = [
   "relayed",
 ] as const;
 
-/** One of {@linkcode ROUTES}. */
+/** One of them. */
 export type Route = typeof ROUTES[number];
 
 /** Parameters and result of the requests that prove a link; only the joiner sends them. */

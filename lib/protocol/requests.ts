@@ -11,8 +11,8 @@ import { ChatError } from "../errors.ts";
 import { CHAT_REQUESTS } from "./chat_messages.ts";
 import {
   anyPasswordField,
+  codeField,
   emailField,
-  joinCodeField,
   labelField,
   messageIdField,
   messageTextField,
@@ -38,14 +38,14 @@ const signedIn = z.object({
 
 const device = {
   /** The id that an earlier login on this device returned; absent on the first one. */
-  deviceId: z.string().max(64).exactOptional(),
+  deviceId: codeField("the id of a device").exactOptional(),
   deviceName: labelField.exactOptional(), // a name for the device; absent means `unnamed`
 };
 
 const userEntry = z.object({
   name: nameField,
   presence: z.enum(["online", "idle", "offline"]),
-  /** When the last session of this user ended or was last heard of; null before the first login. */
+  /** When a session of this user last ended; null before the first one has. */
   lastSeenAt: timeField.nullable(),
   unreadCount: z.int().min(0), // messages from this user that the asking account has not read on any device
   email: z.string().nullable(), // address that the user publishes; null when none
@@ -88,7 +88,7 @@ export const REQUESTS = {
     params: z.strictObject({
       name: nameField,
       password: passwordField,
-      joinCode: joinCodeField.exactOptional(),
+      joinCode: codeField("a join code").exactOptional(),
       ...device,
     }),
     result: signedIn,
@@ -97,7 +97,7 @@ export const REQUESTS = {
     params: z.strictObject({ name: nameField, password: anyPasswordField, ...device }),
     result: signedIn,
   },
-  resume: { params: z.strictObject({ token: z.string().max(64) }), result: signedIn },
+  resume: { params: z.strictObject({ token: codeField("a token") }), result: signedIn },
   logout: { params: empty, result: done },
   bye: { params: empty, result: done },
   list_users: {
@@ -210,7 +210,8 @@ export function parseResult<M extends RequestName>(method: M, result: unknown): 
   if (outcome.success) return outcome.data as Result<M>;
   throw new ChatError(
     "internal",
-    `Cannot understand the server's reply to ${method}: ${sentence(outcome.error)}`,
+    "Cannot understand the server's answer: it is of another release, or broken; tell its operator " +
+      `(${method}: ${sentence(outcome.error)})`,
   );
 }
 

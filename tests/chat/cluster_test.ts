@@ -6,8 +6,10 @@ import assert from "node:assert/strict";
 import { newMessageId } from "../../lib/protocol/fields.ts";
 import { Hearing } from "../../lib/chat/hearing.ts";
 import { Hub } from "../../lib/chat/hub.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import { ChatCommunity } from "../helpers/chat_community.ts";
 import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
+import { newStore } from "../store/store_helpers.ts";
 
 /** Two servers, here and there. */
 class TwoServers implements AsyncDisposable {
@@ -256,6 +258,37 @@ Deno.test("presence is that of the whole community: online before idle before of
   assert.equal((await presences(viewer)).viewer, "online");
 });
 
+Deno.test("login() on ever new devices pushes out none that is connected at another server, and of the others the longest unused", async () => {
+  await using s = await newStore();
+  const { store, clock } = s;
+  const community = new ChatCommunity();
+  await using here = await ChatWorld.start({ cluster: community.join(), store });
+  await using there = await ChatWorld.start({ cluster: community.join(), store });
+  const logIn = (world: ChatWorld) => {
+    clock.at += 1_000;
+    return world.connectAs("bob");
+  };
+  const logInAndLeave = async (times: number) => {
+    for (let time = 0; time < times; time++) (await logIn(here)).close("done");
+  };
+  const isOut = async ({ session: { identity: { tokenHash } } }: Caller) =>
+    (await store.listEndedLogins([tokenHash])).length === 1;
+  const [bob, other] = [await logIn(there), await logIn(there)];
+  const oldest = await logIn(here);
+  oldest.close("done");
+  await logInAndLeave(61);
+  assert.equal(await isOut(oldest), false, "64 devices");
+  await logInAndLeave(1);
+  assert.equal(await isOut(oldest), true);
+  assert.equal(await isOut(other), false);
+  other.close("done");
+  await logInAndLeave(1);
+  assert.equal(await isOut(other), true, "connected no longer");
+  await logInAndLeave(70);
+  assert.equal(await isOut(bob), false);
+  assert.equal((await store.counts()).devices, 64);
+});
+
 Deno.test("open_chat() says whether the friend is at another server, and invites there", async () => {
   await using servers = await TwoServers.start();
   const [ana, bob] = [await servers.here.connectAs("ana"), await servers.there.connectAs("bob")];
@@ -263,7 +296,7 @@ Deno.test("open_chat() says whether the friend is at another server, and invites
     to: "bob",
     places: [],
     port: 4000,
-    certificate: "x".repeat(43),
+    certificate: CHAT_CERTIFICATE,
     secret: "s".repeat(21) + "A",
   };
   const open = () => ana.call("open_chat", { chatId: crypto.randomUUID(), ...chat });

@@ -3,6 +3,7 @@ import type { ChatEntries } from "../../lib/chat/chat_entries.ts";
 import type { SessionAddress } from "../../lib/chat/cluster.ts";
 import { MemoryEntries } from "../../lib/chat/direct/memory_entries.ts";
 import { type ChatSession, DirectChats } from "../../lib/chat/direct_chats.ts";
+import type { AccountName } from "../../lib/chat/store.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 import type { ChatEvents, OpenChat } from "../../lib/protocol/chat_messages.ts";
@@ -106,6 +107,7 @@ class World implements AsyncDisposable {
   readonly parties = [this.ana, this.bob, this.eve];
   readonly entries: ChatEntries;
   readonly chats: DirectChats;
+  readonly removed: AccountName[] = [];
   readonly #store: TestEntries;
   readonly #awayMs: { readonly awayMs?: number };
   readonly #opened = new DisposableStack();
@@ -142,6 +144,11 @@ class World implements AsyncDisposable {
 
   pass(ms: number): Promise<void> {
     return this.#store.pass(ms);
+  }
+
+  /** As the store answers. */
+  listGone(accountIds: readonly number[]): Promise<AccountName[]> {
+    return Promise.resolve(this.removed.filter(({ accountId }) => accountIds.includes(accountId)));
   }
 
   /** One more session of somebody. */
@@ -367,6 +374,29 @@ test("DirectChats end all chats of an account that is gone, and tell the other s
   assert.deepEqual(new Set(told), new Set(expected));
 });
 
+test("DirectChats end the chats of accounts that an operator has removed, also of those who were not connected", async (open) => {
+  await using world = await open();
+  const { ana, bob, eve, chats, removed } = world;
+  const [hosted, invited, ofOthers] = [details(), details(), details()];
+  await chats.open(bob, 3, hosted);
+  await chats.open(ana, 2, invited);
+  await chats.open(eve, 1, ofOthers);
+  await chats.lookAfterAll(world);
+  assert.equal(await chats.count(), 3);
+  removed.push({ accountId: 2, name: "bob" });
+  await chats.lookAfterAll(world);
+  assert.deepEqual((await chats.invitationsFor(1)).map(({ chatId }) => chatId), [ofOthers.chatId]);
+  assert.equal(await chats.count(), 1);
+  const told = (chatId: string, reason: string) => ({
+    name: "chat_closed",
+    content: { chatId, by: "bob", reason },
+  });
+  assert.deepEqual(eve.events.at(-1), told(hosted.chatId, "closed"));
+  assert.deepEqual(ana.events.filter(({ name }) => name === "chat_closed"), [
+    told(invited.chatId, "declined"),
+  ]);
+});
+
 test("DirectChats wait for nobody who does not come back", async (open) => {
   await using world = await open();
   const { ana, bob, chats } = world;
@@ -407,6 +437,30 @@ test(
     await chats.left(bob);
     await chats.left(onSameDevice);
     assert.equal(await codeOf(chats.join(new Party("bob", 2), { chatId })), "conflict");
+  },
+);
+
+test(
+  "DirectChats once kept an invitation from a friend whose program ended before its first link",
+  async (open) => {
+    await using world = await open();
+    const { ana, bob, chats } = world;
+    const chat = await openJoined(world);
+    await chats.left(bob);
+    const again = world.enter("bob", 2);
+    assert.deepEqual(bob.told, ["chat_invited", "chat_invited"], "on the friend's other devices too");
+    const [invitation] = await chats.invitationsFor(2);
+    assert.equal((await chats.join(again, { chatId: invitation!.chatId })).round, 2);
+    // From its first link on the chat waits for the one who is in it.
+    await chats.open(ana, 2, { ...chat, isJoined: true });
+    await chats.left(again);
+    assert.deepEqual(await chats.invitationsFor(2), []);
+    assert.deepEqual(again.told, [], "the host was not away");
+    // A link of which the server hears after its joiner has gone.
+    const other = await openJoined(world);
+    await chats.left(bob);
+    await chats.open(ana, 2, { ...other, isJoined: true });
+    assert.deepEqual(await chats.invitationsFor(2), []);
   },
 );
 
@@ -506,26 +560,26 @@ test(
     const other = world.enter("bob", 2, undefined, "second");
     await world.lose("first");
     assert.equal(await codeOf(second.join(other, { chatId })), "unavailable", "and not: on another device");
-    await second.lookAfterAll();
+    await second.lookAfterAll(world);
     // The server was only frozen, and its sessions have lived on.
     await world.revive("first");
-    await second.lookAfterAll();
+    await second.lookAfterAll(world);
     await world.pass(6_000);
-    await second.lookAfterAll();
+    await second.lookAfterAll(world);
     await chats.join(bob, { chatId });
     await world.lose("first");
-    await second.lookAfterAll();
+    await second.lookAfterAll(world);
     await world.pass(4_999);
-    await second.lookAfterAll();
+    await second.lookAfterAll(world);
     const again = world.enter("ana", 1, undefined, "second");
     await second.open(again, 2, { ...chat, isJoined: true });
     assert.deepEqual(other.told, ["chat_reopened"], "the friend's session there was lost as well");
     await second.join(other, { chatId });
     assert.deepEqual(again.told, ["chat_joined"]);
     await world.lose("second");
-    await chats.lookAfterAll();
+    await chats.lookAfterAll(world);
     await world.pass(5_000);
-    await chats.lookAfterAll();
+    await chats.lookAfterAll(world);
     assert.deepEqual(await world.entries.neglected(), []);
     await world.revive("first");
     assert.equal(await codeOf(chats.join(bob, { chatId })), "not_found");
@@ -584,6 +638,7 @@ Deno.test("DirectChats note later that a session has ended when the entries coul
     waitingFor: (friendId, limit) => entries.waitingFor(friendId, limit),
     count: () => entries.count(),
     ofAccount: (accountId) => entries.ofAccount(accountId),
+    parties: () => entries.parties(),
     neglected: () => entries.neglected(),
     redeem: (ticket, here) => entries.redeem(ticket, here),
   };

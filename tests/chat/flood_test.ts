@@ -32,6 +32,25 @@ Deno.test("register() counts the addresses of one IPv6 /64 as one", async () => 
   await assert.rejects(register(3), { code: "rate_limited" });
 });
 
+Deno.test("login() of one account, hundreds at once with its right password, leaves its neighbours at the address theirs", async () => {
+  // Those under way count as failed: the address was refused every login for a quarter of an hour.
+  await using world = await ChatWorld.start();
+  await world.connectAs("ana");
+  await world.connectAs("mallory");
+  const answered: string[] = [];
+  const login = async (name: string) => {
+    const guest = await world.connect("192.0.2.99").greet();
+    const outcome = await guest.call("login", { name, password: PASSWORD }).then(() => name, String);
+    answered.push(outcome);
+    return outcome;
+  };
+  const flood = Array.from({ length: 300 }, () => login("mallory"));
+  assert.equal(await login("ana"), "ana");
+  const before = answered.length;
+  assert.ok(before < 100, `${before} were answered before ana`); // she does not wait behind all of them
+  assert.deepEqual(await Promise.all(flood), Array(300).fill("mallory"));
+});
+
 Deno.test("change_password() counts its tries", async () => {
   await using world = await ChatWorld.start({ throttles: { failedLoginsPerAccount: 3 } });
   const ana = await world.connectAs("ana");
@@ -84,4 +103,49 @@ Deno.test("send_message() keeps its pace through reconnects", async () => {
   }
   await world.settle();
   assert.equal(bob.received("message_received").length, 200, "what two seconds allow");
+});
+
+Deno.test("an account with many connections takes no more of the store than others, whatever it asks", async () => {
+  // One that blocked somebody again and again, on 20 connections, made everybody wait 6 s for an acknowledgement.
+  const held: (() => void)[] = [];
+  const underWay = new Map<string, number>();
+  const isHeld = new Set(["updateSettings", "findLogin", "findCredentials", "listMailbox"]);
+  let isHolding = false;
+  await using world = await ChatWorld.start({
+    async gate(verb) {
+      if (!isHolding || !isHeld.has(verb)) return;
+      underWay.set(verb, (underWay.get(verb) ?? 0) + 1);
+      await new Promise<void>((resolve) => held.push(resolve));
+    },
+  });
+  const ana = await world.connectAs("ana");
+  const eves = [await world.connectAs("eve"), await world.connectAs("eve")];
+  const guests = [await world.connect("192.0.2.9").greet(), await world.connect("192.0.2.9").greet()];
+  const asked: Promise<unknown>[] = [];
+  const ask = async (callers: typeof eves, method: string, params: unknown) => {
+    for (let n = 0; n < 50; n++) {
+      for (const caller of callers) asked.push(caller.call(method, params).catch(({ code }) => code));
+    }
+    await world.settle();
+  };
+  isHolding = true;
+  await ask(eves, "update_settings", { shareRead: true });
+  await ask(guests, "resume", { token: "made up" });
+  await ask(guests, "login", { name: "ana", password: WRONG });
+  assert.deepEqual([...underWay], [["updateSettings", 8], ["findLogin", 8]]);
+  assert.deepEqual(await ana.call("list_blocked"), { names: [] }, "others have desks of their own");
+  isHolding = false;
+  for (const go of held.splice(0)) go();
+  await Promise.all(asked);
+
+  isHolding = true;
+  underWay.clear();
+  asked.length = 0;
+  await ask(eves, "subscribe", { after: 0 });
+  assert.deepEqual([...underWay], [["listMailbox", 2]], "one page for each connection");
+  isHolding = false;
+  for (const go of held.splice(0)) go();
+  await Promise.all(asked);
+  for (let turn = 0; turn < 100 && world.services.desks.size > 0; turn++) await world.settle();
+  assert.equal(world.services.desks.size, 0, "whoever has been served leaves nothing behind");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newMessageId } from "../../lib/protocol/fields.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import { ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
@@ -102,7 +103,7 @@ Deno.test("a locked server registers nobody, and takes messages and chats for th
     chatId: crypto.randomUUID(),
     port: 5000,
     places: [],
-    certificate: "PEM",
+    certificate: CHAT_CERTIFICATE,
     secret: "s".repeat(22),
   };
   assert.equal(await eve.refused("open_chat", { ...chat, to: "ana" }), "forbidden");

@@ -96,3 +96,14 @@ Deno.test("Paces remember each pace until it is rested, and no longer", () => {
   for (let use = 0; use < 50; use++) paces.of(7).turn(ANA);
   assert.equal(paces.size, 1);
 });
+
+Deno.test("Paces forget those that rest also where the first of them goes on", () => {
+  // The pace of one name that was tried often once kept all those that were tried after it.
+  const clock = new FakeClock();
+  const paces = new Paces<number>(() => paceOf(10, clock));
+  for (let i = 0; i < 20; i++) paces.of(1).turn(ANA);
+  for (let key = 2; key <= 100; key++) paces.of(key).turn(ANA);
+  clock.time += 1_000;
+  for (let use = 0; use < 100; use++) paces.of(7).turn(ANA);
+  assert.equal(paces.size, 2);
+});

@@ -71,6 +71,24 @@ Deno.test("Passwords take a caller from elsewhere second at most, however many w
   assert.ok(refused.length >= 98 - 66, "who floods is told to come back");
 });
 
+Deno.test("Passwords take a device that has signed in before at once, however many strangers wait from everywhere", async () => {
+  // Strangers from 64 addresses once kept everybody from signing in with a password.
+  const passwords = new Passwords(LOW);
+  const strangers = Array.from({ length: 200 }, (_, n) => ({ addressGroup: `${n}`, hasEnded: false }));
+  const waiting = Promise.allSettled(strangers.map((stranger) => passwords.check("x", null, stranger)));
+  const mallory = { addressGroup: "m", hasEnded: false, returningTo: "mallory" };
+  const own = Promise.allSettled(Array.from({ length: 100 }, () => passwords.check("x", null, mallory)));
+  const turns: string[] = [];
+  await passwords.check("x", null, { ...noting(turns, "elsewhere"), returningTo: "ana" });
+  let areDone = false;
+  own.then(() => areDone = true);
+  await Promise.resolve();
+  assert.ok(!areDone, "ana did not wait for all of mallory's");
+  const refused = (await waiting).filter(({ status }) => status === "rejected");
+  assert.equal(refused.length, 200 - 66);
+  assert.equal((await own).filter(({ status }) => status === "rejected").length, 100 - 64);
+});
+
 Deno.test("Passwords refuse more checks than may wait, and go on after", async () => {
   const passwords = new Passwords(LOW);
   const outcomes = await Promise.allSettled(Array.from({ length: 80 }, () => passwords.hash("x")));

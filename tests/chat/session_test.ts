@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { MAX_TEXT_BYTES, PROTOCOL_VERSION } from "../../lib/protocol/limits.ts";
 import { REQUESTS } from "../../lib/protocol/requests.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import { type Caller, ChatWorld, PASSWORD } from "../helpers/chat_world.ts";
 import { ChatError } from "../../lib/errors.ts";
 import { newMessageId } from "../../lib/protocol/fields.ts";
+import { createEphemeralIdentity } from "../../lib/net/identity.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
 
 async function sendText(from: Caller, to: string, text: string): Promise<{ sequence: number }> {
@@ -16,6 +18,31 @@ Deno.test("session() takes nothing but hello, bye before the greeting", async ()
     if (method === "hello" || method === "bye") continue;
     assert.equal(await world.connect().refused(method), "invalid", method);
   }
+});
+
+Deno.test("session() keeps its connection's place once somebody is signed in, and not before", async () => {
+  await using world = await ChatWorld.start();
+  const guest = await world.connect().greet();
+  await guest.refused("login", { name: "ana", password: PASSWORD });
+  assert.equal(guest.isKept, false);
+  await guest.call("register", { name: "ana", password: PASSWORD });
+  assert.equal(guest.isKept, true);
+});
+
+Deno.test("session() of an account that has very many does not keep its connection's place", async () => {
+  // One account on 100 connections from each of 100 addresses once kept everybody else out.
+  await using world = await ChatWorld.start();
+  const ana = await world.connect().greet();
+  const { token } = await ana.call("register", { name: "ana", password: PASSWORD });
+  const sessions = [ana];
+  while (sessions.length < 65) {
+    const next = await world.connect().greet();
+    await next.call("resume", { token });
+    sessions.push(next);
+  }
+  assert.deepEqual(sessions.map(({ isKept }) => isKept), [...Array(64).fill(true), false]);
+  const bob = await world.connectAs("bob");
+  assert.equal(bob.isKept, true);
 });
 
 Deno.test("session() takes no request of an account before login, and no second login after", async () => {
@@ -135,6 +162,8 @@ Deno.test("register() obeys the server's registration", async () => {
   await guest.call("register", { ...account, joinCode: "right" });
   const second = await byInvite.connect().greet();
   assert.equal(await second.refused("register", { ...account, name: "bob", joinCode: "right" }), "forbidden");
+  // A made-up code once told any stranger which names there are.
+  assert.equal(await second.refused("register", { ...account, joinCode: "wrong" }), "forbidden");
 });
 
 Deno.test("register() refuses a taken name and a short password", async () => {
@@ -264,6 +293,50 @@ Deno.test("subscribe() delivers what waits, then what comes, to every device, an
   assert.deepEqual(await later.call("subscribe"), { upTo: second });
   await world.settle();
   assert.deepEqual(later.received("message_received").map(({ text }) => text), ["two"]);
+});
+
+Deno.test("subscribe() above the newest message sends nothing until it is asked for again", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  await bob.call("subscribe", { after: Number.MAX_SAFE_INTEGER });
+  await sendText(ana, "bob", "hello");
+  await world.settle();
+  assert.deepEqual(bob.received("message_received"), []);
+  await bob.call("subscribe", { after: 0 });
+  await world.settle();
+  assert.deepEqual(bob.received("message_received").map(({ text }) => text), ["hello"]);
+});
+
+Deno.test("subscribe() that was asked for last counts, whichever is answered first", async () => {
+  await using world = await ChatWorld.start();
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const nothing = { after: Number.MAX_SAFE_INTEGER };
+  await Promise.all([bob.call("subscribe"), bob.call("subscribe", nothing)]); // the first asks the store twice
+  await sendText(ana, "bob", "hello");
+  await world.settle();
+  assert.deepEqual(bob.received("message_received"), []);
+  await Promise.all([bob.call("subscribe", nothing), bob.call("subscribe")]);
+  await world.settle();
+  assert.deepEqual(bob.received("message_received").map(({ text }) => text), ["hello"]);
+});
+
+Deno.test("session() whose mailbox cannot be read says why in the log, and ends its connection, however long it has run", async () => {
+  const faults: unknown[] = [];
+  const cause = new Error("a page that cannot be read");
+  let isBroken = false;
+  await using world = await ChatWorld.start({
+    gate: (verb) => isBroken && verb === "listMailbox" ? Promise.reject(cause) : Promise.resolve(),
+    onFault: (error) => faults.push(error),
+  });
+  const [ana, bob] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  await bob.call("subscribe", {});
+  await world.settle();
+  isBroken = true;
+  world.services.hub.wake(bob.session.accountId);
+  await waitUntil("the connection is closed", () => bob.isClosing);
+  assert.deepEqual(faults, [cause]);
+  assert.equal(bob.closeReason, "the mailbox could not be read");
+  assert.equal(ana.isClosing, false);
 });
 
 Deno.test("acknowledge() tells senders what was delivered, and what was read only if that is shared", async () => {
@@ -440,9 +513,55 @@ Deno.test("delete_account() needs the password, ends every session, and nobody g
 async function invite(host: Caller, to: string): Promise<string> {
   const chatId = crypto.randomUUID();
   const secret = "s".repeat(21) + "A";
-  await host.call("open_chat", { chatId, to, places: [], port: 4000, certificate: "x".repeat(43), secret });
+  await host.call("open_chat", { chatId, to, places: [], port: 4000, certificate: CHAT_CERTIFICATE, secret });
   return chatId;
 }
+
+Deno.test("session() refuses a certificate of a direct chat that is none, which only the friend's client noticed once", async () => {
+  await using world = await ChatWorld.start();
+  const [ana] = [await world.connectAs("ana"), await world.connectAs("bob")];
+  const open = (certificate: string) =>
+    ana.call("open_chat", {
+      chatId: crypto.randomUUID(),
+      to: "bob",
+      places: [],
+      port: 4000,
+      certificate,
+      secret: "s".repeat(21) + "A",
+    });
+  const { certificatePem, privateKeyPem } = await createEphemeralIdentity();
+  const block = certificatePem.trim();
+  const [first = "", ...rest] = block.split("\n");
+  for (
+    const pem of [
+      certificatePem, // as a client of version 0.1 sends it
+      block,
+      `\r\n${block.replaceAll("\n", "\r\n")}\r\n`,
+      [first, rest.slice(0, -1).join(""), rest.at(-1)].join("\n"), // in one line
+    ]
+  ) await open(pem);
+  for (
+    const wrong of [
+      "x",
+      "",
+      "\ud800",
+      privateKeyPem,
+      certificatePem + certificatePem,
+      `bob's\n${block}`,
+      block.replace("MII", "AII"),
+      block.replace("MII", "MII\ud800"),
+      `${first}\n${rest.at(-1)}`,
+      block.slice(0, -1),
+      `${first}\n${"MIIB".repeat(1_100)}\n${rest.at(-1)}`,
+    ]
+  ) {
+    await assert.rejects(
+      open(wrong),
+      /^ChatError: Cannot take open_chat: certificate: a certificate is one in PEM, of at most 4096 characters, from -----BEGIN/,
+      wrong,
+    );
+  }
+});
 
 Deno.test("an invitation to a direct chat once outlived a block of its host", async () => {
   await using world = await ChatWorld.start();
@@ -502,6 +621,9 @@ Deno.test("invitations to direct chats, and joining them, are slowed to what peo
   assert.equal(slept, 0);
   for (let times = 0; times < 10; times++) await eve.call("close_chat", { chatId: await invite(eve, "bob") });
   assert.ok(slept > 4_900 && slept < 5_100, `${slept} ms`);
-  await invite(bob, "eve");
-  assert.ok(slept < 5_100, "nobody else waits");
+  slept = 0;
+  const chatId = await invite(bob, "eve");
+  assert.equal(slept, 0, "nobody else waits");
+  for (let times = 0; times < 4; times++) await eve.call("join_chat", { chatId });
+  assert.ok(slept > 1_900 && slept < 2_100, `${slept} ms`);
 });

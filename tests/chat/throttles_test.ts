@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TurnTaker } from "../../lib/chat/throttles/fair_line.ts";
+import { MAX_COUNTED, triesInMemory } from "../../lib/chat/counts.ts";
 import { DEFAULT_THROTTLES } from "../../lib/chat/limits.ts";
 import { Throttles } from "../../lib/chat/throttles/throttles.ts";
 import { ChatError } from "../../lib/errors.ts";
@@ -41,6 +42,36 @@ Deno.test("Throttles refuse the failed login after the last allowed one, at that
   assert.equal(await tried("192.0.2.1", "ana"), "rate_limited");
   assert.equal(await tried("192.0.2.2", "ana"), "allowed");
   assert.equal(await tried("192.0.2.1", "bob"), "allowed");
+});
+
+Deno.test("Throttles have few tries of one address counted at once, so that its flood holds up nobody else where that takes long", async () => {
+  const held: (() => void)[] = [];
+  let isHolding = true;
+  const throttles = new Throttles({
+    tries(limit) {
+      const counted = triesInMemory(limit);
+      const consume = counted.consume.bind(counted);
+      counted.consume = async (key) => {
+        if (isHolding && key !== "192.0.2.2") await new Promise<void>((resolve) => held.push(resolve));
+        return await consume(key);
+      };
+      return counted;
+    },
+  });
+  const logins = Array.from(
+    { length: 50 },
+    (_, n) => codeOf(throttles.startLogin(from("192.0.2.1"), as(`n${n}`))),
+  );
+  const registrations = Array.from(
+    { length: 50 },
+    () => codeOf(throttles.startRegistration(from("192.0.2.1"))),
+  );
+  await throttles.startRegistration(from("192.0.2.2"));
+  assert.equal(held.length, 8);
+  isHolding = false;
+  for (const go of held.splice(0)) go();
+  assert.deepEqual(await Promise.all(logins), Array(50).fill("allowed"));
+  assert.deepEqual((await Promise.all(registrations)).slice(19, 21), ["allowed", "rate_limited"]);
 });
 
 Deno.test("Throttles stop an address that walks through names", async () => {
@@ -125,4 +156,17 @@ Deno.test("Throttles count registrations by address", async () => {
   assert.equal(await codeOf(throttles.startRegistration(from("192.0.2.1"))), "allowed");
   assert.equal(await codeOf(throttles.startRegistration(from("192.0.2.1"))), "rate_limited");
   assert.equal(await codeOf(throttles.startRegistration(from("192.0.2.2"))), "allowed");
+});
+
+Deno.test("triesInMemory() counts a bounded number of callers, and forgets those who tried the longest ago", async () => {
+  // Each try of a caller with a network of addresses once took a kilobyte, for a quarter of an hour.
+  const tries = triesInMemory({ name: "tries", points: 1, durationS: 900 });
+  for (const key of ["first", "second"]) await tries.consume(key);
+  for (let n = 2; n < MAX_COUNTED; n++) await tries.consume(`${n}`);
+  await assert.rejects(tries.consume("first"));
+  await tries.consume("one more"); // in the place of the second
+  assert.equal(await tries.get("second"), null);
+  await assert.rejects(tries.consume("first"));
+  await tries.delete("first");
+  await tries.consume("first");
 });

@@ -219,6 +219,25 @@ Deno.test("joinChat() can be called off, and the invitation stays open", async (
   });
 });
 
+Deno.test("A host once waited for ever for a friend whose program ended before the first link", async () => {
+  let isHostLinked = false;
+  const onParams = (method: string, params: unknown) => {
+    if (method === "open_chat") isHostLinked = (params as { isJoined?: boolean }).isJoined ?? false;
+    return params;
+  };
+  await using pair = await ChatPair.invite({ server: { onParams } });
+  const program = await pair.server.connectAs("bob");
+  const { chatId } = (await program.request("list_chats", {})).chats[0]!;
+  await program.request("join_chat", { chatId });
+  assert.deepEqual((await pair.bob.request("list_chats", {})).chats, []);
+  await program[Symbol.asyncDispose]();
+  const invited = async () => (await pair.bob.request("list_chats", {})).chats.length;
+  await waitUntil("the friend is invited again", async () => await invited() === 1);
+  const chat = await joinChat(new Recorder(), joinOptions(pair, chatId));
+  await waitUntil("the server knows of the link", () => isHostLinked);
+  await chat.bye();
+});
+
 Deno.test("joinChat() is refused to a third person, whatever they know", async () => {
   await using pair = await ChatPair.invite();
   await using eve = await pair.server.connectAs("eve");
@@ -270,6 +289,8 @@ Deno.test("HostedChat waits no longer for a friend who takes no invitation any m
   pair.ana.hear({ name: "chat_closed", content: { chatId, by: "bob", reason: "closed" } });
   assert.equal(pair.hosted.chat.channel.isEnded, false, "one attempt of his has ended");
   pair.ana.hear({ name: "chat_closed", content: { chatId, by: "bob", reason: "declined" } });
-  await assert.rejects(pair.hosted.linked, /the invitation is over, as bob takes none from you any more/);
+  await assert.rejects(pair.hosted.linked, {
+    message: "Cannot chat with bob: the invitation is over, as bob takes none from you any more",
+  });
   await pair.hosted.chat.ended;
 });

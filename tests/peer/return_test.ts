@@ -103,6 +103,16 @@ Deno.test("A host that is gone for the server is not gone for a friend who looks
   assert.deepEqual(pair.atAna.lines, ["still here"]);
 });
 
+Deno.test("whose friend's program has given the chat up is not told that the friend has ended it", async () => {
+  await using pair = await ChatPair.link({ isCuttable: true });
+  pair.cable.leadTo(null);
+  pair.cable.cut();
+  await pair.atBob.until("lost");
+  const { chatId } = pair.bob.events[0]!.content;
+  pair.bob.hear({ name: "chat_closed", content: { chatId, by: "ana", reason: "closed" } });
+  assert.deepEqual(await pair.joined.chat.ended, { kind: "closed", message: "ana has left the chat" });
+});
+
 function withoutPlaces(method: string, result: unknown): unknown {
   return method === "join_chat" ? { ...result as object, places: [] } : result;
 }

@@ -68,6 +68,10 @@ export class MemoryEntries implements ChatEntries {
     return Promise.resolve([...this.#byHost.of(accountId), ...this.#byFriend.of(accountId)]);
   }
 
+  parties(): Promise<number[]> {
+    return Promise.resolve([...new Set([...this.#byHost.ids(), ...this.#byFriend.ids()])]);
+  }
+
   neglected(): Promise<string[]> {
     const now = this.#now();
     const neglected = this.#entries.values().filter(({ host, awayUntil }) => {
@@ -124,6 +128,11 @@ class Index {
   /** Ids of chats, in the order in which they were opened. */
   of(accountId: number): ReadonlySet<string> {
     return this.#sets.get(accountId) ?? new Set();
+  }
+
+  /** Of the accounts that have any. */
+  ids(): Iterable<number> {
+    return this.#sets.keys();
   }
 
   add(accountId: number, chatId: string): void {

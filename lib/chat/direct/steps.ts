@@ -36,9 +36,11 @@ export function open(host: ChatParty, friendId: number, details: OpenChat): Step
       throw new ChatError("conflict", "Cannot open the chat: its id is in use");
     }
     const before = known ?? freshEntry(host, friendId, details, now);
-    const entry: ChatEntry = { ...before, host, details, awayUntil: null };
+    const isJoined = before.isJoined || (details.isJoined ?? false);
+    const entry: ChatEntry = { ...before, host, details, isJoined, awayUntil: null };
     const tellFriend = () => {
       if (!entry.isJoined) return known ? [] : [tell(friendId, "chat_invited", invitationOf(entry))];
+      if (known?.host && isSameSession(known.host.at, host.at)) return []; // it is not back: it was not away
       // The friend may have another session by now and be waiting for just this.
       const to = entry.joiner && isHere(entry.joiner) ? entry.joiner.at : friendId;
       return [tell(to, "chat_reopened", { chatId: entry.chatId })];
@@ -187,11 +189,18 @@ export function offerPunch(
   };
 }
 
-/** Takes a session that has ended out of a chat, which waits a while for it to come back. Results in `awayUntil`. */
+/**
+ * Takes a session that has ended out of a chat, which waits a while for it to come back. Results in `awayUntil`. A joiner that
+ * goes before its first link may be a program that has ended: the friend is invited again, so that the next one finds the chat.
+ */
 export function leave(party: ChatParty, awayMs: number): Step<number | null> {
-  return (entry, { now }) => {
+  return (entry, { now, isHere }) => {
     if (entry?.joiner && isSameSession(entry.joiner.at, party.at)) {
-      return { entry: { ...entry, joiner: null }, result: null, news: [] };
+      const isJoined = entry.details.isJoined ?? false;
+      const left = { ...entry, joiner: null, isJoined };
+      const isWaiting = !isJoined && entry.host && isHere(entry.host);
+      const news = isWaiting ? [tell(entry.friendId, "chat_invited", invitationOf(left))] : [];
+      return { entry: left, result: null, news };
     }
     if (!entry?.host || !isSameSession(entry.host.at, party.at)) return { entry, result: null, news: [] };
     const awayUntil = now + awayMs;

@@ -96,7 +96,7 @@ export class Pace {
  */
 export class Paces<Key> {
   readonly #make: (key: Key) => Pace; // a rested one
-  readonly #paces = new Map<Key, Pace>(); // the one that was used the longest ago first
+  readonly #paces = new Map<Key, Pace>(); // the one that was looked at, or used, the longest ago first
 
   constructor(make: (key: Key) => Pace) {
     this.#make = make;
@@ -115,12 +115,18 @@ export class Paces<Key> {
     return pace;
   }
 
-  /** Two are looked at for each one that may have come, so that the number goes down as they rest. */
+  /**
+   * Two are looked at for each one that may have come, so that the number goes down as they rest. One that goes on is looked at
+   * again when all others have been: it must not keep those behind it, which may be very many.
+   */
   #forgetRested(): void {
     let looks = 2;
     for (const [key, pace] of this.#paces) {
-      if (looks-- === 0 || this.#paces.size === 1 || !pace.isRested) return;
+      if (looks-- === 0 || this.#paces.size === 1) return;
       this.#paces.delete(key);
+      if (pace.isRested) continue;
+      this.#paces.set(key, pace);
+      return;
     }
   }
 }

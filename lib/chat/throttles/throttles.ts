@@ -7,8 +7,9 @@
 // An address is an IPv4 address, or an IPv6 /64.
 import { type RateLimiterAbstract, RateLimiterRes } from "rate-limiter-flexible";
 import { ChatError } from "../../errors.ts";
-import { type Counts, triesInMemory } from "../counts.ts";
-import type { TurnTaker } from "./fair_line.ts";
+import { type Counts, triesInMemory, type TryLimit } from "../counts.ts";
+import { Desk, Desks } from "./desk.ts";
+import { connectionEnded, FairLine, type TurnTaker } from "./fair_line.ts";
 import { DEFAULT_THROTTLES, type ThrottleLimits } from "../limits.ts";
 import { Pace, type PaceClock, Paces, spokenWait } from "./pace.ts";
 
@@ -19,6 +20,8 @@ const LOGIN_WINDOW_S = 15 * 60;
 const REGISTRATION_WINDOW_S = 60 * 60;
 const REPORT_WINDOW_S = 60 * 60;
 
+const COUNTED_AT_ONCE = 8; // tries of one address: where a database counts, a flood of them is to hold up itself alone
+
 const STRANGERS_PER_SECOND = 1 / 5; // for one account: 17,000 guesses a day, from all of the world together
 const MAX_STRANGERS_WAITING = 4; // for one account: the last one's answer still comes while its client waits (30 s)
 
@@ -28,6 +31,11 @@ export interface ThrottlesOptions {
   readonly clock?: PaceClock; // time that strangers wait by; tests give their own
 }
 
+export interface LoginTry {
+  readonly name: string; // of the account, which need not exist
+  readonly knownDeviceId: string | null; // a device that has signed in to this account before; null for none
+}
+
 export class Throttles {
   readonly #perAccount: RateLimiterAbstract;
   readonly #perAddress: RateLimiterAbstract;
@@ -35,17 +43,22 @@ export class Throttles {
   readonly #reports: RateLimiterAbstract;
   readonly #strangers: Paces<string>; // by name of the account
   readonly #knownAddresses = new KnownAddresses();
+  readonly #desks = new Desks<string>(() =>
+    new Desk(COUNTED_AT_ONCE, new FairLine(Infinity, connectionEnded))
+  );
+  readonly #checks = new Desks<string>(() => new Desk(1, new FairLine(Infinity, connectionEnded)));
 
   constructor({ limits = DEFAULT_THROTTLES, tries = triesInMemory, clock }: ThrottlesOptions = {}) {
-    const logins = (name: string, points: number) => tries({ name, points, durationS: LOGIN_WINDOW_S });
+    const counted = (limit: TryLimit) => tries(limit, triesInMemory(limit));
+    const logins = (name: string, points: number) => counted({ name, points, durationS: LOGIN_WINDOW_S });
     this.#perAccount = logins("failed_logins_account", limits.failedLoginsPerAccount);
     this.#perAddress = logins("failed_logins_address", limits.failedLoginsPerAddress);
-    this.#registrations = tries({
+    this.#registrations = counted({
       name: "registrations",
       points: limits.registrationsPerAddress,
       durationS: REGISTRATION_WINDOW_S,
     });
-    this.#reports = tries({
+    this.#reports = counted({
       name: "reports",
       points: limits.reportsPerAccount,
       durationS: REPORT_WINDOW_S,
@@ -63,23 +76,20 @@ export class Throttles {
   /**
    * Counts a login as failed before it is checked, so that many at once cannot all slip through. Waits for its turn where
    * strangers have failed too often.
-   * @param login.name Of the account, which need not exist.
-   * @param login.knownDeviceId A device that has signed in to this account before; null for none.
    * @returns Call it when the password was right: it takes the count back.
    */
-  async startLogin(
-    taker: TurnTaker,
-    { name, knownDeviceId }: { readonly name: string; readonly knownDeviceId: string | null },
-  ): Promise<() => Promise<void>> {
+  async startLogin(taker: TurnTaker, { name, knownDeviceId }: LoginTry): Promise<() => Promise<void>> {
     const { addressGroup } = taker;
     if (knownDeviceId !== null) {
       const key = `device ${knownDeviceId}`;
-      await take(this.#perAccount, key, `log in as ${name} with this device`);
+      await this.#count(taker, () => take(this.#perAccount, key, `log in as ${name} with this device`));
       return async () => void await this.#perAccount.delete(key);
     }
     const key = `${addressGroup} ${name}`;
-    await take(this.#perAddress, addressGroup, "log in from this address");
-    await take(this.#perAccount, key, `log in as ${name} from this address`);
+    await this.#count(taker, async () => {
+      await take(this.#perAddress, addressGroup, "log in from this address");
+      await take(this.#perAccount, key, `log in as ${name} from this address`);
+    });
     const isStranger = !this.#knownAddresses.has(name, addressGroup);
     if (isStranger) await this.#strangers.of(name).turn(taker);
     return async () => {
@@ -89,6 +99,16 @@ export class Throttles {
     };
   }
 
+  /**
+   * Does what goes on between the start of a login and its outcome. Logins of one account from one address, or on one device that
+   * it knows, are checked one after the other: those under way count as failed, and many of them would use up what all at that
+   * address may try, and keep the password desk from them.
+   */
+  oneByOne<T>(taker: TurnTaker, { name, knownDeviceId }: LoginTry, check: () => Promise<T>): Promise<T> {
+    const key = knownDeviceId === null ? `${taker.addressGroup} ${name}` : `device ${knownDeviceId}`;
+    return this.#checks.serve(key, taker, check);
+  }
+
   /** Notes that somebody signed in to an account, by whatever means: no stranger there from now on. */
   signedIn(taker: TurnTaker, name: string): void {
     this.#knownAddresses.add(name, taker.addressGroup);
@@ -96,12 +116,17 @@ export class Throttles {
 
   /** Counts a registration. @throws {ChatError} `rate_limited` with `retryAfterMs`. */
   startRegistration(taker: TurnTaker): Promise<void> {
-    return take(this.#registrations, taker.addressGroup, "register from this address");
+    const { addressGroup } = taker;
+    return this.#count(taker, () => take(this.#registrations, addressGroup, "register from this address"));
   }
 
   /** Counts a report. @throws {ChatError} `rate_limited` with `retryAfterMs`. */
   startReport(accountId: number): Promise<void> {
     return take(this.#reports, String(accountId), "report anybody");
+  }
+
+  #count(taker: TurnTaker, work: () => Promise<void>): Promise<void> {
+    return this.#desks.serve(taker.addressGroup, taker, work);
   }
 }
 

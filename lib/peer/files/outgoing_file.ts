@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { messageOf, UsageError } from "../../errors.ts";
+import { systemReasonOf, UsageError } from "../../errors.ts";
 import { FILE_CHUNK_BYTES } from "../../protocol/peer_messages.ts";
 import { safeFileName } from "./file_names.ts";
 import { hashFile } from "./incoming_file.ts";
@@ -32,7 +32,7 @@ export class OutgoingFile {
         ? "there is no such file"
         : error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable
         ? "you may not read it"
-        : messageOf(error);
+        : systemReasonOf(error);
       throw new UsageError(`Cannot send ${path}: ${why}`, { cause: error });
     }
   }
