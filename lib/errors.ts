@@ -125,6 +125,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The message of a failed call of the system, without its number and its arguments, where the words before it name the file. */
+export function systemReasonOf(error: unknown): string {
+  return messageOf(error).replace(/ \(os error \d+\).*$/s, "");
+}
+
 /** A text as it may stand in a message: escaped by JSON, and cut where it is long. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);

@@ -13,6 +13,40 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
+/** Resolves once all that is ready has had its turn: sooner than any timer does. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+/** How long work that never ends may keep what comes from the network waiting, in milliseconds. */
+const LOOK_EVERY_MS = 20;
+/** Who gives way fewer times in that time leaves the system time to be asked: a lone sender who waits for each reply does. */
+const BUSY_TURNS = 4;
+
+let lookedAt = -Infinity; // on the clock of performance.now()
+let turns = 0; // given since then
+let looking: Promise<void> | undefined;
+
+/**
+ * Resolves once all others have had their turn: for work that goes on and on. While something is always ready, Deno 2.8 asks the
+ * system in one of 61 rounds what has come; so now and then all who call this often wait together until nothing is ready, 1 ms at least.
+ */
+export function giveWay(): Promise<void> {
+  const now = performance.now();
+  if (looking === undefined && now - lookedAt >= LOOK_EVERY_MS && turns < BUSY_TURNS) {
+    lookedAt = now;
+    turns = 0;
+  }
+  turns += 1;
+  if (now - lookedAt < LOOK_EVERY_MS) return nextTurn();
+  // The round is over before the timer begins, or it would be due at once, with others still ready.
+  return looking ??= nextTurn().then(() => sleep(0)).then(() => {
+    lookedAt = performance.now();
+    turns = 0;
+    looking = undefined;
+  });
+}
+
 /** The outcome of work, or undefined after `ms` (`Infinity`: never); the work itself goes on. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   const { promise: timeUp, resolve } = Promise.withResolvers<undefined>();

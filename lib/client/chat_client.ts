@@ -63,6 +63,8 @@ export interface ChatListener {
   onMessage?(message: ReceivedMessage, hasWaited: boolean): void;
   /** All that had waited has arrived, or as much as is held; called again as more arrives. */
   onCaughtUp?(): void;
+  /** Messages were shown, here or by another program of this account on this device, and are held no longer. */
+  onShown?(): void;
   /** Messages to somebody have got further. */
   onReceipt?(receipt: Event<"receipt">): void;
   /** A message from the outbox is stored on the server. */
@@ -78,6 +80,8 @@ export interface ChatListener {
   /** Something failed that nobody waits for. */
   onFault?(error: unknown): void;
 }
+
+type Pages = AsyncGenerator<readonly HistoryEntry[]>;
 
 /** A message on its way. */
 export interface Sending {
@@ -199,6 +203,12 @@ export class ChatClient implements Disposable {
     await this.#acknowledge();
   }
 
+  /** Learns what another program of this account on this device has shown meanwhile. */
+  lookElsewhere(): void {
+    const upTo = this.#records.readCursor();
+    if (upTo > this.#shown) this.#noteShown(upTo);
+  }
+
   /** Forgets everything up to a sequence here, without noting it as read: the next program gets it again. */
   passOver(upTo: number): void {
     this.#unread.shown(upTo);
@@ -206,10 +216,11 @@ export class ChatClient implements Disposable {
   }
 
   /** Every user, by name, page by page. */
-  async *users(): AsyncGenerator<UserEntry> {
+  async *users(options?: RequestOptions): AsyncGenerator<UserEntry> {
     let after: string | null = null;
     do {
-      const page: Result<"list_users"> = await this.call("list_users", after === null ? {} : { after });
+      const params: Params<"list_users"> = after === null ? {} : { after };
+      const page: Result<"list_users"> = await this.call("list_users", params, options);
       mustGetFurther(page.next, after);
       yield* page.users;
       after = page.next;
@@ -217,18 +228,19 @@ export class ChatClient implements Disposable {
   }
 
   /** One user; null when there is none of that name. */
-  async findUser(name: string): Promise<UserEntry | null> {
-    return (await this.call("list_users", { name })).users[0] ?? null;
+  async findUser(name: string, options?: RequestOptions): Promise<UserEntry | null> {
+    return (await this.call("list_users", { name }, options)).users[0] ?? null;
   }
 
   /** What was written between this account and another, newest page first; each page is oldest first. */
-  history(name: string, range?: HistoryRange): AsyncGenerator<readonly HistoryEntry[]> {
-    return newestFirst((before) => this.#historyPage(name, before), range);
+  history(name: string, range?: HistoryRange, options?: RequestOptions): Pages {
+    return newestFirst((before) => this.#historyPage(name, before, options), range);
   }
 
   /** The same, oldest page first. One page is held at a time, so all but the oldest are asked for twice: back, then forward. */
-  historyFromStart(name: string, range?: HistoryRange): AsyncGenerator<readonly HistoryEntry[]> {
-    return oldestFirst((before) => this.#historyPage(name, before, MAX_HISTORY_PER_PAGE), range);
+  historyFromStart(name: string, range?: HistoryRange): Pages {
+    const limit = MAX_HISTORY_PER_PAGE;
+    return oldestFirst((before) => this.#historyPage(name, before, {}, limit), range);
   }
 
   /**
@@ -254,13 +266,13 @@ export class ChatClient implements Disposable {
   }
 
   /** A page from the server; the records learn of it. */
-  async #historyPage(name: string, before: number | null, limit?: number): Promise<HistoryPage> {
+  async #historyPage(name: string, before: number | null, options?: RequestOptions, limit?: number) {
     try {
       const page = await this.call("fetch_history", {
         with: name,
         ...(before === null ? {} : { before }),
         ...(limit === undefined ? {} : { limit }),
-      });
+      }, options);
       this.#records.keepHistory(name, before, page);
       return page;
     } catch (error) {
@@ -324,6 +336,7 @@ export class ChatClient implements Disposable {
     this.#shown = upTo;
     this.#records.saveReadCursor(upTo);
     this.#records.seen(seen);
+    this.#listener.onShown?.();
   }
 
   #settle(message: OutboxMessage, outcome: SendOutcome): void {

@@ -2,13 +2,13 @@
  * Everything of one account in a folder: JSON lines, and a schema of them.
  *
  * The folder is there whole or not at all: until then its content lies in `FOLDER.part`, and a later call goes on where one was cut
- * off. History comes newest page first, so each conversation's pages are kept apart until its last one is there. One page is in
- * memory at a time.
+ * off. History comes newest page first, so the pages of a conversation with more than one are kept apart until its last one is
+ * there. In memory are a page, and the newest ones of a few conversations that are asked for ahead.
  * @module
  */
 import { join, resolve } from "node:path";
-import { messageOf, UsageError } from "../errors.ts";
-import { renameAndSync, writeWhole } from "../sync_folder.ts";
+import { systemReasonOf, UsageError } from "../errors.ts";
+import { renameAndSync, UNFINISHED, writeWhole } from "../sync_folder.ts";
 import { type ExportedAccount, type ExportedMessage, type ExportedPerson, exportSchema } from "./schema.ts";
 
 const FILE_MODE = 0o600; // for its owner alone
@@ -19,6 +19,9 @@ const PEOPLE = "people.jsonl";
 const PROGRESS = "progress.json";
 const LOCK = "lock";
 const PAGES = "pages"; // of the conversation that is being fetched
+
+/** How often progress is put on disk: whoever kills an export fetches this much again. Each time costs some ten milliseconds. */
+const SAVE_EVERY_MS = 500;
 
 /** Where an export gets its content from. */
 export interface ExportSource {
@@ -33,10 +36,14 @@ export interface ExportSource {
     after: string | null,
   ): Promise<{ readonly names: readonly string[]; readonly next: string | null }>;
   /** A page of a conversation: the newest messages below the sequence `before`, oldest first. */
-  history(
-    name: string,
-    before: number | null,
-  ): Promise<{ readonly messages: readonly ExportedMessage[]; readonly next: number | null }>;
+  history(name: string, before: number | null): Promise<HistoryPage>;
+  /** Conversations that are asked for at a time, where each answer is a while under way; 1 by default. */
+  readonly ahead?: number;
+}
+
+interface HistoryPage {
+  readonly messages: readonly ExportedMessage[];
+  readonly next: number | null; // the `before` of the page before it; null when there is none
 }
 
 /** How much was exported. */
@@ -45,6 +52,12 @@ export interface Exported {
   readonly messages: number;
   /** People they were exchanged with. */
   readonly people: number;
+}
+
+/** Open where the next conversation goes. */
+interface Files {
+  readonly messages: Deno.FsFile;
+  readonly people: Deno.FsFile;
 }
 
 interface Progress extends Exported {
@@ -70,9 +83,15 @@ export async function exportTo(folder: string, source: ExportSource): Promise<Ex
   try {
     await Deno.mkdir(join(part, PAGES), { recursive: true, mode: FOLDER_MODE });
   } catch (cause) {
-    throw new UsageError(`Cannot export to ${folder}: ${messageOf(cause)}`, { cause });
+    throw new UsageError(`Cannot export to ${folder}: ${systemReasonOf(cause)}`, { cause });
   }
-  const exported = await exportAlone(part, source);
+  const exported = await exportAlone(part, source).catch((error) => {
+    if (!isOfSystem(error)) throw error;
+    const message = `Cannot write to ${part}: ${
+      systemReasonOf(error)
+    }; export to the same folder again to go on`;
+    throw new UsageError(message, { cause: error });
+  });
   for (const name of [PAGES, PROGRESS, LOCK]) await Deno.remove(join(part, name), { recursive: true });
   await renameAndSync(part, target);
   return exported;
@@ -89,6 +108,8 @@ class Export {
   readonly #part: string;
   readonly #source: ExportSource;
   #progress: Progress;
+  #savedAt = 0;
+  readonly #newest = new Map<string, Promise<HistoryPage>>(); // asked for ahead, by name of the conversation
 
   constructor(part: string, source: ExportSource) {
     this.#part = part;
@@ -107,12 +128,7 @@ class Export {
 
   async run(): Promise<Exported> {
     await this.#goOn();
-    for (let after: string | null = this.#progress.done, isLast = false; !isLast;) {
-      const { names, next } = await this.#source.conversations(after);
-      for (const name of names) await this.#take(name);
-      isLast = next === null;
-      after = next;
-    }
+    await this.#takeAll();
     const { account, server, messages, people } = this.#progress;
     const about = { account, server, exportedAt: Date.now(), ...await this.#source.about() };
     await this.#write("account.json", JSON.stringify(about satisfies ExportedAccount, null, 2) + "\n");
@@ -120,8 +136,12 @@ class Export {
     return { messages, people };
   }
 
-  /** Takes up what an earlier call has left: what its progress does not count was cut off. */
+  /** Takes up what an earlier call has left. */
   async #goOn(): Promise<void> {
+    // A file that was being written when the program was killed.
+    for await (const { name } of Deno.readDir(this.#part)) {
+      if (name.endsWith(UNFINISHED)) await Deno.remove(join(this.#part, name));
+    }
     const path = join(this.#part, PROGRESS);
     if (await isThere(path)) {
       const found = JSON.parse(await Deno.readTextFile(path)) as Progress;
@@ -133,65 +153,90 @@ class Export {
         );
       }
       this.#progress = found;
-    } else {
-      // Pages from before belong to nobody knows whom.
-      await Deno.remove(join(this.#part, PAGES), { recursive: true });
-      await Deno.mkdir(join(this.#part, PAGES), { mode: FOLDER_MODE });
-      await this.#save();
+      return;
     }
-    const { messageBytes, peopleBytes } = this.#progress;
-    for (const [name, bytes] of [[MESSAGES, messageBytes], [PEOPLE, peopleBytes]] as const) {
-      using file = await this.#append(name);
-      await file.truncate(bytes);
+    // Pages from before belong to nobody knows whom.
+    await Deno.remove(join(this.#part, PAGES), { recursive: true });
+    await Deno.mkdir(join(this.#part, PAGES), { mode: FOLDER_MODE });
+    await this.#write(PROGRESS, JSON.stringify(this.#progress));
+  }
+
+  async #takeAll(): Promise<void> {
+    const { done, messageBytes, peopleBytes } = this.#progress;
+    // What the progress does not count is cut off.
+    using messages = await this.#openAt(MESSAGES, messageBytes);
+    using people = await this.#openAt(PEOPLE, peopleBytes);
+    const files = { messages, people };
+    try {
+      for (let after = done, isLast = false; !isLast;) {
+        const { names, next } = await this.#source.conversations(after);
+        for (const [index, name] of names.entries()) {
+          this.#askAhead(names.slice(index + 1, index + (this.#source.ahead ?? 1)));
+          await this.#take(name, files);
+        }
+        isLast = next === null;
+        after = next;
+      }
+    } catch (error) {
+      // Should this fail too, the next call fetches a little more again.
+      await this.#save(files).catch(() => {});
+      throw error;
     }
+    await this.#save(files);
+  }
+
+  #askAhead(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#newest.has(name)) continue;
+      const page = this.#source.history(name, null);
+      page.catch(() => {}); // told when its turn comes
+      this.#newest.set(name, page);
+    }
+  }
+
+  /** The newest page of a conversation, or the one before a sequence. */
+  #page(name: string, before: number | null): Promise<HistoryPage> {
+    const asked = before === null ? this.#newest.get(name) : undefined;
+    this.#newest.delete(name);
+    return asked ?? this.#source.history(name, before);
   }
 
   /** Fetches a conversation, and adds it to those that are whole. */
-  async #take(name: string): Promise<void> {
-    let pages = 0;
-    let before: number | null = null;
-    for (let isFirst = true; isFirst || before !== null; isFirst = false) {
+  async #take(name: string, files: Files): Promise<void> {
+    let kept = 0; // pages on disk
+    let oldest = ""; // the page after them, which is the last one
+    for (let before: number | null = null, isLast = false; !isLast;) {
       // What is there already was fetched before the program was cut off.
-      const kept = await this.#readPage(name, pages + 1);
-      if (kept !== null) {
-        pages += 1;
-        before = kept[0]!.sequence;
+      const page = await this.#readPage(name, kept + 1);
+      if (page !== null) {
+        kept += 1;
+        before = page[0]!.sequence;
         continue;
       }
-      const page = await this.#source.history(name, before);
-      before = page.next;
-      if (page.messages.length === 0) break;
-      pages += 1;
-      const lines = page.messages.map((message) => `${JSON.stringify(message)}\n`).join("");
-      await this.#write(pagePath(name, pages), lines);
+      const { messages, next } = await this.#page(name, before);
+      const lines = messages.map((message) => `${JSON.stringify(message)}\n`).join("");
+      isLast = next === null || messages.length === 0;
+      if (isLast) oldest = lines;
+      else await this.#write(pagePath(name, ++kept), lines);
+      before = next;
     }
-    await this.#join(name, pages);
-  }
-
-  async #join(name: string, pages: number): Promise<void> {
     let count = 0;
     let { messageBytes, peopleBytes } = this.#progress;
-    {
-      using file = await this.#append(MESSAGES);
-      await file.seek(messageBytes, Deno.SeekMode.Start);
-      for (let page = pages; page >= 1; page--) {
-        const bytes = await Deno.readFile(join(this.#part, pagePath(name, page)));
-        await writeAll(file, bytes);
-        messageBytes += bytes.length;
-        count += bytes.reduce((lines, byte) => lines + Number(byte === LINE_FEED), 0);
-      }
-      await file.sync();
+    const add = async (bytes: Uint8Array) => {
+      await writeAll(files.messages, bytes);
+      messageBytes += bytes.length;
+      count += bytes.reduce((lines, byte) => lines + Number(byte === LINE_FEED), 0);
+    };
+    const encoder = new TextEncoder();
+    await add(encoder.encode(oldest));
+    for (let page = kept; page >= 1; page--) {
+      await add(await Deno.readFile(join(this.#part, pagePath(name, page))));
     }
-    {
-      const bytes = new TextEncoder().encode(
-        `${JSON.stringify({ name, messages: count } satisfies ExportedPerson)}\n`,
-      );
-      using file = await this.#append(PEOPLE);
-      await file.seek(peopleBytes, Deno.SeekMode.Start);
-      await writeAll(file, bytes);
-      peopleBytes += bytes.length;
-      await file.sync();
-    }
+    const person = encoder.encode(
+      `${JSON.stringify({ name, messages: count } satisfies ExportedPerson)}\n`,
+    );
+    await writeAll(files.people, person);
+    peopleBytes += person.length;
     const { messages, people } = this.#progress;
     this.#progress = {
       ...this.#progress,
@@ -201,8 +246,8 @@ class Export {
       messageBytes,
       peopleBytes,
     };
-    await this.#save();
-    for (let page = 1; page <= pages; page++) await Deno.remove(join(this.#part, pagePath(name, page)));
+    if (kept > 0 || performance.now() - this.#savedAt >= SAVE_EVERY_MS) await this.#save(files);
+    for (let page = 1; page <= kept; page++) await Deno.remove(join(this.#part, pagePath(name, page)));
   }
 
   async #readPage(name: string, page: number): Promise<ExportedMessage[] | null> {
@@ -212,16 +257,28 @@ class Export {
     return text.trimEnd().split("\n").map((line) => JSON.parse(line));
   }
 
-  #save(): Promise<void> {
-    return this.#write(PROGRESS, JSON.stringify(this.#progress));
+  /** What progress counts is on disk before it. */
+  async #save({ messages, people }: Files): Promise<void> {
+    await messages.sync();
+    await people.sync();
+    await this.#write(PROGRESS, JSON.stringify(this.#progress));
+    this.#savedAt = performance.now();
   }
 
   #write(name: string, text: string): Promise<void> {
     return writeWhole(join(this.#part, name), text, FILE_MODE);
   }
 
-  #append(name: string): Promise<Deno.FsFile> {
-    return Deno.open(join(this.#part, name), { read: true, write: true, create: true, mode: FILE_MODE });
+  async #openAt(name: string, bytes: number): Promise<Deno.FsFile> {
+    const file = await Deno.open(join(this.#part, name), { write: true, create: true, mode: FILE_MODE });
+    try {
+      await file.truncate(bytes);
+      await file.seek(bytes, Deno.SeekMode.Start);
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 }
 
@@ -234,6 +291,11 @@ function pagePath(name: string, page: number): string {
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}
+
+/** Whether an error is of the disk, and none of the source. */
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && /^E[A-Z]+$/.test((error as { readonly code?: string }).code ?? "");
 }
 
 async function isThere(path: string): Promise<boolean> {

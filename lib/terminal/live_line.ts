@@ -56,6 +56,7 @@ export interface ProgressOptions {
 const REDRAW_MS = 100; // milliseconds between two pictures of a bar
 const SPEED_WINDOW_MS = 5_000; // speed is measured over this many milliseconds
 const BAR_COLUMNS = 20;
+const MOST_DAYS = 99; // that are said to be left
 
 export class ProgressBar implements Disposable {
   readonly #line: LiveLine;
@@ -106,9 +107,14 @@ export class ProgressBar implements Disposable {
     const pace = speed > 0 ? `${this.#amount(speed)}/s` : "";
     if (total === undefined || total <= 0) return this.#fitted([this.#amount(this.#done), pace], [1]);
     const share = Math.max(0, Math.min(1, this.#done / total));
-    const left = speed > 0 && total > this.#done ? `${duration((total - this.#done) / speed)} left` : "";
+    const left = speed > 0 && total > this.#done ? (total - this.#done) / speed : Infinity;
     const amount = `${this.#amount(this.#done)} of ${this.#amount(total)}`;
-    return this.#fitted([bar(share), `${Math.floor(share * 100)} %`, amount, pace, left], [0, 3, 2, 4]);
+    return this.#fitted([bar(share), `${Math.floor(share * 100)} %`, amount, pace, timeLeft(left)], [
+      0,
+      3,
+      2,
+      4,
+    ]);
   }
 
   /** Label and parts in one row; where it is too narrow, parts are left out in the order given, then the label is cut. */
@@ -143,9 +149,14 @@ function bar(share: number): string {
   return `[${"#".repeat(filled)}${"-".repeat(BAR_COLUMNS - filled)}]`;
 }
 
-function duration(seconds: number): string {
+/** Nothing where it says no more than that nobody waits for it. */
+function timeLeft(seconds: number): string {
   const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const minutes = Math.floor(whole / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  if (whole < 60) return `${whole} s left`;
+  if (minutes < 60) return `${minutes} min ${whole % 60} s left`;
+  if (days < 2) return `${hours} h ${minutes % 60} min left`;
+  return days <= MOST_DAYS ? `${days} days left` : "";
 }

@@ -22,6 +22,9 @@ export interface MenuCommand extends Overviewed {
   readonly aliases?: readonly string[]; // other names; not shown in the overview
   readonly details?: string; // more lines for `help NAME`
   readonly isSecret?: boolean; // whether a line with this command stays out of the lines kept, as it may hold a secret
+  readonly forgetsLines?: boolean; // whether it may empty the store of typed lines
+  /** Whether a line that begins with the name of no command is meant for this one, whole. */
+  readonly takes?: (line: string) => boolean;
   /** Completes what follows the name; `from` counts from the beginning of the arguments. */
   readonly complete?: (args: string) => Completion | Promise<Completion>;
   /** @param args The untouched rest of the line behind the name and one white space; may have several lines. */
@@ -34,6 +37,8 @@ export interface MenuOptions {
   readonly prompt: string | (() => string);
   readonly title?: string; // a heading over the overview. None by default
   readonly typedLines?: TypedLinesStore; // keeps the lines typed between runs. In memory alone by default
+  /** What to do in place of a word that names no command, as a sentence; null, and by default, where nothing better is known. */
+  readonly advise?: (word: string) => string | null;
   readonly onError?: (error: unknown, command: string) => void;
 }
 
@@ -78,10 +83,13 @@ export class Menu {
 
   /** Runs until the end of the input, a command that leaves, or the closing of the terminal. Call it once. */
   async run(): Promise<void> {
-    if (this.#options.typedLines !== undefined) {
-      this.#typedLines = await TypedLines.from(this.#options.typedLines);
-    }
+    await this.#loadTypedLines();
     await this.#loop.run();
+  }
+
+  async #loadTypedLines(): Promise<void> {
+    const { typedLines } = this.#options;
+    if (typedLines !== undefined) this.#typedLines = await TypedLines.from(typedLines);
   }
 
   overview(): string {
@@ -122,9 +130,11 @@ export class Menu {
       }
       this.#isAskedToLeave = false;
       if (line === null) return null;
-      const [, word = "", args = ""] = /^\s*(\S+)\s?([^]*)$/.exec(line) ?? [];
+      const [, word = "", behind = ""] = /^\s*(\S+)\s?([^]*)$/.exec(line) ?? [];
       if (word === "") continue;
-      const command = this.#byName.get(word.toLowerCase());
+      const named = this.#byName.get(word.toLowerCase());
+      const command = named ?? this.#commands.find(({ takes }) => takes?.(line));
+      const args = named === undefined ? line : behind;
       if (command === undefined) {
         this.#typedLines.add(line);
         await this.#unknown(word);
@@ -142,12 +152,17 @@ export class Menu {
     const interrupted = new AbortController();
     using _handler = terminal.onInterrupt(() => interrupted.abort(new Interrupt()));
     try {
+      // What begins with a number may be a text that was meant for somebody else: "7 of us" once left.
+      if (command.usage === undefined && args.trim() !== "") {
+        throw new UsageError(`Cannot take the words behind ${command.name}: it needs none`);
+      }
       await command.run(args, {
         terminal,
         signal: interrupted.signal,
         leave: () => this.#isLeaving = true,
         instead: (line) => this.instead(line),
       });
+      if (command.forgetsLines === true) await this.#loadTypedLines();
     } catch (error) {
       if (error instanceof Interrupt || (interrupted.signal.aborted && isAbort(error))) {
         return await terminal.print("Stopped.");
@@ -160,9 +175,12 @@ export class Menu {
   }
 
   async #unknown(word: string): Promise<void> {
+    const advice = this.#options.advise?.(word) ?? null;
     const near = nearestName(word, this.#commands.map((command) => command.name));
     const numbers = this.#commands.flatMap((command) => command.number ?? []);
-    const wanted = /^\d+$/.test(word) && numbers.length > 0
+    const wanted = advice !== null
+      ? advice
+      : /^\d+$/.test(word) && numbers.length > 0
       ? `The options are ${numbers.sort((one, other) => one - other).join(", ")}.`
       : near !== null
       ? `Did you mean ${cyan(near)}?`
@@ -199,10 +217,11 @@ export class Menu {
   }
 }
 
-/** For {@linkcode MenuCommand.complete}: the first word of the arguments, say a name. */
+/** For {@linkcode MenuCommand.complete}: the first word of the arguments, say a name, which may be begun with a capital or an @. */
 export function completeFirstWord(args: string, names: readonly string[]): Completion {
   if (/\s/.test(args)) return { from: 0, candidates: [] };
-  return { from: 0, candidates: names.filter((name) => name.startsWith(args)).map((name) => `${name} `) };
+  const begun = args.toLowerCase().replace(/^@/, "");
+  return { from: 0, candidates: names.filter((name) => name.startsWith(begun)).map((name) => `${name} `) };
 }
 
 /** An error's message as a sentence, and when to try again where that helps. */

@@ -70,6 +70,17 @@ export function oneLine(text: string, columns: number): string {
   return cutToColumns(safeText(enough.replaceAll(/[\s\u0085]+/gu, " ").trim()), columns);
 }
 
+// Of what JSON leaves as it is: controls that a terminal may obey, and what reorders a line or ends it.
+const STEERING = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A value as one line of JSON that may be shown: what could steer a terminal is escaped, and means the same to whoever parses it. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(
+    STEERING,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 function shownAs(
   character: string,
   code: number,

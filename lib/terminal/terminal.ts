@@ -9,6 +9,7 @@ import { within } from "../waiting.ts";
 import type { Emulator } from "./screen/alert_sequences.ts";
 import { Alerts } from "./screen/alerts.ts";
 import { Attention } from "./line/attention.ts";
+import { breakLines } from "./screen/break_lines.ts";
 import { editWithProgram } from "./line/external_editor.ts";
 import type { ScreenSize } from "./screen/picture.ts";
 import { InputSource } from "./keys/input_source.ts";
@@ -42,6 +43,8 @@ export interface TerminalOptions {
   readonly editor?: string | undefined;
   /** Whether lines that come from a pipe are repeated behind their prompt, so that the output reads as a conversation. True by default. */
   readonly echoesPipe?: boolean;
+  /** Whether lines printed to a real terminal are broken at spaces, for people, and not by the terminal. False by default. */
+  readonly breaksLines?: boolean;
   /** A clock in milliseconds that never goes back; `performance.now` by default. */
   readonly now?: () => number;
 }
@@ -56,7 +59,7 @@ export class Terminal implements AsyncDisposable {
   /** Calls the person here, and knows whether they look. */
   readonly alerts: Alerts;
   readonly #io: TerminalIo;
-  readonly #editor: string | undefined;
+  readonly #options: TerminalOptions;
   readonly #now: () => number;
   readonly #useColor: boolean;
   readonly #queue: OutputQueue;
@@ -74,11 +77,11 @@ export class Terminal implements AsyncDisposable {
   /** Takes keyboard and screen; nothing is written yet. */
   constructor(options: TerminalOptions = {}) {
     this.#io = options.io ?? PROCESS_IO;
-    this.#editor = options.editor;
+    this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     const { input, output, signals } = this.#io;
-    const canRedraw = options.term !== "dumb" && options.term !== "";
-    this.isInteractive = input.isTerminal() && output.isTerminal() && canRedraw;
+    this.isInteractive = input.isTerminal() && output.isTerminal() &&
+      !["dumb", ""].includes(options.term ?? "xterm");
     this.#useColor = output.isTerminal() && options.term !== "dumb" && (options.noColor ?? "") === "";
     const source = new InputSource(input, options.onInput);
     const prompt = () => this.#prompts.top;
@@ -156,18 +159,19 @@ export class Terminal implements AsyncDisposable {
     return this.#prompts.ask({ prompt, ...options, multiline: false }, true);
   }
 
-  /**
-   * Asks yes or no, until the answer is one of them; an empty line means `byDefault`, the end of the input no.
-   * @throws {Interrupt} at Ctrl+C.
-   */
+  /** Asks yes or no until that is the answer; an empty line means `byDefault`, the end of the input no. Throws `Interrupt` at Ctrl+C. */
   confirm(question: string, byDefault: boolean, options: SignalOption = {}): Promise<boolean> {
     return confirmWith(this, question, byDefault, options);
   }
 
+  /** Asks as {@linkcode confirm} whether to go on with a long list; a pipe, whose next line is another command, gets `byDefault`. */
+  async wantsMore(question: string, byDefault: boolean): Promise<boolean> {
+    return this.#io.input.isTerminal() ? await this.confirm(question, byDefault) : byDefault;
+  }
+
   /**
    * Asks to choose, by number from 1 or by name, until the answer fits; `byDefault` is the index that an empty line means.
-   * @returns The value chosen; `null` at the end of the input.
-   * @throws {Interrupt} at Ctrl+C.
+   * @returns The value chosen; `null` at the end of the input. Throws `Interrupt` at Ctrl+C.
    */
   choose<Value>(
     question: string,
@@ -179,39 +183,36 @@ export class Terminal implements AsyncDisposable {
 
   /** Opens the person's editor on a text. Throws `UsageError` when none is set or it cannot be run. */
   edit(text: string): Promise<string> {
-    return this.runOutside(() => editWithProgram(this.#editor, text));
+    return this.runOutside(() => editWithProgram(this.#options.editor, text));
   }
 
   /**
    * Prints a line, or several, above whatever is being typed.
    * @param line May hold colours of `style.ts`; other control characters are made visible.
+   * @param isOurs Whether it is the program that speaks; what others wrote is never broken, and can be copied as it was written.
    * @returns Fulfilled when there is room for more: waiting for it keeps memory small behind a slow reader.
    * @throws {OutputError} once a write has failed, this one or another; {@linkcode flush} tells of all of them.
    */
-  print(line = ""): Promise<void> {
-    const printed = this.#printInTurn(line);
+  print(line = "", isOurs = true): Promise<void> {
+    const printed = this.#printInTurn(line, isOurs);
     // Not everybody waits, and whoever does not is told by the next one.
     printed.catch(() => {});
     return printed;
   }
 
-  async #printInTurn(line: string): Promise<void> {
+  async #printInTurn(line: string, isOurs: boolean): Promise<void> {
     if (this.#queue.isFull) await this.#queue.whenRoom();
     this.closed.throwIfAborted();
-    this.#printNow(line);
+    this.#printNow(line, isOurs);
   }
 
   /** Prints news that nobody waits for. A screen that takes nothing for long misses some, and is told how many. */
   printAbove(line: string): void {
-    if (this.#queue.isFull) {
-      this.#leftOut += 1;
-      return;
-    }
-    if (this.#leftOut > 0) {
-      this.#printNow(`(${this.#leftOut} lines left out because the screen did not keep up)`);
-      this.#leftOut = 0;
-    }
-    this.#printNow(line);
+    if (this.#queue.isFull) return void (this.#leftOut += 1);
+    const gap = `(lines left out because the screen did not keep up: ${this.#leftOut})`;
+    if (this.#leftOut > 0) this.#printNow(gap, true);
+    this.#leftOut = 0;
+    this.#printNow(line, true);
   }
 
   /** Shows one changing line, in place of the one before; the empty text takes it away. */
@@ -315,7 +316,7 @@ export class Terminal implements AsyncDisposable {
     if (!this.isInteractive) {
       this.#plain.close(prompt, outcome);
     } else {
-      const line = prompt.remains(outcome);
+      const line = prompt.remains(outcome, this.size.columns - 1);
       if (line === undefined) this.refresh();
       else this.#printNow(line);
     }
@@ -332,17 +333,18 @@ export class Terminal implements AsyncDisposable {
     this.#screen.reportFocus(this.alerts.reportsWhere(canReport));
   }
 
-  /** The process goes on after a stop. Unless it stopped by itself, the shell has written below what is painted. */
+  /** The process goes on after a stop. Unless it stopped by itself, the shell may have written below what is painted. */
   #continued(): void {
     this.#attention.continued();
     if (this.#isClosed || this.#suspensions > 0) return;
     this.#attention.renew();
-    this.#screen.forget();
+    this.#screen.continued(this.#attention.mode === "keys");
   }
 
-  #printNow(line: string): void {
+  #printNow(line: string, breaks = false): void {
     const text = printable(line, this.#useColor);
-    if (this.isInteractive) this.#queue.push(text);
-    else this.#plain.print(text);
+    if (!this.isInteractive) return this.#plain.print(text);
+    const isBroken = breaks && this.#options.breaksLines === true;
+    this.#queue.push(isBroken ? breakLines(text, this.size.columns - 1) : text);
   }
 }

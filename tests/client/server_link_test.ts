@@ -177,6 +177,22 @@ Deno.test("ServerLink comes back by itself after a lost connection, and after a 
   await server.stop();
 });
 
+Deno.test("ServerLink says in words of ours that something on the way changed what was sent, or that the other end says so", async () => {
+  const server = await TestServer.start();
+  await using cable = new CuttableProxy(server.port);
+  const { link, next } = await openLink(server, {}, cable.port);
+  await ready(link);
+  const lost = next("waiting");
+  // A record of TLS (RFC 8446 §5.1) with nothing in it that was encrypted.
+  await cable.interfere(Uint8Array.of(23, 3, 3, 0, 32, ...new Uint8Array(32)));
+  assert.equal(
+    (await lost).reason,
+    "Connection to the server was lost: what was sent was changed on the way",
+  );
+  await link.close();
+  await server.stop();
+});
+
 Deno.test("ServerLink waits longer with each failure, at random up to the limit", async () => {
   const server = await TestServer.start();
   await server.stop();

@@ -34,6 +34,7 @@ function menuOn(fake: FakeTerminal, more: Partial<MenuOptions> = {}): { menu: Me
     },
     {
       name: "fail",
+      usage: "[WHY]",
       summary: "Fail",
       run: (args) => {
         throw args === ""
@@ -43,6 +44,7 @@ function menuOn(fake: FakeTerminal, more: Partial<MenuOptions> = {}): { menu: Me
     },
     {
       name: "login",
+      usage: "[NAME]",
       summary: "Log in",
       isSecret: true,
       run: async (args, { terminal }) => {
@@ -121,8 +123,9 @@ Deno.test("Menu loses no line that arrives while a command runs", async () => {
 });
 
 Deno.test("Menu answers an unknown command with the nearest one, and goes on", async () => {
-  const { output, runs } = await piped("sned bob\nxyzzy\n9\nconstructor\n__proto__\na\u202eb\n1\n");
+  const { output, runs } = await piped("sned bob\nuse\nxyzzy\n9\nconstructor\n__proto__\na\u202eb\n1\n");
   assert.match(output, /There is no command sned\. Did you mean send\?\n/);
+  assert.match(output, /There is no command use\. Did you mean users\?\n/);
   assert.match(output, /There is no command xyzzy\. Type help for the list of commands\.\n/);
   assert.match(output, /There is no command 9\. The options are 1, 2, 7\.\n/);
   assert.match(output, /There is no command constructor\./);
@@ -165,15 +168,28 @@ Deno.test("Menu keeps the typed lines through its store, never a secret", async 
   assert.deepEqual(kept, ["send bob before!", "sned", "7"]);
 });
 
+Deno.test("Menu offers no line again once a command has emptied their store", async () => {
+  await using fake = new FakeTerminal();
+  const kept = ["send bob before"];
+  const typedLines = { load: () => kept, add: (line: string) => void kept.push(line) };
+  const { menu, runs } = menuOn(fake, { typedLines });
+  menu.add({ name: "logout", summary: "Log out", forgetsLines: true, run: () => void (kept.length = 0) });
+  const done = menu.run();
+  await fake.keys("send ana hi\r", "logout\r", "\x1b[A\x1b[A", "send bob new\r", "\x04");
+  await done;
+  assert.deepEqual(runs, ["send ana hi", "send bob new"]);
+});
+
 Deno.test("Menu completes names of commands and their first word", async () => {
   await using fake = new FakeTerminal();
   const { menu, runs } = menuOn(fake);
   const done = menu.run();
   await fake.keys("se\t", "bo\t", "hi\r");
   await fake.keys("2 ant\t", "yo\r");
+  await fake.keys("send @Bo\t", "ho\r");
   await fake.keys("help us\t\r", "\x04");
   await done;
-  assert.deepEqual(runs, ["send bob hi", "send anton yo"]);
+  assert.deepEqual(runs, ["send bob hi", "send anton yo", "send bob ho"]);
   assert.match(fake.screen.text(), /users \(or 1\)/);
 });
 
@@ -204,6 +220,36 @@ Deno.test("Menu ends at the second Ctrl+C in a row, and not when something was t
   await done;
 });
 
+Deno.test("Menu takes no text for a command that needs nothing behind its name: a pasted page once left", async () => {
+  await using fake = new FakeTerminal({ isKeyboard: false, isScreen: false });
+  const { menu, runs } = menuOn(fake);
+  fake.type("7 of us\n1 of them\nwait for me\n1  \n", null);
+  await menu.run();
+  await fake.terminal.flush();
+  assert.deepEqual(runs, ["users"]);
+  assert.match(
+    fake.screen.written,
+    /✗ Cannot take the words behind quit: it needs none\.\n +Usage: quit \(or 7\)/,
+  );
+});
+
+Deno.test("Menu gives a line that names no command to the one that takes it, whole", async () => {
+  await using fake = new FakeTerminal({ isKeyboard: false, isScreen: false });
+  const { menu, runs } = menuOn(fake);
+  menu.add({
+    name: "call",
+    usage: "LINK",
+    summary: "Call",
+    takes: (line) => line.includes("://"),
+    run: (args) => void runs.push(`call ${args}`),
+  });
+  fake.type("Link x://y z\nsend bob x://y\ncall x://y\nother\n", null);
+  await menu.run();
+  await fake.terminal.flush();
+  assert.deepEqual(runs, ["call Link x://y z", "send bob x://y", "call x://y"]);
+  assert.match(fake.screen.written, /There is no command other/);
+});
+
 Deno.test("Menu takes more commands later, and refuses names that are taken", async () => {
   await using fake = new FakeTerminal({ isKeyboard: false, isScreen: false });
   const { menu, runs } = menuOn(fake);
@@ -212,6 +258,7 @@ Deno.test("Menu takes more commands later, and refuses names that are taken", as
   menu.add({
     number: 6,
     name: "email",
+    usage: "[RECIPIENTS]",
     summary: "Send an email",
     run: (args) => void runs.push(`email ${args}`),
   });

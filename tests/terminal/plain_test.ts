@@ -94,6 +94,17 @@ Deno.test("on a dumb terminal a secret is not echoed, and the keyboard is given 
   assert.equal(fake.screen.written, "Password: \n> ");
 });
 
+Deno.test("on a dumb terminal Ctrl+C at a secret takes what was typed of it, and nothing of the line after", async () => {
+  await using fake = new FakeTerminal(DUMB);
+  const secret = assert.rejects(fake.terminal.readSecret("Password: "), Interrupt);
+  await fake.keys("hunt");
+  assert.ok(fake.signal("SIGINT"));
+  await secret;
+  const line = fake.terminal.readLine({ prompt: "> " });
+  await fake.keys("next line\n");
+  assert.equal(await line, "next line");
+});
+
 Deno.test("SIGINT interrupts the plain prompt that is open, and an AbortSignal takes it back", async () => {
   for (const options of [PIPE, DUMB]) {
     await using fake = new FakeTerminal(options);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MAX_MARKS_PER_LETTER, oneLine, safeText } from "../../lib/terminal/safe_text.ts";
+import { jsonLine, MAX_MARKS_PER_LETTER, oneLine, safeText } from "../../lib/terminal/safe_text.ts";
 import { columnsOf } from "../../lib/terminal/width.ts";
 
 Deno.test("safeText() makes every harmful character visible", () => {
@@ -65,4 +65,15 @@ Deno.test("oneLine() fits any text into one row", () => {
     assert.ok(columnsOf(line) <= columns);
     assert.doesNotMatch(line, /[\t\r\n]/);
   }));
+});
+
+Deno.test("jsonLine() has nothing that steers a terminal, and says the same to whoever parses it", () => {
+  const value = {
+    text: "\u009b2J\u009d0;x\u009c\u007f\u202e\u2066\u2028\u200f\u061c\u001b[2J\n",
+    kept: ["Привет", "👩‍🚀", "می‌خواهم"],
+  };
+  const line = jsonLine(value);
+  assert.doesNotMatch(line, /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u);
+  assert.deepEqual(JSON.parse(line), value);
+  assert.ok(line.includes('["Привет","👩‍🚀","می‌خواهم"]'), "what only joins letters stays readable");
 });

@@ -82,11 +82,11 @@ Deno.test("PictureBuilder shows the part of a long text that has the cursor, and
 });
 
 Deno.test("PictureBuilder gives the text a row of its own when the prompt fills a narrow screen", () => {
-  const picture = new PictureBuilder().build([], viewOf("hello", 5, "a very long prompt that fills> "), {
+  const picture = new PictureBuilder().build([], viewOf("hello", 5, "one-very-long-prompt-that-fills> "), {
     columns: 20,
     rows: 10,
   });
-  assert.deepEqual(picture.rows, ["a very long prompt…", "hello"]);
+  assert.deepEqual(picture.rows, ["one-very-long-prom…", "hello"]);
   assert.deepEqual([picture.cursorRow, picture.cursorColumn], [1, 5]);
 });
 

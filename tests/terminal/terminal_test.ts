@@ -100,6 +100,23 @@ Deno.test("status() and progress() change in place, and end in a line", async ()
   await line;
 });
 
+Deno.test("progress() says how long it takes in days, and no more where nobody waits for it", async () => {
+  const cases = [[3.601e9, "1 h 0 min left"], [2.5921e11, "3 days left"], [
+    Number.MAX_SAFE_INTEGER,
+    "0 %  1.0 MB/s",
+  ]];
+  for (const [total, left] of cases as [number, string][]) {
+    let now = 0;
+    await using fake = new FakeTerminal({ columns: 70, now: () => now });
+    using bar = fake.terminal.progress({ label: "Receiving a", total });
+    now = 1_000;
+    bar.update(1_000_000);
+    await fake.settle();
+    const shown = fake.screen.text().replace(/\s+[\d.]+ MB of [\d.]+ [GP]B/, "");
+    assert.ok(shown.endsWith(left), shown);
+  }
+});
+
 Deno.test("progress() fits the narrowest screen", async () => {
   await using fake = new FakeTerminal({ ...at20, now: () => 0 });
   const bar = fake.terminal.progress({ label: "Sending holiday.jpg", total: 100 });
@@ -294,6 +311,27 @@ Deno.test("SIGCONT after a stop from outside draws the line again below what the
   await line;
 });
 
+Deno.test("SIGCONT where nobody wrote meanwhile draws the rows again in their place, and marks pastes again", async () => {
+  for (const written of ["", "\r\n[1]+ Stopped\r\n$ fg\r\n\x1b[?2004l"]) {
+    await using fake = new FakeTerminal({ columns: 20 });
+    const line = fake.terminal.readLine({ prompt: "> " });
+    await fake.keys("a line that needs two rows");
+    const before = fake.screen.rows();
+    assert.equal(before.length, 2);
+    await fake.screen.write(written);
+    const from = fake.written.length;
+    // As tmux and a shell do it, one after the other.
+    fake.signal("SIGCONT");
+    fake.signal("SIGCONT");
+    await fake.settle();
+    const shell = written === "" ? [] : ["[1]+ Stopped", "$ fg", ...before];
+    assert.deepEqual(fake.screen.rows(), [...before, ...shell]);
+    assert.ok(fake.written.slice(from).includes("\x1b[?2004h"));
+    await fake.keys("!\r");
+    assert.equal(await line, "a line that needs two rows!");
+  }
+});
+
 Deno.test("the keyboard is in key mode only while somebody asks or listens, and always given back", async () => {
   const fake = new FakeTerminal();
   const watch = fake.terminal.onInterrupt(() => {});
@@ -394,7 +432,7 @@ Deno.test("a screen that takes nothing costs no more than a fixed amount of memo
   fake.terminal.printAbove("last");
   await fake.terminal.flush();
   assert.ok(fake.screen.written.length < MAX_WAITING_CHARACTERS + 3 * news.length);
-  assert.match(fake.screen.text(), /\d+ lines left out because the screen did not keep up\)\nlast$/);
+  assert.match(fake.screen.text(), /\(lines left out because the screen did not keep up: \d+\)\nlast$/);
 });
 
 Deno.test("control characters that reach print() by mistake do not reach the screen", async () => {

@@ -3,6 +3,7 @@ import type { PromptView } from "../screen/picture.ts";
 import type { Key } from "../keys/keys.ts";
 import { LineEditor } from "./line_editor.ts";
 import type { Completion, ReadLineOptions } from "../read_line.ts";
+import { breakLines } from "../screen/break_lines.ts";
 import { safeText } from "../safe_text.ts";
 
 /** Longest typed text that stays on the screen in full once it is submitted, in UTF-16 code units. */
@@ -46,14 +47,14 @@ export class KeyPrompt {
     return this.#isDone;
   }
 
-  /** What stays on the screen once it has ended. */
-  remains(outcome: PromptOutcome): string | undefined {
+  /** What stays on the screen once it has ended; the question is broken at so many columns, as it was before. */
+  remains(outcome: PromptOutcome, columns: number): string | undefined {
     if (this.options.after === "erase" || outcome.kind === "aborted") return undefined;
     let text = this.isSecret ? "" : this.editor.text;
     if (text.length > MAX_REMAINING_LENGTH) {
       text = `${text.slice(0, MAX_REMAINING_LENGTH).toWellFormed()}… (${text.length} characters)`;
     }
-    return this.view().prompt + safeText(text, { multiline: true }) +
+    return breakLines(this.view().prompt, columns) + safeText(text, { multiline: true }) +
       (outcome.kind === "interrupted" ? "^C" : "");
   }
 

@@ -6,6 +6,7 @@ import type { KeyPrompt, PromptOutcome } from "./key_prompt.ts";
 import { KeyDecoder } from "../keys/keys.ts";
 import { safeText } from "../safe_text.ts";
 import { printable } from "../style.ts";
+import { unlessAborted } from "../../waiting.ts";
 
 export class PlainPrompts {
   readonly #source: InputSource;
@@ -101,7 +102,8 @@ export class PlainPrompts {
 
   async #readFor(prompt: KeyPrompt): Promise<void> {
     const hides = prompt.isSecret && this.#input.isTerminal();
-    const line = hides ? await this.#hiddenLine() : await this.#source.line(this.#covered.signal);
+    const line =
+      await (hides ? this.#hiddenLine(this.#covered.signal) : this.#source.line(this.#covered.signal));
     if (prompt.isDone) return;
     const { editor, options } = prompt;
     if (line === null) {
@@ -124,11 +126,12 @@ export class PlainPrompts {
   }
 
   /** A line from a keyboard that shows nothing; Backspace and Ctrl+U work. */
-  async #hiddenLine(): Promise<string | null> {
+  async #hiddenLine(signal: AbortSignal): Promise<string | null> {
     const decoder = new KeyDecoder();
     let text = "";
     while (true) {
-      const bytes = await this.#source.peek();
+      // A prompt that has ended takes nothing from the next one.
+      const bytes = await unlessAborted(signal, this.#source.peek());
       if (bytes === null) return null;
       const end = bytes.findIndex((byte) => byte === 0x0d || byte === 0x0a);
       const piece = this.#source.take(end < 0 ? bytes.length : end + 1);

@@ -43,6 +43,15 @@ export class Painter {
     this.#stale = 1;
   }
 
+  get isOneRow(): boolean {
+    return this.#painted.rows.length < 2;
+  }
+
+  /** Whether the terminal's cursor seems to be where it was left; never told of the first column, where anything may have ended. */
+  leftCursorAt(column: number | undefined, size: ScreenSize): boolean {
+    return column !== undefined && column > 0 && column === this.#painted.cursorColumn % size.columns;
+  }
+
   /** Some terminals wrap the row of the cursor when it has become too wide (tmux, VTE, Windows Terminal), others cut it. */
   isUnsureAt(size: ScreenSize): boolean {
     return this.#painted.rows.length > 0 && this.#painted.cursorColumn >= size.columns;

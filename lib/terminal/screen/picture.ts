@@ -1,6 +1,7 @@
 // What the bottom of the screen shows at one moment: lines that change, the prompt with the text being typed, a hint.
 // No row is as wide as the screen, so a terminal never wraps one by itself and the place of the cursor is certain.
 import type { LineEditor } from "../line/line_editor.ts";
+import { breakLines } from "./break_lines.ts";
 import { dim, printable, withoutStyle } from "../style.ts";
 import { TextRows } from "./text_rows.ts";
 import { columnsOf, cutToColumns } from "../width.ts";
@@ -90,7 +91,7 @@ function promptOf(view: PromptView): string {
 
 /** Cuts a prompt into rows; the text begins behind the last, which is empty when too little room would be left. */
 function promptLines(prompt: string, width: number): { lines: string[]; indent: number } {
-  const lines = prompt.split("\n").map((line) => fit(line, width));
+  const lines = breakLines(prompt, width).split("\n").map((line) => fit(line, width));
   const columns = columnsOf(withoutStyle(lines.at(-1)!));
   if (width - columns >= Math.min(8, width >> 1)) return { lines, indent: columns };
   return { lines: [...lines, ""], indent: 0 };

@@ -22,6 +22,11 @@ class Mode {
     this.#number = number;
   }
 
+  /** Somebody else has had the terminal, and may have switched it off. */
+  forget(): void {
+    this.#isOn = false;
+  }
+
   /** What to write so that the terminal has it as wanted. */
   change(isHidden: boolean): string {
     const isOn = this.wanted && !isHidden;
@@ -52,6 +57,7 @@ export class Screen {
   #mustAsk = false;
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
   #linesMeanwhile: string[] = [];
+  #isBack = false; // from a stop: where the cursor is tells whether a shell has written below
 
   constructor(host: ScreenHost, useColor: boolean) {
     this.#host = host;
@@ -108,19 +114,20 @@ export class Screen {
     this.#host.changed();
   }
 
-  forget(): void {
-    this.#painter.forget();
-    this.#host.changed();
+  /** The process goes on after a stop. @param canAsk See {@linkcode resized}. */
+  continued(canAsk: boolean): void {
+    for (const mode of [this.#paste, this.#focus]) mode.forget();
+    this.#isBack = true;
+    // One row is drawn where the cursor is, in either case.
+    if (!canAsk || this.#painter.isOneRow) this.#goOn();
+    else this.#ask();
   }
 
   /** @param canAsk Whether the keyboard is read, so that the terminal can answer where its cursor is. */
   resized(canAsk: boolean): void {
     const size = this.#host.size();
-    if (!canAsk || !this.#painter.isUnsureAt(size)) return this.#resizedTo(size);
-    this.#mustAsk = true;
-    clearTimeout(this.#answerTimer);
-    this.#answerTimer = setTimeout(() => this.#resizedTo(this.#host.size()), POSITION_WAIT_MS);
-    this.#host.changed();
+    if (canAsk && (this.#isBack || this.#painter.isUnsureAt(size))) this.#ask();
+    else this.#goOn();
   }
 
   /** Takes the terminal's answer, `ROW;COLUMN` counted from 1. */
@@ -128,7 +135,7 @@ export class Screen {
     if (this.#questions > 0) this.#questions -= 1;
     // An answer to an older question tells of an older size.
     if (this.#questions > 0 || this.#mustAsk || this.#answerTimer === undefined) return;
-    this.#resizedTo(this.#host.size(), Number(position.split(";")[1]) - 1);
+    this.#goOn(Number(position.split(";")[1]) - 1);
   }
 
   /** What to write now, with new lines for good above all that changes. */
@@ -178,11 +185,22 @@ export class Screen {
     this.#host.changed();
   }
 
-  #resizedTo(size: ScreenSize, column?: number): void {
+  #ask(): void {
+    this.#mustAsk = true;
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#goOn(), POSITION_WAIT_MS);
+    this.#host.changed();
+  }
+
+  /** Draws again, at another width or after a stop. @param column Where the terminal says that its cursor is; unset where it does not. */
+  #goOn(column?: number): void {
     clearTimeout(this.#answerTimer);
     this.#answerTimer = undefined;
     this.#mustAsk = false;
-    this.#painter.resized(size, column);
+    const size = this.#host.size();
+    if (this.#isBack && !this.#painter.leftCursorAt(column, size)) this.#painter.forget();
+    else this.#painter.resized(size, column);
+    this.#isBack = false;
     this.#host.changed();
   }
 
