@@ -93,10 +93,13 @@ function defaultProfileFolder(): string {
   return state ? join(state, "mini-chat") : "";
 }
 
+/** What is run: only a script's lines are left as they are, to be copied or read by programs. */
+type Use = "menu" | "chat" | "script";
+
 /** Makes the program's state, runs the work on it, and takes it down whatever happens. `greet` has the screen while the rest is loaded. */
 async function withApp(
   options: ProgramOptions,
-  isScript: boolean,
+  use: Use,
   work: (app: App) => Promise<void>,
   greet: (terminal: Terminal) => Promise<void> = async () => {},
 ): Promise<void> {
@@ -118,18 +121,20 @@ async function withApp(
     },
     noColor: Deno.env.get("NO_COLOR"),
     editor: Deno.env.get("VISUAL") || Deno.env.get("EDITOR"),
+    breaksLines: use !== "script",
   });
   await greet(terminal);
   const { App, defaultDownloadFolder, openProfile, readAllInput, readPasswordCommand } = await import(
     "./lib/commands/app_parts.ts"
   );
   using profile = openProfile(options.profile);
+  const isScript = use !== "menu";
   await using app = new App(terminal, profile, {
     isScript,
     readInput: () => readAllInput(Deno.stdin.readable),
     homeFolder: homeFolder() ?? ".",
     downloadFolder: defaultDownloadFolder(homeFolder() ?? ".", Deno.env.get("XDG_DOWNLOAD_DIR")),
-    ...(isScript ? { warn: printWarning } : {}),
+    ...(isScript || !Deno.stdout.isTerminal() ? { warn: printWarning } : {}),
     // It may ask for something itself.
     ...(passwordCommand === undefined
       ? {}
@@ -195,14 +200,8 @@ async function isServer(word: string, program: Command): Promise<boolean> {
   return isServerName(profile, word);
 }
 
-/** The program without its subcommands: what opens the menu. */
-function menuProgram(args: readonly string[]): Command {
-  const program = prepareProgram(new Command("mini-chat-client"), args)
-    .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
-    .argument(
-      "[server]",
-      "the invite link you were sent, or the server: an address, or a name with a dot or a port",
-    )
+function addProgramOptions(command: Command): Command {
+  return command
     .addOption(
       new Option("--profile <dir>", "folder of your logins and unsent messages").env("MINI_CHAT_PROFILE")
         .default(defaultProfileFolder(), defaultProfileFolder().replace(homeFolder() ?? "~", "~")),
@@ -211,8 +210,20 @@ function menuProgram(args: readonly string[]): Command {
       new Option("--password-command <command>", "command that prints the password, instead of asking")
         .env("MINI_CHAT_PASSWORD_COMMAND"),
     );
+}
+
+/** The program without its subcommands: what opens the menu. */
+function menuProgram(args: readonly string[]): Command {
+  const program = addProgramOptions(
+    prepareProgram(new Command("mini-chat-client"), args)
+      .description("Chat with people on a Mini-Chat server. Without a subcommand it opens the menu.")
+      .argument(
+        "[server]",
+        "the invite link you were sent, or the server: an address, or a name with a dot or a port",
+      ),
+  );
   return program.action((where: string | undefined, options: ProgramOptions) =>
-    withApp(options, false, async (app) => {
+    withApp(options, "menu", async (app) => {
       const { runMenu } = await import("./lib/commands/main_menu.ts");
       await runMenu(app, where, emailSurroundings(options));
     }, async (terminal) => {
@@ -224,20 +235,41 @@ function menuProgram(args: readonly string[]): Command {
 
 /** `endWith` hears of an exit code that a subcommand ends with, without an error. */
 function addSubcommands(program: Command, endWith: (code: number) => void): Command {
-  const asScript: WithApp = (work) => withApp(program.opts<ProgramOptions>(), true, work);
+  const as = (use: Use): WithApp => (work) => withApp(program.opts<ProgramOptions>(), use, work);
+  const asScript = as("script");
   addHelpCommand(program);
   addScriptCommands(program, asScript);
-  addChatCommands(program, asScript);
+  addChatCommands(program, as("chat"));
   addEmailCommand(program, (work) =>
     asScript(async (app) => {
       const { runEmailOnce } = await import("./lib/commands/email/once.ts");
       endWith(await runEmailOnce(app, emailSurroundings(program.opts()), printError, work));
     }));
+  // `inbox --profile DIR` means the same as `--profile DIR inbox`.
+  for (const command of program.commands.filter((it) => it.name() !== "help")) addToAll(command);
+  program.hook("preAction", (_program, subcommand) => handUp(subcommand, program));
   addCompletionCommands(program, {
     sources: async () => (await import("./lib/commands/known_words.ts")).KNOWN_WORDS,
     readVariable: (name) => Deno.env.get(name),
   });
   return program;
+}
+
+/** Lets the program's own flags stand behind a subcommand too. */
+function addToAll(command: Command): void {
+  addProgramOptions(command);
+  command.commands.forEach(addToAll);
+}
+
+/** Gives the program those of its own flags that were given behind a subcommand; of two that differ, the nearer one counts. */
+function handUp(subcommand: Command, program: Command): void {
+  for (const name of program.options.map((option) => option.attributeName())) {
+    for (let it = subcommand; it.parent !== null; it = it.parent) {
+      if (it.getOptionValueSource(name) !== "cli") continue;
+      program.setOptionValueWithSource(name, it.getOptionValue(name), "cli");
+      break;
+    }
+  }
 }
 
 /** The command tree. */

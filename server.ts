@@ -12,8 +12,6 @@ import {
   holdMoreThanFlags,
   prepareProgram,
 } from "./lib/commands/command_line.ts";
-import { addCompletionCommands } from "./lib/completion/program.ts";
-import { addAdminCommands } from "./lib/server/admin.ts";
 import { formatHostAndPort } from "./lib/addresses.ts";
 import { startLog, stopLog } from "./lib/server/log.ts";
 import {
@@ -25,17 +23,19 @@ import {
 import { type RunningServer, serve } from "./lib/server/serve.ts";
 import type { ServiceManager } from "./lib/server/service_manager.ts";
 import type { Log } from "./lib/chat/services.ts";
+import { Interrupt } from "./lib/terminal/read_line.ts";
 import type { Terminal } from "./lib/terminal/terminal.ts";
 import { VERSION } from "./lib/version.ts";
 
-/** Exit codes: done; refused or failed; wrong usage. */
-const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+/** Exit codes: done; refused or failed; wrong usage; Ctrl+C at a question. */
+const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** What each exit code says, for the manual page. */
 export const EXIT_STATUS: readonly { readonly code: number; readonly meaning: string }[] = [
   { code: EXIT.done, meaning: "done; a server was stopped" },
   { code: EXIT.failed, meaning: "refused, or something went wrong" },
   { code: EXIT.usage, meaning: "wrong usage" },
+  { code: EXIT.interrupted, meaning: "stopped by Ctrl+C" },
 ];
 
 /** Failures of disk and system that nobody has put into words: which file it is, they mostly say. */
@@ -114,7 +114,12 @@ function servingProgram(openTerminal: () => Promise<Terminal>, args: readonly st
   );
 }
 
-function addSubcommands(program: Command, openTerminal: () => Promise<Terminal>): Command {
+/** Loads and adds all of them: a server that only serves starts without. */
+async function addSubcommands(program: Command, openTerminal: () => Promise<Terminal>): Promise<Command> {
+  const [{ addAdminCommands }, { addCompletionCommands }] = await Promise.all([
+    import("./lib/server/admin.ts"),
+    import("./lib/completion/program.ts"),
+  ]);
   const readVariable = (name: string) => Deno.env.get(name);
   addHelpCommand(program);
   addAdminCommands(program, openTerminal, readVariable);
@@ -126,8 +131,8 @@ function addSubcommands(program: Command, openTerminal: () => Promise<Terminal>)
 }
 
 /** The command tree. `openTerminal` gives the terminal that a subcommand speaks with. */
-export function serverProgram(openTerminal: () => Promise<Terminal>): Command {
-  return addSubcommands(servingProgram(openTerminal, []), openTerminal);
+export async function serverProgram(openTerminal: () => Promise<Terminal>): Promise<Command> {
+  return await addSubcommands(servingProgram(openTerminal, []), openTerminal);
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -142,7 +147,7 @@ async function main(args: readonly string[]): Promise<number> {
   const program = servingProgram(openTerminal, args);
   try {
     if (holdMoreThanFlags(args, program)) {
-      addSubcommands(program, openTerminal);
+      await addSubcommands(program, openTerminal);
       await checkFirstWord(program, args, () => Promise.resolve(false));
     }
     await program.parseAsync(args, { from: "user" });
@@ -151,6 +156,7 @@ async function main(args: readonly string[]): Promise<number> {
     // Commander has said already what is wrong with the arguments, or printed the help or the version.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     await opened.disposeAsync();
+    if (error instanceof Interrupt) return EXIT.interrupted;
     const isOurs = ![UsageError, ChatError, OutputError].some((kind) => error instanceof kind);
     const isOfSystem = OF_THE_SYSTEM.includes(String((error as { code?: unknown }).code));
     const shown = isOfSystem

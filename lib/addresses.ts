@@ -39,10 +39,20 @@ export function normalizeAddress(address: string): string {
  *   (RFC 6177 §2), as four groups and `::/64`.
  */
 export function addressGroup(address: string): string {
+  return firstParts(address, 4);
+}
+
+/** The part of an address that a provider gives one customer at most: an IPv4 address, or an IPv6 /48. */
+export function addressSite(address: string): string {
+  return firstParts(address, 3);
+}
+
+function firstParts(address: string, amount: number): string {
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);
   if (parsed instanceof ipaddr.IPv4) return parsed.toString();
-  return `${parsed.parts.slice(0, 4).map((group) => group.toString(16)).join(":")}::/64`;
+  const parts = parsed.parts.slice(0, amount).map((group) => group.toString(16));
+  return `${parts.join(":")}::/${amount * 16}`;
 }
 
 /** A range of IP addresses. */

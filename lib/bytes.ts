@@ -1,4 +1,4 @@
-const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 
 /** A number of bytes for people, in powers of 1000: `812 B`, `2.5 MB`, `14 kB`. */
 export function formatBytes(bytes: number): string {

@@ -7,6 +7,9 @@ import { dirname } from "node:path";
 /** What systems and file systems answer that sync no folders (fsync(2)). */
 const CANNOT_SYNC_FOLDERS = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 
+/** How the names of files end that {@linkcode writeWhole} was writing when its program was killed. Nobody needs them. */
+export const UNFINISHED = ".new";
+
 /**
  * Gives a file another name, which is on disk when this returns.
  * @param from Its path.
@@ -26,7 +29,7 @@ export async function renameAndSync(from: string, to: string): Promise<void> {
  * @throws {Error} When it cannot be written.
  */
 export async function writeWhole(path: string, text: string, mode: number): Promise<void> {
-  const temporaryPath = `${path}.${crypto.randomUUID().slice(0, 8)}.new`;
+  const temporaryPath = `${path}.${crypto.randomUUID().slice(0, 8)}${UNFINISHED}`;
   try {
     using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
     const bytes = new TextEncoder().encode(text);

@@ -11,6 +11,9 @@ import { addressReached, reachServer } from "./guest.ts";
 import type { News } from "./chat/news.ts";
 import { Outage, type OutageTeller } from "./outage.ts";
 
+/** How soon the prompt knows what another program of this account on this device has shown, in milliseconds. */
+const LOOK_ELSEWHERE_MS = 2_000;
+
 type FirstOutcome =
   | { readonly kind: "online" }
   | { readonly kind: "waiting"; readonly reason: string }
@@ -42,6 +45,9 @@ export class Account implements AsyncDisposable {
   #serverAddress = "";
   #isIdle = false;
   #wasOnline = false;
+  #failure: string | null = null; // why the last attempt failed, or the connection broke; null while there is one
+  readonly #looking: ReturnType<typeof setInterval> | undefined; // where a person sits at the prompt
+  #isAwaited = false; // whoever waits for an outcome tells it
   #outage: Outage | null;
   #teller: OutageTeller | null;
 
@@ -78,6 +84,7 @@ export class Account implements AsyncDisposable {
     });
     this.records = profile.recordsOf(this.key);
     this.client = new ChatClient(this.#link, this.records, this.#listener());
+    if (news !== null) this.#looking = setInterval(() => this.#lookElsewhere(), LOOK_ELSEWHERE_MS);
     this.#link.start();
   }
 
@@ -87,9 +94,18 @@ export class Account implements AsyncDisposable {
 
   /**
    * Waits for the first attempts: until it is online or refused, `ms` have passed, or the signal is aborted. While the first of them
-   * is still under way, and once a server has been reached, it may take `moreMs` more.
+   * is still under way, and once a server has been reached, it may take `moreMs` more. What comes of it is for the caller to tell.
    */
   async firstOutcome(ms: number, signal?: AbortSignal, moreMs = 0): Promise<FirstOutcome> {
+    this.#isAwaited = true;
+    try {
+      return await this.#nextOutcome(ms, signal, moreMs);
+    } finally {
+      this.#isAwaited = false;
+    }
+  }
+
+  async #nextOutcome(ms: number, signal: AbortSignal | undefined, moreMs: number): Promise<FirstOutcome> {
     const startedAt = performance.now();
     for (;;) {
       const { state } = this.#link;
@@ -102,7 +118,7 @@ export class Account implements AsyncDisposable {
       if (left <= 0) {
         const place = formatHostAndPort(this.server.host, this.server.port);
         const reason = `Cannot reach ${place} in time: the network is slow, or the server is busy`;
-        return { kind: "waiting", reason: state.kind === "waiting" ? state.reason : reason };
+        return { kind: "waiting", reason: this.#failure ?? reason };
       }
       await this.#change(left, signal);
     }
@@ -168,18 +184,25 @@ export class Account implements AsyncDisposable {
     return () => this.#signInHearers.delete(hear);
   }
 
-  /** Tells of breaks of the connection beside the output of a script: of restarts, and of what takes long. */
+  /** Tells of breaks of the connection beside the output of a script. */
   tellOutagesTo(teller: OutageTeller): void {
-    this.#outage = new Outage(teller, true);
+    this.#outage = new Outage(teller);
     this.#teller = teller;
     if (this.client.undelivered !== null) teller.undelivered(this.client.undelivered.message);
   }
 
+  /** Looks whether the connection lives, see {@linkcode ServerLink.check}. */
   checkConnection(): void {
     this.#link.check();
   }
 
+  /** Where it waits before the next attempt, it waits no longer. */
+  retryNow(): void {
+    this.#link.retryNow();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#looking);
     this.client[Symbol.dispose]();
     await this.#link.close();
   }
@@ -189,6 +212,7 @@ export class Account implements AsyncDisposable {
     return {
       onMessage: (message, hasWaited) => news?.onMessage(message, hasWaited),
       onCaughtUp: () => news?.onCaughtUp(),
+      onShown: () => news?.onShown(),
       onReceipt: (receipt) => news?.onReceipt(receipt),
       onAccepted: (message, acknowledgement) => news?.onAccepted(message, acknowledgement),
       onRefused: (message, error) => news?.onRefused(message, error) ?? false,
@@ -202,24 +226,36 @@ export class Account implements AsyncDisposable {
     };
   }
 
+  #lookElsewhere(): void {
+    if (this.client.unread.length === 0) return;
+    try {
+      this.client.lookElsewhere();
+    } catch {
+      // Looked at again soon; option 3 says what is wrong.
+    }
+  }
+
   #become(state: LinkState): void {
     switch (state.kind) {
       case "online":
-        this.#outage?.isOver();
+        this.#outage?.isOver(this.#isAwaited);
         this.#wasOnline = true;
+        this.#failure = null;
         this.#inBackground(this.client.signedIn(this.#signedIn!));
         if (this.#isIdle) this.setIdle(true);
         for (const hear of [...this.#signInHearers]) hear();
         break;
       case "waiting":
+        this.#failure = state.reason;
         this.#outage?.goesOn(state, this.#wasOnline);
         break;
       case "stopped":
         this.#outage?.[Symbol.dispose]();
-        if (state.error !== undefined && this.#wasOnline) this.news?.ended(state.error);
+        if (state.error !== undefined && !this.#isAwaited) this.news?.ended(state.error);
         this.#ended.abort(state.error);
         break;
     }
+    this.news?.connectionChanged();
     this.#wake();
   }
 

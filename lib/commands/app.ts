@@ -1,9 +1,10 @@
 // The state of the client program: terminal, profile, and the account that is connected. Every option works on one of these.
 import type { ChatClient, Sending } from "../client/chat_client.ts";
 import type { SendOutcome } from "../client/outbox_sender.ts";
-import { type ChatError, ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
-import { checked } from "../protocol/requests.ts";
+import { ChatError, ConnectionError, messageOf, NotSignedInError, UsageError } from "../errors.ts";
+import { checked, type Params, type RequestName, type Result } from "../protocol/requests.ts";
 import { passwordField } from "../protocol/fields.ts";
+import type { AccountKey } from "../profile/account_records.ts";
 import type { Acquaintance } from "../profile/people.ts";
 import type { Profile } from "../profile/profile.ts";
 import { Interrupt } from "../terminal/read_line.ts";
@@ -30,9 +31,15 @@ interface AppOptions {
   /** Folder that files from direct chats are saved in; it need not exist yet. */
   readonly downloadFolder: string;
   readonly homeFolder: string;
-  /** Says a line beside the output, which a script may read; above the prompt by default. */
+  /** Says a line beside the output, which a program may read; above the prompt by default. */
   readonly warn?: (line: string) => void;
   readonly now?: () => number; // the clock of `performance.now()` by default
+}
+
+/** What is said when the server was to do something, and nobody knows whether it did. */
+interface Doubt {
+  readonly whether: string; // such as `bob was blocked`
+  readonly look: string; // a sentence without its period: how to see it, or what to do
 }
 
 export class App implements AsyncDisposable {
@@ -75,6 +82,11 @@ export class App implements AsyncDisposable {
     return this.#account;
   }
 
+  /** Whether what is typed goes to the menu: in a subcommand there is none, and in a direct chat it goes to the friend. */
+  get isAtMenu(): boolean {
+    return !this.#options.isScript && this.#goodbyes.size === 0;
+  }
+
   get isOnline(): boolean {
     return this.#account?.isOnline ?? false;
   }
@@ -109,14 +121,27 @@ export class App implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#goodbyes.delete(say) };
   }
 
-  /** Logs out on this device, where the copy of the messages goes too: the next person at it must not find them. */
+  /** Logs out on this device, and removes what is kept of it there; where the server has ended the login already, that alone. */
   async logOut(): Promise<void> {
     const account = this.#account;
     if (!account) throw new NotSignedInError("Cannot log out: nobody is signed in");
-    await account.client.call("logout", {});
-    this.profile.dropToken(account.key);
-    account.records.copy.remove();
+    const { aborted, reason } = account.ended;
+    const isOut = aborted && reason instanceof ChatError && reason.code === "unauthenticated";
+    if (!isOut) {
+      await this.change("logout", {}, {
+        whether: "you are logged out",
+        look: "The copy of your messages is still on this disk: log out again once the server answers",
+      });
+    }
+    this.forgetLogin(account.key);
     await this.leave();
+  }
+
+  /** Removes a login, the copy of its messages and the lines that were typed: the next person at this device must not find them. */
+  forgetLogin(key: AccountKey): void {
+    this.profile.dropToken(key);
+    this.profile.recordsOf(key).copy.remove();
+    this.profile.clearHistory();
   }
 
   /** Notes a name for Tab, here and for later programs; `met`: its owner wrote, or was written to. */
@@ -189,6 +214,40 @@ export class App implements AsyncDisposable {
     if (!this.isOnline) return { words: `${uncertain}: the connection was lost`, cause };
     if (cause !== null && cause.code !== "timeout") return { words: cause.message, cause };
     return { words: `${uncertain}: the server has not answered yet`, cause };
+  }
+
+  /**
+   * Has the server change something, and shows that it waits; Ctrl+C ends the wait.
+   * @throws {ConnectionError} with the doubt when no answer comes; or when there is no connection.
+   * @throws {ChatError} when the server refuses.
+   */
+  async change<M extends RequestName>(method: M, params: Params<M>, doubt: Doubt): Promise<Result<M>> {
+    const client = this.client();
+    if (!this.isOnline) return await client.call(method, params);
+    return await this.waitFor("Waiting for the server", (signal) => client.call(method, params, { signal }))
+      .catch((error) => this.failInDoubt(error, doubt));
+  }
+
+  /**
+   * Ends what the server was to do, where no answer came.
+   * @throws {ConnectionError} with the doubt, where the error leaves open whether it was done; any other error as it is.
+   */
+  failInDoubt(error: unknown, { whether, look }: Doubt): never {
+    const why = error instanceof Interrupt
+      ? "the server has not answered yet"
+      : error instanceof ChatError && error.code === "timeout"
+      ? "the server has not answered in time"
+      : error instanceof ConnectionError
+      ? "the connection was lost"
+      : null;
+    if (why === null) throw error;
+    const words = `Cannot tell whether ${whether}: ${why}. ${look}`;
+    // A script that runs the program stops too.
+    if (error instanceof Interrupt && this.#options.isScript) {
+      this.warn(words);
+      throw error;
+    }
+    throw new ConnectionError(words, { cause: error });
   }
 
   /**

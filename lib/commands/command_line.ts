@@ -1,5 +1,6 @@
 // The command line of both programs: help, errors that the caller ends with, unknown subcommands.
-import type { Command } from "commander";
+import type { Argument, Command, Option } from "commander";
+import { count } from "../count.ts";
 import { UsageError } from "../errors.ts";
 import { writeToOutput } from "../terminal/standard_output.ts";
 import { describeBuild, VERSION } from "../version.ts";
@@ -18,9 +19,33 @@ export function prepareProgram(program: Command, args: readonly string[]): Comma
     )
     .showHelpAfterError("(--help shows the options)")
     .configureOutput({ writeOut: writeToOutput })
-    .configureHelp({ minWidthToWrap: NARROWEST_TEXT })
+    .configureHelp({
+      minWidthToWrap: NARROWEST_TEXT,
+      optionDescription: described,
+      argumentDescription: described,
+    })
     .enablePositionalOptions()
     .exitOverride();
+}
+
+/** A flag or an argument in the help, with its choices, its default and its variable. */
+function described(it: Option | Argument): string {
+  const usual = shownDefault(it);
+  const variable = "envVar" in it ? it.envVar : undefined;
+  const notes = [
+    it.argChoices && `choices: ${it.argChoices.join(", ")}`,
+    usual !== undefined && `default: ${usual}`,
+    variable && `env: ${variable}`,
+  ].filter(Boolean).join("; ");
+  return [it.description, notes && `(${notes})`].filter(Boolean).join(" ");
+}
+
+/** The default of a flag in words; undefined where there is none, or where it goes without saying: off, or nothing. */
+export function shownDefault(
+  { defaultValue, defaultValueDescription }: Pick<Option, "defaultValue" | "defaultValueDescription">,
+): string | undefined {
+  if (defaultValueDescription !== undefined) return defaultValueDescription;
+  return [undefined, false, ""].includes(defaultValue) ? undefined : String(defaultValue);
 }
 
 /** Adds `help [SUBCOMMAND]`. */
@@ -53,6 +78,9 @@ export async function checkFirstWord(
 ): Promise<void> {
   const [word] = program.parseOptions([...args]).operands;
   const names = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  if (word === "") {
+    throw new UsageError("Cannot find a subcommand or a server in an empty word: is a variable unset?");
+  }
   if (word === undefined || names.includes(word) || await isOther(word)) return;
   // Loaded here, as no other start needs them.
   const { nearestName } = await import("../terminal/nearest_name.ts");
@@ -60,4 +88,12 @@ export async function checkFirstWord(
   const near = nearestName(word, names);
   const hint = near === null ? "--help lists them" : `did you mean ${near}?`;
   throw new UsageError(`Cannot find subcommand ${oneLine(word, 40)}: ${hint}`);
+}
+
+/** Checks that a text which may have spaces came as one word. `example` is a line that has it so. */
+export function checkOneText(words: readonly string[], what: string, example: string): void {
+  if (words.length < 2) return;
+  throw new UsageError(
+    `Cannot ${what} ${count(words.length, "word")}: put the text in quotes, as in ${example}`,
+  );
 }

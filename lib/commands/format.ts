@@ -35,10 +35,6 @@ export function waitLine(what: string, waitedMs: number): string {
   return `${what}… ${seconds < 5 ? "" : `${seconds} s so far `}(Ctrl+C stops)`;
 }
 
-export function count(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? "" : "s"}`;
-}
-
 export function userLine(user: UserEntry, nameWidth: number, now: number): string {
   const unread = user.unreadCount > 0 ? `  ${yellow(`${user.unreadCount} unread`)}` : "";
   const email = user.email === null ? "" : dim(`  ${safeText(user.email)}`);

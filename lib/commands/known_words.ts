@@ -1,6 +1,12 @@
 // What a Tab at the shell offers for each kind of value, from the profile alone: it must be there before the finger is up again.
 import type { Candidate, Sources, Typed } from "../completion/complete.ts";
-import { knownAccounts, knownMailAddresses, knownPeople, knownServers } from "../profile/known_words.ts";
+import {
+  knownAccounts,
+  knownMailAddresses,
+  knownPeople,
+  knownServers,
+  knownWaitingMails,
+} from "../profile/known_words.ts";
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
 import { DEFAULT_PORT } from "../protocol/limits.ts";
@@ -32,6 +38,13 @@ const mailAddresses = inProfile((folder) =>
   knownMailAddresses(folder).map(({ address }) => ({ value: address }))
 );
 
+const waitingMails = inProfile((folder) =>
+  knownWaitingMails(folder).map(({ number, subject, recipient }) => ({
+    value: String(number),
+    about: `"${subject}" to ${recipient}`,
+  }))
+);
+
 /** Loaded here: their list takes longer to load than everything else that a Tab needs. */
 async function providers(): Promise<readonly Candidate[]> {
   const { listProviders } = await import("../mail/providers.ts");
@@ -47,6 +60,7 @@ export const KNOWN_WORDS: Sources = {
   host: servers,
   account: accounts,
   address: mailAddresses,
+  mail: waitingMails,
   provider: providers,
 };
 

@@ -7,7 +7,7 @@ import { accountCommands } from "./chat/account.ts";
 import type { App } from "./app.ts";
 import { hostOption } from "./direct/host.ts";
 import { chatCommand, joinOption } from "./direct/join.ts";
-import { connect, connectOption, disconnectOption } from "./chat/connect.ts";
+import { connect, connectOption, disconnectOption, reconnect } from "./chat/connect.ts";
 import { emailAtMenu, emailOption } from "./email/option.ts";
 import { startMailOutbox } from "./email/outbox.ts";
 import type { EmailSurroundings } from "./email/parts.ts";
@@ -17,11 +17,14 @@ import { notifyCommand } from "./notify/option.ts";
 import { deleteAccountCommand } from "./chat/leaving.ts";
 import { exportCommand } from "./chat/export.ts";
 import { reportCommand } from "./chat/report.ts";
-import { sendOption } from "./chat/send.ts";
+import { adviseToSend, sendOption } from "./chat/send.ts";
 import { forgetServerCommand } from "./chat/servers.ts";
 import { usersOption } from "./chat/users.ts";
 
-/** Runs the menu, which is on the screen already, until the person leaves it; connected to `where` first, or as by option 0. */
+/**
+ * Runs the menu, which is on the screen already, until the person leaves it; connected to `where` first, or as by option 0. In a pipe
+ * only a saved login connects by itself: no line of it answers a question that nobody expected.
+ */
 export async function runMenu(app: App, where: string | undefined, mail: EmailSurroundings): Promise<void> {
   const { terminal, profile } = app;
   const email = emailAtMenu(app, mail);
@@ -31,6 +34,7 @@ export async function runMenu(app: App, where: string | undefined, mail: EmailSu
     title: TITLE,
     prompt: () => app.prompt(),
     typedLines: typedLinesOf(profile),
+    advise: (word) => adviseToSend(app, word),
     commands: [
       connectOption(app),
       usersOption(app),
@@ -50,12 +54,14 @@ export async function runMenu(app: App, where: string | undefined, mail: EmailSu
       forgetServerCommand(app),
     ],
   });
-  if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
-    try {
+  try {
+    if (where !== undefined || (terminal.isInteractive && profile.listServers().length > 0)) {
       await connect(app, where ?? "", { instead: (line) => menu.instead(line) });
-    } catch (error) {
-      await terminal.print(error instanceof Interrupt ? "Stopped." : sentenceOf(error));
+    } else if (!terminal.isInteractive) {
+      await reconnect(app);
     }
+  } catch (error) {
+    await terminal.print(error instanceof Interrupt ? "Stopped." : sentenceOf(error));
   }
   await using _outbox = startMailOutbox(email);
   await menu.run();

@@ -2,8 +2,10 @@
 import { Argument, type Command, Option } from "commander";
 import { ConnectionError, UsageError } from "../errors.ts";
 import type { App } from "./app.ts";
+import { checkOneText } from "./command_line.ts";
 import type { RangeFlags } from "./chat/history.ts";
 import type { ScriptOptions } from "./scripts.ts";
+import { typedName } from "./chat/typed_name.ts";
 
 export type WithApp = (work: (app: App) => Promise<void>) => Promise<void>;
 
@@ -24,14 +26,13 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .action((options: ScriptOptions) => as(options, (app, { listUsers }) => listUsers(app, options)));
   signedIn("send", "send a message; ends once it is on the server's disk")
     .argument("<user>", "the recipient")
-    .argument("[text]", "the text; read from standard input when it is - or left out")
+    .argument(
+      "[text]",
+      "the text; read from standard input when it is - or left out, and asked for at a terminal",
+    )
     .allowExcessArguments()
     .action(async (to: string, text: string | undefined, options: ScriptOptions, { args }: Command) => {
-      if (args.length > 2) {
-        throw new UsageError(
-          `Cannot send ${args.length - 1} words: put the text in quotes, as in send bob "hello there"`,
-        );
-      }
+      checkOneText(args.slice(1), "send", 'send bob "hello there"');
       await alone(async (app, { openAccount, sendOnce }) => {
         await openAccount(app, options).catch((error) => {
           if (!(error instanceof ConnectionError)) throw error;
@@ -39,10 +40,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
             cause: error,
           });
         });
-        const isPiped = text === undefined || text === "-";
-        // `echo hello` ends its line; the message need not.
-        const body = isPiped ? (await app.readInput()).replace(/\r?\n$/, "") : text;
-        await sendOnce(app, to.toLowerCase(), body, options);
+        await sendOnce(app, typedName(to), await textToSend(app, text), options);
       });
     });
   signedIn("inbox", "print new messages, and mark them as read")
@@ -60,7 +58,7 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .option("--before <when>", "what was written before then")
     .option("--offline", "from the copy on this disk, without connecting", false)
     .action((name: string, options: ScriptOptions & RangeFlags & { offline: boolean }) =>
-      alone((app, { showHistory }) => showHistory(app, name.toLowerCase(), options))
+      alone((app, { showHistory }) => showHistory(app, typedName(name), options))
     );
   signedIn("tail", "print messages as they arrive, until stopped; each is marked as read once printed")
     .option("--notify", "call you for each, as the command notify has it", false)
@@ -97,12 +95,15 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   signedIn("block", "refuse messages from a user; without a name, list the users you blocked")
     .argument("[user]", "the user")
     .action((name: string | undefined, options: ScriptOptions) =>
-      as(options, (app, { blockOnce }) => blockOnce(app, name?.toLowerCase(), options))
+      as(
+        options,
+        (app, { blockOnce }) => blockOnce(app, name === undefined ? undefined : typedName(name), options),
+      )
     );
   signedIn("unblock", "accept messages from a user again")
     .argument("<user>", "the user")
     .action((name: string, options: ScriptOptions) =>
-      as(options, (app, { unblockOnce }) => unblockOnce(app, name.toLowerCase(), options))
+      as(options, (app, { unblockOnce }) => unblockOnce(app, typedName(name), options))
     );
   signedIn(
     "settings",
@@ -136,15 +137,23 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
     .option(
       "--message <which>",
       "a message from this user, by its id or by how far back it is (1 is the newest); may be repeated",
-      (which: string, before: string[]) => [...before, which],
-      [],
+      (which: string, before: string[] = []) => [...before, which],
     )
-    .action((name: string, why: string, options: ScriptOptions & { message: string[] }) =>
-      as(
-        options,
-        (app, { reportOnce }) =>
-          reportOnce(app, { name: name.toLowerCase(), why, which: options.message }, options),
-      )
+    .allowExcessArguments()
+    .action(
+      async (
+        name: string,
+        why: string,
+        options: ScriptOptions & { message?: string[] },
+        { args }: Command,
+      ) => {
+        checkOneText(args.slice(1), "report", 'report bob "sends advertisements"');
+        await as(
+          options,
+          (app, { reportOnce }) =>
+            reportOnce(app, { name: typedName(name), why, which: options.message ?? [] }, options),
+        );
+      },
     );
   signedIn(
     "export",
@@ -162,20 +171,31 @@ export function addScriptCommands(program: Command, withApp: WithApp): void {
   signedIn("whoami", "print the account that is signed in, and its server")
     .action((options: ScriptOptions) => as(options, (app, { printWho }) => printWho(app, options)));
   signedIn("logout", "log out on this device, and remove the copy of your messages from it")
-    .action((options: ScriptOptions) => as(options, (app) => app.logOut()));
+    .action((options: ScriptOptions) => alone((app, { logOutOnce }) => logOutOnce(app, options)));
   addScriptOptions(program.command("register"), false)
     .description("create an account, and stay signed in on this device")
     .argument("<link>", "the invite link, or the server's address")
     .argument("<name>", "the name you want: letters, digits, . _ and -")
     .action((link: string, name: string, options: ScriptOptions) =>
-      alone((app, { signIn }) => signIn(app, link, name.toLowerCase(), true, options))
+      alone((app, { signIn }) => signIn(app, link, typedName(name), true, options))
     );
   addScriptOptions(program.command("login").alias("connect"), false).description("sign in on this device")
     .argument("<server>", "the server's address, or its invite link")
     .argument("<account>", "name of your account")
     .action((server: string, name: string, options: ScriptOptions) =>
-      alone((app, { signIn }) => signIn(app, server, name.toLowerCase(), false, options))
+      alone((app, { signIn }) => signIn(app, server, typedName(name), false, options))
     );
+}
+
+async function textToSend(app: App, given: string | undefined): Promise<string> {
+  if (given === undefined && app.terminal.isInteractive) {
+    const typed = await app.terminal.readLine({ prompt: "Text: " });
+    if (typed !== null) return typed;
+    throw new UsageError("Cannot send without a text: nothing was sent");
+  }
+  if (given !== undefined && given !== "-") return given;
+  // `echo hello` ends its line; the message need not.
+  return (await app.readInput()).replace(/\r?\n$/, "");
 }
 
 function addScriptOptions(command: Command, choosesAccount = true): Command {
@@ -184,7 +204,13 @@ function addScriptOptions(command: Command, choosesAccount = true): Command {
 }
 
 export function addAccountOptions(command: Command): Command {
-  const server = new Option("--server <host>", "server, when you use several (default: the last one)");
-  const user = new Option("--user <account>", "account, when you have several (default: the last one)");
+  const server = new Option("--server <host>", "server, when you use several").default(
+    undefined,
+    "the last one",
+  );
+  const user = new Option("--user <account>", "account, when you have several").default(
+    undefined,
+    "the last one",
+  );
   return command.addOption(server.env("MINI_CHAT_SERVER")).addOption(user.env("MINI_CHAT_USER"));
 }

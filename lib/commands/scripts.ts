@@ -3,12 +3,13 @@ import { ChatError, ConnectionError, NotSignedInError, UsageError } from "../err
 import { formatHostAndPort } from "../addresses.ts";
 import { parseInviteLink } from "../protocol/invite_link.ts";
 import type { KnownServer, SavedLogin } from "../profile/profile.ts";
-import { oneLine, safeText } from "../terminal/safe_text.ts";
+import { jsonLine, oneLine, safeText } from "../terminal/safe_text.ts";
 import { Account } from "./account.ts";
 import type { App } from "./app.ts";
 import { newsOf, signInAs, visit } from "./chat/connect.ts";
 import { printCopy, printHistory, type RangeFlags } from "./chat/history.ts";
 import { trustServer } from "./chat/trust.ts";
+import { tellBeside } from "./outage.ts";
 
 export { blockOnce, changePasswordOnce, settingsOnce, unblockOnce } from "./chat/account.ts";
 export { followInbox, printInbox } from "./chat/inbox.ts";
@@ -36,14 +37,17 @@ const REACH_WITHIN_MS = 15_000;
  */
 const MORE_MS = 30_000;
 
-/** Connects as the account that signed in before; `tellsNews` where somebody sits there. Throws `NotSignedInError` for none. */
+/**
+ * Connects as the account that signed in before. With `tellsNews` what happens meanwhile is told on the screen; where the output
+ * goes to a program, of breaks of the connection alone, and beside it. Throws `NotSignedInError` for none.
+ */
 export async function openAccount(
   app: App,
   options: Pick<ScriptOptions, "server" | "user">,
   tellsNews = false,
 ): Promise<void> {
   const { server, login } = findLogin(app, options);
-  const news = tellsNews ? newsOf(app) : null;
+  const news = tellsNews && app.terminal.isInteractive ? newsOf(app) : null;
   const account = new Account({ profile: app.profile, server, name: login.name, news });
   const what = `Connecting to ${safeText(server.host)}`;
   const outcome = await app.waitFor(
@@ -52,14 +56,17 @@ export async function openAccount(
   );
   if (outcome.kind === "online") {
     app.enter(account);
-    if (!tellsNews) tellRefused(app, account);
+    if (news === null) tellRefused(app, account);
+    if (news === null && tellsNews) account.tellOutagesTo(tellBeside((line) => app.warn(line)));
     return;
   }
   await account[Symbol.asyncDispose]();
   if (outcome.kind === "waiting") throw new ConnectionError(outcome.reason);
   if (outcome.error instanceof ChatError && outcome.error.code === "unauthenticated") {
     throw new NotSignedInError(
-      `${outcome.error.message}: run mini-chat-client login ${server.host} ${login.name}`,
+      `${outcome.error.message}: run mini-chat-client login ${
+        formatHostAndPort(server.host, server.port)
+      } ${login.name}`,
     );
   }
   throw outcome.error;
@@ -108,9 +115,23 @@ export function findLogin(
       }
     }
   }
+  const who = options.user === undefined ? "Nobody is" : `${options.user} is not`;
+  const where = wanted === null ? "" : ` at ${formatHostAndPort(wanted.host, wanted.port)}`;
   throw new NotSignedInError(
-    "Nobody is signed in on this device: run mini-chat-client register LINK NAME, or login SERVER NAME",
+    `${who} signed in${where} on this device: run mini-chat-client register LINK NAME, or login SERVER NAME`,
   );
+}
+
+/** The subcommand `logout`; where the server has ended the login already, what is kept of it here is removed. */
+export async function logOutOnce(app: App, options: ScriptOptions): Promise<void> {
+  const { login } = findLogin(app, options);
+  try {
+    await openAccount(app, options);
+  } catch (error) {
+    if (error instanceof NotSignedInError) return app.forgetLogin(login);
+    throw error;
+  }
+  await app.logOut();
 }
 
 /** Signs in on this device, and stays so; `where` is an address or an invite link. Throws `UsageError` without trust or password. */
@@ -143,5 +164,5 @@ export async function printWho(app: App, options: ScriptOptions): Promise<void> 
     readReceipts: shareRead,
     email,
   };
-  await app.terminal.print(options.json ? JSON.stringify(who) : `${who.name} at ${who.server}`);
+  await app.terminal.print(options.json ? jsonLine(who) : `${who.name} at ${who.server}`);
 }

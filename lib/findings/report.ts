@@ -1,8 +1,10 @@
 // Prints findings as they come, for people or as JSON lines, and counts them.
+import { count } from "../count.ts";
 import { ChatError } from "../errors.ts";
 import { bold, dim, green, red, yellow } from "../terminal/style.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import type { Finding } from "./finding.ts";
+import { jsonLine } from "../terminal/safe_text.ts";
 
 const MARKS = { ok: green("ok     "), warning: yellow("warning"), error: red("ERROR  ") } as const;
 const MARK_COLUMNS = 9; // with the two spaces after it
@@ -18,17 +20,13 @@ export async function reportFindings(
   const counts = { ok: 0, warning: 0, error: 0 };
   for await (const finding of findings) {
     counts[finding.level] += 1;
-    await terminal.print(json ? JSON.stringify(finding) : shown(finding, terminal.size.columns));
+    await terminal.print(json ? jsonLine(finding) : shown(finding, terminal.size.columns));
   }
   await terminal.flush();
-  const sum = `${amount(counts.error, "error")}, ${amount(counts.warning, "warning")}`;
+  const sum = `${count(counts.error, "error")}, ${count(counts.warning, "warning")}`;
   if (counts.error > 0) throw new ChatError("unavailable", `Found ${sum}`);
   if (!json) await terminal.print(bold(`Found ${sum}.`));
   await terminal.flush();
-}
-
-function amount(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
 function shown({ level, about, seen, next }: Finding, columns: number): string {

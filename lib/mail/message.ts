@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import type { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
-import { messageOf, UsageError } from "../errors.ts";
+import { systemReasonOf, UsageError } from "../errors.ts";
 import { canonicalAddress, type MailAddress } from "./address.ts";
 
 export interface MailAttachment {
@@ -84,7 +84,7 @@ export async function describeAttachment(path: string): Promise<MailAttachment> 
       ? "it may not be read"
       : error instanceof Deno.errors.IsADirectory
       ? "it is a folder"
-      : messageOf(error);
+      : systemReasonOf(error);
     throw new UsageError(`Cannot attach ${path}: ${reason}`, { cause: error });
   }
 }

@@ -38,7 +38,7 @@ export const GOOGLE: OAuthService = {
 };
 
 /** Microsoft's for personal, work and school accounts; it has no place to give tokens back. */
-export const MICROSOFT: OAuthService = {
+const MICROSOFT: OAuthService = {
   issuer: "https://login.microsoftonline.com/common/v2.0",
   authorizationUrl: "https://login.microsoftonline.com/common/oauth2/v2.0/authorize",
   tokenUrl: "https://login.microsoftonline.com/common/oauth2/v2.0/token",

@@ -48,3 +48,12 @@ export function knownMailAddresses(folder: string): { address: string }[] {
     "SELECT address FROM mail_accounts ORDER BY is_default DESC, created_at",
   );
 }
+
+/** Mails that are not sent yet, by their place in the outbox, from 1; `recipient` is the first who still has to get it. */
+export function knownWaitingMails(folder: string): { number: number; subject: string; recipient: string }[] {
+  return readRows(
+    join(folder, PROFILE_FILE),
+    `SELECT row_number() OVER (ORDER BY position) AS number, entry ->> '$.subject' AS subject,
+       entry ->> '$.to[0]' AS recipient FROM mail_outbox ORDER BY position`,
+  );
+}

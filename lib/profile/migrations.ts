@@ -146,4 +146,8 @@ export const PROFILE_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    title: "the join code of a link with which nobody has registered yet",
+    sql: "ALTER TABLE servers ADD COLUMN join_code TEXT;",
+  },
 ];

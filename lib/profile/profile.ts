@@ -116,6 +116,19 @@ export class Profile implements Disposable {
     this.database.run(this.#tables.updateTable("servers").set({ certificate }).where("id", "=", serverId));
   }
 
+  /** The join code that was kept for a server; undefined where there is none. */
+  joinCodeOf({ serverId }: KnownServer): string | undefined {
+    const query = this.#tables.selectFrom("servers").select("join_code").where("id", "=", serverId);
+    return this.database.get(query)?.join_code ?? undefined;
+  }
+
+  /** Keeps a join code until somebody has signed in there; null forgets it. */
+  keepJoinCode({ serverId }: KnownServer, joinCode: string | null): void {
+    this.database.run(
+      this.#tables.updateTable("servers").set({ join_code: joinCode }).where("id", "=", serverId),
+    );
+  }
+
   /** Notes that a server was used. */
   markServerUsed(serverId: number): void {
     this.database.run(
@@ -224,6 +237,11 @@ export class Profile implements Disposable {
         .limit(MAX_HISTORY_LINES);
       this.database.run(this.#tables.deleteFrom("command_history").where("position", "not in", kept));
     });
+  }
+
+  /** Forgets the lines that were typed: they hold what was written to others. */
+  clearHistory(): void {
+    this.database.run(this.#tables.deleteFrom("command_history"));
   }
 
   /** Closes the file; what this program had still to send is free for others. */

@@ -18,6 +18,7 @@ interface ServersTable {
   certificate: string | null; // pinned certificate (PEM); null when the system's authorities vouch for it
   fingerprint: string | null; // fingerprint of the pinned certificate, as it was shown; null without a pin
   last_used_at: number;
+  join_code: string | null; // from its invite link, until somebody has signed in
 }
 
 interface LoginsTable {
@@ -114,7 +115,7 @@ interface MailOutboxTable {
 }
 
 export interface ProfileTables {
-  servers: WithDefaults<ServersTable, "id">;
+  servers: WithDefaults<ServersTable, "id" | "join_code">;
   logins: LoginsTable;
   cursors: CursorsTable;
   outbox: WithDefaults<OutboxTable, "position" | "rejected_code" | "rejected_reason">;

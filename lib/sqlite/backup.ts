@@ -1,6 +1,6 @@
 // Whole copies of a database in one file, and a look into such a file that changes nothing in it.
 import { backup, DatabaseSync } from "node:sqlite";
-import { ChatError, messageOf, UsageError } from "../errors.ts";
+import { ChatError, messageOf, systemReasonOf, UsageError } from "../errors.ts";
 import { fileProblems } from "./file_check.ts";
 import { fileErrorFrom, isDamage, isDiskFailure, isRefusal } from "./sqlite_errors.ts";
 
@@ -115,7 +115,7 @@ function openToRead(path: string, isShut = false): DatabaseSync {
   try {
     Deno.statSync(path); // SQLite might make a file that is not there; not opened, for the reason that `database.ts` gives
   } catch (error) {
-    throw new UsageError(`Cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    throw new UsageError(`Cannot read ${path}: ${systemReasonOf(error)}`, { cause: error });
   }
   const database = new DatabaseSync(path, { readOnly: !isShut, timeout: BUSY_TIMEOUT_MS });
   try {
@@ -178,7 +178,7 @@ function cannotCopy(path: string, target: string, cause: unknown): ChatError {
 }
 
 function cannotWrite(target: string, cause: unknown): ChatError {
-  return unavailable(`Cannot write ${target}: ${messageOf(cause)}`, cause);
+  return unavailable(`Cannot write ${target}: ${systemReasonOf(cause)}`, cause);
 }
 
 function unavailable(message: string, cause: unknown): ChatError {

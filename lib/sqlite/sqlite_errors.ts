@@ -1,7 +1,7 @@
 // What SQLite's failures mean to the people who see them.
 // The rest of the program never sees an SQL error: a disk that takes nothing becomes `ChatError` `unavailable`,
 // and anything else is a fault of ours. Result codes: https://www.sqlite.org/rescode.html
-import { ChatError, messageOf, UsageError } from "../errors.ts";
+import { ChatError, messageOf, systemReasonOf, UsageError } from "../errors.ts";
 
 const SQLITE_PERM = 3;
 const SQLITE_BUSY = 5;
@@ -76,7 +76,7 @@ export function fileErrorFrom(error: unknown, path: string): unknown {
     typeof systemCode(error) === "string" && / \(os error \d+\)/.test(messageOf(error)) ||
     Object.values(Deno.errors).some((kind) => error instanceof kind)
   ) {
-    return cannotUse(messageOf(error).replace(/ \(os error \d+\).*$/s, ""));
+    return cannotUse(systemReasonOf(error));
   }
   return passing(code, `Cannot use ${path} now`, error) ?? error;
 }

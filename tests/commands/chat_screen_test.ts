@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ChatScreen } from "../../lib/commands/direct/screen.ts";
 import { OutputError } from "../../lib/errors.ts";
+import type { Route } from "../../lib/protocol/peer_messages.ts";
 import { FakeTerminal } from "../helpers/fake_terminal.ts";
 import { ChatPair } from "../helpers/chat_pair.ts";
 import { testWith } from "../helpers/needs.ts";
@@ -81,3 +82,21 @@ testWith(
     assert.equal(pair.atAna.shown.filter(({ kind }) => kind === "offered").length, 1);
   },
 );
+
+Deno.test("ChatScreen tells a connection that changes all the time in a few lines, and how it is at last", async () => {
+  await using tty = new FakeTerminal();
+  const screen = screenOn(tty);
+  const link = (route: Route, wasLost: boolean) => screen.onLinked({ route, isFirst: false, wasLost });
+  screen.onLinked({ route: "relayed", isFirst: true, wasLost: false });
+  link("direct, LAN", false);
+  for (let i = 0; i < 100; i++) link("direct, LAN", false); // a friend's program may join as often as it likes
+  for (let i = 0; i < 100; i++) {
+    screen.onLost("the connection was reset");
+    link("relayed", true);
+  }
+  screen.onLost("the connection was reset");
+  await new ScreenReader(tty).sees("… the connection changed 197 more times, and is lost now.");
+  const said = tty.screen.text();
+  assert.equal(said.match(/Switched to a better route/g)?.length, 1);
+  assert.equal(said.match(/Connect(ion|ed) to ana/g)?.length, 4);
+});

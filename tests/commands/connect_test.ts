@@ -5,12 +5,13 @@ import { connect } from "../../lib/commands/chat/connect.ts";
 import { printInbox } from "../../lib/commands/chat/inbox.ts";
 import { openAccount } from "../../lib/commands/scripts.ts";
 import { isServerName } from "../../lib/commands/chat/servers.ts";
-import { ConnectionError, TrustError, UsageError } from "../../lib/errors.ts";
+import { ChatError, ConnectionError, TrustError, UsageError } from "../../lib/errors.ts";
 import { Interrupt } from "../../lib/terminal/read_line.ts";
-import { type OddServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
+import { knowServer, type OddServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 Deno.test("connect() with an invite link trusts, registers and is in, and comes back without a password", async () => {
   using folder = tempFolder();
@@ -53,6 +54,7 @@ Deno.test("connect() stops loudly when the key is not the one in the link", asyn
   await assert.rejects(connect(desk.app, link), (error: Error) => {
     assert.ok(error instanceof TrustError);
     assert.ok(error.message.includes(server.fingerprint), error.message);
+    assert.match(error.message, /such as a network that wants you to sign in first; nothing was sent$/);
     return true;
   });
   assert.deepEqual(desk.profile.listServers(), []);
@@ -88,7 +90,7 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
     ["Name:", "Ana Maria"],
     ["a name is 1 to 32 of the characters", "Ana"],
     ["Password:", "short"],
-    ["There is no account ana with this password. Make a new account?", "y"],
+    ["Nobody has the name ana and this password yet. Make a new account?", "y"],
     ["at least 8 characters", "another horse"],
     ["Once more:", "something else"],
     ["do not match", "another horse"],
@@ -111,6 +113,29 @@ Deno.test("connect() lets a person try again after a taken name, a short and a w
   );
   await loggingIn;
   await other.screen.sees("as bob.");
+});
+
+Deno.test("connect() after a first visit that was stopped once needed the link again", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using desk = new ChatDesk();
+  const stopped = connect(desk.app, server.inviteLink);
+  await desk.screen.sees("Choose a name and a password for a new account, or give those you have here.");
+  await desk.screen.answers(["Name:", "ana"]);
+  await desk.screen.sees("Password:");
+  desk.tty.type("\x03");
+  await assert.rejects(stopped, Interrupt);
+  const connecting = connect(desk.app, "");
+  await desk.screen.answers(
+    ["Server or invite link [", ""],
+    ["Name:", "ana"],
+    ["Password:", PASSWORD],
+    ["Make a new account?", "y"],
+    ["Once more:", PASSWORD],
+  );
+  await connecting;
+  await desk.screen.sees("as ana.");
+  assert.equal(desk.profile.joinCodeOf(desk.profile.listServers()[0]!), undefined, "it was used");
 });
 
 Deno.test("connect() says in words that nothing listens there", async () => {
@@ -236,6 +261,69 @@ Deno.test("connect() says connected only when it is", async () => {
   assert.equal(desk.app.prompt(), "ana (offline)> ");
   proxy.leadTo(server.port);
   await desk.screen.sees("Connected again.", 60_000);
+});
+
+Deno.test("a break that is over at once was once told: a network that cuts every quiet connection filled the screen", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using proxy = new CuttableProxy(server.port);
+  await using desk = new ChatDesk();
+  const { app, screen, tty } = desk;
+  const connecting = connect(app, server.inviteLink.replace(`:${server.port}/`, `:${proxy.port}/`));
+  await screen.answers(["Name:", "ana"], ["Password:", PASSWORD], ["Make a new account", "y"]);
+  await screen.answers(["Once more:", PASSWORD]);
+  await connecting;
+  await screen.sees("No new messages.");
+  let lastedMs = Infinity;
+  let told = "";
+  // On a machine with too much to do a break may last, and be told.
+  while (lastedMs >= 3_000) {
+    const before = tty.screen.text();
+    const cutAt = performance.now();
+    const { promise: isBack, resolve } = Promise.withResolvers<void>();
+    app.account?.onSignedIn(resolve);
+    proxy.cut();
+    await isBack;
+    lastedMs = performance.now() - cutAt;
+    await tty.settle();
+    told = tty.screen.text().slice(before.length);
+  }
+  assert.equal(told.trim(), "");
+});
+
+Deno.test("invitations that cannot be listed for now are no fault: a slow network once said that something went wrong", async () => {
+  await using server = await startOddServer({
+    ...SIGNS_IN,
+    subscribe: () => ({ upTo: 0 }),
+    list_chats: () => {
+      throw new ChatError("timeout", "Cannot wait longer");
+    },
+    list_users: () => ({}),
+  });
+  await using desk = new ChatDesk();
+  knowServer(desk.app, server);
+  const connecting = connect(desk.app, "");
+  await desk.screen.sees("Connected to 127.0.0.1 as ana.");
+  // Asked for later, and answered later.
+  await desk.app.account!.request("list_users", {});
+  await desk.tty.settle();
+  assert.doesNotMatch(desk.tty.screen.text(), /went wrong/);
+  server.cut();
+  await connecting;
+});
+
+Deno.test("connect() says once that it is connected, where the first attempt has failed", async () => {
+  await using server = await startOddServer({ ...SIGNS_IN, subscribe: () => ({ upTo: 0 }) });
+  await using proxy = new CuttableProxy(null);
+  await using desk = new ChatDesk();
+  knowServer(desk.app, { ...server, port: proxy.port });
+  const connecting = connect(desk.app, "");
+  await waitUntil("it was tried", () => proxy.calls > 0);
+  proxy.leadTo(server.port);
+  await desk.screen.sees("Connected to 127.0.0.1 as ana.");
+  assert.doesNotMatch(desk.tty.screen.text(), /Connected again/);
+  server.cut();
+  await connecting;
 });
 
 Deno.test("connect() does not hold the menu for messages that do not come", async () => {

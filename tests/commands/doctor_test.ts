@@ -19,7 +19,12 @@ interface Examination {
 }
 
 /** Examines a desk as the account that it was used for last, or at another place. */
-async function examine(desk: ChatDesk, where?: string, withinMs?: number): Promise<Examination> {
+async function examine(
+  desk: ChatDesk,
+  where?: string,
+  withinMs?: number,
+  largeWithinMs?: number,
+): Promise<Examination> {
   const before = desk.tty.written.length;
   const findTarget = () => {
     const [known] = desk.profile.listServers();
@@ -31,6 +36,7 @@ async function examine(desk: ChatDesk, where?: string, withinMs?: number): Promi
     profileFolder: desk.profileFolder,
     findTarget,
     ...(withinMs && { withinMs }),
+    ...(largeWithinMs && { largeWithinMs }),
   };
   const failure = await runDoctor(desk.app, where, options).catch((error) => error);
   await desk.tty.settle();
@@ -59,6 +65,7 @@ testWith(["unix"], "doctor: a client that is well, and each thing that may be wr
     speed: "ok",
     clock: "ok",
     login: "ok",
+    large: "ok",
     direct: "ok",
   });
   assert.equal(well.failure, undefined);
@@ -138,6 +145,21 @@ Deno.test("doctor ends in time where a server stays silent, and at once by Ctrl+
   await waitUntil("the server was called", () => cable.calls > calls + 1);
   ana.tty.signal("SIGINT");
   assert.ok((await stopped).failure instanceof Interrupt);
+});
+
+Deno.test("doctor finds out that nothing long gets through: all else is well where large packets are dropped in silence", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using cable = new CuttableProxy(server.port);
+  await using ana = new ChatDesk();
+  await ana.register(server.inviteLink.replace(`:${server.port}/`, `:${cable.port}/`), "ana");
+  await ana.app.leave();
+  cable.narrowTo = 4_000;
+  const { levels, findings } = await examine(ana, undefined, undefined, 300);
+  assert.deepEqual([levels["login"], levels["large"]], ["ok", "error"]);
+  const { seen, next } = findings.find(({ about }) => about === "large")!;
+  assert.match(seen, /A question of 8 kB gets no answer, though small ones do/);
+  assert.match(next ?? "", /smaller MTU/);
 });
 
 testWith(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ago, count, messageLines, moment, userLine } from "../../lib/commands/format.ts";
+import { ago, messageLines, moment, userLine } from "../../lib/commands/format.ts";
 import { withoutStyle } from "../../lib/terminal/style.ts";
 import { parseSettings } from "../../lib/commands/chat/account.ts";
 import { splitName } from "../../lib/commands/chat/send.ts";
@@ -27,10 +27,6 @@ Deno.test("moment() names the day only when it is another one", () => {
   assert.equal(moment(new Date(2026, 10, 22, 9, 5).getTime(), now), "09:05");
   assert.equal(moment(new Date(2026, 10, 21, 9, 5).getTime(), now), "Sat 21 Nov 09:05");
   assert.equal(moment(new Date(2025, 0, 1, 0, 0).getTime(), now), "Wed 1 Jan 2025 00:00");
-});
-
-Deno.test("count() knows one from many", () => {
-  assert.deepEqual([0, 1, 2].map((n) => count(n, "message")), ["0 messages", "1 message", "2 messages"]);
 });
 
 Deno.test("messageLines() makes the text of others harmless and keeps its lines", () => {

@@ -11,7 +11,7 @@ import { commandsIn } from "../helpers/command_tree.ts";
 for (
   const program of [
     clientProgram(),
-    serverProgram(() => Promise.reject(new Error("nothing is run here"))),
+    await serverProgram(() => Promise.reject(new Error("nothing is run here"))),
   ]
 ) {
   Deno.test(`each help of ${program.name()} fits 80 columns, and describes every argument and flag`, () => {
@@ -21,9 +21,25 @@ for (
   });
 }
 
+Deno.test("the client's page says what each --json prints", async () => {
+  const page = await Deno.readTextFile(new URL("../../lib/commands/README.md", import.meta.url));
+  const rows = page.split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split("|")[1]!);
+  const described = rows.flatMap((row) => [...row.matchAll(/`(.*?)`/g)].map(([, name]) => name));
+  const asked = commandsIn(clientProgram())
+    .filter((command) => command.options.some(({ long }) => long === "--json"))
+    .map((command) => [command.parent?.parent ? command.parent.name() : "", command.name()].join(" ").trim());
+  assert.ok(asked.length > 10, "no subcommand was found");
+  assert.deepEqual(asked.filter((name) => !described.includes(name)), ["logout"], "which prints nothing");
+});
+
 function checkHelp(command: Command): void {
   const help = command.configureOutput({ getOutHelpWidth: () => 80 }).helpInformation();
   for (const line of help.split("\n")) assert.ok(line.length <= 80, `${line}\nin ${help}`);
+  assert.doesNotMatch(
+    help,
+    /default: *(?:false|undefined|")|\)\s+\(/,
+    "a note that says nothing, or two of them",
+  );
   for (const kind of ["Arguments", "Options", "Commands"]) {
     for (const [term, description] of entries(help, kind)) assert.ok(description, `${term} in ${help}`);
   }

@@ -3,8 +3,15 @@ import { connect } from "../../lib/commands/chat/connect.ts";
 import { followInbox, inboxOption, printInbox } from "../../lib/commands/chat/inbox.ts";
 import { ChatError, ConnectionError } from "../../lib/errors.ts";
 import type { RpcConnection } from "../../lib/net/rpc_connection.ts";
+import { openProfile } from "../../lib/profile/profile.ts";
 import { ChatDesk } from "../helpers/chat_desk.ts";
-import { enterOddServer, knowServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
+import {
+  enterOddServer,
+  knowServer,
+  type OddServer,
+  SIGNS_IN,
+  startOddServer,
+} from "../helpers/odd_server.ts";
 
 const TEXT = { json: false, keep: false };
 
@@ -25,7 +32,7 @@ Deno.test("inbox ends with the server's words when it does not deliver: it once 
     const [subscribe, code, words] of [
       [() => refuse("forbidden"), "forbidden", /^Cannot fetch the messages: .*forbidden today.* try again$/],
       [() => refuse("internal"), "internal", /internal today/],
-      [() => ({ upTo: "many" }), "internal", /Cannot understand the server's reply/],
+      [() => ({ upTo: "many" }), "internal", /Cannot understand the server's answer: .*tell its operator/],
     ] as const
   ) {
     await using server = await startOddServer({ ...SIGNS_IN, subscribe });
@@ -133,6 +140,14 @@ Deno.test("the menu asks before it goes on with very many messages, and leaves u
   await runOption(desk);
   await desk.screen.sees("50 messages");
   assert.equal(desk.app.account!.records.readCursor(), 150);
+
+  await using pipe = new ChatDesk({ isPipe: true });
+  await enterOddServer(pipe.app, server);
+  await pipe.app.account!.caughtUp(Infinity);
+  pipe.tty.type("history bob\n", null);
+  await runOption(pipe); // the question once took the next lines of a pipe for answers
+  await pipe.screen.sees("150 messages");
+  assert.equal(await pipe.tty.terminal.readLine({ prompt: "" }), "history bob");
 });
 
 Deno.test("of messages that waited, the menu shows the first ten and how many more there are; each new one after that", async () => {
@@ -173,4 +188,101 @@ Deno.test("tail and the menu tell once that messages do not arrive, and go on", 
   await connect(desk.app, `127.0.0.1:${port}`);
   await desk.screen.sees("Your messages do not arrive: Cannot deliver: forbidden today. Trying again.");
   assert.ok(desk.app.isOnline);
+});
+
+/** A server that says nothing waits, and the line to whoever asks it first. */
+async function startFloodingServer() {
+  const { promise: line, resolve } = Promise.withResolvers<RpcConnection>();
+  const server = await startOddServer({
+    ...SIGNS_IN,
+    subscribe: (_params, rpc) => {
+      resolve(rpc);
+      return { upTo: 0 };
+    },
+    acknowledge: () => ({}),
+    list_chats: () => ({ chats: [] }),
+  });
+  return { server, line };
+}
+
+/** Connects from the menu, and leaves its prompt open. */
+async function openMenu({ app, screen, tty }: ChatDesk, server: OddServer): Promise<void> {
+  await connect(app, `127.0.0.1:${knowServer(app, server).port}`);
+  await screen.sees("No new messages.");
+  void tty.terminal.readLine({ prompt: () => app.prompt() }).catch(() => {});
+}
+
+function countOf(desk: ChatDesk, words: string): number {
+  return desk.tty.screen.text().split(words).length - 1;
+}
+
+Deno.test("menu: of a flood, the first messages and invitations are announced, and how many more there are", async () => {
+  const { server, line } = await startFloodingServer();
+  await using _server = server;
+  await using desk = new ChatDesk();
+  await openMenu(desk, server);
+  const rpc = await line;
+  deliver(rpc, Array.from({ length: 1_000 }, (_, index) => index + 1), "eve");
+  deliver(rpc, [1_001], "bob");
+  await desk.screen.sees("bob: number 1001");
+  await desk.screen.sees("… and 995 more messages from eve (3 reads them)");
+  await desk.screen.sees("ana (1001 new)>");
+  assert.equal(countOf(desk, "(3 reads it)"), 6);
+  await desk.app.client().shown(1_001);
+  await desk.tty.settle();
+  assert.equal(countOf(desk, "more messages"), 0);
+  assert.equal(countOf(desk, "ana>"), 1);
+
+  for (let left = 50; left > 0; left--) {
+    const chatId = crypto.randomUUID();
+    rpc.notify("chat_invited", { chatId, from: "eve", port: 4000, openedAt: 0 });
+    if (left > 1) rpc.notify("chat_closed", { chatId, by: "eve", reason: "closed" });
+  }
+  await desk.screen.sees("… and 45 more invitations from eve (5 lists those that are open)");
+  assert.equal(countOf(desk, "eve invites you to a direct chat"), 5);
+  assert.equal(countOf(desk, "The invitation of eve is over"), 5);
+});
+
+Deno.test("menu: what another program of the same profile has shown is unread no longer", async () => {
+  const { server, line } = await startFloodingServer();
+  await using _server = server;
+  await using desk = new ChatDesk();
+  await openMenu(desk, server);
+  deliver(await line, [1, 2]);
+  await desk.screen.sees("ana (2 new)>");
+  using other = openProfile(desk.profileFolder);
+  other.recordsOf(desk.app.account!.key).saveReadCursor(1);
+  await desk.screen.sees("1 new)>");
+  other.recordsOf(desk.app.account!.key).saveReadCursor(2);
+  await runOption(desk);
+  await desk.tty.settle();
+  assert.match(desk.tty.screen.text(), /No new messages\.\nana>/);
+});
+
+Deno.test("news names an option only where it can be chosen, and a preview is one row", async () => {
+  const { server, line } = await startFloodingServer();
+  await using _server = server;
+  await using desk = new ChatDesk();
+  await openMenu(desk, server);
+  const rpc = await line;
+  await desk.tty.resize(70, 30);
+  const from = "a-name-of-thirty-two-characters.";
+  const rowAbout = (text: string) => desk.tty.screen.rows().find((row) => row.includes(text));
+  const send = async (sequence: number) => {
+    const id = `01920000-0000-7000-8000-${String(sequence).padStart(12, "0")}`;
+    const text = `number ${sequence} ${"is long ".repeat(20)}`;
+    rpc.notify("message_received", { sequence, id, from, text, storedAt: 0 });
+    await desk.screen.sees(`number ${sequence}`);
+    await desk.tty.settle();
+    return rowAbout(`number ${sequence}`)!;
+  };
+  assert.match(await send(1), /^\* a-name-\S*: number 1.* \(3 reads it\)$/);
+  {
+    // As a direct chat does, in which a typed 3 is said to the friend.
+    using _chat = desk.app.beforeLeaving(() => Promise.resolve());
+    assert.match(await send(2), /^\* a-name-\S*: number 2.* \(in your inbox\)$/);
+    rpc.notify("chat_invited", { chatId: crypto.randomUUID(), from: "eve", port: 4000, openedAt: 0 });
+    await desk.screen.sees("eve invites you to a direct chat.");
+    assert.equal(countOf(desk, "(5 joins)"), 0);
+  }
 });

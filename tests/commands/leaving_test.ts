@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { deleteAccount } from "../../lib/commands/chat/leaving.ts";
 import { connect } from "../../lib/commands/chat/connect.ts";
+import { logOutOnce, openAccount } from "../../lib/commands/scripts.ts";
+import { ChatError } from "../../lib/errors.ts";
 import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
+import { knowServer, SIGNS_IN, startOddServer } from "../helpers/odd_server.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 Deno.test("delete-account wants the name and the password, and leaves nothing of the account on this machine", async () => {
@@ -37,4 +40,29 @@ Deno.test("delete-account wants the name and the password, and leaves nothing of
     "",
   ]);
   await registering;
+});
+
+Deno.test("logout removes what is kept of a login that the server has ended", async () => {
+  await using server = await startOddServer({
+    ...SIGNS_IN,
+    resume: () => {
+      throw new ChatError("unauthenticated", "Cannot resume: this login has ended");
+    },
+  });
+  await using desk = new ChatDesk();
+  const key = { serverId: knowServer(desk.app, server).serverId, name: "ana" };
+  desk.profile.addHistory("send bob secret");
+  const { copy } = desk.profile.recordsOf(key);
+  desk.profile.recordsOf(key).seen([
+    { sequence: 1, id: crypto.randomUUID(), from: "bob", text: "secret", storedAt: 0 },
+  ]);
+  assert.equal(copy.reach("bob").messages, 1);
+  await assert.rejects(openAccount(desk.app, {}), {
+    name: "NotSignedInError",
+    message: `Cannot resume: this login has ended: run mini-chat-client login 127.0.0.1:${server.port} ana`,
+  });
+  await logOutOnce(desk.app, { json: false });
+  assert.equal(desk.profile.findLogin(key)?.token, null);
+  assert.equal(desk.profile.recordsOf(key).copy.reach("bob").messages, 0);
+  assert.deepEqual(desk.profile.listHistory(), []);
 });

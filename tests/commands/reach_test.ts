@@ -7,6 +7,7 @@ import { ChatDesk, PASSWORD, startLocalServer } from "../helpers/chat_desk.ts";
 import { CuttableProxy } from "../helpers/cuttable_proxy.ts";
 import { renew } from "../helpers/renewed_certificate.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 /** Renews the certificate of a server that does not run, under another name and with the same key; gives the new one. */
 async function renewCertificate(data: string): Promise<string> {
@@ -75,4 +76,28 @@ Deno.test("a renewed certificate that was met at the login is kept for the sessi
   const first = await callsOf(proxy, logIn);
   assert.equal(await callsOf(proxy, logIn), 2, "one to log in, one for the session");
   assert.equal(first, 5, "only the login finds out about the new certificate");
+});
+
+Deno.test("who gives up waiting for a connection hears why the last attempt failed, also while the next is under way", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using proxy = new CuttableProxy(server.port);
+  await using desk = new ChatDesk();
+  await desk.register(server.inviteLink.replace(`:${server.port}`, `:${proxy.port}`), "ana");
+  const account = desk.app.account!;
+  proxy.leadTo(null);
+  proxy.cut();
+  const reason = async () => {
+    const outcome = await account.firstOutcome(0);
+    return outcome.kind === "waiting" ? outcome.reason : outcome.kind;
+  };
+  await waitUntil("the connection is lost", async () => await reason() !== "online");
+  proxy.leadTo(server.port);
+  proxy.clog();
+  const { calls } = proxy;
+  await waitUntil("the next is under way", () => {
+    account.retryNow();
+    return proxy.calls > calls;
+  });
+  assert.doesNotMatch(await reason(), /online|in time/);
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { Command } from "commander";
 import { connect } from "../../lib/commands/chat/connect.ts";
+import { addScriptCommands } from "../../lib/commands/program.ts";
 import { openAccount } from "../../lib/commands/scripts.ts";
 import { sendOnce, sendOption } from "../../lib/commands/chat/send.ts";
 import { ChatError, ConnectionError } from "../../lib/errors.ts";
@@ -60,6 +62,24 @@ Deno.test("a refusal that the option has shown is not shown again at the next co
   await desk.app.leave();
   await connect(desk.app, `127.0.0.1:${server.port}`);
   assert.equal(countOf(desk, "Not sent to"), 0);
+});
+
+Deno.test("a message without an answer has the connection looked at: one that a router had forgotten held it up for 45 s", async () => {
+  await using server = await startOddServer({
+    ...SIGNS_IN,
+    subscribe: () => ({ upTo: 0 }),
+    send_message: () => new Promise(() => {}),
+  });
+  await using desk = new ChatDesk();
+  await enterOddServer(desk.app, server);
+  let looks = 0;
+  desk.app.account!.checkConnection = () => looks += 1;
+  const { terminal } = desk.tty;
+  const context = { terminal, signal: new AbortController().signal, leave: () => {}, instead: () => false };
+  await sendOption(desk.app, 50).run("bob are you there", context);
+  await desk.screen.sees("Queued for bob");
+  assert.equal(looks, 1);
+  server.cut();
 });
 
 Deno.test("send says why the server has not taken a message, and that it is kept: it once spoke of a lost connection", async () => {
@@ -131,4 +151,18 @@ Deno.test("a subcommand tells of a message that was refused after its program ha
     );
     await desk.app.leave();
   }
+});
+
+Deno.test("send without a text asks for it at a terminal, where it once waited without a word", async () => {
+  using folder = tempFolder();
+  await using server = await startLocalServer(folder.path);
+  await using desk = new ChatDesk();
+  await desk.register(server.inviteLink, "ana");
+  await desk.app.leave();
+  const program = new Command();
+  addScriptCommands(program, (work) => work(desk.app));
+  const sending = program.parseAsync(["send", "ana"], { from: "user" });
+  await desk.screen.answers(["Text:", "note to self"]);
+  await sending;
+  await waitUntil("the message is here", () => desk.app.client().unread[0]?.text === "note to self");
 });

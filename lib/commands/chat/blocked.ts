@@ -2,7 +2,7 @@
 import type { ChatClient } from "../../client/chat_client.ts";
 import { ChatError, ConnectionError } from "../../errors.ts";
 import { safeText } from "../../terminal/safe_text.ts";
-import { count } from "../format.ts";
+import { count } from "../../count.ts";
 
 /** How long new messages wait for the list of whom one has blocked, in milliseconds. */
 const LIST_WITHIN_MS = 3_000;
@@ -20,10 +20,13 @@ export class LeftOut {
     return new LeftOut(new Set());
   }
 
-  /** Asks whom the account has blocked. Without an answer nothing is left out. */
-  static async of(client: ChatClient): Promise<LeftOut> {
+  /** Asks whom the account has blocked. Without an answer nothing is left out. Throws the signal's reason once that is aborted. */
+  static async of(client: ChatClient, signal?: AbortSignal): Promise<LeftOut> {
     try {
-      const { names } = await client.call("list_blocked", {}, { timeoutMs: LIST_WITHIN_MS });
+      const { names } = await client.call("list_blocked", {}, {
+        timeoutMs: LIST_WITHIN_MS,
+        ...(signal && { signal }),
+      });
       return new LeftOut(new Set(names));
     } catch (error) {
       if (error instanceof ChatError || error instanceof ConnectionError) return LeftOut.nothing();

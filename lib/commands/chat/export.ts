@@ -5,9 +5,9 @@ import { formatHostAndPort } from "../../addresses.ts";
 import type { ExportSource } from "../../export/export.ts";
 import { MAX_HISTORY_PER_PAGE } from "../../protocol/limits.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
-import { count } from "../format.ts";
+import { count } from "../../count.ts";
 
 export function exportCommand(app: App): MenuCommand {
   return {
@@ -26,14 +26,16 @@ export async function exportAccount(
   options: { readonly json: boolean },
 ): Promise<void> {
   if (!folder) throw new UsageError("Cannot export without a folder: type, for example, export my-messages");
-  const source = sourceOf(app);
   const { exportTo } = await import("../../export/export.ts"); // no other command needs it
   try {
-    const { messages, people } = await app.waitFor("Exporting", () => exportTo(folder, source));
+    const { messages, people } = await app.waitFor(
+      "Exporting",
+      (signal) => exportTo(folder, sourceOf(app, signal)),
+    );
     await app.terminal.print(
       options.json
-        ? JSON.stringify({ folder, messages, people })
-        : `Exported ${count(messages, "message")} with ${people === 1 ? "1 person" : `${people} people`} to ${
+        ? jsonLine({ folder, messages, people })
+        : `Exported ${count(messages, "message")} with ${count(people, "person", "people")} to ${
           safeText(folder)
         }.`,
     );
@@ -43,18 +45,25 @@ export async function exportAccount(
   }
 }
 
-function sourceOf(app: App): ExportSource {
+/** Conversations asked for at a time. The server makes one page after the other, each when the one before has been taken. */
+const AHEAD = 16;
+
+/** Until an answer comes: those before it may be long, and the connection slow. One that is dead is found out sooner. */
+const PAGE_TIMEOUT_MS = AHEAD * 30_000;
+
+function sourceOf(app: App, signal: AbortSignal): ExportSource {
   const client = app.client();
   const { name, server } = app.account!;
   return {
     account: name,
     server: formatHostAndPort(server.host, server.port),
+    ahead: AHEAD,
     async about() {
-      const { names: blocked } = await client.call("list_blocked", {});
-      return { ...await client.call("update_settings", {}), blocked };
+      const { names: blocked } = await client.call("list_blocked", {}, { signal });
+      return { ...await client.call("update_settings", {}, { signal }), blocked };
     },
     async conversations(after) {
-      const page = await client.call("list_conversations", after === null ? {} : { after });
+      const page = await client.call("list_conversations", after === null ? {} : { after }, { signal });
       mustGetFurther(page.next, after);
       return page;
     },
@@ -63,7 +72,7 @@ function sourceOf(app: App): ExportSource {
         with: other,
         limit: MAX_HISTORY_PER_PAGE,
         ...(before === null ? {} : { before }),
-      });
+      }, { signal, timeoutMs: PAGE_TIMEOUT_MS });
       mustBeOlder(page, before);
       return page;
     },

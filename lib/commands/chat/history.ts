@@ -5,11 +5,13 @@ import { type HistoryRange, newestFirst, oldestFirst } from "../../client/histor
 import type { HistoryEntry } from "../../protocol/requests.ts";
 import type { CopyReach, MessageCopy } from "../../profile/message_copy.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
-import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, oneLine, safeText } from "../../terminal/safe_text.ts";
 import { yellow } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
-import { count, messageLines, moment } from "../format.ts";
+import { count } from "../../count.ts";
+import { messageLines, moment } from "../format.ts";
 import { parseWhen } from "./when.ts";
+import { typedName } from "./typed_name.ts";
 
 /** What was given of the range, as it was typed. */
 export interface RangeFlags {
@@ -28,18 +30,22 @@ export function historyCommand(app: App): MenuCommand {
       "WHEN is 2d, 3h, 30min, yesterday, 14:00, 2026-11-20 or 2026-11-20T14:00.\n" +
       "Without a connection it shows what was seen here (settings local-history off keeps nothing of it).",
     complete: (args) => completeFirstWord(args, app.names()),
-    run: async (args, { terminal }) => {
+    run: async (args, { terminal, signal }) => {
       const { name, flags } = parseArguments(args);
       const range = parseRange(flags, Date.now());
       const client = app.client();
       const copy = app.isOnline ? null : app.account!.records.copy;
       if (copy) await terminal.print(yellow(copyNote(app, copy.reach(name), name)));
-      const pages = copy ? newestFirst(fromCopy(copy, name), range) : client.history(name, range);
+      const pages = copy ? newestFirst(fromCopy(copy, name), range) : client.history(name, range, { signal });
       let isFirst = true;
       for await (const page of pages) {
-        if (!isFirst && !await terminal.confirm("Show earlier messages?", false)) return;
+        if (!isFirst && !await terminal.wantsMore("Show earlier messages?", false)) {
+          const whole = `mini-chat-client history ${safeText(name)} prints all`;
+          if (!terminal.isInteractive) app.warn(`Earlier messages are left out; ${whole}.`);
+          return;
+        }
         isFirst = false;
-        for (const message of page) await terminal.print(line(message));
+        for (const message of page) await terminal.print(line(message), false);
       }
       if (!isFirst || copy) return;
       const isAll = Object.keys(flags).length === 0;
@@ -76,7 +82,7 @@ export async function printCopy(
 }
 
 /** Reads the flags of both forms. Throws `UsageError` for what is no number or no time. */
-export function parseRange({ limit, since, before }: RangeFlags, now: number): HistoryRange {
+function parseRange({ limit, since, before }: RangeFlags, now: number): HistoryRange {
   if (limit !== undefined && !/^[1-9]\d{0,8}$/.test(limit)) {
     throw new UsageError(
       `Cannot show ${oneLine(limit, 20) || "no"} messages: --limit takes a number from 1 on`,
@@ -99,7 +105,7 @@ async function printPages(
   isJson: boolean,
 ): Promise<void> {
   for await (const page of pages) {
-    for (const message of page) await app.terminal.print(isJson ? JSON.stringify(message) : line(message));
+    for (const message of page) await app.terminal.print(isJson ? jsonLine(message) : line(message));
   }
 }
 
@@ -134,7 +140,7 @@ function parseArguments(args: string): { readonly name: string; readonly flags: 
     const word = words.shift()!;
     const [, flag, glued] = /^--(limit|since|before)(?:=(.*))?$/.exec(word) ?? [];
     if (flag !== undefined) flags[flag as keyof RangeFlags] = glued ?? words.shift() ?? "";
-    else names.push(word.toLowerCase());
+    else names.push(typedName(word));
   }
   const [name, ...others] = names;
   if (name === undefined) {

@@ -3,12 +3,14 @@ import { OPTIONS } from "../options.ts";
 import { ChatError, ConnectionError, OutputError } from "../../errors.ts";
 import type { ReceivedMessage } from "../../protocol/events.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 import { dim } from "../../terminal/style.ts";
+import { unlessAborted } from "../../waiting.ts";
 import type { App } from "../app.ts";
-import { count, messageLines } from "../format.ts";
+import { count } from "../../count.ts";
+import { messageLines } from "../format.ts";
 import { mustBeAbleToNotify } from "../notify/once.ts";
-import { connectedAgain } from "../outage.ts";
+import { tellBeside } from "../outage.ts";
 import { LeftOut } from "./blocked.ts";
 
 /** Messages that the menu shows before it asks whether to go on. */
@@ -22,11 +24,12 @@ export function inboxOption(app: App): MenuCommand {
     ...OPTIONS.inbox,
     aliases: ["get", "read", "messages"],
     details: "Messages that arrived since you last looked, oldest first. Earlier messages: history USER.",
-    run: async (_args, { terminal }) => {
+    run: async (_args, { terminal, signal }) => {
       const client = app.client();
+      client.lookElsewhere();
       const last = client.unread.at(-1)?.sequence;
       if (last === undefined) return await terminal.print("No new messages.");
-      const leftOut = await LeftOut.of(client);
+      const leftOut = await LeftOut.of(client, signal);
       let shown = 0;
       for (;;) {
         const waiting = client.unread.slice(0, SHOWN_AT_ONCE);
@@ -36,14 +39,14 @@ export function inboxOption(app: App): MenuCommand {
         for (const { from, text, storedAt } of messages) {
           app.learnName(from);
           if (leftOut.has(from)) continue;
-          await terminal.print(messageLines(from, storedAt, text, Date.now()));
+          await terminal.print(messageLines(from, storedAt, text, Date.now()), false);
           shown += 1;
         }
         await terminal.flush();
         const upTo: number = messages.at(-1)!.sequence;
-        await client.shown(upTo);
+        await unlessAborted(signal, client.shown(upTo)); // it is noted here, and told to the server later
         if (upTo === last || shown === before) continue;
-        if (!await terminal.confirm("Show more?", true)) break;
+        if (!await terminal.wantsMore("Show more?", true)) break;
       }
       for (const line of leftOut.lines()) await terminal.print(dim(line));
       const more = client.unread.length > 0 || client.hasMore ? "; 3 shows the rest" : "";
@@ -125,14 +128,7 @@ export async function followInbox(
   mustBeSeen(app);
   if (options.notify) mustBeAbleToNotify(app);
   const client = app.client();
-  app.account?.tellOutagesTo({
-    announced: () => {},
-    disconnected: (reason) => app.warn(`Connection lost: ${safeText(reason)}. Reconnecting.`),
-    reconnected: (why) => app.warn(connectedAgain(why)),
-    stopped: () => {},
-    undelivered: (reason) => app.warn(`Messages do not arrive: ${safeText(reason)}. Trying again.`),
-    delivered: () => app.warn("Messages arrive again."),
-  });
+  app.account?.tellOutagesTo(tellBeside((line) => app.warn(line)));
   const leftOut = options.json ? LeftOut.nothing() : await LeftOut.of(client);
   while (!signal.aborted) {
     const messages = client.unread.slice(0, NOTED_AT_ONCE);
@@ -169,7 +165,7 @@ async function printMessages(
     const { from, text, storedAt } = message;
     app.learnName(from);
     await app.terminal.print(
-      options.json ? JSON.stringify(message) : messageLines(from, storedAt, text, Date.now()),
+      options.json ? jsonLine(message) : messageLines(from, storedAt, text, Date.now()),
     );
   }
   await app.terminal.flush();

@@ -1,7 +1,7 @@
 // `delete-account`: the end of one's own account.
 import { NotSignedInError, UsageError } from "../../errors.ts";
 import type { MenuCommand } from "../../terminal/menu.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
 
 export function deleteAccountCommand(app: App): MenuCommand {
@@ -11,12 +11,16 @@ export function deleteAccountCommand(app: App): MenuCommand {
     details:
       "The server asks for your password again. What you wrote is cleared in the mailboxes of others too.",
     isSecret: true,
+    forgetsLines: true,
     run: () => deleteAccount(app, {}),
   };
 }
 
 /** Deletes the account that is signed in, for ever; asks first, unless `yes`. */
-export async function deleteAccount(app: App, { yes = false }: { readonly yes?: boolean }): Promise<void> {
+export async function deleteAccount(
+  app: App,
+  { yes = false, json = false }: { readonly yes?: boolean; readonly json?: boolean },
+): Promise<void> {
   const { account, terminal } = app;
   if (!account) throw new NotSignedInError("Cannot delete an account before you are connected: 0 connects");
   if (!yes && !await isMeant(app, account.name, account.server.host)) {
@@ -24,13 +28,20 @@ export async function deleteAccount(app: App, { yes = false }: { readonly yes?: 
   }
   const password = await app.askPassword(`Password of ${safeText(account.name)}: `);
   if (!password) throw new UsageError("Cannot delete the account without its password");
-  await account.client.call("delete_account", { password });
+  await app.change("delete_account", { password }, {
+    whether: `${safeText(account.name)} was deleted`,
+    look:
+      "The next connection shows it: a deleted account cannot log in; logout then removes what is kept of it here",
+  });
   app.profile.forgetAccount(account.key);
+  app.profile.clearHistory();
   await app.leave();
   await terminal.print(
-    `Deleted ${
-      safeText(account.name)
-    }. What you wrote is cleared from the mailboxes of others within minutes.`,
+    json
+      ? jsonLine({ name: account.name })
+      : `Deleted ${
+        safeText(account.name)
+      }. What you wrote is cleared from the mailboxes of others within minutes.`,
   );
 }
 

@@ -5,40 +5,44 @@ import type { OutboxMessage } from "../../client/outbox_sender.ts";
 import { type ChatError, messageOf } from "../../errors.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
+import { columnsOf } from "../../terminal/width.ts";
 import type { LiveLine } from "../../terminal/live_line.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
-import { count, DELETED } from "../format.ts";
+import { count } from "../../count.ts";
+import { DELETED } from "../format.ts";
 import type { Notice } from "../notify/notifier.ts";
+import { Flood } from "../flood.ts";
 import { ANNOUNCED, connectedAgain, type OutageTeller } from "../outage.ts";
-
-/** Room that a preview leaves for sender and hint, in columns. */
-const PREVIEW_MARGIN = 24;
 
 /** Of messages that waited while there was no connection, so many are shown. */
 const PREVIEWED = 10;
 
 const PREVIEW_LEAST = 12; // shortest preview worth showing, in columns
 
+interface NewsParts {
+  readonly terminal: Terminal;
+  /** Whether the options can be chosen now. */
+  readonly isAtMenu: () => boolean;
+  readonly learnName: (name: string) => void;
+  readonly notify: (notice: Notice) => void;
+}
+
 export class News implements ChatListener, OutageTeller {
+  readonly #parts: NewsParts;
   readonly #terminal: Terminal;
-  readonly #learnName: (name: string) => void;
-  readonly #notify: (notice: Notice) => void;
   readonly #queued = new Set<string>();
   /** Messages of which an option is about to tell the person itself. */
   readonly #awaited = new Set<string>();
   /** Sequence of the newest message sent to each name in this run, until its delivery was told. */
   readonly #sent = new Map<string, number>();
+  readonly #flood: Flood;
   #announced: LiveLine | null = null; // there while the server may be back at once
   #waited = 0; // messages that had waited, of those that arrive now
 
-  constructor(
-    terminal: Terminal,
-    learnName: (name: string) => void,
-    notify: (notice: Notice) => void,
-  ) {
-    this.#terminal = terminal;
-    this.#learnName = learnName;
-    this.#notify = notify;
+  constructor(parts: NewsParts) {
+    this.#parts = parts;
+    this.#terminal = parts.terminal;
+    this.#flood = new Flood(parts.terminal, { words: (more, from) => this.#moreMessages(more, from) });
   }
 
   awaits(id: string): void {
@@ -52,26 +56,35 @@ export class News implements ChatListener, OutageTeller {
   }
 
   /**
-   * A preview of a message: the whole of a short one. Option 3 shows it in full. Of those that had waited, which may be thousands, the
-   * first alone.
+   * A preview of a message: the whole of a short one. Option 3 shows it in full. Of those that had waited, which may be thousands, and
+   * of a flood the first alone.
    */
   onMessage({ from, text }: { readonly from: string; readonly text: string }, hasWaited: boolean): void {
-    this.#learnName(from);
+    this.#parts.learnName(from);
     if (hasWaited && ++this.#waited > PREVIEWED) return;
-    const room = Math.max(PREVIEW_LEAST, this.#terminal.size.columns - PREVIEW_MARGIN);
-    this.#tell(
-      `${yellow("*")} ${bold(cyan(safeText(from)))}: ${oneLine(text || DELETED, room)} ${
-        dim("(3 reads it)")
-      }`,
-    );
-    this.#notify({ kind: "message", from, text });
+    const name = safeText(from);
+    const hint = this.#hint("it");
+    // A row holds all of it, and the screen's last column stays free.
+    const room = this.#terminal.size.columns - 1 - columnsOf(`* ${name}:  ${hint}`);
+    const preview = oneLine(text || DELETED, Math.max(PREVIEW_LEAST, room));
+    const line = `${yellow("*")} ${bold(cyan(name))}: ${preview} ${dim(hint)}`;
+    if (hasWaited) this.#tell(line);
+    else this.#flood.tell(from, line);
+    this.#terminal.refresh();
+    this.#parts.notify({ kind: "message", from, text });
   }
 
   /** Tells how many more had waited than were shown. */
   onCaughtUp(): void {
     const more = this.#waited - PREVIEWED;
     this.#waited = 0;
-    if (more > 0) this.#tell(`${yellow("*")} … and ${count(more, "more message")} ${dim("(3 reads them)")}`);
+    if (more > 0) this.#tell(this.#moreMessages(more));
+  }
+
+  /** What was counted, and what the prompt says, may hold no longer: messages were read, here or by another program. */
+  onShown(): void {
+    this.#flood.forget();
+    this.#terminal.refresh();
   }
 
   /** Tells that the newest message to somebody has arrived, or was read. */
@@ -119,9 +132,14 @@ export class News implements ChatListener, OutageTeller {
     );
   }
 
+  /** The prompt says at once whether there is a connection. */
+  connectionChanged(): void {
+    this.#terminal.refresh();
+  }
+
   disconnected(reason: string): void {
     const meanwhile = "Reconnecting; anything you write now is saved and sent once connected.";
-    this.#tellOfBreak(yellow(`Connection lost: ${safeText(reason)}. ${meanwhile}`));
+    this.#tellOfBreak(yellow(`${safeText(reason)}. ${meanwhile}`));
   }
 
   announced(why: Announcement): void {
@@ -134,6 +152,7 @@ export class News implements ChatListener, OutageTeller {
   }
 
   stopped(): void {
+    this.#flood[Symbol.dispose]();
     this.#announced?.remove();
     this.#announced = null;
   }
@@ -155,15 +174,25 @@ export class News implements ChatListener, OutageTeller {
   }
 
   ended(error: unknown): void {
-    this.#tell(red(safeText(messageOf(error))));
+    this.#tell(red(`${safeText(messageOf(error))}. 0 connects again.`));
   }
 
   onFault(error: unknown): void {
     this.#tell(red(`Something went wrong: ${safeText(messageOf(error))}`));
   }
 
+  #moreMessages(more: number, from?: string): string {
+    const whose = from === undefined ? "" : ` from ${bold(cyan(from))}`;
+    return `${yellow("*")} … and ${count(more, "more message")}${whose} ${dim(this.#hint("them"))}`;
+  }
+
+  /** How they are read. In a direct chat a typed 3 would be said to the friend. */
+  #hint(which: "it" | "them"): string {
+    return this.#parts.isAtMenu() ? `(3 reads ${which})` : "(in your inbox)";
+  }
+
   #tell(line: string): void {
     this.#terminal.printAbove(line);
-    this.#terminal.refresh(); // the prompt says whether there is a connection, and how much is unread
+    this.#terminal.refresh(); // the prompt says how much is unread
   }
 }

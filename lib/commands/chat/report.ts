@@ -1,13 +1,15 @@
 // The command `report`: tells the server's operator about a user, with messages that the person chooses.
 import { ChatError, UsageError } from "../../errors.ts";
 import { MAX_REPORTED_MESSAGES } from "../../protocol/limits.ts";
-import type { HistoryEntry } from "../../protocol/requests.ts";
+import type { HistoryEntry, Params } from "../../protocol/requests.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 import { dim } from "../../terminal/style.ts";
 import type { App } from "../app.ts";
-import { count, messageLines } from "../format.ts";
+import { count } from "../../count.ts";
+import { messageLines } from "../format.ts";
 import { splitName } from "./send.ts";
+import { typedName } from "./typed_name.ts";
 
 /** Messages that the menu offers. */
 const OFFERED = 5;
@@ -20,15 +22,16 @@ export function reportCommand(app: App): MenuCommand {
     details:
       "The operator sees your name, your reason and the messages that you choose, as the server has them, and no others.",
     complete: (args) => completeFirstWord(args, app.names()),
-    run: async (args, { terminal }) => {
-      const client = app.client();
+    run: async (args, { terminal, signal }) => {
+      app.client();
       const ask = async (prompt: string) => (await terminal.readLine({ prompt, multiline: false }))?.trim();
       const [given, givenReason] = splitName(args);
-      const name = (given || await ask("User: "))?.toLowerCase();
+      const name = typedName((given || await ask("User: ")) ?? "");
       if (!name) return;
-      const offered = await newestFrom(app, name, OFFERED);
+      const offered = await newestFrom(app, name, OFFERED, signal);
       for (const [index, { from, storedAt, text }] of [...offered.entries()].reverse()) {
-        await terminal.print(`${dim(`${index + 1}`)} ${messageLines(from, storedAt, text, Date.now())}`);
+        const lines = messageLines(from, storedAt, text, Date.now());
+        await terminal.print(`${dim(`${index + 1}`)} ${lines}`, false);
       }
       const answer = offered.length === 0
         ? ""
@@ -37,7 +40,7 @@ export function reportCommand(app: App): MenuCommand {
       const messages = chosen(offered, answer);
       const why = givenReason || await ask("Why: ");
       if (!why) return await terminal.print("Nothing was reported: there is no reason.");
-      const { report } = await client.call("report_user", { name, why, messages });
+      const report = await send(app, { name, why, messages });
       await terminal.print(
         `Reported ${safeText(name)}: it is report ${report}. The operator can read your reason and ${
           count(messages.length, "message")
@@ -54,8 +57,17 @@ export async function reportOnce(
   options: { readonly json: boolean },
 ): Promise<void> {
   const messages = which.length === 0 ? [] : await find(app, name, which);
-  const { report } = await app.client().call("report_user", { name, why, messages });
-  await app.terminal.print(options.json ? JSON.stringify({ report }) : `Report ${report}`);
+  const report = await send(app, { name, why, messages });
+  await app.terminal.print(options.json ? jsonLine({ report }) : `Report ${report}`);
+}
+
+/** Returns the report's number. */
+async function send(app: App, params: Params<"report_user">): Promise<number> {
+  const { report } = await app.change("report_user", params, {
+    whether: "the report has arrived",
+    look: "You cannot see it here; reporting again makes a second one at worst",
+  });
+  return report;
 }
 
 /** Sequences of the messages that the answer names. */
@@ -89,17 +101,26 @@ async function find(app: App, name: string, which: readonly string[]): Promise<n
   );
 }
 
-async function newestFrom(app: App, name: string, most: number): Promise<HistoryEntry[]> {
+async function newestFrom(
+  app: App,
+  name: string,
+  most: number,
+  signal: AbortSignal,
+): Promise<HistoryEntry[]> {
   const newest: HistoryEntry[] = [];
-  for await (const message of messagesFrom(app, name)) {
+  for await (const message of messagesFrom(app, name, signal)) {
     if (newest.push(message) === most) break;
   }
   return newest;
 }
 
 /** What a user wrote to this account, newest first. */
-async function* messagesFrom(app: App, name: string): AsyncGenerator<HistoryEntry> {
-  for await (const page of app.client().history(name)) {
+async function* messagesFrom(
+  app: App,
+  name: string,
+  signal?: AbortSignal,
+): AsyncGenerator<HistoryEntry> {
+  for await (const page of app.client().history(name, {}, { ...(signal && { signal }) })) {
     for (const message of page.toReversed()) if (message.from === name) yield message;
   }
 }

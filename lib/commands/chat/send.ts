@@ -4,21 +4,22 @@ import type { SendOutcome } from "../../client/outbox_sender.ts";
 import { ChatError } from "../../errors.ts";
 import { isBlank } from "../../protocol/fields.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
-import { green, yellow } from "../../terminal/style.ts";
+import { cyan, green, yellow } from "../../terminal/style.ts";
 import { Interrupt } from "../../terminal/read_line.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
+import { typedName } from "./typed_name.ts";
 
 /** How long the menu waits for the server's word before it says that the message is queued, in milliseconds. */
 const ANSWER_WITHIN_MS = 3_000;
 
-export function sendOption(app: App): MenuCommand {
+export function sendOption(app: App, answerWithinMs: number = ANSWER_WITHIN_MS): MenuCommand {
   return {
     ...OPTIONS.send,
     aliases: ["msg", "message"],
     details: "The text may have several lines: Alt+Enter starts a new one, and pasted line breaks are kept.",
     complete: (args) => completeFirstWord(args, app.names()),
-    run: async (args, { terminal }) => {
+    run: async (args, { terminal, signal }) => {
       const client = app.client();
       const [to, text] = splitName(args);
       const name = to || (await terminal.readLine({
@@ -27,8 +28,8 @@ export function sendOption(app: App): MenuCommand {
         complete: (typed) => completeFirstWord(typed, app.names()),
       }))?.trim();
       if (!name) return;
-      const recipient = name.toLowerCase();
-      if (app.isOnline && !text && await client.findUser(recipient) === null) {
+      const recipient = typedName(name);
+      if (app.isOnline && !text && await client.findUser(recipient, { signal }) === null) {
         throw new ChatError(
           "not_found",
           `Cannot send to ${safeText(recipient)}: no such user; 1 lists all users`,
@@ -41,10 +42,19 @@ export function sendOption(app: App): MenuCommand {
       }
       const sending = await client.send(recipient, message);
       app.learnName(recipient);
-      const outcome = await app.outcomeWithin(sending, app.isOnline ? ANSWER_WITHIN_MS : 0);
+      const outcome = await app.outcomeWithin(sending, app.isOnline ? answerWithinMs : 0);
+      // A router that has forgotten the connection says nothing: the next one takes the message.
+      if (!outcome) app.account?.checkConnection();
       await terminal.print(outcome ? sentence(recipient, outcome) : yellow(queued(app, recipient)));
     },
   };
+}
+
+/** For who begins a line of the menu with the name of somebody they know, as in other chats; null for any other word. */
+export function adviseToSend(app: App, word: string): string | null {
+  const name = typedName(word);
+  if (!app.names().includes(name)) return null;
+  return `To write to ${safeText(name)}, type ${cyan(`send ${safeText(name)}`)} and the text.`;
 }
 
 const STILL_QUEUED = "The message is saved here and will be sent, only once, at the next connection";
@@ -57,6 +67,7 @@ function sentence(to: string, outcome: SendOutcome): string {
 
 function queued(app: App, to: string): string {
   const kept = `Queued for ${safeText(to)}: it is saved here and will be sent, only once,`;
+  if (app.account?.ended.aborted) return `${kept} once you are connected again: 0 connects.`;
   if (!app.isOnline) return `${kept} when the connection is back.`;
   return `${kept} as soon as the server takes it. ${safeText(app.whyQueued().words)}.`;
 }
@@ -78,7 +89,7 @@ export async function sendOnce(
   });
   if (outcome.kind === "refused") throw outcome.error;
   app.learnName(to);
-  if (options.json) await app.terminal.print(JSON.stringify({ to, ...outcome.acknowledgement }));
+  if (options.json) await app.terminal.print(jsonLine({ to, ...outcome.acknowledgement }));
 }
 
 export function splitName(args: string): [name: string, rest: string] {

@@ -31,7 +31,7 @@ export async function trustServer(app: App, link: InviteLink): Promise<KnownServ
   const seen = await fingerprintOf(certificate);
   if (fingerprint !== undefined && fingerprint !== seen) {
     throw new TrustError(
-      `Cannot trust ${host}: its key is ${seen}, but the invite link says ${fingerprint}. Somebody may be intercepting the connection; nothing was sent`,
+      `Cannot trust ${host}: its key is ${seen}, but the invite link says ${fingerprint}. Somebody may be intercepting the connection, such as a network that wants you to sign in first; nothing was sent`,
     );
   }
   if (fingerprint === undefined) {

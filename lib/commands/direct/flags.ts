@@ -1,5 +1,6 @@
 import { parsePort } from "../../addresses.ts";
 import { UsageError } from "../../errors.ts";
+import { typedName } from "../chat/typed_name.ts";
 
 export interface ChatFlags {
   readonly friend?: string | undefined;
@@ -18,7 +19,7 @@ export function parseChatFlags(args: string): ChatFlags {
     else if (equals !== undefined) flags = { ...flags, port: parsePort(equals) };
     else if (word.startsWith("--")) {
       throw new UsageError(`Cannot understand ${word}: there are --port N and --map-port`);
-    } else if (flags.friend === undefined) flags = { ...flags, friend: word.toLowerCase() };
+    } else if (flags.friend === undefined) flags = { ...flags, friend: typedName(word) };
     else if (flags.port === undefined) flags = { ...flags, port: parsePort(word) };
     else throw new UsageError(`Cannot understand ${word}: a friend's name and a port are enough`);
   }

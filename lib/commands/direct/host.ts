@@ -13,13 +13,14 @@ import type { Notice } from "../notify/notifier.ts";
 import { type ChatFlags, parseChatFlags } from "./flags.ts";
 import { ChatScreen } from "./screen.ts";
 import { rendezvousOf } from "./rendezvous.ts";
+import { typedName } from "../chat/typed_name.ts";
 
 export function hostOption(app: App): MenuCommand {
   return {
     ...OPTIONS.host,
     details:
       "Listens on a port of this machine and invites your friend, who joins with 5. What you write goes from " +
-      "machine\nto machine where the networks let it, through the server where not, and nobody in between can read it.\n" +
+      "machine to machine where the networks let it, through the server where not, and nobody in between can read it.\n" +
       "--map-port asks your router to forward the port while the chat lasts.",
     complete: (args) => completeFirstWord(args, app.names()),
     run: async (args, { signal }) => {
@@ -42,6 +43,7 @@ export async function runHost(app: App, flags: ChatFlags, signal: AbortSignal): 
     port: flags.port ?? 0,
     downloadFolder: app.downloadFolder,
     isMapped: flags.isMapped,
+    signal,
   }).finally(() => terminal.status(""));
   using _goodbye = app.beforeLeaving(() => hosted.close());
   app.learnName(friend);
@@ -66,11 +68,13 @@ export function signedIn(app: App): Account {
 async function ask(app: App, flags: ChatFlags, asksPort: boolean): Promise<ChatFlags | null> {
   signedIn(app);
   const { terminal } = app;
-  const friend = flags.friend ?? (await terminal.readLine({
-    prompt: "Friend: ",
-    multiline: false,
-    complete: (typed) => completeFirstWord(typed, app.names()),
-  }))?.trim().toLowerCase();
+  const friend = flags.friend ?? typedName(
+    await terminal.readLine({
+      prompt: "Friend: ",
+      multiline: false,
+      complete: (typed) => completeFirstWord(typed, app.names()),
+    }) ?? "",
+  );
   if (!friend) return null;
   if (!asksPort) return { ...flags, friend };
   const typed = await terminal.readLine({ prompt: "Port (empty: one is picked): ", multiline: false });

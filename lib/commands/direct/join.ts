@@ -6,6 +6,7 @@ import type { Invitation } from "../../protocol/chat_messages.ts";
 import { completeFirstWord, type MenuCommand } from "../../terminal/menu.ts";
 import { bold, cyan, dim } from "../../terminal/style.ts";
 import { safeText } from "../../terminal/safe_text.ts";
+import { unlessAborted } from "../../waiting.ts";
 import type { Account } from "../account.ts";
 import { splitName } from "../chat/send.ts";
 import type { App } from "../app.ts";
@@ -27,7 +28,7 @@ export function joinOption(app: App): MenuCommand {
 
 export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): Promise<Tally | null> {
   const account = signedIn(app);
-  const invitation = await choose(app, account, flags);
+  const invitation = await choose(app, account, flags, signal);
   if (!invitation) return null;
   const { terminal } = app;
   const screen = chatScreen(app, account.name, invitation.from);
@@ -45,16 +46,23 @@ export async function runJoin(app: App, flags: ChatFlags, signal: AbortSignal): 
   return await screen.run(chat, performance.now() - startedAt);
 }
 
-async function choose(app: App, account: Account, flags: ChatFlags): Promise<Invitation | null> {
+async function choose(
+  app: App,
+  account: Account,
+  flags: ChatFlags,
+  signal: AbortSignal,
+): Promise<Invitation | null> {
   const { terminal } = app;
-  const { chats } = await rendezvousOf(account).request("list_chats", {});
+  const { chats } = await unlessAborted(signal, rendezvousOf(account).request("list_chats", {}));
   if (flags.friend !== undefined) return pick(chats, flags.friend, flags.port);
   const [first] = chats;
   if (!first) {
-    throw new UsageError("Cannot join: nobody has a chat open for you. A friend opens one with option 4");
+    throw new UsageError(
+      "Cannot join: nobody has a chat open for you. A friend opens one with option 4, or chat host",
+    );
   }
   if (!terminal.isInteractive && chats.length > 1) {
-    const names = chats.map(({ from }) => safeText(from)).join(", ");
+    const names = [...new Set(chats.map(({ from }) => safeText(from)))].join(", ");
     throw new UsageError(`Cannot choose for you: chats are open from ${names}; name one`);
   }
   if (chats.length === 1) {
@@ -79,7 +87,7 @@ function pick(chats: readonly Invitation[], friend: string, port: number | undef
   const name = safeText(friend);
   if (from.length === 0) {
     throw new UsageError(
-      `Cannot join: ${name} has no chat open for you. It is opened with option 4, and joined then`,
+      `Cannot join: ${name} has no chat open for you. It is opened with option 4, or chat host, and joined then`,
     );
   }
   // The newest, where a friend has several open.

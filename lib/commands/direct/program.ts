@@ -4,6 +4,7 @@ import type { App } from "../app.ts";
 import type { ChatFlags } from "./flags.ts";
 import { addAccountOptions, type WithApp } from "../program.ts";
 import type { ScriptOptions } from "../scripts.ts";
+import { typedName } from "../chat/typed_name.ts";
 
 interface HostFlags extends Pick<ScriptOptions, "server" | "user"> {
   readonly port?: string;
@@ -38,7 +39,7 @@ function run(
     const { openAccount } = await import("../scripts.ts");
     const { parsePort } = await import("../../addresses.ts");
     const chatFlags: ChatFlags = {
-      friend: friend?.toLowerCase(),
+      friend: friend === undefined ? undefined : typedName(friend),
       port: flags.port === undefined ? undefined : parsePort(flags.port),
       isMapped: flags.mapPort ?? false,
     };
@@ -48,6 +49,9 @@ function run(
     const { assertDelivered } = await import("./words.ts");
     const stop = new AbortController();
     using _interrupt = app.terminal.onInterrupt(() => stop.abort(new Interrupt()));
-    assertDelivered(await runChat(app, chatFlags, stop.signal));
+    const tally = await runChat(app, chatFlags, stop.signal);
+    // A chat that was had ends with Ctrl+C as it does with bye.
+    if (tally === null) stop.signal.throwIfAborted();
+    assertDelivered(tally);
   });
 }

@@ -15,6 +15,8 @@ import { sentenceOf } from "../../terminal/menu.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import { bold, cyan, dim, green, red, yellow } from "../../terminal/style.ts";
 import type { Terminal } from "../../terminal/terminal.ts";
+import { Flood } from "../flood.ts";
+import { count } from "../../count.ts";
 import type { Notice } from "../notify/notifier.ts";
 import { farewell, fileAndSize, span, whyFileFailed } from "./words.ts";
 
@@ -48,11 +50,22 @@ export class ChatScreen implements JoinListener {
   readonly #options: ChatScreenOptions;
   readonly #bars = new Map<TransferNews["direction"], ProgressBar>();
   readonly #waiting = new Set<Promise<void>>();
+  readonly #ways: Flood; // a network, or a friend's program, that changes the way all the time
+  #route: Route | undefined; // of the last link
+  #isLost = false;
   #routeSince = 0; // on the clock of performance.now()
 
   constructor(terminal: Terminal, options: ChatScreenOptions) {
     this.#terminal = terminal;
     this.#options = options;
+    this.#ways = new Flood(terminal, {
+      words: (more) =>
+        dim(
+          `  … the connection changed ${count(more, "more time")}, and is ${
+            this.#isLost ? "lost" : this.#route
+          } now.`,
+        ),
+    });
   }
 
   async run(chat: DirectChat, linkedAfterMs?: number): Promise<Tally> {
@@ -66,6 +79,7 @@ export class ChatScreen implements JoinListener {
     await this.#talk(chat, over.signal);
     const end = await ended;
     await Promise.all(this.#waiting);
+    this.#ways[Symbol.dispose]();
     for (const bar of this.#bars.values()) bar.remove();
     this.#terminal.status("");
     const say = end.kind === "said_bye" || end.kind === "heard_bye" ? bold : yellow;
@@ -80,22 +94,26 @@ export class ChatScreen implements JoinListener {
 
   /** See `DirectChatListener`. A line counts as shown once the output has taken it, however long it is stopped. */
   async onLine(text: string): Promise<void> {
-    await this.#terminal.print(this.#spoken(bold(cyan(this.#friend)), text));
+    await this.#terminal.print(this.#spoken(bold(cyan(this.#friend)), text), false);
     this.#options.notify({ kind: "line", from: this.#options.friend, text });
     await this.#terminal.flush();
   }
 
   onLinked({ route, isFirst, wasLost }: { route: Route; isFirst: boolean; wasLost: boolean }): void {
+    const isSame = route === this.#route;
+    this.#route = route;
+    this.#isLost = false;
     this.#routeSince = performance.now();
     if (isFirst) return;
     this.#terminal.status("");
-    const how = wasLost ? `Connected to ${this.#friend} again` : "Switched to a better route";
-    this.#terminal.printAbove(green(`${how}: ${route}.`));
+    if (wasLost) this.#tellWay(green(`Connected to ${this.#friend} again: ${route}.`));
+    else if (!isSame) this.#tellWay(green(`Switched to a better route: ${route}.`));
   }
 
   onLost(why: string): void {
+    this.#isLost = true;
     const next = `Looking for a way back for ${span(COME_BACK_WITHIN_MS)}; what you write is kept.`;
-    this.#terminal.printAbove(yellow(`Connection to ${this.#friend} lost: ${safeText(why)}. ${next}`));
+    this.#tellWay(yellow(`Connection to ${this.#friend} lost: ${safeText(why)}. ${next}`));
   }
 
   onFileOffered(offer: FileOffer): void {
@@ -272,6 +290,10 @@ export class ChatScreen implements JoinListener {
     for (const [usage, what] of COMMANDS) {
       await this.#terminal.print(`  ${cyan(usage.padEnd(width))}  ${what}`);
     }
+  }
+
+  #tellWay(line: string): void {
+    this.#ways.tell(this.#options.friend, line);
   }
 
   #removeBar({ direction }: TransferNews): void {

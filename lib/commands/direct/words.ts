@@ -4,7 +4,7 @@ import type { TransferFailure, TransferNews } from "../../peer/transfer_news.ts"
 import type { ChatEnd } from "../../peer/channel.ts";
 import { formatBytes } from "../../bytes.ts";
 import { safeText } from "../../terminal/safe_text.ts";
-import { count } from "../format.ts";
+import { count } from "../../count.ts";
 
 export function farewell(friend: string, end: ChatEnd, tally: Tally): string {
   const files = tally.filesSent + tally.filesReceived;

@@ -6,7 +6,7 @@ import { ProfileMailStore } from "../../profile/mail_store.ts";
 import { PROFILE_FILE } from "../../profile/schema.ts";
 import { safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
-import { count } from "../format.ts";
+import { count } from "../../count.ts";
 
 /** How long a mail server may take for each answer, in milliseconds. */
 const MAIL_ANSWER_MS = 8_000;

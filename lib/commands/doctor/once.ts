@@ -20,6 +20,8 @@ export interface DoctorOptions {
   readonly findTarget: () => Pick<Target, "known" | "login">;
   /** How long all of it may take, in milliseconds; 45 s by default. */
   readonly withinMs?: number;
+  /** How long one long question may take, in milliseconds; 10 s by default. */
+  readonly largeWithinMs?: number;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function runDoctor(app: App, where: string | undefined, options: Do
 async function* examine(
   app: App,
   where: string | undefined,
-  { profileFolder, findTarget }: DoctorOptions,
+  { profileFolder, findTarget, largeWithinMs }: DoctorOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
   // These take long, and wait for nobody.
@@ -49,7 +51,7 @@ async function* examine(
   yield* examineProfile(app, profileFolder);
   const target = targetOf(app, where, findTarget);
   if (target) {
-    const door = yield* examineServer(app, target, signal);
+    const door = yield* examineServer(app, target, signal, largeWithinMs);
     if (door) yield* examineOutlook(door, router, signal);
   } else {
     yield warning(

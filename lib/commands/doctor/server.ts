@@ -28,6 +28,12 @@ const SLOW_MS = 500;
 const VERY_SLOW_MS = 2_000;
 /** TCP and TLS take two round trips. */
 const SLOW_KEY_MS = 2 * SLOW_MS;
+/** A question that no packet of a network holds whole, in bytes. */
+const LARGE_BYTES = 8_000;
+/** How long it may take, in milliseconds: enough for a telephone's slowest network. */
+const LARGE_WITHIN_MS = 10_000;
+const PORTAL_OR_SERVER =
+  "Open any page in a browser: it shows whether this network wants you to sign in first. Else check the port, and ask the operator.";
 const WHEN_SLOW = "Messages get through all the same; try another network if it stays so slow.";
 /** Clocks that differ by more make the times of messages look wrong, in milliseconds. */
 const CLOCK_MS = 60_000;
@@ -44,6 +50,7 @@ export async function* examineServer(
   app: App,
   target: Target,
   signal: AbortSignal,
+  largeWithinMs: number = LARGE_WITHIN_MS,
 ): AsyncGenerator<Finding, ServerDoor | null> {
   const { host, port } = target.link;
   if (!(yield* examineAddresses(host, port, signal))) return null;
@@ -57,7 +64,7 @@ export async function* examineServer(
     signal.throwIfAborted();
     yield failure instanceof TrustError
       ? error("key", `${messageOf(failure)}.`, "Do not log in before the operator has told you why.")
-      : error("key", `${messageOf(failure)}.`, "Ask the operator whether the server is well.");
+      : error("key", `${messageOf(failure)}.`, PORTAL_OR_SERVER);
     return null;
   }
   const tookMs = performance.now() - startedAt;
@@ -71,7 +78,11 @@ export async function* examineServer(
       startTrustedTls(tcp, { host, certificatePem: app.profile.certificateOf(server), alpnProtocols }),
   };
   try {
-    if (yield* examineGreeting(rpc, signal)) yield* examineLogin(app, rpc, target, signal);
+    if (yield* examineGreeting(rpc, signal)) {
+      yield* examineLogin(app, rpc, target, signal);
+      // The last question: where nothing comes of it, nothing comes of what is asked behind it.
+      yield await examineLarge(rpc, largeWithinMs, signal);
+    }
   } finally {
     await rpc.request("bye", {}, { timeoutMs: 1_000 }).catch(() => {});
     rpc.abort();
@@ -167,11 +178,7 @@ async function* examineKey(
       : error("key", `The link says ${fingerprint}, but the server has ${seen}.`, another);
   } catch (failure) {
     signal.throwIfAborted();
-    yield error(
-      "key",
-      `${messageOf(failure)}.`,
-      "Check the port, and ask the operator whether the server is well.",
-    );
+    yield error("key", `${messageOf(failure)}.`, PORTAL_OR_SERVER);
   }
   return null;
 }
@@ -219,6 +226,26 @@ async function examineRoundTrip(rpc: RpcConnection, signal: AbortSignal): Promis
   }
   const words = `A question and its answer take ${inWords(shortest)}.`;
   return shortest < SLOW_MS ? ok("speed", words) : warning("speed", words, WHEN_SLOW);
+}
+
+/** Whether what takes several packets gets through: where some are dropped in silence, people sign in and can send nothing long. */
+async function examineLarge(rpc: RpcConnection, timeoutMs: number, signal: AbortSignal): Promise<Finding> {
+  try {
+    await rpc.request("ping", { padding: "x".repeat(LARGE_BYTES) }, { timeoutMs, signal });
+  } catch (failure) {
+    signal.throwIfAborted();
+    // That a ping has no parameters is an answer as well.
+    if (!(failure instanceof ChatError && failure.code === "invalid")) {
+      return error(
+        "large",
+        `A question of ${
+          LARGE_BYTES / 1_000
+        } kB gets no answer, though small ones do: something on the way, such as a VPN, may drop large packets.`,
+        "Set a smaller MTU, such as 1280, for the VPN or this machine's network, or try another network.",
+      );
+    }
+  }
+  return ok("large", "What is long gets through as well.");
 }
 
 /** @param differenceMs How far the server's clock is ahead, give or take the time that the question took. */

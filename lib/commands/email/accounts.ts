@@ -2,7 +2,7 @@ import { formatHostAndPort } from "../../addresses.ts";
 import { UsageError } from "../../errors.ts";
 import { type MailAccount, SIGN_IN_TITLES } from "../../mail/account.ts";
 import { revokeTokens } from "../../mail/oauth.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim } from "../../terminal/style.ts";
 import { type EmailParts, findAccount, noAccountWords } from "./parts.ts";
 import { sendTestMail } from "./send.ts";
@@ -18,7 +18,7 @@ export async function listAccounts(parts: EmailParts, options: { json: boolean }
     const how = dim(`${safeText(server)}, ${security.toUpperCase()}, ${signIn}`);
     await terminal.print(
       options.json
-        ? JSON.stringify({ ...account, default: isDefault })
+        ? jsonLine({ ...account, default: isDefault })
         : `${bold(safeText(address))}${isDefault ? "  (default)" : ""}  ${how}`,
     );
   }

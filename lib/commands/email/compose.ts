@@ -4,6 +4,7 @@ import type { MailAddress } from "../../mail/address.ts";
 import { isBlankDraft, type MailDraft, newDraft } from "../../mail/draft.ts";
 import type { MailContent } from "../../mail/message.ts";
 import { formatBytes } from "../../bytes.ts";
+import { count } from "../../count.ts";
 import { Interrupt } from "../../terminal/read_line.ts";
 import { type Asker, readTextWith } from "../../terminal/questions.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
@@ -213,7 +214,7 @@ function previewLines(mail: MailContent): string[] {
     ...mail.cc.length === 0 ? [] : [`${bold("Copies:")} ${safeText(listAddresses(mail.cc))}`],
     `${bold("Subject:")} ${mail.subject === "" ? dim("(none)") : safeText(mail.subject)}`,
     ...mail.text === "" ? [dim("  (no text)")] : shown,
-    ...left > 0 ? [dim(`  … ${left} more lines`)] : [],
+    ...left > 0 ? [dim(`  … ${count(left, "more line")}`)] : [],
     ...mail.attachments.map((file) => `${bold("Attached:")} ${describeFile(file)}`),
     ...mail.attachments.length > 1 ? [dim(`  ${formatBytes(total)} in all`)] : [],
     "",

@@ -21,6 +21,7 @@ import {
 import { resolveRecipients } from "./recipients.ts";
 import { addToOutbox, withBar } from "./send.ts";
 import { exitCodeOf, exitCodeOfRefusal, isKept, outcomeAsJson, outcomeLines, refusalLines } from "./words.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 
 export interface SendFlags {
   readonly from?: string;
@@ -76,7 +77,12 @@ export async function withExitCode(
   }
 }
 
-export async function sendOnce(script: EmailScript, text: string, flags: SendFlags): Promise<number> {
+/** @param text None sends files alone: what a pipe holds for a text must not be dropped in silence. */
+export async function sendOnce(
+  script: EmailScript,
+  text: string | undefined,
+  flags: SendFlags,
+): Promise<number> {
   const { parts, printError } = script;
   const { terminal, outbox } = parts;
   const account = await findAccount(parts, flags.from ?? "");
@@ -101,7 +107,7 @@ export async function sendOnce(script: EmailScript, text: string, flags: SendFla
   if (outcome.kind === "failed") await outbox.drop(entry.id);
   if (flags.json) {
     const id = isKept(outcome) ? { outboxId: entry.id } : {};
-    await terminal.print(JSON.stringify({ ...outcomeAsJson(outcome), ...id }));
+    await terminal.print(jsonLine({ ...outcomeAsJson(outcome), ...id }));
   } else if (outcome.kind === "sent") await terminal.print(outcomeLines(outcome, parts));
   else await printError(outcomeLines(outcome, parts));
   return exitCodeOf(outcome);
@@ -110,7 +116,7 @@ export async function sendOnce(script: EmailScript, text: string, flags: SendFla
 async function readMail(
   { parts, readInput }: EmailScript,
   account: MailAccount,
-  text: string,
+  text: string | undefined,
   flags: SendFlags,
 ): Promise<MailContent> {
   const resolve = async (typed: readonly string[] = []) => {
@@ -122,6 +128,11 @@ async function readMail(
   const cc = await resolve(flags.cc);
   const bcc = await resolve(flags.bcc);
   if (to.length === 0) throw new UsageError("Cannot send without a recipient: give --to ADDRESS");
+  if (text === undefined && flags.attach === undefined) {
+    throw new UsageError(
+      'Cannot send without a text: put it in quotes behind the flags, - to read standard input, or "" for none',
+    );
+  }
   const attachments = await Promise.all(
     (flags.attach ?? []).map((path) => describeAttachment(readPath(path, parts.homeFolder))),
   );
@@ -131,7 +142,7 @@ async function readMail(
     cc,
     bcc,
     subject: flags.subject ?? "",
-    text: text === "-" ? await readInput() : text,
+    text: text === "-" ? await readInput() : text ?? "",
     attachments,
   };
 }

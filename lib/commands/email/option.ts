@@ -22,7 +22,7 @@ export function emailAtMenu(app: App, surroundings: EmailSurroundings): EmailPar
     profile,
     triesAgain: true,
     findPublishedAddress: async (name) =>
-      app.account === null ? null : (await app.client().findUser(name))?.email ?? null,
+      app.isOnline ? (await app.client().findUser(name))?.email ?? null : undefined,
   });
 }
 

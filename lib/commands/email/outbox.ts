@@ -3,12 +3,12 @@ import { messageOf, UsageError } from "../../errors.ts";
 import { sleep } from "../../waiting.ts";
 import type { Outbox, OutboxItem } from "../../mail/outbox.ts";
 import type { OutboxEntry, SendOutcome } from "../../mail/outbox_entry.ts";
-import { safeText } from "../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../terminal/safe_text.ts";
 import { dim, yellow } from "../../terminal/style.ts";
 import type { EmailParts } from "./parts.ts";
 import { retryAndTell } from "./send.ts";
 import { exitCodeOf, outboxLines, outcomeLines, subjectOf } from "./words.ts";
-import { count } from "../format.ts";
+import { count } from "../../count.ts";
 
 export interface OutboxCommandOptions {
   readonly json: boolean;
@@ -45,7 +45,7 @@ async function listItems(
   if (json) {
     for (const [at, item] of items.entries()) {
       const { accountId: _, ...shown } = item;
-      await terminal.print(JSON.stringify({ position: at + 1, ...shown }));
+      await terminal.print(jsonLine({ position: at + 1, ...shown }));
     }
     return;
   }

@@ -23,8 +23,8 @@ export interface EmailSurroundings {
 export interface EmailOptions extends EmailSurroundings {
   readonly terminal: Terminal;
   readonly profile: Profile;
-  /** The address that a Mini-Chat user has published; `null` when none, or when it cannot be asked now. */
-  readonly findPublishedAddress: (userName: string) => Promise<string | null>;
+  /** The address that a Mini-Chat user has published; `null` when none, undefined when it cannot be asked now. */
+  readonly findPublishedAddress: (userName: string) => Promise<string | null | undefined>;
   /** Whether this run of the program sends what is due by itself: at the menu, not in a script, which ends. */
   readonly triesAgain: boolean;
   readonly now?: () => number; // epoch milliseconds; `Date.now` by default

@@ -1,5 +1,7 @@
 // The subcommand `email`: its flags and words, which are its help too. What it does is loaded when it runs.
 import { type Command, Option } from "commander";
+import { UsageError } from "../../errors.ts";
+import { checkOneText } from "../command_line.ts";
 import type { SendFlags } from "./once.ts";
 import type { EmailScript } from "./parts.ts";
 import type { SetupFlags } from "./setup/from_flags.ts";
@@ -10,7 +12,7 @@ type WithEmail = (work: (script: EmailScript) => Promise<number | void>) => Prom
 export function addEmailCommand(program: Command, withEmail: WithEmail): void {
   const list = (value: string, before: string[] = []) => [...before, value];
   const email = program.command("email").description("send an e-mail; manage mail accounts and the outbox")
-    .argument("[text]", "the text; - reads it from standard input")
+    .argument("[text]", "the text; - reads it from standard input, none is needed with --attach")
     .option(
       "--to <recipient>",
       "recipient, or several with commas; a Mini-Chat name if you are signed in",
@@ -26,9 +28,12 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
       "after",
       "\nExit codes: 0 taken for all, 1 refused for anybody, 2 wrong usage, 3 not now for\nsome or all (kept in the outbox), 4 sign in first.",
     )
-    .action((text: string | undefined, flags: SendFlags) =>
-      withEmail(async (script) => await (await import("./once.ts")).sendOnce(script, text ?? "", flags))
-    );
+    .allowExcessArguments()
+    .action(async (text: string | undefined, flags: SendFlags, { args, commands }: Command) => {
+      if (flags.to === undefined) await checkNotMistyped(args[0], commands.map((command) => command.name()));
+      checkOneText(args, "send", 'email --to bob "hello there"');
+      await withEmail(async (script) => await (await import("./once.ts")).sendOnce(script, text, flags));
+    });
   email.command("setup").description(
     "set up an account in a short dialogue; with --address without a question",
   )
@@ -38,10 +43,12 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
     .option("--host <name>", "mail server, in place of a provider's")
     .option("--port <number>", "its port (default: 465 for TLS, 587 for STARTTLS)")
     .addOption(
-      new Option("--security <kind>", "how it is encrypted (default: as its port has it)").choices([
-        "tls",
-        "starttls",
-      ]),
+      new Option("--security <kind>", "how it is encrypted").default(undefined, "as its port has it").choices(
+        [
+          "tls",
+          "starttls",
+        ],
+      ),
     )
     .option("--user <name>", "name to sign in with (default: the address)")
     .addOption(
@@ -93,14 +100,32 @@ export function addEmailCommand(program: Command, withEmail: WithEmail): void {
         await (await import("./accounts.ts")).testAccount(parts, address, signal)
       )
     );
-  email.command("outbox").description("list what is not sent yet; retry [N] tries again, drop N removes one")
-    .argument("[words...]", "retry [N], or drop N").option("--json", "one JSON object per line")
-    .action((words: string[], _flags, command: Command) =>
-      withEmail(async ({ parts, signal }) => {
-        const { runOutboxCommand } = await import("./outbox.ts");
-        return await runOutboxCommand(parts, words, { json: wantsJson(command), signal });
-      })
+  const outbox = (words: readonly string[], command: Command) =>
+    withEmail(async ({ parts, signal }) => {
+      const { runOutboxCommand } = await import("./outbox.ts");
+      return await runOutboxCommand(parts, words, { json: wantsJson(command), signal });
+    });
+  const waiting = email.command("outbox").description("list what is not sent yet; try it again, or drop it")
+    .option("--json", "one JSON object per line")
+    .allowExcessArguments()
+    .action((_flags, command: Command) => outbox(command.args, command));
+  waiting.command("retry").description("send one of them now, or all")
+    .argument("[mail]", "its number, as email outbox shows it; all of them without one")
+    .action((number: string | undefined, _flags, command: Command) =>
+      outbox(number === undefined ? ["retry"] : ["retry", number], command)
     );
+  waiting.command("drop").description("remove one without sending it")
+    .argument("<mail>", "its number, as email outbox shows it")
+    .action((number: string, _flags, command: Command) => outbox(["drop", number], command));
+}
+
+/** A text without a recipient is rather meant to be a subcommand, where it is near to one. */
+async function checkNotMistyped(word: string | undefined, names: readonly string[]): Promise<void> {
+  if (word === undefined) return;
+  if (word === "help") throw new UsageError("Cannot find email help: help email explains it");
+  const { nearestName } = await import("../../terminal/nearest_name.ts");
+  const near = nearestName(word, names);
+  if (near !== null) throw new UsageError(`Cannot find email ${word}: did you mean email ${near}?`);
 }
 
 function isGiven(command: Command, option: Option): boolean {

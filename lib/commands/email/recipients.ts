@@ -1,12 +1,14 @@
 // Recipients as a person types them, turned into addresses; Mini-Chat users by the address that they publish.
-import { formatAddress, type MailAddress, parseRecipients } from "../../mail/address.ts";
+import { findAddressFault, formatAddress, type MailAddress, parseRecipients } from "../../mail/address.ts";
 import { safeText } from "../../terminal/safe_text.ts";
+import type { EmailOptions } from "./parts.ts";
 
-const NO_SUCH_USER = "no Mini-Chat user of that name has published an address (0 connects, 1 lists them)";
+const NO_SUCH_USER = "no Mini-Chat user of that name has published an address";
+const NOT_ASKED = "the addresses of Mini-Chat users can be looked up only while you are connected";
 
 export async function resolveRecipients(
   typed: string,
-  findPublishedAddress: (userName: string) => Promise<string | null>,
+  findPublishedAddress: EmailOptions["findPublishedAddress"],
 ): Promise<{ addresses: readonly MailAddress[]; problems: readonly string[] }> {
   const addresses: MailAddress[] = [];
   const problems: string[] = [];
@@ -18,8 +20,14 @@ export async function resolveRecipients(
     } else {
       const { userName } = item;
       const address = await findPublishedAddress(userName);
-      if (address !== null) addresses.push({ name: userName, address });
-      else problems.push(`${userName} has no @, and ${NO_SUCH_USER}`);
+      // As the user typed it and the server passed it on: neither is believed.
+      const fault = typeof address === "string" ? findAddressFault(address) : null;
+      if (address === undefined) problems.push(`${userName} has no @, and ${NOT_ASKED}`);
+      else if (address === null) problems.push(`${userName} has no @, and ${NO_SUCH_USER}`);
+      else if (fault === null) addresses.push({ name: userName, address });
+      else {problems.push(
+          `${safeText(address)}, which ${userName} publishes, is not an address: ${safeText(fault)}`,
+        );}
     }
   }
   if (addresses.length === 0 && problems.length === 0 && typed.trim() !== "") {

@@ -5,7 +5,8 @@ import type { OutboxItem } from "../../mail/outbox.ts";
 import { formatBytes } from "../../bytes.ts";
 import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import { bold, dim, green, red, yellow } from "../../terminal/style.ts";
-import { ago, count, moment } from "../format.ts";
+import { count } from "../../count.ts";
+import { ago, moment } from "../format.ts";
 
 interface Later {
   readonly now: () => number;

@@ -4,6 +4,7 @@ import type { AccountKey } from "../../profile/account_records.ts";
 import type { App } from "../app.ts";
 import { readChoices } from "./choices.ts";
 import { changeNotify, describeNotify } from "./option.ts";
+import { jsonLine } from "../../terminal/safe_text.ts";
 
 /** @param account Finds the account whose conversations are meant. Throws `NotSignedInError` when there is none. */
 export async function notifyOnce(
@@ -27,7 +28,7 @@ export async function notifyOnce(
   const exceptions = key === null ? [] : profile.settings.notifiedConversations(key);
   const conversations = Object.fromEntries(exceptions.map(({ other, isOn }) => [other, isOn]));
   await terminal.print(
-    JSON.stringify({ on: isOn, how: way, command, quiet, hideText: hidesText, conversations }),
+    jsonLine({ on: isOn, how: way, command, quiet, hideText: hidesText, conversations }),
   );
 }
 

@@ -9,6 +9,7 @@ import { oneLine, safeText } from "../../terminal/safe_text.ts";
 import type { App } from "../app.ts";
 import { readChoices, saveChoices, type Way, WAYS } from "./choices.ts";
 import { parseQuietHours } from "./quiet_hours.ts";
+import { typedName } from "../chat/typed_name.ts";
 
 const WORDS = ["on", "off", "how", "command", "quiet", "hide-text", "test"];
 
@@ -55,7 +56,7 @@ export function changeNotify(app: App, args: string, account: () => AccountKey |
     case "how": {
       if (rest === "command" && readChoices(profile).command === null) throw missingCommand();
       if (!WAYS.includes(rest as Way)) {
-        throw new UsageError(`Cannot notify by ${quoted(rest)}: ${WAYS.join(", ")}`);
+        throw new UsageError(`Cannot notify by ${quoted(rest)}: the ways are ${WAYS.join(", ")}`);
       }
       return saveChoices(profile, { way: rest as Way });
     }
@@ -103,7 +104,7 @@ function changeConversation(
 ): void {
   const wanted = isOn(given, rest);
   // With @, somebody may be called as one of the words above.
-  const name = checked(nameField, given.replace(/^@/, "").toLowerCase(), "the name");
+  const name = checked(nameField, typedName(given), "the name");
   const key = account();
   if (key === null) throw new NotSignedInError("Cannot choose for a conversation before you are signed in");
   profile.settings.setNotifiesOf(key, name, wanted === readChoices(profile).isOn ? null : wanted);

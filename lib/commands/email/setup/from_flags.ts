@@ -5,7 +5,7 @@ import { quote, UsageError } from "../../../errors.ts";
 import { type MailAccount, type SignIn, tidyPassword } from "../../../mail/account.ts";
 import { findAddressFault } from "../../../mail/address.ts";
 import { findProvider, type SmtpEndpoint } from "../../../mail/providers.ts";
-import { safeText } from "../../../terminal/safe_text.ts";
+import { jsonLine, safeText } from "../../../terminal/safe_text.ts";
 import { publicPart } from "../accounts.ts";
 import { readPath } from "../attachments.ts";
 import { type EmailParts, type EmailScript, findAccount } from "../parts.ts";
@@ -59,7 +59,7 @@ export async function setUpFromFlags(script: EmailScript, flags: SetupFlags): Pr
   const [first] = await store.listMailAccounts();
   const { check: checked } = flags;
   const result = { ...publicPart(account), default: first?.id === id, created: known === null, checked };
-  await terminal.print(JSON.stringify(result));
+  await terminal.print(jsonLine(result));
 }
 
 function checkedAddress(typed: string | undefined): string {

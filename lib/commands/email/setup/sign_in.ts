@@ -11,6 +11,7 @@ import {
 import { isGoogle } from "../../../mail/providers.ts";
 import { cyan, dim, green } from "../../../terminal/style.ts";
 import type { Terminal } from "../../../terminal/terminal.ts";
+import { unlessAborted } from "../../../waiting.ts";
 import { askLine, askUntil, type EmailParts } from "../parts.ts";
 
 const APP_PASSWORD_STEPS = [
@@ -173,7 +174,7 @@ async function waitForAnswer(
       throw error;
     }
     // The end of a pipe is no refusal: the browser may still answer.
-    if (pasted === null) return terminal.isInteractive ? null : await fromBrowser;
+    if (pasted === null) return terminal.isInteractive ? null : await unlessAborted(signal, fromBrowser);
     if (pasted.trim() === "") continue;
     const answer = readPastedAnswer(pasted, pending);
     if (answer instanceof URL) return answer;
