@@ -17,7 +17,8 @@ Deno.test("formatBytes() counts in powers of 1000 with one decimal below ten, an
     [999_499, "999 kB"],
     [999_500, "1.0 MB"],
     [2_500_000, "2.5 MB"],
-    [5e15, "5000 TB"],
+    [Number.MAX_SAFE_INTEGER, "9.0 PB"],
+    [5e18, "5000 PB"],
   ];
   for (const [bytes, words] of table) assert.equal(formatBytes(bytes), words);
 });

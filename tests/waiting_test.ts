@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import { Limit, sleep, unlessAborted, within } from "../lib/waiting.ts";
+import { giveWay, Limit, sleep, unlessAborted, within } from "../lib/waiting.ts";
 
 const never = new Promise<never>(() => {});
 
@@ -73,4 +73,35 @@ Deno.test("a Limit that was disposed of stops its work, and leaves no timer and 
   }
   assert.equal(signal.aborted, true);
   assert.equal(getEventListeners(outer.signal, "abort").length, 0);
+});
+
+Deno.test("giveWay() lets in what comes from the network, however many go on and on", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [caller, callee] = await Promise.all([
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+    listener.accept(),
+  ]);
+  let rounds = 0;
+  let isOver = false;
+  const busy = Array.from({ length: 10 }, async (_, index) => {
+    while (!isOver) {
+      const startedAt = performance.now();
+      while (performance.now() - startedAt < 2);
+      if (index === 0) rounds += 1;
+      await giveWay();
+    }
+  });
+  const bytes = new Uint8Array(1);
+  for (let pass = 0; pass < 3; pass++) {
+    const read = callee.read(bytes);
+    await giveWay(); // it waits by then
+    await caller.write(bytes);
+    await read;
+  }
+  const seen = rounds;
+  isOver = true;
+  await Promise.all(busy);
+  caller.close();
+  callee.close();
+  assert.ok(seen < 30, `3 bytes came in ${seen} rounds of the busy ones`); // else 61 for each
 });

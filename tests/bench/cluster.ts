@@ -141,7 +141,7 @@ async function measurePush(context: BenchContext, community: Community): Promise
   const { servers: [first, second], senders: [sender], recipients: [recipient] } = community;
   const sending = await LoadConnection.signIn(first.target, sender!);
   const receiving = await LoadConnection.signIn(second.target, recipient!);
-  await receiving.ask("subscribe", { after: Number.MAX_SAFE_INTEGER });
+  await receiving.subscribeToNew();
   for (let round = 0; round < rounds; round++) {
     report.add("limit.pg_commit_ms.p50", "ms", await storeSendMs(community, durationMs), {
       note: "the store alone, one message at a time, 200 a second",

@@ -25,7 +25,7 @@ export const TEXT = "The quick brown fox jumps over the lazy dog, and the dog do
 /** How every reply of ours, and every request of ours that is echoed, begins. */
 const REPLY_START = '{"jsonrpc":"2.0","id":';
 
-/** Connects to a server of this machine and finishes the TLS handshake; small writes leave at once. */
+/** Connects to a server of this machine and finishes the TLS handshake, or hangs up; small writes leave at once. */
 export async function connectTls(target: Target): Promise<Deno.TlsConn> {
   const socket = await Deno.connect({ hostname: "127.0.0.1", port: target.port });
   socket.setNoDelay(true); // before TLS: a connection with it has no way to
@@ -33,7 +33,12 @@ export async function connectTls(target: Target): Promise<Deno.TlsConn> {
     hostname: CERTIFICATE_NAME,
     caCerts: [target.certificatePem],
   });
-  await secure.handshake();
+  try {
+    await secure.handshake();
+  } catch (error) {
+    secure.close();
+    throw error;
+  }
   return secure;
 }
 
@@ -61,11 +66,25 @@ export class LoadConnection {
     return new LoadConnection(new Connection(await connectTls(target), { maxQueuedBytes: 64 * 1024 * 1024 }));
   }
 
-  /** Connects and signs in with a token. */
-  static async signIn(target: Target, person: Pick<Person, "token">): Promise<LoadConnection> {
+  /** Connects and signs in with a token, or hangs up: on a refusal, or when the signal is aborted. */
+  static async signIn(
+    target: Target,
+    person: Pick<Person, "token">,
+    signal?: AbortSignal,
+  ): Promise<LoadConnection> {
     const connection = await LoadConnection.open(target);
-    await connection.ask("hello", { protocol: 1, client: { name: "bench", version: "0" } });
-    await connection.ask("resume", { token: person.token });
+    const hangUp = () => connection.close();
+    signal?.addEventListener("abort", hangUp);
+    try {
+      signal?.throwIfAborted();
+      await connection.ask("hello", { protocol: 1, client: { name: "bench", version: "0" } });
+      await connection.ask("resume", { token: person.token });
+    } catch (error) {
+      hangUp();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", hangUp);
+    }
     return connection;
   }
 
@@ -79,13 +98,20 @@ export class LoadConnection {
     this.#connection.send(frame);
   }
 
+  /** Has every message delivered that comes from now on, and none that lies in the mailbox. */
+  async subscribeToNew(): Promise<void> {
+    const { upTo } = await this.ask("subscribe", { after: Number.MAX_SAFE_INTEGER });
+    await this.ask("subscribe", { after: upTo });
+  }
+
   /** Sends a request and waits for its result. Throws when it is refused or the connection ends. */
   async ask(method: string, params: unknown): Promise<Record<string, unknown>> {
     const id = this.nextId();
     const reply = new Promise<string>((resolve) => this.#replies.set(id, resolve));
     this.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }) + "\n");
-    const line = await Promise.race([reply, this.finished]);
-    if (line === undefined) {
+    // A read that waits is not called off by a close of ours (Deno 2.8): what ends the connection is asked too.
+    const line = await Promise.race([reply, this.finished, this.#connection.closed]);
+    if (typeof line !== "string") {
       throw new Error(
         `The connection ended before the reply to ${method}: ${this.#connection.closeReason?.message}`,
       );

@@ -14,6 +14,14 @@ export async function residentKib(pid: number): Promise<number> {
   if (Deno.build.os === "linux") {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(await readProc(`${pid}/status`))?.[1]);
   }
+  if (Deno.build.os === "windows") {
+    const args = ["/NH", "/FO", "CSV", "/FI", `PID eq ${pid}`];
+    const { stdout } = await new Deno.Command("tasklist", { args }).output();
+    // The last field is `12,345 K`, with whatever parts thousands there; in Wine of two bytes a character.
+    return Number(
+      /"([^"]*)"\s*$/.exec(new TextDecoder().decode(stdout).replaceAll("\0", ""))?.[1]?.replace(/\D/g, ""),
+    );
+  }
   const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(pid)] }).output();
   return Number(new TextDecoder().decode(stdout));
 }

@@ -103,8 +103,7 @@ async function pumpLive(
       all += count;
       if (now >= startsAt && now < startsAt + durationMs) confirmed += count;
     });
-    // What lies in the mailbox from before is not part of this.
-    await connection.ask("subscribe", { after: Number.MAX_SAFE_INTEGER });
+    await connection.subscribeToNew();
   }
   const before = await processorMs(pid);
   await pump(lanes, { depth: LIVE_DEPTH, durationMs, warmUpMs: startsAt - performance.now() });

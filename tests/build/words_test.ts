@@ -15,7 +15,7 @@ import { tempFolder } from "../helpers/temp_folder.ts";
 
 const PROGRAMS: Record<string, Command> = {
   "mini-chat-client": clientProgram(),
-  "mini-chat-server": serverProgram(() => Promise.reject(new Error("nothing is run here"))),
+  "mini-chat-server": await serverProgram(() => Promise.reject(new Error("nothing is run here"))),
 };
 
 /** A page as a terminal of 80 columns shows it, without bold and underline; and what man complained about. */

@@ -9,6 +9,8 @@ import { bashWords, quoteForBash } from "../../lib/completion/bash_words.ts";
 import { complete, type Sources } from "../../lib/completion/complete.ts";
 import { KNOWN_WORDS as CLIENT_WORDS } from "../../lib/commands/known_words.ts";
 import { KNOWN_WORDS as SERVER_WORDS } from "../../lib/server/known_words.ts";
+import type { OutboxEntry } from "../../lib/mail/outbox_entry.ts";
+import { ProfileMailStore } from "../../lib/profile/mail_store.ts";
 import { openProfile } from "../../lib/profile/profile.ts";
 import { openLocalStore } from "../../lib/store/open.ts";
 import { clientProgram } from "../../client.ts";
@@ -18,7 +20,7 @@ import { runProgram } from "../helpers/program.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
 const CLIENT = clientProgram();
-const SERVER = serverProgram(() => Promise.reject(new Error("nothing is run here")));
+const SERVER = await serverProgram(() => Promise.reject(new Error("nothing is run here")));
 
 const PEOPLE: Sources = {
   user: () => Promise.resolve([{ value: "bob" }, { value: "bill" }, { value: "-rf" }]),
@@ -44,6 +46,8 @@ Deno.test("subcommands, flags, choices and names are offered where they may stan
     [CLIENT, ["--profile", "x", "who"], ["whoami"]],
     [CLIENT, ["--profile=x", "who"], ["whoami"]],
     [CLIENT, ["--profile", ""], "folders"],
+    [CLIENT, ["users", "--profile", ""], "folders"],
+    [CLIENT, ["users", "--prof"], ["--profile"]],
     [CLIENT, ["email", "--attach", ""], "files"],
     [CLIENT, ["email", "--attach=re"], "files"],
     [CLIENT, ["email", "--subject", "wh"], []],
@@ -93,11 +97,43 @@ Deno.test("names come from the profile and the data folder, and a look makes no 
     profile.peopleOf({ ...first, name: "ana" }).keep(new Map([["bill", "listed"]]));
     profile.peopleOf({ ...first, name: "eve" }).keep(new Map([["carl", "met"]]));
   }
+  {
+    using profile = openProfile(place);
+    const store = new ProfileMailStore(profile.database);
+    const mail = (id: string, subject: string): OutboxEntry => ({
+      ...{
+        id,
+        accountId: "mine",
+        messageId: `<${id}@example.org>`,
+        from: "ana@example.org",
+        to: ["bob@example.org"],
+      },
+      ...{
+        subject,
+        sizeBytes: 1,
+        queuedAt: 1,
+        state: "queued",
+        attempts: 1,
+        nextAttemptAt: 2,
+        problem: null,
+      },
+    });
+    for (const subject of ["gone", "first", "second"]) await store.insertOutboxEntry(mail(subject, subject));
+    await store.removeOutboxEntry("gone");
+  }
   const client = (...words: string[]) => offered(CLIENT, ["--profile", place, ...words], CLIENT_WORDS);
   assert.deepEqual(await client("send", "--user", "ana", "--server", "a.example.org", ""), ["bill", "bob"]);
   assert.deepEqual(await client("history", "--user", "eve", "--server", "a.example.org", ""), ["carl"]);
   assert.deepEqual(await client("send", "--user", "ana", "--server", "b.example.org", ""), []);
   assert.deepEqual(await client("login", ""), ["a.example.org"]);
+  assert.deepEqual(await client("email", "outbox", ""), ["retry", "drop"]);
+  assert.deepEqual(await client("email", "outbox", "retry", ""), ["1", "2"]);
+  assert.deepEqual(
+    await answerShell({ program: CLIENT, sources: CLIENT_WORDS, readVariable: () => undefined }, "zsh", [
+      ...["--profile", place, "email", "outbox", "drop", "2"],
+    ]),
+    'words\n2:"second" to bob@example.org\n',
+  );
 
   const data = join(folder.path, "data");
   await Deno.mkdir(data);
@@ -112,6 +148,15 @@ Deno.test("names come from the profile and the data folder, and a look makes no 
   assert.deepEqual(await server("user", "disable", "b"), ["bob"]);
   assert.deepEqual(await server("user", "add", ""), []);
   assert.deepEqual(await server("invite", "revoke", ""), ["one"]);
+  const ids = await Promise.all(["dan", "eve"].map(async (name) => {
+    return (await store.createAccount({ name, passwordHash: "x", joinCode: null })).accountId;
+  }));
+  for (let i = 1; i <= 3; i++) {
+    await store.reportUser({ reporterId: ids[0]!, name: "eve", why: "spam", sequences: [] });
+  }
+  await store.closeReport(2);
+  assert.deepEqual(await server("report", "show", ""), ["3", "1"]);
+  assert.deepEqual(await server("report", "close", "1"), ["1"]);
   assert.deepEqual(await server("--database", "postgres://x", "user", "disable", ""), []);
 });
 

@@ -7,7 +7,7 @@ import { runClient, runServer, startServer } from "../helpers/mini_chat.ts";
 import { Person } from "../helpers/person.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 
-const DONE = 0, WRONG_USAGE = 2, UNREACHABLE = 3;
+const DONE = 0, WRONG_USAGE = 2, UNREACHABLE = 3, NOT_SIGNED_IN = 4;
 
 Deno.test("a word that is no subcommand is not taken for a server", async () => {
   using folder = tempFolder();
@@ -19,8 +19,22 @@ Deno.test("a word that is no subcommand is not taken for a server", async () => 
     [["frobnicate"], /^Cannot find subcommand frobnicate: --help lists them\n$/],
     [["completion"], /did you mean completions\?/],
     [["1"], /^Cannot find subcommand 1: --help lists/],
+    [[""], /^Cannot find a subcommand or a server in an empty word/],
     [["help", "userz"], /did you mean users\?/],
-    [["send", "bob", "hello", "there"], /^Cannot send 2 words: put the text in quotes/],
+    [
+      ["send", "bob", "hello", "there"],
+      /^Cannot send 2 words: put the text in quotes, as in send bob "hello there"\n$/,
+    ],
+    [
+      ["email", "--to", "bob", "hello", "there"],
+      /^Cannot send 2 words: put the text in quotes, as in email --to bob/,
+    ],
+    [["email", "help"], /^Cannot find email help: help email explains it\n$/],
+    [["email", "acounts"], /^Cannot find email acounts: did you mean email accounts\?\n$/],
+    [
+      ["report", "bob", "he", "is", "rude"],
+      /^Cannot report 3 words: put the text in quotes, as in report bob/,
+    ],
   ];
   for (const [args, said] of cases) {
     const { code, stdout, stderr } = await nobody.run(args);
@@ -31,6 +45,24 @@ Deno.test("a word that is no subcommand is not taken for a server", async () => 
   const server = await runServer(["chekc"]);
   assert.equal(server.code, WRONG_USAGE, server.stderr);
   assert.match(server.stderr, /^Cannot find subcommand chekc: did you mean check\?/);
+});
+
+Deno.test("an account or a server that is asked for and not signed in is named", async () => {
+  using folder = tempFolder();
+  const nobody = new Person("nobody", folder.path);
+  const cases: readonly [args: string[], said: RegExp][] = [
+    [[], /^Nobody is signed in on this device: run /],
+    [["--user", "zed"], /^zed is not signed in on this device: run /],
+    [
+      ["--server", "chat.example.org"],
+      /^Nobody is signed in at chat\.example\.org:7667 on this device: run /,
+    ],
+  ];
+  for (const [args, said] of cases) {
+    const { code, stderr } = await nobody.run(["whoami", ...args]);
+    assert.equal(code, NOT_SIGNED_IN);
+    assert.match(stderr, said);
+  }
 });
 
 Deno.test("an error that quotes escape sequences does not send them to the terminal", async () => {
@@ -103,6 +135,28 @@ Deno.test("--data is obeyed on either side of the server's subcommand, and so ar
   const flags = ["--data", data, "--public-host", "chat.example.org", "--port", "7000"];
   const { stdout } = await runServer([...flags, "invite", "new"]);
   assert.match(stdout, /^mini-chat:\/\/chat\.example\.org:7000\//);
+});
+
+Deno.test("--profile and --password-command are obeyed on either side of the client's subcommand", async () => {
+  // `inbox --profile DIR` was an unknown option.
+  using folder = tempFolder();
+  const file = `${folder.path}/file`; // no profile can be here, and the words say where it was looked for
+  await Deno.writeTextFile(file, "");
+  const nobody = new Person("nobody", folder.path);
+  for (
+    const args of [
+      ["--profile", file, "inbox"],
+      ["inbox", "--profile", file],
+      ["chat", "host", "bob", `--profile=${file}`],
+      ["email", "--profile", file, "accounts"],
+      ["--profile", `${folder.path}/other`, "users", "--profile", file], // the nearer one counts
+    ]
+  ) {
+    const { stderr } = await nobody.run(args);
+    assert.ok(stderr.startsWith(`Cannot use ${file}`), `${args.join(" ")}: ${stderr}`);
+  }
+  const { stderr } = await nobody.run(["login", "127.0.0.1:1", "ana", "--password-command", "false"]);
+  assert.doesNotMatch(stderr, /unknown option/);
 });
 
 Deno.test("--help and help print the same, of the program and of a subcommand, in 80 columns", async () => {

@@ -91,7 +91,26 @@ Deno.test("direct chat, with the real programs", async (context) => {
     await ends(bob, /You said goodbye\. .*0 lines sent, 1 received/);
     await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port }), Deno.errors.ConnectionRefused);
   });
+  await step("messages that arrive meanwhile are not among its lines", async () => {
+    const ana = place.start("ana", "chat", "host", "bob");
+    await ana.waitForLine(/Waiting for bob/);
+    await new Person("carol", place.folder).must(["send", "ana", "psst"]);
+    const bob = place.start("bob", "chat", "join", "ana");
+    await bob.writeLine("hello ana");
+    await ana.waitForLine(/bob: hello ana/);
+    assert.doesNotMatch(ana.transcript, /psst/, "a preview was once printed");
+    await ana.writeLine("bye");
+    await ends(ana, /You said goodbye/);
+    assert.deepEqual(await new Person("ana", place.folder).inbox(), ["psst"]);
+  });
   if (Deno.build.os === "windows") return;
+  await step("Ctrl+C before it has begun", async () => {
+    const ana = place.start("ana", "chat", "host", "bob");
+    await ana.waitForLine(/Waiting for bob/);
+    ana.signal("SIGINT");
+    await ana.waitForLine(/The invitation is taken back/);
+    assert.equal((await ana.waitForExit()).code, 130, "once 0, as if a chat had been had");
+  });
   for (const [signal, words] of [["SIGINT", /said goodbye/], ["SIGTERM", /said goodbye/]] as const) {
     await step(signal, async () => {
       const { ana, bob } = await begin();

@@ -38,3 +38,19 @@ Deno.test("history in scripts: a limit and times, and without the server the cop
   const none = await ana.run(["history", "bob", "--offline"]);
   assert.deepEqual([none.stdout, none.stderr.includes("no copy is kept")], ["", true]);
 });
+
+Deno.test("history at a menu in a pipe says beside the output that there is more than the page that it prints", async () => {
+  using folder = tempFolder();
+  const ana = new Person("ana", folder.path);
+  await using server = await startServer({ data: `${folder.path}/data` });
+  await ana.settleIn(server);
+  await using bob = await connectAs(server, "bob");
+  const long = "x".repeat(16_000);
+  for (let sent = 0; sent < 40; sent++) {
+    await bob.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: `number ${sent} ${long}` });
+  }
+  const { stdout, stderr } = await ana.run([], "history bob\n7\n");
+  assert.match(stdout, /number 39 /);
+  assert.doesNotMatch(stdout, /prints all/);
+  assert.equal(stderr, "Earlier messages are left out; mini-chat-client history bob prints all.\n");
+});

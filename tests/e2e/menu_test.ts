@@ -115,6 +115,12 @@ testWith(
     // deno-lint-ignore no-control-regex
     const shown = output.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\s+/g, "");
     assert.ok(shown.includes(text.replace(/\s+/g, "")), output);
+    const hosting = await runOnPty(clientArgv("--profile", ana.profile, "chat", "host", "bob"), [
+      { wait: "Waiting" },
+      { keys: CTRL_C },
+      { wait: "listens any" },
+    ], { size: [20, 10], env: { NO_COLOR: "1" } });
+    assert.match(hosting.output, /The invitation is\r+\ntaken back; nothing\r+\nlistens any more\./);
   },
 );
 
@@ -151,15 +157,17 @@ testWith(
   },
 );
 
-Deno.test("in a pipe: text travels untouched, wrong lines are answered, the end of input leaves", async () => {
+Deno.test("in a pipe: a saved login connects by itself, text travels untouched, wrong lines are answered, the end of input leaves", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: `${folder.path}/data` });
   await using bob = await connectAs(server, "bob");
   await bob.ask("subscribe", {});
   const ana = new Person("ana", folder.path);
   await ana.settleIn(server);
-  await using client = ana.start();
+  await using client = ana.start([]);
   await client.waitForLine(/^Connected to /);
+  await client.writeLine("0");
+  await client.waitForLine(/You are connected to 127\.0\.0\.1 as ana/);
 
   const texts = [
     'Привет, "мир"!',

@@ -159,7 +159,7 @@ Deno.test("a person takes their messages along, and deletes the account for good
   assert.match(await operate(data, "audit"), / user export ana$/m);
   assert.match((await eve.run(["delete-account"], PASSWORD)).stderr, /give --yes/);
   assert.match((await eve.run(["delete-account", "--yes"], "wrong horse")).stderr, /the password is wrong/);
-  await eve.must(["delete-account", "--yes"], PASSWORD);
+  assert.equal((await eve.must(["delete-account", "--yes", "--json"], PASSWORD)).trim(), '{"name":"eve"}');
   assert.match((await eve.run(["whoami"])).stderr, /Nobody is signed in on this device/);
   assert.match(await refusedTo(data, "user", "reset-password", "eve"), /Cannot find user eve/);
   assert.deepEqual(Object.keys(await ana.users()), ["ana"]);

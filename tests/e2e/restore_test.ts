@@ -51,7 +51,7 @@ Deno.test("restore refuses a folder on which a server runs, and one that nobody 
 
   const running = await runServer(["restore", backup, "--data", data, "--yes"]);
   assert.equal(running.code, 2);
-  assert.match(running.stderr, /^Cannot restore: another server uses data folder/);
+  assert.match(running.stderr, /^Cannot restore: a server already uses data folder/);
   await server.stop();
   const asked = await runServer(["restore", backup, "--data", data], { input: "no\n" });
   assert.equal(asked.code, 2);

@@ -5,9 +5,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { runServer, startServer } from "../helpers/mini_chat.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
+import { runServer, serverCommand, startServer } from "../helpers/mini_chat.ts";
 import { testWith } from "../helpers/needs.ts";
 import { occupiedPort } from "../helpers/ports.ts";
+import { runOnPty } from "../helpers/pty.ts";
+import { openFolder } from "../helpers/population.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { connectAs, joinCodeOf, registerAs } from "../helpers/accounts.ts";
 import { Wire } from "../helpers/wire.ts";
@@ -98,7 +101,7 @@ Deno.test("a second server on the same data folder is refused, and the first goe
   const { code, stdout, stderr } = await runServer(["--data", folder.path, "--port", "0"]);
   assert.notEqual(code, 0);
   assert.equal(stdout, "");
-  assert.match(stderr, /another server uses/);
+  assert.match(stderr, /a server already uses/);
   assert.ok(stderr.includes(folder.path), stderr);
   await using _wire = await Wire.greet(server.port);
 });
@@ -138,6 +141,9 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       await using second = await Wire.connect(server.port);
       // A client may have finished its handshake before the server has: then it is nobody's client yet.
       for (let count = 0; count < 3; count++) await server.program.waitForLine(/ connected /);
+      // And these come and go; the log has a line for each of the first only.
+      const came = signal === "SIGINT" ? 65 : 3;
+      for (let count = 3; count < came; count++) (await Wire.greet(server.port)).send("goodbye\n");
 
       server.program.signal(signal);
       const told = await Promise.all([wire, first, second].map((client) => client.event("server_stopping")));
@@ -147,6 +153,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       await wire.closed;
       const { code } = await server.program.waitForExit(5_000);
       assert.equal(code, 0, server.program.transcript);
+      assert.match(server.program.stderr, / signed in connection="c\d+" name="ana" address="127\.0\.0\.1"\n/);
+      assert.equal(/ more callers connected more=5\n/.test(server.program.stderr), came === 65);
       await assert.rejects(Wire.connect(server.port));
     },
   );
@@ -194,7 +202,8 @@ Deno.test("check says so, and fails, when the database is damaged", async () => 
   for (let index = 0; index < 100; index++) {
     await wire.ask("send_message", { id: crypto.randomUUID(), to: "ana", text: "x".repeat(500) });
   }
-  assert.equal(await server.stop(), Deno.build.os === "windows" ? 1 : 0);
+  assert.equal(await server.stop(), 0);
+  await (await openFolder(folder.path))[Symbol.asyncDispose](); // takes in what a server that was killed has left in the log
   using file = await Deno.open(join(folder.path, "mini-chat.db"), { read: true, write: true });
   const { size } = await file.stat();
   await file.seek(Math.floor(size / 2), Deno.SeekMode.Start);
@@ -204,14 +213,21 @@ Deno.test("check says so, and fails, when the database is damaged", async () => 
   assert.match(stderr, /damaged|corrupt|malformed|integrity/i);
 });
 
-Deno.test("user disable ends the account's live session within seconds; user enable lets it in again", async () => {
+Deno.test("user disable ends the account's live session and its invitations within seconds; user enable lets it in again", async () => {
   using folder = tempFolder();
   await using server = await startServer({ data: folder.path });
   await using wire = await connectAs(server, "ana");
+  await using bob = await connectAs(server, "bob");
+  const chatId = crypto.randomUUID();
+  const secret = "A".repeat(22);
+  const chat = { chatId, to: "ana", port: 1, places: [], certificate: CHAT_CERTIFICATE, secret };
+  await bob.ask("open_chat", chat);
   const disable = await runServer(["user", "disable", "ana", "--data", folder.path]);
   assert.equal(disable.code, 0, disable.stderr);
   assert.equal((await wire.event("session_ended")).reason, "revoked");
   await wire.closed;
+  // He once waited for ever in a direct chat.
+  assert.deepEqual(await bob.event("chat_closed"), { chatId, by: "ana", reason: "declined" });
 
   await using again = await Wire.greet(server.port);
   const login = { name: "ana", password: "correct horse" };
@@ -219,6 +235,33 @@ Deno.test("user disable ends the account's live session within seconds; user ena
   assert.equal((await runServer(["user", "enable", "ana", "--data", folder.path])).code, 0);
   await again.ask("login", login);
 });
+
+testWith(
+  ["unix", { command: "python3" }],
+  "a question to the operator: nobody there, no and Ctrl+C change nothing, and the exit code says so",
+  async () => {
+    using folder = tempFolder();
+    await using server = await startServer({ data: folder.path });
+    await using _ana = await connectAs(server, "ana");
+    const remove = ["user", "remove", "ana", "--data", folder.path];
+    for (const input of ["", "n\n"]) {
+      const { code, stderr } = await runServer(remove, { input });
+      assert.deepEqual(
+        [code, stderr],
+        [2, "Nothing was removed: answer yes, or give --yes\n"],
+        "once 0, without a word",
+      );
+    }
+    const { command, args } = serverCommand();
+    const { code, output } = await runOnPty([command, ...args, ...remove], [
+      { wait: "permanently? [y/N]" },
+      { keys: "\x03" },
+    ]);
+    assert.equal(code, 130);
+    assert.doesNotMatch(output, /Interrupt/, "a stack trace was once shown");
+    assert.match((await runServer(["user", "list", "--data", folder.path])).stdout, /^ana /);
+  },
+);
 
 Deno.test("a revoked invite registers nobody, a new one does", async () => {
   using folder = tempFolder();
@@ -232,5 +275,11 @@ Deno.test("a revoked invite registers nobody, a new one does", async () => {
   assert.equal(await wire.refused("register", account), "forbidden");
 
   const { stdout } = await runServer(["invite", "new", "--uses", "1", "--data", folder.path]);
-  await wire.ask("register", { ...account, joinCode: joinCodeOf(stdout.trim()) });
+  const fresh = joinCodeOf(stdout.trim());
+  await wire.ask("register", { ...account, joinCode: fresh });
+  assert.equal(
+    stdout.trim(),
+    server.inviteLink.replace(revoked, fresh),
+    "host, port and key are the running server's",
+  );
 });

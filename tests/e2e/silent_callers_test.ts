@@ -11,6 +11,8 @@ import { countDescriptors } from "../helpers/program.ts";
 import { loopbackAddress, SilentCallers } from "../helpers/silent_callers.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { waitUntil } from "../helpers/wait_until.ts";
+import { Wire } from "../helpers/wire.ts";
+import { within } from "../../lib/waiting.ts";
 
 const CALLERS = 3_000;
 /** What a system gives to a program where nobody has changed it: a third of the callers. */
@@ -53,6 +55,54 @@ for (const addresses of [1, CALLERS]) {
       assert.match(server.program.stderr, /many callers do not finish their TLS handshake/);
     },
   );
+}
+
+for (
+  const { where, silentBefore = 0, silentAfter = 0, descriptors } of [
+    { where: "", descriptors: 256 },
+    { where: " behind others who are silent in their handshake", silentBefore: 300, descriptors: 700 },
+    { where: " before others who are silent in their handshake", silentAfter: 300, descriptors: 345 },
+  ]
+) {
+  testWith(
+    ["linux"],
+    `callers who sign in nowhere and use up all descriptors${where} keep nobody out`,
+    async () => {
+      using folder = tempFolder();
+      await using server = await startServer({
+        data: folder.path,
+        args: ["--log-level", "error"],
+        wrapper: ["sh", "-c", `ulimit -n ${descriptors}; exec "$@"`, "sh"],
+      });
+      const { token } = await addBeside(server.data, "ana");
+      await using ana = await connectWith(server, token);
+      const callSilently = (count: number) =>
+        SilentCallers.call(server.port, count, (n) => loopbackAddress(256 + n));
+      const before = await callSilently(silentBefore);
+      await waitUntil("ana is let in beside the silent ones", () => letIn(server, token));
+      const guests: Wire[] = [];
+      for (let address = 2; address < 5; address++) {
+        const call = () =>
+          Wire.connect(server.port, "127.0.0.1", `127.0.0.${address}`).then(
+            (guest) => void guests.push(guest),
+            () => {},
+          );
+        await within(5_000, Promise.all(Array.from({ length: 90 }, call)));
+      }
+      const after = await callSilently(silentAfter);
+      assert.ok(await within(10_000, untilLetIn(server, token)), "ana is let in once more");
+      await ana.ask("ping", {});
+      for (const guest of guests) await guest[Symbol.asyncDispose]();
+      await before.leave();
+      await after.leave();
+    },
+  );
+}
+
+/** As our client does, which waits for a key no longer than so. */
+async function untilLetIn(server: TestServer, token: string): Promise<boolean> {
+  while (!await within(3_000, letIn(server, token)));
+  return true;
 }
 
 /** Whether somebody honest can sign in now: whoever is reset when the entrances change tries again, as our client does. */

@@ -44,7 +44,7 @@ testWith(
     await send("before");
     // More words where this machine is so busy that it takes more than three seconds.
     const restarted =
-      /^The server has restarted\. Connected again\.\n|^Connection lost: the server has stopped\. Reconnecting\.\nConnected again\.\n/gm;
+      /^The server has restarted\. Connected again\.\n|^The server has stopped\. Reconnecting\.\nConnected again\.\n/gm;
     for (let restarts = 1; restarts <= 2; restarts++) {
       await server.stop();
       server = servers.use(await startServer({ data, port }));

@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { type RequestName, REQUESTS } from "../../lib/protocol/requests.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import { hostileJson } from "./fuzz.ts";
 
 const ID = "01920000-0000-7000-8000-000000000001";
@@ -32,7 +33,7 @@ const SAMPLES: Record<string, Record<string, unknown>> = {
     to: "f000000",
     port: 1,
     places: [{ address: "127.0.0.1", port: 1, kind: "own" }],
-    certificate: "x",
+    certificate: CHAT_CERTIFICATE,
     secret: SECRET,
   },
   close_chat: { chatId: ID },

@@ -6,6 +6,7 @@
  * @module
  */
 import { residentKib } from "../bench/proc.ts";
+import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import type { Person } from "../helpers/population.ts";
 import { Bystanders } from "./bystanders.ts";
 import { type FuzzTarget, HostileConnection } from "./hostile_connection.ts";
@@ -214,7 +215,7 @@ async function relaying({ target, random, person, friend }: Lane, count: () => b
       to: friend.name,
       port: 1,
       places: [],
-      certificate: "x",
+      certificate: CHAT_CERTIFICATE,
       secret: "A".repeat(22),
     });
     const { relayTicket } = await joiner.ask("join_chat", { chatId });

@@ -4,6 +4,12 @@
  */
 import type { Bus, BusNews, Cluster, PresentState } from "../../lib/chat/cluster.ts";
 
+/** How an account is present at one server. */
+interface Present {
+  readonly state: PresentState;
+  readonly deviceIds: readonly string[];
+}
+
 type Listener = Parameters<Bus["listen"]>;
 
 /** What joins the servers. It carries news as texts, each a moment later, in the order in which they were told. */
@@ -11,14 +17,14 @@ export class ChatCommunity {
   /** Whether news is lost from now on. */
   isDeaf = false;
   readonly #listeners = new Map<string, Listener>();
-  readonly #present = new Map<string, Map<number, PresentState>>();
+  readonly #present = new Map<string, Map<number, Present>>();
   #carrying = Promise.resolve();
   #carryOn = () => {};
 
   /** The ports of one more server. */
   join({ isLeader = true } = {}): Cluster {
     const server = crypto.randomUUID();
-    const here = new Map<number, PresentState>();
+    const here = new Map<number, Present>();
     this.#present.set(server, here);
     return {
       bus: {
@@ -31,9 +37,11 @@ export class ChatCommunity {
       },
       presence: {
         elsewhere: (accountIds) => Promise.resolve(this.#elsewhere(server, accountIds)),
-        noteHere: (accountId, state) => {
+        devicesElsewhere: (accountId) =>
+          Promise.resolve(this.#others(server).flatMap((present) => present.get(accountId)?.deviceIds ?? [])),
+        noteHere: (accountId, state, deviceIds) => {
           if (state === "offline") here.delete(accountId);
-          else here.set(accountId, state);
+          else here.set(accountId, { state, deviceIds });
         },
       },
       servers: () => this.#present.size,
@@ -67,13 +75,16 @@ export class ChatCommunity {
 
   #elsewhere(server: string, accountIds: readonly number[]): Map<number, PresentState> {
     const found = new Map<number, PresentState>();
-    for (const [other, present] of this.#present) {
-      if (other === server) continue;
+    for (const present of this.#others(server)) {
       for (const id of accountIds) {
-        const state = present.get(id);
+        const state = present.get(id)?.state;
         if (state !== undefined && found.get(id) !== "online") found.set(id, state);
       }
     }
     return found;
+  }
+
+  #others(server: string): Map<number, Present>[] {
+    return [...this.#present].filter(([other]) => other !== server).map(([, present]) => present);
   }
 }

@@ -32,6 +32,8 @@ export class Caller implements SessionPeer {
   readonly session: Session;
   /** Every event that came, in order. */
   readonly events: { readonly method: string; readonly params: Record<string, unknown> }[] = [];
+  /** Whether somebody is signed in, as far as the listener knows. */
+  isKept = false;
   /** Why the connection was closed; empty while it is open. */
   closeReason = "";
 
@@ -45,6 +47,7 @@ export class Caller implements SessionPeer {
         return isClosing();
       },
       drained: () => Promise.resolve(),
+      keep: () => this.isKept = true,
     };
     this.session = new Session(this, addressGroup(remoteAddress), services);
   }
@@ -106,6 +109,8 @@ export interface ChatWorldOptions {
   readonly store?: ServerStore;
   /** Waited for before anything is asked of the store, and before each password is hashed or checked. */
   readonly gate?: (verb: string) => Promise<void>;
+  /** Told of what is logged as an error, which fails the test by default. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** The same object, but each of its methods waits for the gate first; waiting for what is under way passes. */
@@ -131,13 +136,17 @@ export class ChatWorld implements AsyncDisposable {
   readonly #ownsStore: boolean;
 
   private constructor(store: ServerStore, options: ChatWorldOptions) {
-    const { gate } = options;
+    const { gate, onFault } = options;
     const passwords = new Passwords({ logN: 4, r: 8, p: 1 });
     this.#ownsStore = options.store === undefined;
     this.store = gate ? gated(store, gate) : store;
     this.services = new Services({
       store: this.store,
-      log: { info() {}, warn() {}, error: (message, { error } = {}) => assert.fail(`${message}: ${error}`) },
+      log: {
+        info() {},
+        warn() {},
+        error: (message, { error } = {}) => onFault ? onFault(error) : assert.fail(`${message}: ${error}`),
+      },
       registration: options.registration ?? "open",
       ...(options.paceClock ? { paceClock: options.paceClock } : {}),
       ...(options.cluster ? { cluster: options.cluster } : {}),

@@ -54,6 +54,11 @@ export class CuttableProxy implements AsyncDisposable {
     this.#clogged = undefined;
   }
 
+  /** Says something of its own to both ends of what is connected now. */
+  async interfere(bytes: Uint8Array): Promise<void> {
+    for (const pair of this.#pairs) await Promise.all(pair.map((end) => end.write(bytes)));
+  }
+
   /** Cuts, and listens no more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();

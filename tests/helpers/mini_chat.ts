@@ -92,7 +92,7 @@ export interface TestServer extends AsyncDisposable {
   readonly inviteLink: string;
   /** Fingerprint of its key. */
   readonly fingerprint: string;
-  /** Sends SIGTERM (on Windows it is ended at once) and returns its exit code. */
+  /** Sends SIGTERM and returns its exit code; 0 on Windows, where that ends it at once. */
   stop(): Promise<number>;
 }
 
@@ -121,7 +121,8 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
       fingerprint,
       async stop() {
         program.signal("SIGTERM");
-        return (await program.waitForExit()).code;
+        const { code } = await program.waitForExit();
+        return Deno.build.os === "windows" && code === 1 ? 0 : code; // there a signal ends it like that
       },
       [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
     };

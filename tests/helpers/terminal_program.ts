@@ -17,7 +17,13 @@ const menu = new Menu({
   terminal,
   prompt: "you> ",
   commands: [
-    { number: 2, name: "send", summary: "Send", run: (args) => terminal.print(`sent: ${args}`) },
+    {
+      number: 2,
+      name: "send",
+      usage: "TEXT",
+      summary: "Send",
+      run: (args) => terminal.print(`sent: ${args}`),
+    },
     {
       name: "secret",
       summary: "Ask a secret",

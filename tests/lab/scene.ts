@@ -24,7 +24,7 @@ const ROUTE =
 /** What a client says when there is no way any more. */
 const LOST = /^Connection to \w+ lost/;
 /** What a client says when the chat is over, but for a goodbye. */
-const OVER = /^The chat (?:with \w+ )?is over|has ended the chat|Cannot join/;
+const OVER = /^The chat (?:with \w+ )?is over|has left the chat|Cannot join/;
 
 /** Two people in a chat, from their menus on. Everything ends with it, at the latest. */
 export class Scene implements AsyncDisposable {

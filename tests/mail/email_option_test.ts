@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { emailAtMenu } from "../../lib/commands/email/option.ts";
+import { resolveRecipients } from "../../lib/commands/email/recipients.ts";
+import { ChatDesk } from "../helpers/chat_desk.ts";
 import { join } from "node:path";
+import { Interrupt } from "../../lib/terminal/read_line.ts";
 import { EmailDesk } from "../helpers/email_desk.ts";
 import { GMAIL, OTHERS, type Refusals, TestMailServer } from "../helpers/mail_server.ts";
 import { TestOAuthServer } from "../helpers/mail_oauth_server.ts";
@@ -155,6 +159,25 @@ Deno.test("email setup over ssh prints the link, and takes the final address pas
   await desk.answers(["accepts the sign-in", "n"]);
   await setUp;
   assert.equal((await desk.parts.store.listMailAccounts())[0]?.signIn.kind, "oauth2");
+});
+
+Deno.test("email setup whose input has ended still waits for the browser, and Ctrl+C ends that", async () => {
+  await using oauth = await TestOAuthServer.start();
+  await using server = await TestMailServer.start({ security: "tls" });
+  await using desk = new EmailDesk({ isPipe: true });
+  const stop = new AbortController();
+  const setUp = desk.run(`setup --ca ${await writeCa(desk, server)}`, stop.signal);
+  const answers = [
+    ["Your e-mail address:", ANN],
+    ["Name that recipients see", ""],
+    ...ownServer(server, "TLS"),
+    ...ownOAuth(oauth),
+  ].map(([, answer = ""]) => `${answer.replace("\x15", "")}\n`);
+  desk.tty.type(...answers, null);
+  await desk.sees("Address:");
+  await desk.tty.settle();
+  stop.abort(new Interrupt());
+  await assert.rejects(setUp, Interrupt);
 });
 
 Deno.test("email setup asks for a refused password again, keeps the user name, and shows Gmail's words beneath", async () => {
@@ -411,4 +434,23 @@ Deno.test("email accounts, default and remove manage several; remove gives an OA
   await desk.sees("the provider has ended the access");
   assert.ok(!desk.tty.screen.written.includes(PASSWORD));
   assert.deepEqual((await desk.parts.store.listMailAccounts()).map((account) => account.address), [ANN]);
+});
+
+Deno.test("a Mini-Chat name without a connection is not said to have published no address", async () => {
+  await using desk = new ChatDesk();
+  const surroundings = {
+    profileFolder: desk.profileFolder,
+    homeFolder: undefined,
+    openBrowser: () => Promise.resolve(false),
+  };
+  const { findPublishedAddress } = emailAtMenu(desk.app, surroundings);
+  const away = await resolveRecipients("bob", findPublishedAddress);
+  assert.deepEqual(away, {
+    addresses: [],
+    problems: [
+      "bob has no @, and the addresses of Mini-Chat users can be looked up only while you are connected",
+    ],
+  });
+  const none = await resolveRecipients("bob", () => Promise.resolve(null));
+  assert.match(none.problems[0]!, /no Mini-Chat user of that name has published an address$/);
 });

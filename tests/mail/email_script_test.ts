@@ -5,9 +5,15 @@ import { EmailDesk } from "../helpers/email_desk.ts";
 import { emailScript as script } from "../helpers/email_script.ts";
 import { GMAIL, OTHERS, TestMailServer } from "../helpers/mail_server.ts";
 
+const PUBLISHED = {
+  carol: "carol@example.org",
+  mallory: "m@example.org\r\nBcc: all@example.org",
+  trudy: "t@example.org, all@example.org",
+};
+
 /** A pipe and an account at a server. */
 async function start(server: TestMailServer): Promise<EmailDesk> {
-  const desk = new EmailDesk({ isPipe: true, published: { carol: "carol@example.org" } });
+  const desk = new EmailDesk({ isPipe: true, published: PUBLISHED });
   await desk.addAccount(server.endpoint);
   return desk;
 }
@@ -86,8 +92,14 @@ Deno.test("email tells a script what came of it by its exit code", async () => {
     const [args, reason] of [
       [[], /give --to/],
       [["--to", "nobody"], /has published an address/],
+      [
+        ["--to", "mallory"],
+        /m@example\.org␍␊Bcc: all@example\.org, which mallory publishes, is not an address/,
+      ],
+      [["--to", "carol, trudy"], /which trudy publishes, is not an address/],
       [["--to", "ann@@x.org"], /more than one @/],
       [["--to", "a@b.org", "--attach", join(desk.folder, "none")], /no such file/],
+      [["--to", "bob@example.org", "--subject", "no text"], /without a text: put it in quotes/], // was sent empty
       [["--what"], /unknown option/],
       [["outbox", "burn"], /give retry/],
       [["remove", "x@y.org"], /no mail account x@y\.org/],

@@ -45,10 +45,23 @@ async function enterStage(folder: string): Promise<number> {
       ...["--allow-sys", fileURLToPath(import.meta.url), ON_STAGE, ...Deno.args],
     ],
     cwd: PROJECT_FOLDER,
+    env: { DENO_DIR: await fillCache() },
   }).output().then((
     output,
   ) => (Deno.stdout.writeSync(output.stdout), Deno.stderr.writeSync(output.stderr), output));
   return code;
+}
+
+/** On the stage there is neither a network to fetch packages from nor the home in which those that were fetched are. */
+async function fillCache(): Promise<string> {
+  const deno = async (...args: string[]) => {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: PROJECT_FOLDER })
+      .output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  };
+  await deno("cache", "--quiet", "server.ts", "client.ts", fileURLToPath(import.meta.url));
+  return JSON.parse(await deno("info", "--json")).denoDir;
 }
 
 async function write({ name, title, rows }: Picture): Promise<void> {

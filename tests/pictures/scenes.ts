@@ -92,7 +92,7 @@ export async function playScenes(folder: string): Promise<Picture[]> {
   await bob.types("Same code here, so nobody is listening in");
   await ana.sees(/nobody is listening in/);
   await ana.types("See you at eight!");
-  await ana.sees(/✓/);
+  await ana.sees(/✓(?=\s+ana>)/);
   take("chat", "A live chat, from machine to machine", ana, from);
   await ana.types("bye");
   await ana.sees(/You said goodbye[^]*ana>/);

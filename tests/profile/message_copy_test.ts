@@ -160,6 +160,24 @@ Deno.test("MessageCopy: once removed or switched off, no text is left in the fil
   assert.equal(copy.reach("bob").messages, 100);
 });
 
+Deno.test("what is deleted after a copy was removed is overwritten in the profile as before", () => {
+  using folder = tempFolder();
+  const { profile, ana } = profileIn(folder.path);
+  using _ = profile;
+  const records = profile.recordsOf(ana);
+  records.copy.remove();
+  const texts = Array.from({ length: 40 }, (_, index) => `secret ${index} ${"x".repeat(3_000)}`);
+  for (const [index, text] of texts.entries()) records.add({ id: `id-${index}`, to: "bob", text });
+  profile.database.connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  assert.ok(isOnDisk(folder.path, "secret 7 "));
+  for (const index of texts.keys()) records.accepted(`id-${index}`);
+  profile.database.connection.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  assert.deepEqual(
+    texts.map((_, index) => index).filter((index) => isOnDisk(folder.path, `secret ${index} `)),
+    [],
+  );
+});
+
 Deno.test("MessageCopy is one for all programs of a profile, and goes with its server", () => {
   using folder = tempFolder();
   const { profile, ana } = profileIn(folder.path);

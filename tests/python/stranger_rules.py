@@ -395,6 +395,7 @@ def _():
     for version in (0, 2, 99):
         hello = {"protocol": version, "client": {"name": "stranger", "version": "0"}}
         same(probe.refused("hello", hello), "unsupported_version")
+    same(probe.refused("hello", {"protocol": 2, "of": {"another": "form"}}), "unsupported_version")
     reply = probe.ask("hello", {**hello, "protocol": 1})
     same(reply["protocol"], 1)
     same(reply["server"]["name"], "mini-chat")
@@ -538,6 +539,11 @@ def _():
     reader.ask("acknowledge", {"read": sequences[3]})
     same(reader.ask("subscribe", {}), {"upTo": live})
     same([reader.until("message_received")["sequence"] for _ in range(2)], [sequences[4], live])
+    same(reader.ask("subscribe", {"after": MOST}), {"upTo": live})
+    later = sent(reader, "reader", "later")["sequence"]
+    same(reader.count("message_received"), 0)
+    same(reader.ask("subscribe", {"after": live}), {"upTo": later})
+    same(reader.until("message_received")["sequence"], later)
     same(reader.count("message_received"), 0)
 
 

@@ -1,6 +1,7 @@
 // install.sh as a person runs it: a real shell, a real server of downloads on loopback.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { writeWords } from "../../build/words.ts";
 import { testWith } from "../helpers/needs.ts";
 import { runProgram } from "../helpers/program.ts";
@@ -181,7 +182,7 @@ testWith(
 );
 
 testWith([{ command: "shellcheck" }], "install.sh has nothing that shellcheck complains of", async () => {
-  const script = new URL("../../build/release/install.sh", import.meta.url).pathname;
+  const script = fileURLToPath(import.meta.resolve("../../build/release/install.sh"));
   const { stdout } = await runProgram("shellcheck", ["--shell=sh", script]);
   assert.equal(stdout, "");
 });

@@ -2,6 +2,7 @@
  * A network between one client and the servers that can be made slow, silent, or broken.
  * @module
  */
+import { within } from "../../lib/waiting.ts";
 
 /** What is wrong with the network now. */
 export interface LinkFaults {
@@ -17,6 +18,9 @@ const SOUND: LinkFaults = { delayMs: 0, bytesPerSecond: Infinity, isStalled: fal
 
 /** How often a stalled network looks whether it passes again, in milliseconds. */
 const STALL_STEP_MS = 20;
+
+/** How long those who were hung up on may take to hang up too, in milliseconds. */
+const PART_WITHIN_MS = 10_000;
 
 /** Copies bytes between each caller and one of these ports on this machine: any one at which somebody listens. */
 export class FaultProxy implements AsyncDisposable {
@@ -73,13 +77,16 @@ export class FaultProxy implements AsyncDisposable {
 
   readonly #orphans: Deno.TcpConn[] = []; // ends that are left open on purpose
 
-  /** Closes all. */
+  /** Closes all. Throws where somebody holds an end that nobody answers at any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     this.#listener.close();
     this.cut();
     this.dropOrphans();
-    await Promise.all(this.#copying);
+    if (await within(PART_WITHIN_MS, Promise.all(this.#copying))) return;
+    throw new Error(
+      `${this.#copying.size} connections are held open by callers or servers that were hung up on`,
+    );
   }
 
   /** Hangs up on the ends that were left open: the machine that had vanished is back, and knows nothing of them. */

@@ -12,11 +12,11 @@ const PAUSE_MS = 20;
 export class Watcher {
   readonly #answers: number[] = []; // when each answer came, on the clock of performance.now()
   readonly #running: Promise<void>;
-  #isStopped = false;
+  readonly #stopping = new AbortController();
   #connection: LoadConnection | undefined;
 
   /** Starts to ask. */
-  constructor(target: Target, person: Person) {
+  constructor(target: Target, person: Pick<Person, "token">) {
     this.#running = this.#run(target, person);
   }
 
@@ -33,15 +33,16 @@ export class Watcher {
 
   /** Stops. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stopping.abort();
     this.#connection?.close();
     await this.#running;
   }
 
-  async #run(target: Target, person: Person): Promise<void> {
-    while (!this.#isStopped) {
+  async #run(target: Target, person: Pick<Person, "token">): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
       try {
-        this.#connection ??= await LoadConnection.signIn(target, person);
+        this.#connection ??= await LoadConnection.signIn(target, person, signal);
         await this.#connection.ask("ping", {});
         this.#answers.push(performance.now());
       } catch {
@@ -50,5 +51,6 @@ export class Watcher {
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
+    this.#connection?.close(); // one that was signed in while it stopped
   }
 }

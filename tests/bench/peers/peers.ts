@@ -8,6 +8,7 @@ import type { BenchContext } from "../context.ts";
 import { TEXT } from "../load.ts";
 import { nameOf } from "../../helpers/population.ts";
 import { median } from "../report.ts";
+import { messageOf } from "../../../lib/errors.ts";
 import { drive } from "./driver.ts";
 import { type Peer, PEERS } from "./servers.ts";
 
@@ -32,7 +33,7 @@ export interface PeerResult {
   readonly rates: Readonly<Record<string, number>>;
 }
 
-/** Measures every server that is installed here, one after the other; says which are not. */
+/** Measures every server that is installed here, one after the other; says which are not, or do not work. */
 export async function measurePeers(context: BenchContext): Promise<PeerResult[]> {
   const results: PeerResult[] = [];
   for (const peer of PEERS) {
@@ -41,7 +42,11 @@ export async function measurePeers(context: BenchContext): Promise<PeerResult[]>
       continue;
     }
     context.say(`  ${peer.name}…`);
-    results.push(await measurePeer(peer, context));
+    try {
+      results.push(await measurePeer(peer, context));
+    } catch (error) {
+      context.say(`left out: ${peer.name}, as it could not be measured: ${messageOf(error)}`);
+    }
   }
   return results;
 }
