@@ -177,8 +177,9 @@ export class GuardedEntrance {
       this.#options.onCaller({ socket: hangingUp(tls, socket), remoteAddr, alpnProtocol, place });
     } catch (error) {
       if (tls) closeQuietly(tls);
+      // No file was left for the pair: `node:net` in Deno 2.8 then calls the connection refused.
+      else if (guest.isHere) this.#options.slots.makeRoom();
       this.#putOut(guest, "handshake_failed", messageOf(error));
-      this.#options.slots.makeRoomAfter(error);
     }
   }
 
