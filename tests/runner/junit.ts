@@ -1,5 +1,5 @@
 /**
- * Reads the report that `deno test --junit-path` writes: how many tests passed, failed, were left out, and which.
+ * Reads the report that `deno test --junit-path` writes: how many tests passed, failed, were left out, which, and why.
  * @module
  */
 
@@ -10,11 +10,24 @@ export interface TestCounts {
   readonly skipped: number;
 }
 
-/** A report in numbers, and the names of the tests that did not run. */
+/** A test that failed, or a step of one. */
+export interface Failure {
+  /** As registered; a step's behind that of its test. */
+  readonly name: string;
+  /** The error and where it was thrown; several lines. */
+  readonly reason: string;
+}
+
+/** A report in numbers, the tests that failed, and the names of those that did not run. */
 export interface TestReport extends TestCounts {
+  /** In the order of the report; failed steps stand in it too, and count in no number. */
+  readonly failures: readonly Failure[];
   /** Names as registered, in the order of the report. */
   readonly skippedNames: readonly string[];
 }
+
+/** The report of no test. */
+export const NO_TESTS: TestReport = { passed: 0, failed: 0, skipped: 0, failures: [], skippedNames: [] };
 
 /**
  * Counts the tests of a JUnit report.
@@ -23,18 +36,21 @@ export interface TestReport extends TestCounts {
  */
 export function readJunitReport(xml: string): TestReport {
   let passed = 0, failed = 0;
+  const failures: Failure[] = [];
   const skippedNames: string[] = [];
   for (const [, suite = ""] of xml.matchAll(/<testsuite ([\s\S]*?)<\/testsuite>/g)) {
     const cases = [...suite.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)];
     const names = new Set(cases.map(([, name]) => name));
     for (const [, name = "", body = ""] of cases) {
+      const [, , reason] = /<(failure|error)\b[^>]*>([\s\S]*?)<\/\1>/.exec(body) ?? [];
+      if (reason !== undefined) failures.push({ name: decodeEntities(name), reason: decodeEntities(reason) });
       if (isStep(name, names)) continue;
-      if (/<(failure|error)\b/.test(body)) failed++;
+      if (reason !== undefined) failed++;
       else if (/<skipped\b/.test(body)) skippedNames.push(decodeEntities(name));
       else passed++;
     }
   }
-  return { passed, failed, skipped: skippedNames.length, skippedNames };
+  return { passed, failed, skipped: skippedNames.length, failures, skippedNames };
 }
 
 /** The plain line that tells a run in numbers: `12 passed, 0 failed`, and `, 3 skipped` where there are any. */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { runProgram } from "../helpers/program.ts";
-import { closingLine, readJunitReport } from "./junit.ts";
+import { closingLine, NO_TESTS, readJunitReport } from "./junit.ts";
 
-Deno.test("readJunitReport() counts what Deno reports: tests, not steps, and the names of those left out", async () => {
+Deno.test("readJunitReport() counts what Deno reports: tests, not steps, what failed, and the names of those left out", async () => {
   using folder = tempFolder();
   const file = join(folder.path, "sample_test.ts");
   const report = join(folder.path, "report.xml");
@@ -21,7 +21,13 @@ Deno.test("readJunitReport() counts what Deno reports: tests, not steps, and the
   );
   const { code } = await runProgram(Deno.execPath(), ["test", "--no-config", `--junit-path=${report}`, file]);
   assert.equal(code, 1);
-  assert.deepEqual(readJunitReport(await Deno.readTextFile(report)), {
+  const { failures, ...rest } = readJunitReport(await Deno.readTextFile(report));
+  assert.deepEqual(failures.map(({ name, reason }) => `${name}: ${reason.split("\n")[0]}`), [
+    "fails: Error: </testcase> on purpose",
+    "has steps: 1 test step failed.",
+    "has steps > second: Error: on purpose",
+  ]);
+  assert.deepEqual(rest, {
     passed: 2,
     failed: 2,
     skipped: 1,
@@ -30,7 +36,7 @@ Deno.test("readJunitReport() counts what Deno reports: tests, not steps, and the
 });
 
 Deno.test("readJunitReport() of no report counts nothing", () => {
-  assert.deepEqual(readJunitReport(""), { passed: 0, failed: 0, skipped: 0, skippedNames: [] });
+  assert.deepEqual(readJunitReport(""), NO_TESTS);
 });
 
 Deno.test("closingLine() is the plain line that a gate reads", () => {

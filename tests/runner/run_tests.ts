@@ -2,11 +2,11 @@
  * `deno task test`: runs the tests with what they need and no more, then says which were left out, and why.
  *
  * Arguments go to `deno test`: files, folders, `--filter`. Types are checked by `deno task ok`, once for all files. Where `MINI_CHAT_TEST_REPORT` names a file, one line
- * of JSON with the counts is added to it, for `.ci/run` to sum.
+ * of JSON with the counts and the failures is added to it, for `.ci/run` to sum.
  * @module
  */
 import { join } from "node:path";
-import { closingLine, readJunitReport, type TestReport } from "./junit.ts";
+import { closingLine, NO_TESTS, readJunitReport, type TestReport } from "./junit.ts";
 import { TEST_PERMISSIONS } from "../../build/permissions.ts";
 import { runDeno, say } from "../../build/tool.ts";
 import { startSharedCluster } from "../helpers/postgres.ts";
@@ -35,13 +35,14 @@ const PARTS = [
 async function main(): Promise<number> {
   await using _cluster = await startSharedCluster();
   let code = 0;
-  let total: TestReport = { passed: 0, failed: 0, skipped: 0, skippedNames: [] };
+  let total = NO_TESTS;
   for (const run of await Promise.all(runsSideBySide().map(runOnce))) {
     code ||= run.code;
     total = {
       passed: total.passed + run.report.passed,
       failed: total.failed + run.report.failed,
       skipped: total.skipped + run.report.skipped,
+      failures: [...total.failures, ...run.report.failures],
       skippedNames: [...total.skippedNames, ...run.report.skippedNames],
     };
   }
@@ -100,7 +101,10 @@ async function runOnce({ args, jobs, output }: Run): Promise<{ code: number; rep
       report = { ...report, skippedNames, skipped: skippedNames.length };
     }
     // A module that could not even be loaded is in no report.
-    if (code !== 0 && report.failed === 0) report = { ...report, failed: 1 };
+    if (code !== 0 && report.failed === 0) {
+      const reason = `Deno ended with code ${code}, and reports no test that failed: see what it printed`;
+      report = { ...report, failed: 1, failures: [{ name: args.join(" "), reason }] };
+    }
     return { code, report };
   } finally {
     await Deno.remove(folder, { recursive: true });
