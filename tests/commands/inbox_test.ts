@@ -12,6 +12,7 @@ import {
   SIGNS_IN,
   startOddServer,
 } from "../helpers/odd_server.ts";
+import { waitUntil } from "../helpers/wait_until.ts";
 
 const TEXT = { json: false, keep: false };
 
@@ -38,6 +39,7 @@ Deno.test("inbox ends with the server's words when it does not deliver: it once 
     await using server = await startOddServer({ ...SIGNS_IN, subscribe });
     await using desk = new ChatDesk();
     await enterOddServer(desk.app, server);
+    await waitUntil("the answer is here", () => Promise.resolve(desk.app.client().undelivered !== null));
     await assert.rejects(printInbox(desk.app, TEXT, 50), (error: Error) => {
       assert.ok(error instanceof ChatError, String(error));
       assert.equal(error.code, code);
