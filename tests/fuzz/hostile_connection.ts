@@ -36,18 +36,19 @@ export class HostileConnection {
   readonly #decoder = new TextDecoder();
   #rest = "";
   #isClosed = false;
+  #isDeaf = false;
   #held = false; // a write waits for the server to read
   readonly #waiting = new Set<() => void>();
   readonly #events = new Map<string, (params: Record<string, unknown>) => void>(); // events that are waited for
   #fault: Error | undefined; // set by a reply that no server of ours may give
   readonly #seen = new Set<string>(); // ids of barriers that were answered
   readonly #results = new Map<string, Record<string, unknown>>();
-  /** Resolves when the server has hung up. */
+  /** Resolves when the server has hung up, or nothing more is read. */
   readonly closed: Promise<void>;
 
-  private constructor(socket: Deno.TlsConn, isDeaf = false) {
+  private constructor(socket: Deno.TlsConn) {
     this.#socket = socket;
-    this.closed = isDeaf ? Promise.resolve() : this.#read();
+    this.closed = this.#read();
   }
 
   /** Connects; `isSide` takes the way of the direct chat's side connections. */
@@ -55,9 +56,13 @@ export class HostileConnection {
     return new HostileConnection(await openTls(target, isSide));
   }
 
-  /** Connects, and never reads. */
-  static async openDeaf(target: FuzzTarget): Promise<HostileConnection> {
-    return new HostileConnection(await openTls(target, false), true);
+  /** Signs in, and reads nothing of what comes then. */
+  static async openDeaf(target: FuzzTarget, token: string): Promise<HostileConnection> {
+    const connection = await HostileConnection.open(target);
+    await connection.ask("hello", { protocol: 1, client: { name: "deaf", version: "0" } });
+    await connection.ask("resume", { token });
+    connection.#isDeaf = true; // after the read that waits now
+    return connection;
   }
 
   /** Whether the server has hung up. */
@@ -164,6 +169,7 @@ export class HostileConnection {
         this.#rest = lines.pop() ?? "";
         for (const line of lines) this.#take(line);
         this.#wake();
+        if (this.#isDeaf) return;
       }
     } catch {
       // Reset: the server had read enough.

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import {
   MAX_ESCAPED_TEXT_UNITS,
   MAX_FRAME_BYTES,
@@ -7,14 +6,12 @@ import {
   MAX_TEXT_BYTES,
 } from "../../lib/protocol/limits.ts";
 import { Relay } from "../../lib/server/relay/relay.ts";
-import { residentKib } from "../bench/proc.ts";
 import { CHAT_CERTIFICATE } from "../helpers/chat_certificate.ts";
 import { addMessages, addPeople, openFolder, type Person } from "../helpers/population.ts";
 import { startServer, type TestServer } from "../helpers/mini_chat.ts";
 import { openTcpPair } from "../helpers/socket_pair.ts";
 import { tempFolder } from "../helpers/temp_folder.ts";
 import { Wire } from "../helpers/wire.ts";
-import { HostileConnection } from "./hostile_connection.ts";
 
 /** A server with some people in it, who can sign in by token. */
 async function startWith(people: number, ...args: string[]) {
@@ -199,32 +196,6 @@ Deno.test("sends over the rate are slowed and none is refused; another account i
   await other.ask("send_message", message(eve.name));
   assert.ok(performance.now() - startedAt < 500);
   assert.ok(await slowed >= 500);
-});
-
-Deno.test("a client that never reads costs the server a bounded amount of memory, and is cut", async () => {
-  using folder = tempFolder();
-  const people = await addPeople(folder.path, "p", 12);
-  const [sender, reader] = people as [Person, Person];
-  const waitingMib = 48;
-  await addMessages(folder.path, [sender], [reader], waitingMib * 64, "x".repeat(MAX_TEXT_BYTES));
-  const certificatePem = () => Deno.readTextFile(join(folder.path, "server.crt"));
-  await using server = await startServer({ data: folder.path });
-  await using watcher = await signIn(server, sender);
-  const before = await residentKib(server.program.pid);
-  const target = { port: server.port, certificatePem: await certificatePem() };
-  const deaf = await HostileConnection.openDeaf(target);
-  await deaf.tell("hello", { protocol: 1, client: { name: "deaf", version: "0" } });
-  await deaf.tell("resume", { token: reader.token });
-  await deaf.tell("subscribe", { after: 0 });
-  // Beside what is pushed, replies that it does not read either. Asking for these all at once once killed the store.
-  for (let count = 0; count < 500; count++) {
-    await deaf.tell("fetch_history", { with: sender.name, limit: 200 }, 200);
-  }
-  for (let count = 0; count < 40; count++) await watcher.ask("list_users", {});
-  const grownMib = (await residentKib(server.program.pid) - before) / 1024;
-  deaf.close();
-  // 20 to 50 of it are garbage, by when V8 collects it.
-  assert.ok(grownMib < 80, `the server grew by ${grownMib.toFixed(1)} MiB while ${waitingMib} MiB waited`);
 });
 
 Deno.test("a client that asks for five hundred pages at once gets them all, and replies always fit a frame", async () => {

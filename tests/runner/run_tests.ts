@@ -21,7 +21,9 @@ const E2E_FILES_AT_ONCE = 6;
 const E2E_FILES_AMONG_OTHERS = 4;
 
 /** What waits for 35 to 50 s, for limits that clients and servers really have, and costs next to nothing meanwhile. */
-const LONG_WAITS = ["cut_network", "half_dead", "stranger"].map((name) => `${E2E_FOLDER}/${name}_test.ts`);
+const LONG_WAITS = ["cut_network", "deaf_reader", "half_dead", "stranger"].map((name) =>
+  `${E2E_FOLDER}/${name}_test.ts`
+);
 
 /**
  * All other tests in three parts of about the same time; the third is the rest. Each is a process of its own, in which one file runs

@@ -277,9 +277,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "a client never reads",
     async inject(world, holdMs) {
-      const deaf = await HostileConnection.openDeaf(world.target);
-      await deaf.tell("hello", { protocol: 1, client: { name: "deaf", version: "0" } });
-      await deaf.tell("resume", { token: world.deaf.token });
+      const deaf = await HostileConnection.openDeaf(world.target, world.deaf.token);
       await deaf.tell("subscribe", { after: 0 });
       await pause(holdMs);
       deaf.close();
