@@ -139,7 +139,7 @@ testWith(
         });
         const isSeen = async () =>
           (await namesIn(data)).some((name) => name === seen || /^before/.test(name));
-        await waitUntil(`the restore gets to ${seen}`, isSeen);
+        await waitUntil(`the restore gets to ${seen}`, isSeen, 60_000);
         await killed.kill();
       }
       {

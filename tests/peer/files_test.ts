@@ -306,8 +306,8 @@ Deno.test("FileTransfers end when the friend's side stops taking pieces, and the
   using folder = tempFolder();
   await using pair = await ChatPair.link({
     isCuttable: true,
-    host: { stallMs: 300, comeBackWithinMs: 500 },
-    joiner: { comeBackWithinMs: 500 },
+    host: { stallMs: 1_000, comeBackWithinMs: 1_500 },
+    joiner: { comeBackWithinMs: 1_500 },
   });
   const { path } = await makeFile(folder.path, "stuck.bin", 8_000_000);
   await pair.hosted.chat.files.offer(path);

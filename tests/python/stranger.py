@@ -115,7 +115,10 @@ class Client:
         """Takes a frame that is no awaited reply."""
         method = frame.get("method")
         if method == "ping":
-            self.write({"jsonrpc": "2.0", "id": frame["id"], "result": {}})
+            try:
+                self.write({"jsonrpc": "2.0", "id": frame["id"], "result": {}})
+            except OSError:
+                pass  # the server has hung up meanwhile: what it said before can still be read
         elif method == "message_received":
             self.messages.append(frame["params"])
         elif method == "receipt":

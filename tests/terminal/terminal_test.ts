@@ -281,7 +281,8 @@ Deno.test("a paste of 16 KiB and of 1 MiB arrives whole and quickly, and submits
     await fake.keys("\r");
     assert.equal(await line, text.trimEnd() + "!");
     await fake.settle();
-    assert.ok(performance.now() - startedAt < 3_000, `${performance.now() - startedAt} ms`);
+    // It takes a second; a time that grew with the square of the length would be minutes.
+    assert.ok(performance.now() - startedAt < 15_000, `${performance.now() - startedAt} ms`);
     assert.match(fake.screen.text(), /characters\)/);
   }
 });
