@@ -455,13 +455,13 @@ Deno.test("ServerLink.check() takes whatever arrives for a sign of life: the ans
   const server = await TestServer.start();
   const { link } = await openLink(
     server,
-    { patienceMs: 100, onEvent: () => heard.resolve() },
+    { patienceMs: 750, onEvent: () => heard.resolve() },
     listener.port,
   );
   await ready(link);
   link.check();
   await Promise.all([asked.promise, heard.promise]);
-  await sleep(150);
+  await sleep(1_000);
   await link.request("list_users");
   assert.equal(calls, 1);
   await link.close();

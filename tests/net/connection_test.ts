@@ -92,7 +92,7 @@ Deno.test("close() takes at most closeTimeoutMs when the peer neither reads nor 
   for (let n = 0; n < 2_000; n++) near.send("x".repeat(10_000));
   const startedAt = performance.now();
   assert.equal((await near.close()).kind, "closed");
-  assert.ok(performance.now() - startedAt < 1_000);
+  assert.ok(performance.now() - startedAt < 5_000);
   b.close();
   await near.released;
 });

@@ -95,7 +95,7 @@ Deno.test("Listener takes IPv4 and IPv6 callers on one port, and shows IPv4 addr
 });
 
 Deno.test("Listener gives the slot of a caller that never speaks TLS to others, and holds up nobody meanwhile", async () => {
-  const { listener, connections, refused, settle } = await startListener({ handshakeTimeoutMs: 100 });
+  const { listener, connections, refused, settle } = await startListener({ handshakeTimeoutMs: 1_000 });
   const silent = await Deno.connect({ hostname: "127.0.0.1", port: listener.port });
   const caller = await call(listener.port);
   await settle(1, 1);

@@ -35,7 +35,7 @@ testWith(
     using folder = tempFolder();
     const path = join(folder.path, "socket");
     {
-      await using _server = await serve(path, { timeoutMs: 300, maxCallers: 4 });
+      await using _server = await serve(path, { timeoutMs: 1_000, maxCallers: 4 });
       assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
       const silent = createConnection(path); // cut off when its time is up
       silent.on("error", () => {});

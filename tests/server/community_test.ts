@@ -69,7 +69,7 @@ testWith(
     await using cluster = await PostgresCluster.start();
     await using server = await startLocalServer(join(folder.path, "data"), {}, {
       databaseUrl: await cluster.newDatabase(),
-      leaseTimes: { beatEveryMs: 100, lostAfterMs: 500 },
+      leaseTimes: { beatEveryMs: 100, lostAfterMs: 2_000 },
     });
     await using ana = await Wire.greet(server.port);
     const joinCode = joinCodeOf(server.inviteLink);

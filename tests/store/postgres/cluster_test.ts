@@ -28,7 +28,7 @@ async function openServer(url: DatabaseUrl, options: { readonly sweepEveryMs?: n
     onLost: () => told.push("lost"),
     onBack: () => told.push("back"),
     beatEveryMs: 100,
-    lostAfterMs: 500,
+    lostAfterMs: 2_000,
     ...options,
   });
   return Object.assign(cluster, { told });
