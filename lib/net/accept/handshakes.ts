@@ -4,22 +4,31 @@
 import { within } from "../../waiting.ts";
 import { closeQuietly } from "../byte_stream.ts";
 
-/** A handshake that has taken so long is stuck, in milliseconds: that of an honest caller takes two round trips. */
+/**
+ * A handshake that has taken so long is stuck, in milliseconds: that of an honest caller takes two round trips. It may be this process
+ * that is slow, where thousands come back at once: as long as others got through just now, it is given more time.
+ */
 const STUCK_AFTER_MS = 1_000;
+const STUCK_ANYHOW_MS = 5_000;
+const JUST_NOW_MS = 250;
 
 interface Handshake {
   readonly socket: Deno.TlsConn;
-  readonly since: number; // on the clock of performance.now()
+  readonly since: number;
   isGivenUp: boolean;
 }
 
 export class Handshakes {
   readonly #underWay = new Set<Handshake>();
   readonly #onEnd: () => void;
+  readonly #now: () => number;
+  #doneAt = -Infinity; // when one was last finished
   #isClosed = false;
 
-  constructor(onEnd: () => void) {
+  /** @param now The clock, in milliseconds. */
+  constructor(onEnd: () => void, now: () => number = () => performance.now()) {
     this.#onEnd = onEnd;
+    this.#now = now;
   }
 
   /** Sockets in the middle of their handshake, those of callers that were given up included. */
@@ -29,11 +38,13 @@ export class Handshakes {
 
   /** Milliseconds until so many are stuck unless some end before; 0 or less when they are, or were given up. */
   untilStuckMs(count: number): number {
-    const now = performance.now();
-    const untilStuck = [...this.#underWay]
-      .map(({ isGivenUp, since }) => isGivenUp ? 0 : since + STUCK_AFTER_MS - now)
-      .sort((a, b) => a - b);
-    return untilStuck[count - 1] ?? STUCK_AFTER_MS;
+    const now = this.#now();
+    const agesMs = [...this.#underWay]
+      .map(({ isGivenUp, since }) => isGivenUp ? STUCK_ANYHOW_MS : now - since)
+      .sort((a, b) => b - a);
+    const ageMs = agesMs[count - 1] ?? 0;
+    const untilQuietMs = this.#doneAt + JUST_NOW_MS - now;
+    return Math.min(STUCK_ANYHOW_MS - ageMs, Math.max(STUCK_AFTER_MS - ageMs, untilQuietMs));
   }
 
   /**
@@ -43,14 +54,14 @@ export class Handshakes {
    * @throws {Error} When it fails; the socket is closed then.
    */
   async wait(socket: Deno.TlsConn, timeoutMs: number): Promise<Deno.TlsHandshakeInfo | undefined> {
-    const handshake = { socket, since: performance.now(), isGivenUp: false };
+    const handshake = { socket, since: this.#now(), isGivenUp: false };
     const info = await within(timeoutMs, this.#watch(handshake));
     if (!info) this.#giveUp(handshake);
     return info;
   }
 
   turnAway(socket: Deno.TlsConn): void {
-    const handshake = { socket, since: performance.now(), isGivenUp: false };
+    const handshake = { socket, since: this.#now(), isGivenUp: false };
     this.#watch(handshake).catch(() => {});
     this.#giveUp(handshake);
   }
@@ -67,6 +78,7 @@ export class Handshakes {
     try {
       const info = await handshake.socket.handshake();
       isDone = true;
+      this.#doneAt = this.#now();
       return info;
     } finally {
       this.#underWay.delete(handshake);
