@@ -27,11 +27,7 @@ for (const addresses of [1, CALLERS]) {
     `${CALLERS} callers from ${where} who are silent in their handshake keep nobody out`,
     async () => {
       using folder = tempFolder();
-      await using server = await startServer({
-        data: folder.path,
-        args: ["--log-level", "warning"],
-        wrapper: ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh"],
-      });
+      await using server = await startAllowing(DESCRIPTORS, folder.path, "warning");
       const { token } = await addBeside(server.data, "ana");
       await using ana = await connectWith(server, token);
       const before = await countDescriptors(server.program.pid);
@@ -85,11 +81,7 @@ async function keepNobodyOut(
   },
 ): Promise<void> {
   using folder = tempFolder();
-  await using server = await startServer({
-    data: folder.path,
-    args: ["--log-level", "error"],
-    wrapper: ["sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"],
-  });
+  await using server = await startAllowing(limit, folder.path, "error");
   const { token } = await addBeside(server.data, "ana");
   await using ana = await connectWith(server, token);
   const callSilently = (count: number) =>
@@ -112,6 +104,12 @@ async function keepNobodyOut(
   for (const guest of guests) await guest[Symbol.asyncDispose]();
   await before.leave();
   await after.leave();
+}
+
+/** Starts a server that may have so many files and sockets open. */
+function startAllowing(descriptors: number, data: string, logLevel: string): Promise<TestServer> {
+  const wrapper = ["sh", "-c", `ulimit -n ${descriptors}; exec "$@"`, "sh"];
+  return startServer({ data, args: ["--log-level", logLevel], wrapper });
 }
 
 /** As our client does, which waits for a key no longer than so. */
